@@ -1,0 +1,74 @@
+package extraction
+
+// Status is the state of an extraction. It moves QUEUED, SUBMITTING,
+// IN_PROGRESS and then to one final status, which never changes again.
+type Status string
+
+// The seven statuses of an extraction.
+const (
+	StatusQueued     Status = "QUEUED"
+	StatusSubmitting Status = "SUBMITTING"
+	StatusInProgress Status = "IN_PROGRESS"
+	StatusSuccess    Status = "SUCCESS"
+	StatusError      Status = "ERROR"
+	StatusExpired    Status = "EXPIRED"
+	StatusCanceled   Status = "CANCELED"
+)
+
+// Final reports whether the status can no longer change. A status this
+// version does not know is not final: whoever asks goes on waiting.
+func (s Status) Final() bool {
+	switch s {
+	case StatusSuccess, StatusError, StatusExpired, StatusCanceled:
+		return true
+	case StatusQueued, StatusSubmitting, StatusInProgress:
+		return false
+	}
+	return false
+}
+
+// Code is extractq's own, stable word for why an extraction ended otherwise
+// than SUCCESS.
+type Code string
+
+// The codes of a Failure.
+const (
+	// CodeVendorRejected is a 4xx answer about this document.
+	CodeVendorRejected Code = "vendor_rejected"
+	// CodeVendorFailed is the vendor's own verdict: it tried and could not.
+	CodeVendorFailed Code = "vendor_failed"
+	// CodeVendorQuota is a used-up plan. It ends an extraction only in run.
+	CodeVendorQuota Code = "vendor_quota"
+	// CodeUnauthorized is a refused key. It ends an extraction only in run.
+	CodeUnauthorized Code = "unauthorized"
+	// CodeUnsupportedDocument is a kind of document the vendor does not take.
+	CodeUnsupportedDocument Code = "unsupported_document"
+	// CodeDocumentTooLarge is a document above the vendor's size limit.
+	CodeDocumentTooLarge Code = "document_too_large"
+	// CodeDocumentUnavailable is a document, or its URL, that cannot be read.
+	CodeDocumentUnavailable Code = "document_unavailable"
+	// CodeDeadlineExceeded is a "not yet" of the vendor after the deadline.
+	CodeDeadlineExceeded Code = "deadline_exceeded"
+	// CodeSubmitUncertain is a submission of which nobody can tell whether it
+	// arrived; see on_uncertain.
+	CodeSubmitUncertain Code = "submit_uncertain"
+	// CodeExpired is a result the vendor dropped before it was fetched.
+	CodeExpired Code = "expired"
+	// CodeCanceled is a cancellation by the producer.
+	CodeCanceled Code = "canceled"
+	// CodeInternal is a fault of extractq itself.
+	CodeInternal Code = "internal"
+)
+
+// Retryable reports whether the same document may well succeed when it is
+// submitted again without being changed.
+func (c Code) Retryable() bool {
+	switch c {
+	case CodeVendorQuota, CodeUnauthorized, CodeDocumentUnavailable, CodeDeadlineExceeded,
+		CodeSubmitUncertain, CodeExpired, CodeCanceled, CodeInternal, CodeVendorFailed:
+		return true
+	case CodeVendorRejected, CodeUnsupportedDocument, CodeDocumentTooLarge:
+		return false
+	}
+	return false
+}
