@@ -1,0 +1,27 @@
+-- admit: may one call to the vendor's API be made, and when?
+-- KEYS: 1 limiter hash, 2 account hash. ARGV: interval us, patience us, op.
+-- Answers {verdict, wait us}: "go" with the time to wait in place until the
+-- reserved moment, else why not and when to come back.
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local interval, patience, op = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local function num(f) return tonumber(redis.call('HGET', KEYS[1], f) or '') or 0 end
+
+-- A pause stops all but the probe that may end it; a used-up plan leaves polls.
+local reason = redis.call('HGET', KEYS[2], 'reason') or ''
+if reason ~= '' and op ~= 'probe' and not (reason == 'quota' and op == 'poll') then
+  return {'paused', 5000000}
+end
+
+-- tat is the moment from which the next call is within the rate (GCRA without
+-- a burst: a burst of b lets b + rate calls into one second at the vendor).
+local at = math.max(now, num('tat'), num('blocked'))
+if at - now <= patience then
+  redis.call('HSET', KEYS[1], 'tat', string.format('%.0f', at + interval))
+  return {'go', at - now}
+end
+-- Too far away to reserve. Those who are sent away come back one interval
+-- apart, or ten thousand of them would come back together.
+local far = math.max(at, num('far'))
+redis.call('HSET', KEYS[1], 'far', string.format('%.0f', far + interval))
+return {'later', far - now}

@@ -1,0 +1,156 @@
+// Package limiter keeps an account inside its vendor's limits, together with
+// all other workers: one rate for every kind of call, a moment before which
+// nothing may be asked, and the account's pause with its reason.
+//
+// The state is in Redis, changes by scripts only and takes its time from Redis.
+// The package decides about single calls; which extraction may hold an
+// in-flight slot is decided where its record changes, so that a slot cannot
+// leak.
+package limiter
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed admit.lua
+var admitLua string
+
+// Op is a kind of call to a vendor's API.
+type Op string
+
+// The kinds of call. They share the account's rate.
+const (
+	OpSubmit Op = "submit"
+	OpPoll   Op = "poll"
+	OpReady  Op = "ready"
+	OpProbe  Op = "probe"
+)
+
+// patience is how long a call of each kind waits in place for its moment. Polls
+// reserve further ahead than submits, which is how they go first: what they
+// find frees a slot.
+func (o Op) patience() time.Duration {
+	switch o {
+	case OpSubmit:
+		return 600 * time.Millisecond
+	case OpPoll, OpReady, OpProbe:
+		return time.Second
+	}
+	return time.Second
+}
+
+// headroom lengthens the interval between calls: the network delivers some of
+// them closer together than they were sent.
+const headroom = 1.03
+
+// Limiter is the shared state of all accounts. It is safe for concurrent use.
+type Limiter struct {
+	rdb    redis.UniversalClient
+	admit  *redis.Script
+	pause  *redis.Script
+	report *redis.Script
+}
+
+// New returns the limiter whose state is in rdb.
+func New(rdb redis.UniversalClient) *Limiter {
+	return &Limiter{
+		rdb: rdb, admit: redis.NewScript(admitLua),
+		pause: redis.NewScript(pauseLua), report: redis.NewScript(reportLua),
+	}
+}
+
+// Verdict is the answer to a request for one call.
+type Verdict string
+
+// The verdicts.
+const (
+	// Go: make the call after Admission.Wait.
+	Go Verdict = "go"
+	// Later: the rate, or a Retry-After, forbids it until Admission.Wait is over.
+	Later Verdict = "later"
+	// Paused: the account is paused.
+	Paused Verdict = "paused"
+)
+
+// Admission says whether and when one call may be made.
+type Admission struct {
+	Verdict Verdict
+	Wait    time.Duration
+}
+
+// Admit asks for one call. perSecond is the account's rate; 0 or less means
+// unlimited. canWait says whether the caller can wait in place for a moment that
+// is reserved for it; if not, only a call that may be made now is admitted.
+func (l *Limiter) Admit(ctx context.Context, account string, op Op, perSecond float64, canWait bool) (Admission, error) {
+	patience := op.patience()
+	if !canWait {
+		patience = 0
+	}
+	interval := 0.0
+	if perSecond > 0 {
+		interval = math.Ceil(1e6 / perSecond * headroom)
+	}
+	k := accountKeys(account)
+	got, err := l.admit.Run(ctx, l.rdb, []string{k.limits(), k.state()},
+		int64(interval), patience.Microseconds(), string(op)).Slice()
+	if err != nil {
+		return Admission{}, fmt.Errorf("admit %s at %s: %w", op, account, err)
+	}
+	verdict, _ := got[0].(string)
+	micros, _ := got[1].(int64)
+	return Admission{Verdict: Verdict(verdict), Wait: time.Duration(micros) * time.Microsecond}, nil
+}
+
+// Defer is when something that cannot be done now, for want of anything but the
+// rate, shall come back: those who are sent away come back one interval apart.
+func (l *Limiter) Defer(ctx context.Context, account string, perSecond float64) (time.Duration, error) {
+	interval := 0.0
+	if perSecond > 0 {
+		interval = math.Ceil(1e6 / perSecond * headroom)
+	}
+	micros, err := far.Run(ctx, l.rdb, []string{accountKeys(account).limits()}, int64(interval)).Int64()
+	if err != nil {
+		return 0, fmt.Errorf("defer at %s: %w", account, err)
+	}
+	return time.Duration(micros) * time.Microsecond, nil
+}
+
+var far = redis.NewScript(`
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local at = math.max(now + 1000000, tonumber(redis.call('HGET', KEYS[1], 'far') or '') or 0)
+redis.call('HSET', KEYS[1], 'far', string.format('%.0f', at + tonumber(ARGV[1])))
+return at - now`)
+
+// Block forbids every call to the account for d from now, for all workers. It
+// never shortens an earlier block.
+func (l *Limiter) Block(ctx context.Context, account string, d time.Duration) error {
+	err := block.Run(ctx, l.rdb, []string{accountKeys(account).limits()}, d.Microseconds()).Err()
+	if err != nil {
+		return fmt.Errorf("block %s: %w", account, err)
+	}
+	return nil
+}
+
+var block = redis.NewScript(`
+local t = redis.call('TIME')
+local to = t[1] * 1000000 + t[2] + tonumber(ARGV[1])
+local old = tonumber(redis.call('HGET', KEYS[1], 'blocked') or '') or 0
+if to > old then redis.call('HSET', KEYS[1], 'blocked', string.format('%.0f', to)) end
+return 1`)
+
+// keys are the limiter's Redis keys of one account; the hash tag keeps them on
+// one node of a cluster.
+type keys struct{ prefix string }
+
+func accountKeys(account string) keys { return keys{prefix: "extractq:{" + account + "}:"} }
+
+func (k keys) limits() string  { return k.prefix + "limits" }
+func (k keys) state() string   { return k.prefix + "account" }
+func (k keys) failing() string { return k.prefix + "failing" }

@@ -1,0 +1,169 @@
+package limiter
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Reason is why an account is paused; empty means that it is active.
+type Reason string
+
+// The reasons for a pause.
+const (
+	Active Reason = ""
+	// Operator: somebody paused it; only somebody lifts it.
+	Operator Reason = "operator"
+	// Unauthorized: the vendor refuses the key.
+	Unauthorized Reason = "unauthorized"
+	// Quota: the plan is used up; polls go on.
+	Quota Reason = "quota"
+	// Unavailable: the vendor fails for several extractions in a row.
+	Unavailable Reason = "unavailable"
+)
+
+// StopsPolls reports whether the pause also stops polls.
+func (r Reason) StopsPolls() bool { return r != Active && r != Quota }
+
+// probeAfter is when a paused account is probed for the n-th time, counted from
+// 0, after the pause or the probe before.
+func (r Reason) probeAfter(n int) time.Duration {
+	switch r {
+	case Unavailable:
+		return min(30*time.Second<<min(n, 4), 5*time.Minute)
+	case Unauthorized:
+		return 5 * time.Minute
+	case Quota:
+		return time.Hour
+	case Active, Operator:
+		return 0
+	}
+	return 0
+}
+
+// State is an account's pause.
+type State struct {
+	Reason  Reason
+	Since   time.Time
+	ProbeAt time.Time
+	Probes  int
+	// Message is the vendor trouble behind the pause, without secrets.
+	Message string
+	// Key is the fingerprint of the key that was in use when the account was
+	// paused.
+	Key string
+	// LastOK is when the vendor last did what it was asked to, for any
+	// extraction of the account.
+	LastOK time.Time
+}
+
+// State returns an account's state.
+func (l *Limiter) State(ctx context.Context, account string) (State, error) {
+	m, err := l.rdb.HGetAll(ctx, accountKeys(account).state()).Result()
+	if err != nil {
+		return State{}, fmt.Errorf("read state of %s: %w", account, err)
+	}
+	probes, _ := strconv.Atoi(m["probes"])
+	return State{
+		Reason: Reason(m["reason"]), Since: millis(m["since"]), ProbeAt: millis(m["probe_at"]),
+		Probes: probes, Message: m["message"], Key: m["key"], LastOK: millis(m["last_ok"]),
+	}, nil
+}
+
+func millis(s string) time.Time {
+	ms, _ := strconv.ParseInt(s, 10, 64)
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// Pause stops an account for a reason and reports whether it was active. A
+// pause never replaces an operator's own, and pausing again for the same reason
+// changes nothing.
+func (l *Limiter) Pause(ctx context.Context, account string, r Reason, key, message string) (bool, error) {
+	n, err := l.pause.Run(ctx, l.rdb, []string{accountKeys(account).state()},
+		string(r), r.probeAfter(0).Milliseconds(), key, message).Int()
+	if err != nil {
+		return false, fmt.Errorf("pause %s: %w", account, err)
+	}
+	return n == 1, nil
+}
+
+const pauseLua = `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local old = redis.call('HGET', KEYS[1], 'reason') or ''
+if old == ARGV[1] or old == 'operator' then return 0 end
+redis.call('HSET', KEYS[1], 'reason', ARGV[1], 'since', string.format('%.0f', now),
+  'probe_at', string.format('%.0f', now + ARGV[2]), 'probes', 0, 'key', ARGV[3], 'message', ARGV[4])
+return 1`
+
+// Probed notes that a probe of a paused account failed and sets the time of the
+// next one.
+func (l *Limiter) Probed(ctx context.Context, account string, s State, key, message string) error {
+	probes := s.Probes + 1
+	now, err := l.rdb.Time(ctx).Result()
+	if err != nil {
+		return fmt.Errorf("read clock: %w", err)
+	}
+	err = l.rdb.HSet(ctx, accountKeys(account).state(), "probes", probes, "key", key, "message", message,
+		"probe_at", now.Add(s.Reason.probeAfter(probes)).UnixMilli()).Err()
+	if err != nil {
+		return fmt.Errorf("note probe of %s: %w", account, err)
+	}
+	return nil
+}
+
+// Resume makes a paused account active.
+func (l *Limiter) Resume(ctx context.Context, account string) error {
+	k := accountKeys(account)
+	_, err := l.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.HDel(ctx, k.state(), "reason", "since", "probe_at", "probes", "key", "message")
+		p.Del(ctx, k.failing())
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("resume %s: %w", account, err)
+	}
+	return nil
+}
+
+// The row of failures that makes an account unavailable.
+const (
+	unavailableFailures = 5
+	unavailableFrom     = 3
+)
+
+// Report tells whether a vendor call for an extraction worked, and returns true
+// when the failures in a row, 5 from at least 3 extractions, say that the vendor
+// is unavailable.
+func (l *Limiter) Report(ctx context.Context, account, id string, ok bool) (bool, error) {
+	flag := "0"
+	if ok {
+		flag = "1"
+	}
+	k := accountKeys(account)
+	n, err := l.report.Run(ctx, l.rdb, []string{k.failing(), k.state()}, id, flag,
+		unavailableFailures, unavailableFrom).Int()
+	if err != nil {
+		return false, fmt.Errorf("report on %s: %w", account, err)
+	}
+	return n == 1, nil
+}
+
+const reportLua = `
+local t = redis.call('TIME')
+if ARGV[2] == '1' then
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[2], 'last_ok', string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)))
+  return 0
+end
+redis.call('HINCRBY', KEYS[1], '', 1)
+redis.call('HSET', KEYS[1], ARGV[1], 1)
+local failures = tonumber(redis.call('HGET', KEYS[1], ''))
+if failures >= tonumber(ARGV[3]) and redis.call('HLEN', KEYS[1]) - 1 >= tonumber(ARGV[4]) then return 1 end
+return 0`

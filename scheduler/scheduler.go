@@ -1,0 +1,66 @@
+// Package scheduler is the ticker. It only enqueues: for each account and slot
+// of time one reconcile task, whose id names the slot, so that any number of
+// schedulers give one run.
+package scheduler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/tasks"
+)
+
+// Interval is the time between two runs for an account.
+const Interval = 2 * time.Second
+
+// Config is what a Scheduler needs.
+type Config struct {
+	// Redis is shared with the workers; the caller closes it.
+	Redis redis.UniversalClient
+	// Accounts are the names of those to look after.
+	Accounts []string
+	// Logger receives what goes wrong.
+	Logger *slog.Logger
+}
+
+// Scheduler enqueues reconcile tasks. Make one with New.
+type Scheduler struct {
+	cfg   Config
+	queue *tasks.Queue
+}
+
+// New returns a scheduler. It makes no connection before Run.
+func New(cfg Config) *Scheduler {
+	return &Scheduler{cfg: cfg, queue: tasks.NewQueue(cfg.Redis)}
+}
+
+// Run ticks until ctx ends. A tick that fails is logged and the next one tries
+// again: what it would have mended waits for it.
+func (s *Scheduler) Run(ctx context.Context) error {
+	ticker := time.NewTicker(Interval)
+	defer ticker.Stop()
+	for {
+		if err := s.runOnce(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			s.cfg.Logger.WarnContext(ctx, "tick not enqueued", slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// runOnce enqueues the slot that now falls into.
+func (s *Scheduler) runOnce(ctx context.Context, now time.Time) error {
+	slot := now.UnixMilli() / Interval.Milliseconds()
+	for _, account := range s.cfg.Accounts {
+		if err := s.queue.Reconcile(ctx, account, slot, Interval); err != nil {
+			return err
+		}
+	}
+	return nil
+}

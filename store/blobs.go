@@ -1,0 +1,231 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/fileblob"
+	"gocloud.dev/blob/memblob"
+	"gocloud.dev/gcerrors"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// Blobs are documents and results in a bucket: ID/document and ID/SEQ.
+type Blobs struct {
+	bucket *blob.Bucket
+	// dir is the folder of a file bucket, whose writes are synced; empty for
+	// any other kind.
+	dir string
+}
+
+// ErrTooLarge is returned by PutDocument for a document above the limit.
+var ErrTooLarge = errors.New("document is too large")
+
+// OpenBlobs opens a document store by URL: file:///path or mem://. A file store
+// is created with mode 0700 where it does not exist.
+func OpenBlobs(_ context.Context, rawURL string) (*Blobs, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("document store: bad URL: %w", errors.Unwrap(err))
+	}
+	switch u.Scheme {
+	case "mem":
+		return &Blobs{bucket: memblob.OpenBucket(nil)}, nil
+	case "file":
+		dir := filepath.FromSlash(u.Path)
+		if dir == "" || u.Host != "" {
+			return nil, fmt.Errorf("document store: %q needs the form file:///absolute/path", rawURL)
+		}
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("document store: %w", err)
+		}
+		b, err := fileblob.OpenBucket(dir, &fileblob.Options{
+			NoTempDir: true, Metadata: fileblob.MetadataDontWrite, DirFileMode: 0o700,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("document store: %w", err)
+		}
+		return &Blobs{bucket: b, dir: dir}, nil
+	}
+	return nil, fmt.Errorf("document store: scheme %q is not file or mem", u.Scheme)
+}
+
+// Close releases the store.
+func (b *Blobs) Close() error { return b.bucket.Close() }
+
+func documentKey(id string) string          { return id + "/document" }
+func resultKey(id string, seq int64) string { return id + "/" + strconv.FormatInt(seq, 10) }
+
+// Stored is what PutDocument learned of a document while it went by.
+type Stored struct {
+	Bytes  int64
+	SHA256 string
+	// Head is the beginning of the document, at most 512 bytes, for finding
+	// out what it is.
+	Head []byte
+}
+
+// PutDocument streams a document into the store and returns once it is durable.
+// More than limit bytes are ErrTooLarge; a limit of 0 is none.
+func (b *Blobs) PutDocument(ctx context.Context, id string, r io.Reader, limit int64) (Stored, error) {
+	m := &meter{hash: sha256.New(), limit: limit}
+	if err := b.put(ctx, documentKey(id), io.TeeReader(r, m)); err != nil {
+		return Stored{}, fmt.Errorf("store document: %w", err)
+	}
+	return Stored{Bytes: m.n, SHA256: hex.EncodeToString(m.hash.Sum(nil)), Head: m.head}, nil
+}
+
+// OpenDocument opens a stored document.
+func (b *Blobs) OpenDocument(ctx context.Context, id string) (io.ReadCloser, error) {
+	r, err := b.bucket.NewReader(ctx, documentKey(id), nil)
+	if err != nil {
+		return nil, fmt.Errorf("open document: %w", b.named(err))
+	}
+	return r, nil
+}
+
+// PutResult stores a result under ID/SEQ and returns once it is durable.
+func (b *Blobs) PutResult(ctx context.Context, id string, seq int64, result *extraction.Result) error {
+	pr, pw := io.Pipe()
+	go func() { pw.CloseWithError(json.NewEncoder(pw).Encode(result)) }()
+	err := b.put(ctx, resultKey(id, seq), pr)
+	_ = pr.CloseWithError(err) // Ends the encoder where the store gave up early.
+	if err != nil {
+		return fmt.Errorf("store result: %w", err)
+	}
+	return nil
+}
+
+// Result reads a stored result, or ErrNotFound.
+func (b *Blobs) Result(ctx context.Context, id string, seq int64) (*extraction.Result, error) {
+	body, err := b.bucket.ReadAll(ctx, resultKey(id, seq))
+	if err != nil {
+		return nil, fmt.Errorf("read result: %w", b.named(err))
+	}
+	var out extraction.Result
+	if err := json.Unmarshal(body, &out); err != nil {
+		return nil, fmt.Errorf("decode result: %w", err)
+	}
+	return &out, nil
+}
+
+// DeleteResult removes a result; one that does not exist is no error.
+func (b *Blobs) DeleteResult(ctx context.Context, id string, seq int64) error {
+	return b.remove(ctx, resultKey(id, seq))
+}
+
+// DeleteDocument removes a document; one that does not exist is no error.
+func (b *Blobs) DeleteDocument(ctx context.Context, id string) error {
+	return b.remove(ctx, documentKey(id))
+}
+
+// Delete removes the document and all results of an extraction.
+func (b *Blobs) Delete(ctx context.Context, id string) error {
+	it := b.bucket.List(&blob.ListOptions{Prefix: id + "/"})
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("list blobs: %w", err)
+		}
+		if err := b.remove(ctx, o.Key); err != nil {
+			return err
+		}
+	}
+	if b.dir != "" {
+		_ = os.Remove(filepath.Join(b.dir, id)) // An empty folder; a filled one stays.
+	}
+	return nil
+}
+
+func (b *Blobs) remove(ctx context.Context, key string) error {
+	err := b.bucket.Delete(ctx, key)
+	if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		return fmt.Errorf("delete blob: %w", err)
+	}
+	return nil
+}
+
+// put streams r into the bucket. The bucket writes a file under another name
+// and renames it, so that a reader never sees half of one; cancelling the
+// context before Close leaves nothing behind.
+func (b *Blobs) put(ctx context.Context, key string, r io.Reader) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w, err := b.bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: "application/octet-stream"})
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, r); err != nil {
+		cancel()
+		_ = w.Close() // Reports the cancellation that discards the blob.
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return b.sync(key)
+}
+
+// sync makes a written file and its name durable: the bucket itself does not.
+func (b *Blobs) sync(key string) error {
+	if b.dir == "" {
+		return nil
+	}
+	file := filepath.Join(b.dir, filepath.FromSlash(key))
+	for _, name := range []string{file, filepath.Dir(file), b.dir} {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		err = f.Sync()
+		if closeErr := f.Close(); err == nil {
+			err = closeErr
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named maps the bucket's not-found to ours.
+func (b *Blobs) named(err error) error {
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return ErrNotFound
+	}
+	return err
+}
+
+// meter counts, digests and limits what goes by.
+type meter struct {
+	hash  hash.Hash
+	n     int64
+	limit int64
+	head  []byte
+}
+
+func (m *meter) Write(p []byte) (int, error) {
+	if m.limit > 0 && m.n+int64(len(p)) > m.limit {
+		return 0, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, m.limit)
+	}
+	if room := 512 - len(m.head); room > 0 {
+		m.head = append(m.head, p[:min(room, len(p))]...)
+	}
+	m.n += int64(len(p))
+	return m.hash.Write(p)
+}

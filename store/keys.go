@@ -1,0 +1,66 @@
+// Package store keeps what must not be lost: the record of every extraction
+// and the due index in Redis, documents and results in a blob bucket.
+//
+// Records change only through the Lua scripts beside this file. Each script
+// takes its time from Redis, may be sent twice with the same effect, and refuses
+// to act for somebody who no longer holds the extraction. Nothing here knows
+// asynq: a record says which step is due, and the task that carries it out can
+// always be made again from the record.
+package store
+
+import "strings"
+
+// recordVersion is written to every record; a binary refuses newer ones.
+const recordVersion = 1
+
+// keys are the Redis keys of one account. They share the account's hash tag, so
+// that one script may touch several of them on a Redis Cluster.
+type keys struct{ prefix string }
+
+func accountKeys(account string) keys {
+	return keys{prefix: "extractq:{" + account + "}:"}
+}
+
+// record is the hash of an extraction's small, changing fields. No field may
+// exceed 64 bytes: one that does costs the whole record its compact encoding.
+func (k keys) record(id string) string { return k.prefix + "r:" + id }
+
+// detail is the hash of what is larger or personal: the input, errors.
+func (k keys) detail(id string) string { return k.prefix + "x:" + id }
+
+// upload holds a signed upload URL, which is a secret with a life of its own.
+func (k keys) upload(id string) string { return k.prefix + "u:" + id }
+
+// due is the index of when somebody must look at an extraction again.
+func (k keys) due() string { return k.prefix + "due" }
+
+// list orders all extractions by creation.
+func (k keys) list() string { return k.prefix + "list" }
+
+// inFlight are the extractions that hold one of the account's slots.
+func (k keys) inFlight() string { return k.prefix + "inflight" }
+
+// vendorIDs maps a vendor's id to ours.
+func (k keys) vendorIDs() string { return k.prefix + "vids" }
+
+// ready are final extractions nobody has collected.
+func (k keys) ready() string { return k.prefix + "ready" }
+
+// events is the bounded stream of status changes.
+func (k keys) events() string { return k.prefix + "ev" }
+
+// foreign are vendor ids that were looked at and are not ours.
+func (k keys) foreign() string { return k.prefix + "foreign" }
+
+// batch is the index of one batch, batchCounts its counts by status.
+func (k keys) batch(name string) string       { return k.prefix + "b:" + name }
+func (k keys) batchCounts(name string) string { return k.prefix + "bn:" + name }
+
+// ValidAccount reports whether a name may be an account: 1 to 40 characters of
+// a-z, 0-9 and "-", and not the name of a shared queue.
+func ValidAccount(name string) bool {
+	if name == "" || len(name) > 40 || name == "deliver" || name == "system" {
+		return false
+	}
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}

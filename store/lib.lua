@@ -1,0 +1,49 @@
+-- What every record script starts with. KEYS, the same for all of them:
+-- 1 record, 2 detail, 3 upload, 4 due, 5 list, 6 in flight, 7 vendor ids,
+-- 8 ready, 9 events, 10 batch, 11 batch counts (10 and 11 are unused names
+-- where an extraction has no batch).
+local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH, COUNTS =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local FINAL = {SUCCESS = true, ERROR = true, EXPIRED = true, CANCELED = true}
+
+local function get(field) return redis.call('HGET', R, field) or '' end
+local function num(field) return tonumber(redis.call('HGET', R, field) or '') or 0 end
+
+-- int writes a number of milliseconds without an exponent.
+local function int(n) return string.format('%.0f', n) end
+
+-- move changes the status, tells the listeners and keeps the batch's counts.
+local function move(id, to)
+  local from = get('st')
+  if from == to then return end
+  redis.call('HSET', R, 'st', to)
+  if redis.call('HGET', R, 'bt') == '1' then
+    if from ~= '' then redis.call('HINCRBY', COUNTS, from, -1) end
+    redis.call('HINCRBY', COUNTS, to, 1)
+  end
+  redis.call('XADD', EVENTS, 'MAXLEN', '~', 10000, '*', 'id', id, 'status', to)
+end
+
+-- set writes the field-value pairs of ARGV[from..]; an empty value deletes. The
+-- pseudo-fields x.NAME go to the detail hash, "upload" to its own key.
+local function set(id, from)
+  for i = from, #ARGV, 2 do
+    local f, v = ARGV[i], ARGV[i + 1]
+    local key = R
+    if string.sub(f, 1, 2) == 'x.' then key = X; f = string.sub(f, 3) end
+    if f == 'upload' then
+      if v == '' then redis.call('DEL', U) else redis.call('SET', U, v) end
+    elseif v == '' then
+      if f == 'vid' then redis.call('HDEL', VIDS, get('vid')) end
+      redis.call('HDEL', key, f)
+    else
+      if f == 'vid' then redis.call('HSET', VIDS, v, id) end
+      redis.call('HSET', key, f, v)
+    end
+  end
+end
+
+-- release ends a lease.
+local function release() redis.call('HDEL', R, 'own', 'lease', 'orph') end

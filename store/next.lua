@@ -1,0 +1,32 @@
+-- next: ends a step, names the one that follows and moves the fence.
+-- ARGV: id, token, seq, step, delay ms, because, grace ms, field-value pairs.
+-- It is allowed for the holder of the lease and, where nobody holds one, for
+-- whoever knows the present seq.
+local id, token, seq, step = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+if redis.call('EXISTS', R) == 0 then return {'gone'} end
+if get('ltok') == token and num('seq') == seq + 1 then
+  return {'won', int(now), int(num('seq')), int(num('due'))}
+end
+if FINAL[get('st')] then return {'final'} end
+if num('seq') ~= seq then return {'stale'} end
+local own = get('own')
+if own ~= token and own ~= '' then return {'stale'} end
+set(id, 8)
+local due = now + tonumber(ARGV[5])
+-- asynq fires on whole seconds and may be up to one early.
+if tonumber(ARGV[5]) > 0 then due = math.ceil(due / 1000) * 1000 end
+if step == 'poll' then
+  if get('hint') ~= '' then
+    due = now
+    redis.call('HDEL', R, 'hint')
+  end
+  move(id, 'IN_PROGRESS')
+  redis.call('ZADD', INFLIGHT, 'NX', int(now), id)
+elseif get('ph') == '' then
+  move(id, 'QUEUED')
+  redis.call('ZREM', INFLIGHT, id)
+end
+release()
+redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', token, 'step', step, 'bc', ARGV[6], 'due', int(due))
+redis.call('ZADD', DUE, int(due + ARGV[7]), id)
+return {'won', int(now), int(seq + 1), int(due)}

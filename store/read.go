@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// Get returns the record of one extraction, or ErrNotFound.
+func (s *Records) Get(ctx context.Context, account, id string) (Record, error) {
+	found, err := s.GetAll(ctx, []string{account}, id)
+	if err != nil {
+		return Record{}, err
+	}
+	if len(found) == 0 {
+		return Record{}, fmt.Errorf("%s: %w", id, ErrNotFound)
+	}
+	return found[0], nil
+}
+
+// GetAll returns the records that exist among the ids at the accounts, in the
+// order of the ids. It takes one round trip.
+func (s *Records) GetAll(ctx context.Context, accounts []string, ids ...string) ([]Record, error) {
+	type pair struct{ record, detail *redis.MapStringStringCmd }
+	var asked []pair
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, id := range ids {
+			for _, account := range accounts {
+				k := accountKeys(account)
+				asked = append(asked, pair{p.HGetAll(ctx, k.record(id)), p.HGetAll(ctx, k.detail(id))})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read records: %w", err)
+	}
+	var out []Record
+	for _, a := range asked {
+		if len(a.record.Val()) == 0 || len(a.detail.Val()) == 0 {
+			continue // The second is empty when an erase fell between the two reads.
+		}
+		r, err := decodeRecord(a.record.Val(), a.detail.Val())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// Glance is what reconcile must know of a record to decide.
+type Glance struct {
+	ID       string
+	Status   extraction.Status
+	Seq      int64
+	Step     extraction.Step
+	Held     bool
+	Lease    time.Time
+	Orphaned time.Time
+	// Gone reports a due entry without a record.
+	Gone bool
+}
+
+// Due returns at most limit extractions of the account that somebody must look
+// at, the most overdue first, and Redis's time.
+func (s *Records) Due(ctx context.Context, account string, limit int64) ([]Glance, time.Time, error) {
+	now, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("read clock: %w", err)
+	}
+	k := accountKeys(account)
+	ids, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
+		Key: k.due(), ByScore: true, Start: "-inf", Stop: now.UnixMilli(), Count: limit,
+	}).Result()
+	if err != nil {
+		return nil, now, fmt.Errorf("read due index: %w", err)
+	}
+	cmds := make([]*redis.SliceCmd, len(ids))
+	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			cmds[i] = p.HMGet(ctx, k.record(id), fieldStatus, fieldSeq, fieldStep, fieldOwner, fieldLease, fieldOrphaned)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, now, fmt.Errorf("read due records: %w", err)
+	}
+	out := make([]Glance, len(ids))
+	for i, id := range ids {
+		v := cmds[i].Val()
+		text := func(j int) string { s, _ := v[j].(string); return s }
+		out[i] = Glance{
+			ID: id, Status: extraction.Status(text(0)), Seq: number(text(1)), Step: extraction.Step(text(2)),
+			Held: text(3) != "", Lease: extraction.FromMillis(number(text(4))).Time,
+			Orphaned: extraction.FromMillis(number(text(5))).Time, Gone: v[0] == nil,
+		}
+	}
+	return out, now, nil
+}
+
+// Batch returns the ids of a batch at an account, oldest first.
+func (s *Records) Batch(ctx context.Context, account, batch string) ([]string, error) {
+	ids, err := s.rdb.ZRange(ctx, accountKeys(account).batch(batch), 0, -1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read batch: %w", err)
+	}
+	return ids, nil
+}
+
+// Event is a change of status.
+type Event struct {
+	// Cursor is where to go on reading after this event.
+	Cursor string
+	ID     string
+	Status extraction.Status
+}
+
+// EventCursor is the present end of an account's events.
+func (s *Records) EventCursor(ctx context.Context, account string) (string, error) {
+	last, err := s.rdb.XRevRangeN(ctx, accountKeys(account).events(), "+", "-", 1).Result()
+	if err != nil {
+		return "", fmt.Errorf("read events: %w", err)
+	}
+	if len(last) == 0 {
+		return "0-0", nil
+	}
+	return last[0].ID, nil
+}
+
+// Events returns the changes of status after a cursor, oldest first, at most
+// limit. The stream is bounded: who falls far behind misses some and must look
+// at the records.
+func (s *Records) Events(ctx context.Context, account, after string, limit int64) ([]Event, error) {
+	got, err := s.rdb.XRangeN(ctx, accountKeys(account).events(), "("+after, "+", limit).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	out := make([]Event, len(got))
+	for i, m := range got {
+		id, _ := m.Values["id"].(string)
+		status, _ := m.Values["status"].(string)
+		out[i] = Event{Cursor: m.ID, ID: id, Status: extraction.Status(status)}
+	}
+	return out, nil
+}
+
+// Unknown returns those vendor ids that belong to no extraction of the account
+// and have not been noted as foreign.
+func (s *Records) Unknown(ctx context.Context, account string, vendorIDs []string) ([]string, error) {
+	if len(vendorIDs) == 0 {
+		return nil, nil
+	}
+	k := accountKeys(account)
+	ours := s.rdb.HMGet(ctx, k.vendorIDs(), vendorIDs...)
+	if err := ours.Err(); err != nil {
+		return nil, fmt.Errorf("read vendor ids: %w", err)
+	}
+	var out []string
+	for i, id := range vendorIDs {
+		if ours.Val()[i] != nil {
+			continue
+		}
+		err := s.rdb.ZScore(ctx, k.foreign(), id).Err()
+		switch {
+		case errors.Is(err, redis.Nil):
+			out = append(out, id)
+		case err != nil:
+			return nil, fmt.Errorf("read foreign ids: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// foreignKept bounds how many foreign vendor ids are remembered.
+const foreignKept = 10_000
+
+// NoteForeign remembers that a vendor id is not ours.
+func (s *Records) NoteForeign(ctx context.Context, account, vendorID string) error {
+	k := accountKeys(account).foreign()
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.ZAdd(ctx, k, redis.Z{Score: float64(time.Now().Unix()), Member: vendorID})
+		p.ZRemRangeByRank(ctx, k, 0, -foreignKept-1)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note foreign id: %w", err)
+	}
+	return nil
+}
+
+// UploadURL returns the signed upload URL of an opened submission; empty if
+// there is none. It is a secret.
+func (s *Records) UploadURL(ctx context.Context, in Input) (string, error) {
+	url, err := s.rdb.Get(ctx, accountKeys(in.Account).upload(in.ID)).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", fmt.Errorf("read upload url: %w", err)
+	}
+	return url, nil
+}
+
+// InFlight counts the extractions that hold one of the account's slots.
+func (s *Records) InFlight(ctx context.Context, account string) (int64, error) {
+	n, err := s.rdb.ZCard(ctx, accountKeys(account).inFlight()).Result()
+	if err != nil {
+		return 0, fmt.Errorf("read in-flight: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,224 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// Phase says how far a submission has got. It is journalled before and after
+// each vendor call, so that whoever takes over knows what may have happened.
+type Phase string
+
+// The phases of a submission.
+const (
+	// PhaseNone: nothing was begun, or what was begun cost nothing.
+	PhaseNone Phase = ""
+	// PhaseSending: a request was begun, but its last byte was not let go:
+	// submitting again is free.
+	PhaseSending Phase = "sending"
+	// PhaseOpened: the vendor gave an id and waits for the document.
+	PhaseOpened Phase = "opened"
+	// PhaseSent: the last byte was let go; the answer is not known.
+	PhaseSent Phase = "sent"
+	// PhaseUncertain: the answer is lost; the vendor's lists are searched.
+	PhaseUncertain Phase = "uncertain"
+)
+
+// Input is what the producer asked for. It never changes.
+type Input struct {
+	Version     int                 `json:"v"`
+	ID          string              `json:"id"`
+	Account     string              `json:"account"`
+	Provider    string              `json:"provider"`
+	Type        string              `json:"type,omitempty"`
+	Types       []string            `json:"types,omitempty"`
+	ConfigName  string              `json:"config_name,omitempty"`
+	Environment string              `json:"environment,omitempty"`
+	Customer    string              `json:"customer,omitempty"`
+	Batch       string              `json:"batch,omitempty"`
+	Priority    extraction.Priority `json:"priority,omitempty"`
+	Metadata    map[string]string   `json:"metadata,omitempty"`
+	Options     map[string]any      `json:"options,omitempty"`
+	Document    extraction.Document `json:"document"`
+}
+
+// Record is the state of one extraction as Redis has it.
+type Record struct {
+	Input
+
+	Status extraction.Status
+	// Seq is the fence: only the task that carries it may act.
+	Seq     int64
+	Step    extraction.Step
+	Because extraction.Because
+	// Owner is the token of the lease's holder, Lease the lease's end.
+	Owner string
+	Lease time.Time
+	// Due is when the step is to be carried out.
+	Due time.Time
+	// Orphaned is when reconcile first saw the task active without a lease.
+	Orphaned time.Time
+
+	Phase    Phase
+	Attempts int
+	// SubmitErrors and PollErrors count consecutive failures; FailingSince is
+	// the time of the first of the present row.
+	SubmitErrors int
+	PollErrors   int
+	FailingSince time.Time
+	// SentAt is when the last byte of a one-call submission was let go;
+	// UncertainUntil is when the search for it is given up, Lookups how often
+	// it was searched for.
+	SentAt         time.Time
+	UncertainUntil time.Time
+	Lookups        int
+	// UploadExpires is when the upload URL stops working, UploadGone that the
+	// upload host refused it, WaitingSince when the vendor was first seen still
+	// waiting for the document of an earlier put.
+	UploadExpires time.Time
+	UploadGone    bool
+	WaitingSince  time.Time
+	// MissingSince is the time of the first 404 of the present row.
+	MissingSince time.Time
+
+	VendorID     string
+	VendorStatus string
+	Polls        int
+	CreatedAt    time.Time
+	SubmittedAt  time.Time
+	FinishedAt   time.Time
+	ExpiresAt    time.Time
+	// ResultSeq names the result's blob, ID/ResultSeq; 0 if there is none.
+	ResultSeq int64
+
+	Failure *extraction.Failure
+	Trouble *extraction.Trouble
+}
+
+// The names of the record's fields in Redis. They are stored: never reuse one.
+const (
+	fieldStatus         = "st"
+	fieldSeq            = "seq"
+	fieldStep           = "step"
+	fieldBecause        = "bc"
+	fieldOwner          = "own"
+	fieldLease          = "lease"
+	fieldDue            = "due"
+	fieldOrphaned       = "orph"
+	fieldPhase          = "ph"
+	fieldAttempts       = "at"
+	fieldSubmitErrors   = "se"
+	fieldPollErrors     = "pe"
+	fieldFailingSince   = "fs"
+	fieldSentAt         = "sent"
+	fieldUncertainUntil = "unc"
+	fieldLookups        = "lk"
+	fieldUploadExpires  = "uexp"
+	fieldUploadGone     = "ugone"
+	fieldWaitingSince   = "wait"
+	fieldMissingSince   = "nf"
+	fieldVendorID       = "vid"
+	fieldVendorStatus   = "vs"
+	fieldPolls          = "pl"
+	fieldCreatedAt      = "cr"
+	fieldSubmittedAt    = "sub"
+	fieldFinishedAt     = "fin"
+	fieldExpiresAt      = "exp"
+	fieldResultSeq      = "res"
+	fieldVersion        = "v"
+
+	detailInput   = "in"
+	detailFailure = "err"
+	detailTrouble = "last"
+)
+
+// decodeRecord reads the two hashes of a record. detail may hold the input only.
+func decodeRecord(fields, detail map[string]string) (Record, error) {
+	var r Record
+	if v := number(fields[fieldVersion]); v > recordVersion {
+		return r, fmt.Errorf("%w: record version %d, this binary knows %d", ErrNewer, v, recordVersion)
+	}
+	if err := json.Unmarshal([]byte(detail[detailInput]), &r.Input); err != nil {
+		return r, fmt.Errorf("decode record input: %w", err)
+	}
+	r.Status = extraction.Status(fields[fieldStatus])
+	r.Seq = number(fields[fieldSeq])
+	r.Step = extraction.Step(fields[fieldStep])
+	r.Because = extraction.Because(fields[fieldBecause])
+	r.Owner = fields[fieldOwner]
+	r.Phase = Phase(fields[fieldPhase])
+	r.Attempts = int(number(fields[fieldAttempts]))
+	r.SubmitErrors = int(number(fields[fieldSubmitErrors]))
+	r.PollErrors = int(number(fields[fieldPollErrors]))
+	r.Lookups = int(number(fields[fieldLookups]))
+	r.UploadGone = fields[fieldUploadGone] != ""
+	r.VendorID = fields[fieldVendorID]
+	r.VendorStatus = fields[fieldVendorStatus]
+	r.Polls = int(number(fields[fieldPolls]))
+	r.ResultSeq = number(fields[fieldResultSeq])
+	for name, at := range map[string]*time.Time{
+		fieldLease: &r.Lease, fieldDue: &r.Due, fieldOrphaned: &r.Orphaned,
+		fieldFailingSince: &r.FailingSince, fieldSentAt: &r.SentAt,
+		fieldUncertainUntil: &r.UncertainUntil, fieldUploadExpires: &r.UploadExpires,
+		fieldWaitingSince: &r.WaitingSince, fieldMissingSince: &r.MissingSince,
+		fieldCreatedAt: &r.CreatedAt, fieldSubmittedAt: &r.SubmittedAt,
+		fieldFinishedAt: &r.FinishedAt, fieldExpiresAt: &r.ExpiresAt,
+	} {
+		*at = extraction.FromMillis(number(fields[name])).Time
+	}
+	if s := detail[detailFailure]; s != "" {
+		if err := json.Unmarshal([]byte(s), &r.Failure); err != nil {
+			return r, fmt.Errorf("decode record failure: %w", err)
+		}
+	}
+	if s := detail[detailTrouble]; s != "" {
+		if err := json.Unmarshal([]byte(s), &r.Trouble); err != nil {
+			return r, fmt.Errorf("decode record trouble: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// number is a decimal field, 0 where it is empty.
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
+// Extraction is the record in its public form, without the result.
+func (r Record) Extraction() extraction.Extraction {
+	e := extraction.Extraction{
+		ID: r.ID, Account: r.Account, Provider: r.Provider,
+		Type: extraction.Null(r.Type), Types: r.Types,
+		ConfigName: extraction.Null(r.ConfigName), Environment: extraction.Null(r.Environment),
+		Customer: extraction.Null(r.Customer), Batch: extraction.Null(r.Batch),
+		Priority: r.Priority, Metadata: r.Metadata, Options: r.Options,
+		Document: r.Document, Status: r.Status,
+		Vendor:      extraction.Vendor{ID: extraction.Null(r.VendorID), Status: extraction.Null(r.VendorStatus)},
+		Polls:       r.Polls,
+		Attempts:    r.Attempts,
+		LastError:   r.Trouble,
+		CreatedAt:   extraction.Time{Time: r.CreatedAt},
+		SubmittedAt: extraction.Time{Time: r.SubmittedAt},
+		FinishedAt:  extraction.Time{Time: r.FinishedAt},
+		ExpiresAt:   extraction.Time{Time: r.ExpiresAt},
+		Error:       r.Failure,
+	}
+	if e.Metadata == nil {
+		e.Metadata = map[string]string{}
+	}
+	if e.Options == nil {
+		e.Options = map[string]any{}
+	}
+	if e.Priority == "" {
+		e.Priority = extraction.PriorityNormal
+	}
+	if !r.Status.Final() {
+		e.Next = &extraction.Next{Step: r.Step, At: extraction.Time{Time: r.Due}, Because: r.Because}
+	}
+	return e
+}

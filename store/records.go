@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+//go:embed *.lua
+var lua embed.FS
+
+// What a script may answer instead of "won".
+var (
+	// ErrNotFound: there is no such extraction.
+	ErrNotFound = errors.New("no such extraction")
+	// ErrFinal: the extraction has its final status already.
+	ErrFinal = errors.New("extraction is final")
+	// ErrStale: somebody else has moved the extraction on.
+	ErrStale = errors.New("step is stale")
+	// ErrBusy: somebody else holds the lease.
+	ErrBusy = errors.New("extraction is leased")
+	// ErrFull: the account has no in-flight slot left.
+	ErrFull = errors.New("no in-flight slot")
+	// ErrExists: another extraction has this id.
+	ErrExists = errors.New("extraction exists")
+	// ErrNewer: a newer version of extractq wrote the record.
+	ErrNewer = errors.New("written by a newer version")
+)
+
+// grace is how long after a step's due time reconcile leaves it to its task.
+const grace = 3 * time.Second
+
+// Records are the extractions in Redis. It is safe for concurrent use.
+type Records struct {
+	rdb     redis.UniversalClient
+	scripts map[string]*redis.Script
+}
+
+// NewRecords returns the records in rdb.
+func NewRecords(rdb redis.UniversalClient) (*Records, error) {
+	lib, err := lua.ReadFile("lib.lua")
+	if err != nil {
+		return nil, err
+	}
+	r := &Records{rdb: rdb, scripts: map[string]*redis.Script{}}
+	for _, name := range []string{
+		"create", "begin", "renew", "mark", "next", "finish", "reissue", "touch", "resolve", "erase",
+	} {
+		body, err := lua.ReadFile(name + ".lua")
+		if err != nil {
+			return nil, err
+		}
+		r.scripts[name] = redis.NewScript(string(lib) + string(body))
+	}
+	return r, nil
+}
+
+// NewID returns a fresh extraction id, a ULID.
+func NewID() string { return ulid.Make().String() }
+
+// NewToken returns a fresh token: the name of one attempt to change a record.
+// A repeated script with the same token has no second effect.
+func NewToken() string { return ulid.Make().String() }
+
+// verdicts are the answers of the scripts that are not "won".
+var verdicts = map[string]error{
+	"gone": ErrNotFound, "final": ErrFinal, "stale": ErrStale,
+	"busy": ErrBusy, "full": ErrFull, "exists": ErrExists,
+}
+
+// run calls one script for one extraction and returns what follows "won".
+func (s *Records) run(ctx context.Context, script string, in Input, args ...any) ([]any, error) {
+	k := accountKeys(in.Account)
+	keys := []string{
+		k.record(in.ID), k.detail(in.ID), k.upload(in.ID), k.due(), k.list(), k.inFlight(),
+		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch),
+	}
+	answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append([]any{in.ID}, args...)...).Slice()
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", script, in.ID, err)
+	}
+	verdict, _ := answer[0].(string)
+	if verdict == "won" {
+		return answer[1:], nil
+	}
+	if err, ok := verdicts[verdict]; ok {
+		return nil, fmt.Errorf("%s %s: %w", script, in.ID, err)
+	}
+	return nil, fmt.Errorf("%s %s: unexpected answer %q", script, in.ID, verdict)
+}
+
+// Change is a set of fields to write with a step. Build it with its methods;
+// the zero value changes nothing.
+type Change struct{ pairs []any }
+
+func (c *Change) put(field, value string) *Change {
+	c.pairs = append(c.pairs, field, value)
+	return c
+}
+
+func (c *Change) putInt(field string, n int64) *Change {
+	if n == 0 {
+		return c.put(field, "")
+	}
+	return c.put(field, strconv.FormatInt(n, 10))
+}
+
+func (c *Change) putTime(field string, t time.Time) *Change {
+	return c.putInt(field, extraction.Time{Time: t}.Millis())
+}
+
+// Phase journals how far the submission has got.
+func (c *Change) Phase(p Phase) *Change { return c.put(fieldPhase, string(p)) }
+
+// Attempts counts the submissions begun.
+func (c *Change) Attempts(n int) *Change { return c.putInt(fieldAttempts, int64(n)) }
+
+// Vendor sets the vendor's id.
+func (c *Change) Vendor(id string) *Change { return c.put(fieldVendorID, id) }
+
+// VendorStatus sets the vendor's last word, cut to what a record field holds.
+func (c *Change) VendorStatus(s string) *Change { return c.put(fieldVendorStatus, Label(s)) }
+
+// Upload keeps the signed upload URL and its end; an empty URL erases it.
+func (c *Change) Upload(url string, expires time.Time) *Change {
+	return c.put("upload", url).putTime(fieldUploadExpires, expires)
+}
+
+// UploadGone notes that the upload host refused the URL.
+func (c *Change) UploadGone(gone bool) *Change {
+	if gone {
+		return c.put(fieldUploadGone, "1")
+	}
+	return c.put(fieldUploadGone, "")
+}
+
+// WaitingSince notes when the vendor was first seen waiting for the document.
+func (c *Change) WaitingSince(t time.Time) *Change { return c.putTime(fieldWaitingSince, t) }
+
+// MissingSince notes the first 404 of a row.
+func (c *Change) MissingSince(t time.Time) *Change { return c.putTime(fieldMissingSince, t) }
+
+// SentAt notes when the last byte of a submission was let go.
+func (c *Change) SentAt(t time.Time) *Change { return c.putTime(fieldSentAt, t) }
+
+// Uncertain sets how long the vendor's lists are searched, and how often they
+// were.
+func (c *Change) Uncertain(until time.Time, lookups int) *Change {
+	return c.putTime(fieldUncertainUntil, until).putInt(fieldLookups, int64(lookups))
+}
+
+// SubmittedAt sets when the vendor had the document.
+func (c *Change) SubmittedAt(t time.Time) *Change { return c.putTime(fieldSubmittedAt, t) }
+
+// Polls counts the vendor calls that asked for this extraction.
+func (c *Change) Polls(n int) *Change { return c.putInt(fieldPolls, int64(n)) }
+
+// SubmitErrors sets the row of failed submissions and its beginning.
+func (c *Change) SubmitErrors(n int, since time.Time) *Change {
+	return c.putInt(fieldSubmitErrors, int64(n)).putTime(fieldFailingSince, since)
+}
+
+// PollErrors sets the row of failed polls.
+func (c *Change) PollErrors(n int) *Change { return c.putInt(fieldPollErrors, int64(n)) }
+
+// Result names the blob that holds the result.
+func (c *Change) Result(seq int64) *Change { return c.putInt(fieldResultSeq, seq) }
+
+// Trouble keeps the latest trouble that was not final.
+func (c *Change) Trouble(t extraction.Trouble) *Change { return c.putJSON("x."+detailTrouble, t) }
+
+// Failure keeps why the final status is not SUCCESS.
+func (c *Change) Failure(f *extraction.Failure) *Change {
+	if f == nil {
+		return c
+	}
+	return c.putJSON("x."+detailFailure, f)
+}
+
+func (c *Change) putJSON(field string, v any) *Change {
+	b, err := json.Marshal(v)
+	if err != nil { // A provider put something into details that JSON has no form for.
+		b, _ = json.Marshal(extraction.NewFailure(extraction.CodeInternal, "details cannot be stored", nil))
+	}
+	return c.put(field, string(b))
+}
+
+func (c *Change) args() []any {
+	if c == nil {
+		return nil
+	}
+	return c.pairs
+}
+
+// Label cuts a vendor's word to what fits a record field and a payload: at most
+// 40 printable ASCII characters.
+func Label(s string) string {
+	out := make([]byte, 0, 40)
+	for i := 0; i < len(s) && len(out) < 40; i++ {
+		if s[i] > ' ' && s[i] < 0x7f {
+			out = append(out, s[i])
+		}
+	}
+	return string(out)
+}

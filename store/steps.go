@@ -1,0 +1,187 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// Fence names one step of one extraction: the extraction, its present seq and
+// the attempt that wants to act.
+type Fence struct {
+	Input Input
+	Seq   int64
+	Token string
+}
+
+// Lease is a step somebody holds.
+type Lease struct {
+	Fence
+	// Record is the record as it was when the lease was taken.
+	Record Record
+	// Now is Redis's time at that moment.
+	Now time.Time
+}
+
+// Scheduled is the step that follows: the task ID:Seq, to be carried out at Due.
+type Scheduled struct {
+	Seq int64
+	Due time.Time
+	// Now is Redis's time when the step was scheduled.
+	Now time.Time
+}
+
+// Create writes the record of a new extraction, with its due entry. Repeating
+// it with the same token has no effect. It returns ErrExists if the id is
+// taken.
+func (s *Records) Create(ctx context.Context, in Input, token string) (time.Time, error) {
+	in.Version = recordVersion
+	body, err := json.Marshal(in)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("encode record: %w", err)
+	}
+	batch := "0"
+	if in.Batch != "" {
+		batch = "1"
+	}
+	got, err := s.run(ctx, "create", in, token, string(body), batch, grace.Milliseconds(),
+		fieldVersion, recordVersion)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return at(got, 0), nil
+}
+
+// Begin takes the lease of a step for d; the fence's input needs the account,
+// the id and the batch. slots limits how many extractions of the account may be
+// in flight; 0 means that the step needs no slot. It returns ErrNotFound,
+// ErrFinal, ErrStale, ErrBusy or ErrFull when there is nothing to do for this
+// task.
+func (s *Records) Begin(ctx context.Context, f Fence, d time.Duration, slots int) (Lease, error) {
+	got, err := s.run(ctx, "begin", f.Input, f.Token, f.Seq, d.Milliseconds(), slots)
+	if err != nil {
+		return Lease{}, err
+	}
+	r, err := decodeReply(got[1], got[2])
+	if err != nil {
+		return Lease{}, err
+	}
+	f.Input = r.Input
+	return Lease{Fence: f, Record: r, Now: at(got, 0)}, nil
+}
+
+// Renew moves the end of a held lease to d from now.
+func (s *Records) Renew(ctx context.Context, f Fence, d time.Duration) error {
+	_, err := s.run(ctx, "renew", f.Input, f.Token, d.Milliseconds())
+	return err
+}
+
+// Mark journals a change under a held lease.
+func (s *Records) Mark(ctx context.Context, f Fence, c *Change) error {
+	_, err := s.run(ctx, "mark", f.Input, append([]any{f.Token}, c.args()...)...)
+	return err
+}
+
+// Next ends a step and schedules the one that follows after delay, which is
+// rounded up to Redis's whole seconds. It needs the lease, or, where nobody
+// holds one, the present seq.
+func (s *Records) Next(
+	ctx context.Context, f Fence, step extraction.Step, delay time.Duration, because extraction.Because, c *Change,
+) (Scheduled, error) {
+	args := append([]any{
+		f.Token, f.Seq, string(step), delay.Milliseconds(), string(because), grace.Milliseconds(),
+	}, c.args()...)
+	got, err := s.run(ctx, "next", f.Input, args...)
+	if err != nil {
+		return Scheduled{}, err
+	}
+	return scheduled(got), nil
+}
+
+// Kept says how long something finished is kept, counted from its finish.
+type Kept struct {
+	// Record is for the record and the result, Document for the document.
+	Record, Document time.Duration
+}
+
+// Finish writes the final status under a held lease.
+func (s *Records) Finish(ctx context.Context, f Fence, status extraction.Status, kept Kept, c *Change) (time.Time, error) {
+	args := append([]any{
+		f.Token, f.Seq, string(status), kept.Record.Milliseconds(), kept.Document.Milliseconds(),
+	}, c.args()...)
+	got, err := s.run(ctx, "finish", f.Input, args...)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return at(got, 0), nil
+}
+
+// Reissue moves the fence of a step that nobody carries out and returns the
+// record as it is then.
+func (s *Records) Reissue(ctx context.Context, f Fence) (Record, Scheduled, error) {
+	got, err := s.run(ctx, "reissue", f.Input, f.Token, f.Seq, grace.Milliseconds())
+	if err != nil {
+		return Record{}, Scheduled{}, err
+	}
+	r, err := decodeReply(got[3], got[4])
+	return r, scheduled(got), err
+}
+
+// Touch lets reconcile look again after delay at a step whose task exists.
+// orphaned notes that the task looked active although nobody holds the lease.
+func (s *Records) Touch(ctx context.Context, f Fence, delay time.Duration, orphaned bool) error {
+	flag := "0"
+	if orphaned {
+		flag = "1"
+	}
+	_, err := s.run(ctx, "touch", f.Input, f.Seq, delay.Milliseconds(), flag)
+	return err
+}
+
+// Resolve gives an uncertain extraction the vendor id it was found under.
+func (s *Records) Resolve(ctx context.Context, in Input, token, vendorID string) (Scheduled, error) {
+	got, err := s.run(ctx, "resolve", in, token, vendorID, grace.Milliseconds())
+	if err != nil {
+		return Scheduled{}, err
+	}
+	return scheduled(got), nil
+}
+
+// Erase removes a final extraction whose retention has passed.
+func (s *Records) Erase(ctx context.Context, in Input) error {
+	_, err := s.run(ctx, "erase", in)
+	return err
+}
+
+// at reads a time in milliseconds.
+func at(got []any, i int) time.Time {
+	text, _ := got[i].(string)
+	return extraction.FromMillis(number(text)).Time
+}
+
+// scheduled reads now, seq and due.
+func scheduled(got []any) Scheduled {
+	seq, _ := got[1].(string)
+	return Scheduled{Now: at(got, 0), Seq: number(seq), Due: at(got, 2)}
+}
+
+// decodeReply reads a record from a script's HGETALL and its input.
+func decodeReply(fields, input any) (Record, error) {
+	pairs, _ := fields.([]any)
+	m := make(map[string]string, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		name, _ := pairs[i].(string)
+		switch v := pairs[i+1].(type) {
+		case string:
+			m[name] = v
+		case int64:
+			m[name] = strconv.FormatInt(v, 10)
+		}
+	}
+	in, _ := input.(string)
+	return decodeRecord(m, map[string]string{detailInput: in})
+}

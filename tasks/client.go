@@ -1,0 +1,211 @@
+package tasks
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+// Submission is a document and what is wanted of it.
+type Submission struct {
+	// ID is the extraction's id; empty for a fresh one. Repeating a submission
+	// with the same id is ErrExists, never a second extraction.
+	ID string
+	// Account and its Provider are required.
+	Account  string
+	Provider string
+	// Type is the vendor's document type, or Types those of a portfolio.
+	Type  string
+	Types []string
+
+	ConfigName  string
+	Environment string
+	// Customer and Batch are labels of 1 to 128 printable characters.
+	Customer string
+	Batch    string
+	Priority extraction.Priority
+	Metadata map[string]string
+	Options  map[string]any
+
+	// Name is what the producer calls the document.
+	Name string
+	// ContentType is its media type; found out from the bytes where it is empty.
+	ContentType string
+	// Document is read to its end; or URL says where to fetch it.
+	Document io.Reader
+	URL      string
+}
+
+// Config is what a Client needs.
+type Config struct {
+	// Redis is shared with the workers; the caller closes it.
+	Redis redis.UniversalClient
+	// Blobs is the document store that the workers use.
+	Blobs *store.Blobs
+	// MaxDocument is the largest document accepted, in bytes; 0 means any.
+	MaxDocument int64
+}
+
+// Client accepts documents. It is safe for concurrent use.
+type Client struct {
+	cfg     Config
+	records *store.Records
+	queue   *Queue
+}
+
+// NewClient returns a client that enqueues into cfg.Redis.
+func NewClient(cfg Config) (*Client, error) {
+	records, err := store.NewRecords(cfg.Redis)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{cfg: cfg, records: records, queue: NewQueue(cfg.Redis)}, nil
+}
+
+// ErrEmpty is returned for a document of no bytes.
+var ErrEmpty = fmt.Errorf("%w: the document is empty", extraction.ErrInvalid)
+
+// Submit accepts one document. When it returns an extraction, the document and
+// the record with its due time are written, and some worker will carry it to a
+// final status even if the task could not be enqueued. An error that wraps
+// extraction.ErrInvalid is the caller's to mend.
+func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extraction, error) {
+	if err := s.validate(); err != nil {
+		return extraction.Extraction{}, err
+	}
+	if s.ID == "" {
+		s.ID = store.NewID()
+	}
+	in := store.Input{
+		ID: s.ID, Account: s.Account, Provider: s.Provider, Type: s.Type, Types: s.Types,
+		ConfigName: s.ConfigName, Environment: s.Environment, Customer: s.Customer, Batch: s.Batch,
+		Priority: s.Priority, Metadata: s.Metadata, Options: s.Options,
+	}
+	document, err := c.keep(ctx, s)
+	if err != nil {
+		return extraction.Extraction{}, err
+	}
+	in.Document = document
+	now, err := c.records.Create(ctx, in, store.NewToken())
+	if err != nil {
+		return extraction.Extraction{}, err
+	}
+	r := store.Record{
+		Input: in, Status: extraction.StatusQueued, Seq: 1, Step: extraction.StepSubmit,
+		Because: extraction.BecauseScheduled, CreatedAt: now, Due: now,
+	}
+	// The document is accepted: a task that cannot be enqueued now is made by
+	// reconcile.
+	_ = c.queue.Schedule(ctx, r, extraction.StepSubmit, store.Scheduled{Seq: 1, Due: now, Now: now})
+	return r.Extraction(), nil
+}
+
+// keep stores the document's bytes, or describes its URL.
+func (c *Client) keep(ctx context.Context, s Submission) (extraction.Document, error) {
+	d := extraction.Document{Name: s.Name, ContentType: s.ContentType, URL: extraction.Null(s.URL)}
+	if s.Document == nil {
+		if d.ContentType == "" {
+			d.ContentType = typeByName(s.Name)
+		}
+		return d, nil
+	}
+	kept, err := c.cfg.Blobs.PutDocument(ctx, s.ID, s.Document, c.cfg.MaxDocument)
+	if err != nil {
+		return d, err
+	}
+	if kept.Bytes == 0 {
+		_ = c.cfg.Blobs.Delete(ctx, s.ID) // An unreferenced blob is swept in any case.
+		return d, ErrEmpty
+	}
+	d.Bytes, d.SHA256 = &kept.Bytes, extraction.Null(kept.SHA256)
+	if d.ContentType == "" || d.ContentType == "application/octet-stream" {
+		d.ContentType = sniff(s.Name, kept.Head)
+	}
+	return d, nil
+}
+
+// maxLabel is the longest customer or batch, in characters.
+const maxLabel = 128
+
+func (s Submission) validate() error {
+	invalid := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s", extraction.ErrInvalid, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case !store.ValidAccount(s.Account):
+		return invalid("account %q is not a name of 1 to 40 characters a-z, 0-9 and -", s.Account)
+	case s.Provider == "":
+		return invalid("the account's provider is missing")
+	case s.Type == "" && len(s.Types) == 0:
+		return invalid("a type, or types for a portfolio, is required")
+	case s.Type != "" && len(s.Types) > 0:
+		return invalid("type and types exclude each other")
+	case (s.Document == nil) == (s.URL == ""):
+		return invalid("either a document or a URL is required")
+	case !label(s.Customer):
+		return invalid("customer is not 1 to %d printable characters", maxLabel)
+	case !label(s.Batch):
+		return invalid("batch is not 1 to %d printable characters", maxLabel)
+	}
+	switch s.Priority {
+	case "", extraction.PriorityNormal, extraction.PriorityBulk:
+		return nil
+	}
+	return invalid("priority %q is neither normal nor bulk", s.Priority)
+}
+
+// label reports whether a customer or batch is empty or well formed.
+func label(s string) bool {
+	if utf8.RuneCountInString(s) > maxLabel {
+		return false
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// sniff finds the media type from the document's name and beginning. The name
+// decides where the bytes only say "a zip" or "text", as for office files.
+func sniff(name string, head []byte) string {
+	found, _, _ := strings.Cut(http.DetectContentType(head), ";")
+	switch found {
+	case "application/octet-stream", "application/zip", "text/plain", "text/xml":
+		if byName := typeByName(name); byName != "" {
+			return byName
+		}
+	}
+	return found
+}
+
+// officeTypes are media types that a machine without a MIME table also needs.
+var officeTypes = map[string]string{
+	".pdf": "application/pdf", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png",
+	".tif": "image/tiff", ".tiff": "image/tiff", ".bmp": "image/bmp", ".csv": "text/csv",
+	".doc":  "application/msword",
+	".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+	".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+// typeByName is the media type of a file name's extension; empty if unknown.
+func typeByName(name string) string {
+	ext := strings.ToLower(path.Ext(name))
+	if t, ok := officeTypes[ext]; ok {
+		return t
+	}
+	t, _, _ := strings.Cut(mime.TypeByExtension(ext), ";")
+	return t
+}

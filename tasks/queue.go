@@ -1,0 +1,121 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+// Queue enqueues steps and looks at them. It is safe for concurrent use.
+type Queue struct {
+	client    *asynq.Client
+	inspector *asynq.Inspector
+}
+
+// NewQueue returns the queue in rdb, which stays the caller's to close.
+func NewQueue(rdb redis.UniversalClient) *Queue {
+	return &Queue{
+		client:    asynq.NewClientFromRedisClient(rdb),
+		inspector: asynq.NewInspectorFromRedisClient(rdb),
+	}
+}
+
+// Schedule enqueues the task of a step that the record has just been given. A
+// task that exists already is success, because only whoever moved the fence to
+// s.Seq makes a task with that id.
+func (q *Queue) Schedule(ctx context.Context, r store.Record, step extraction.Step, s store.Scheduled) error {
+	// The worker's clock decides when asynq runs a task, Redis's when it is due.
+	at := time.Now().Add(s.Due.Sub(s.Now))
+	if !s.Due.After(s.Now) {
+		at = time.Time{}
+	}
+	task, opts := newStep(step, For(r, s.Seq), at)
+	return q.enqueue(ctx, task, opts)
+}
+
+// Reconcile enqueues the tick of one account and slot.
+func (q *Queue) Reconcile(ctx context.Context, account string, slot int64, interval time.Duration) error {
+	task, opts := NewReconcile(account, slot, interval)
+	return q.enqueue(ctx, task, opts)
+}
+
+func (q *Queue) enqueue(ctx context.Context, task *asynq.Task, opts []asynq.Option) error {
+	_, err := q.client.EnqueueContext(ctx, task, opts...)
+	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		return fmt.Errorf("enqueue %s: %w", task.Type(), err)
+	}
+	return nil
+}
+
+// Presence says where the task of a step is.
+type Presence int
+
+// The places of a task.
+const (
+	// Absent: there is no such task, or it has ended and will not run again.
+	Absent Presence = iota
+	// Waiting: it will run.
+	Waiting
+	// Running: asynq believes that a worker has it.
+	Running
+)
+
+// Presence looks for the task of a step.
+func (q *Queue) Presence(account, id string, step extraction.Step, seq int64) (Presence, error) {
+	queue := SubmitQueue(account)
+	if step == extraction.StepPoll {
+		queue = PollQueue(account)
+	}
+	info, err := q.inspector.GetTaskInfo(queue, TaskID(id, seq))
+	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+		return Absent, nil
+	}
+	if err != nil {
+		return Absent, fmt.Errorf("look for task: %w", err)
+	}
+	switch info.State {
+	case asynq.TaskStatePending, asynq.TaskStateScheduled, asynq.TaskStateRetry, asynq.TaskStateAggregating:
+		return Waiting, nil
+	case asynq.TaskStateActive:
+		return Running, nil
+	case asynq.TaskStateArchived, asynq.TaskStateCompleted:
+		return Absent, nil
+	}
+	return Absent, nil
+}
+
+// SetPaused pauses or unpauses an account's queues so that they are as asked.
+func (q *Queue) SetPaused(account string, submits, polls bool) error {
+	for queue, paused := range map[string]bool{SubmitQueue(account): submits, PollQueue(account): polls} {
+		change := q.inspector.UnpauseQueue
+		if paused {
+			change = q.inspector.PauseQueue
+		}
+		// asynq has no typed error for a queue that is as asked already.
+		if err := change(queue); err != nil &&
+			!strings.HasSuffix(err.Error(), "is already paused") && !strings.HasSuffix(err.Error(), "is not paused") {
+			return fmt.Errorf("set pause of %s: %w", queue, err)
+		}
+	}
+	return nil
+}
+
+// Paused reports whether an account's submissions are shown as paused.
+func (q *Queue) Paused(account string) (bool, error) {
+	info, err := q.inspector.GetQueueInfo(SubmitQueue(account))
+	if errors.Is(err, asynq.ErrQueueNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at queue: %w", err)
+	}
+	return info.Paused, nil
+}

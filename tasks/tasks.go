@@ -1,0 +1,144 @@
+// Package tasks is what travels in the queue: the kinds of task, their payloads,
+// ids, queues and options, and the Client with which other services enqueue.
+//
+// A task is an accelerator: the record in the store says which step is due, and
+// a lost task is made again from it. A payload therefore holds ids and a few
+// labels and never a secret, a document's name or what the vendor said about
+// it.
+package tasks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+// The kinds of task. They are stored in Redis: never rename one without an
+// alias for what is already queued.
+const (
+	TypeSubmit    = "extraction:submit"
+	TypePoll      = "extraction:poll"
+	TypeReconcile = "system:reconcile"
+)
+
+// SystemQueue is the queue of what belongs to no single extraction.
+const SystemQueue = "system"
+
+// payloadVersion is written to every payload; a binary refuses newer ones.
+const payloadVersion = 1
+
+// SubmitQueue is the queue of an account's submissions.
+func SubmitQueue(account string) string { return account + ".submit" }
+
+// PollQueue is the queue of an account's polls.
+func PollQueue(account string) string { return account + ".poll" }
+
+// Payload is the body of a submit or poll task. The labels are for those who
+// look at the queue; the worker acts on the record.
+type Payload struct {
+	Version      int    `json:"v"`
+	ID           string `json:"id"`
+	Account      string `json:"account"`
+	Seq          int64  `json:"seq"`
+	Type         string `json:"type,omitempty"`
+	Customer     string `json:"customer,omitempty"`
+	Batch        string `json:"batch,omitempty"`
+	Polls        int    `json:"polls,omitempty"`
+	VendorStatus string `json:"vendor_status,omitempty"`
+}
+
+// For is the payload for the step of a record that carries seq.
+func For(r store.Record, seq int64) Payload {
+	return Payload{
+		Version: payloadVersion, ID: r.ID, Account: r.Account, Seq: seq, Type: r.Type,
+		Customer: r.Customer, Batch: r.Batch, Polls: r.Polls, VendorStatus: store.Label(r.VendorStatus),
+	}
+}
+
+// Reconcile is the body of a reconcile task.
+type Reconcile struct {
+	Version int    `json:"v"`
+	Account string `json:"account"`
+}
+
+// ErrNewer is returned for a payload that a newer version wrote.
+var ErrNewer = errors.New("task written by a newer version")
+
+// Decode reads the payload of a submit or poll task.
+func Decode(t *asynq.Task) (Payload, error) {
+	var p Payload
+	if err := json.Unmarshal(t.Payload(), &p); err != nil {
+		return p, fmt.Errorf("decode payload of %s: %w", t.Type(), err)
+	}
+	if p.Version > payloadVersion {
+		return p, fmt.Errorf("%w: payload version %d, this binary knows %d", ErrNewer, p.Version, payloadVersion)
+	}
+	return p, nil
+}
+
+// DecodeReconcile reads the payload of a reconcile task.
+func DecodeReconcile(t *asynq.Task) (Reconcile, error) {
+	var p Reconcile
+	if err := json.Unmarshal(t.Payload(), &p); err != nil {
+		return p, fmt.Errorf("decode payload of %s: %w", t.Type(), err)
+	}
+	return p, nil
+}
+
+// TaskID is the id of the task for one step of an extraction. It carries the
+// fence, so that a task can be made twice and run once.
+func TaskID(id string, seq int64) string { return id + ":" + strconv.FormatInt(seq, 10) }
+
+// The longest a handler may run. A submission is bounded by its lease, not by
+// this: the limit only has to be above any upload.
+const (
+	submitTimeout    = 2 * time.Hour
+	pollTimeout      = 5 * time.Minute
+	reconcileTimeout = time.Minute
+)
+
+// newStep is the task for the step of a record.
+func newStep(step extraction.Step, p Payload, at time.Time) (*asynq.Task, []asynq.Option) {
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // Strings and numbers always encode.
+	}
+	opts := []asynq.Option{
+		asynq.TaskID(TaskID(p.ID, p.Seq)),
+		// Retries are for trouble with Redis or the store only; everything
+		// about the vendor is a new step.
+		asynq.MaxRetry(math.MaxInt32),
+		asynq.ProcessAt(at),
+	}
+	if step == extraction.StepPoll {
+		opts = append(opts, asynq.Queue(PollQueue(p.Account)), asynq.Timeout(pollTimeout))
+		return asynq.NewTask(TypePoll, body), opts
+	}
+	opts = append(opts, asynq.Queue(SubmitQueue(p.Account)), asynq.Timeout(submitTimeout))
+	return asynq.NewTask(TypeSubmit, body), opts
+}
+
+// NewReconcile is the task that looks after one account in one slot of time.
+// Any number of schedulers that enqueue the same slot give one run: the id is
+// kept for two slots after the run.
+func NewReconcile(account string, slot int64, interval time.Duration) (*asynq.Task, []asynq.Option) {
+	body, err := json.Marshal(Reconcile{Version: payloadVersion, Account: account})
+	if err != nil {
+		panic(err) // Strings and numbers always encode.
+	}
+	return asynq.NewTask(TypeReconcile, body), []asynq.Option{
+		asynq.Queue(SystemQueue),
+		asynq.TaskID("reconcile:" + account + ":" + strconv.FormatInt(slot, 10)),
+		asynq.MaxRetry(0),
+		asynq.Timeout(reconcileTimeout),
+		asynq.Retention(max(2*interval, 2*time.Second)),
+	}
+}

@@ -1,0 +1,117 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/extractq/extractq/store"
+)
+
+// errLeaseLost ends every call of a step whose lease is over: somebody else may
+// be carrying it out by now.
+var errLeaseLost = errors.New("lease lost")
+
+// hold keeps the lease of a step alive. Its context ends with the lease.
+type hold struct {
+	records *store.Records
+	fence   store.Fence
+	d       time.Duration
+
+	// start and end are local: the lease ends here no later than in Redis,
+	// because it is counted from before the script was sent.
+	start time.Time
+	end   atomic.Int64
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+}
+
+// keep renews the lease of f, asked for at a local time before asked, until
+// stop.
+func keep(ctx context.Context, records *store.Records, f store.Fence, d time.Duration, asked time.Time) *hold {
+	h := &hold{records: records, fence: f, d: d, start: asked}
+	h.end.Store(int64(d))
+	h.ctx, h.cancel = context.WithCancelCause(ctx)
+	h.wg.Go(h.heartbeat)
+	return h
+}
+
+// stop ends the heartbeat and waits for it. The lease itself is given back by
+// the script that ends the step.
+func (h *hold) stop() {
+	h.cancel(context.Canceled)
+	h.wg.Wait()
+}
+
+// left is how long the lease lasts, by the monotonic clock: it also counts the
+// time in which the process was frozen.
+func (h *hold) left() time.Duration {
+	return time.Duration(h.end.Load()) - time.Since(h.start)
+}
+
+// heartbeat renews three times a lease, so that two may be lost.
+func (h *hold) heartbeat() {
+	ticker := time.NewTicker(h.d / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-h.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		left := h.left()
+		if left <= 0 {
+			h.cancel(errLeaseLost)
+			return
+		}
+		asked := time.Since(h.start)
+		ctx, cancel := context.WithTimeoutCause(h.ctx, left, errLeaseLost)
+		err := h.records.Renew(ctx, h.fence, h.d)
+		cancel()
+		switch {
+		case err == nil:
+			h.end.Store(int64(asked + h.d))
+		case errors.Is(err, store.ErrStale), h.left() <= 0:
+			h.cancel(errLeaseLost)
+			return
+		}
+		// Any other error is trouble with Redis: the next beat tries again, and
+		// the end of the lease is the end of the step.
+	}
+}
+
+// guard refuses to hand out a document's bytes once the lease is over, so that a
+// worker that was frozen past it cannot complete an upload on waking. Before
+// the last byte it calls last, whose error keeps that byte back: a body that was
+// not read to its end was not submitted.
+type guard struct {
+	io.ReadCloser
+	hold *hold
+	left int64
+	last func() error
+}
+
+func (g *guard) Read(p []byte) (int, error) {
+	if g.hold.left() <= 0 {
+		return 0, errLeaseLost
+	}
+	n, err := g.ReadCloser.Read(p)
+	g.left -= int64(n)
+	if g.left <= 0 && g.last != nil {
+		last := g.last
+		g.last = nil
+		if lastErr := last(); lastErr != nil {
+			return 0, fmt.Errorf("journal the last byte: %w", lastErr)
+		}
+	}
+	if g.hold.left() <= 0 {
+		return 0, errLeaseLost
+	}
+	return n, err
+}

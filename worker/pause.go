@@ -1,0 +1,60 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+)
+
+// pause stops an account for every worker and shows it as paused queues. It ends
+// no extraction.
+func (w *Worker) pause(ctx context.Context, a *account, r limiter.Reason, cause error) error {
+	changed, err := w.limiter.Pause(ctx, a.Name, r, a.Key, cause.Error())
+	if err != nil || !changed {
+		return err
+	}
+	w.log.ErrorContext(ctx, "account paused", slog.String("account", a.Name), slog.String("reason", string(r)),
+		slog.String("kind", string(extraction.KindOf(cause))))
+	return w.queue.SetPaused(a.Name, true, r.StopsPolls())
+}
+
+// tend brings an account's queues in line with its state, and probes a paused
+// account whose time has come or whose key has changed.
+func (w *Worker) tend(ctx context.Context, a *account, now time.Time) error {
+	s, err := w.limiter.State(ctx, a.Name)
+	if err != nil {
+		return err
+	}
+	if s.Reason != limiter.Active && s.Reason != limiter.Operator {
+		newKey := s.Reason == limiter.Unauthorized && s.Key != a.Key
+		if newKey || !now.Before(s.ProbeAt) {
+			if s, err = w.probe(ctx, a, s); err != nil {
+				return err
+			}
+		}
+	}
+	paused := s.Reason != limiter.Active
+	return w.queue.SetPaused(a.Name, paused, paused && s.Reason.StopsPolls())
+}
+
+// probe makes one free call for a paused account and resumes it if that works.
+func (w *Worker) probe(ctx context.Context, a *account, s limiter.State) (limiter.State, error) {
+	admission, err := w.limiter.Admit(ctx, a.Name, limiter.OpProbe, a.Rate, true)
+	if err != nil || admission.Verdict != limiter.Go {
+		return s, err
+	}
+	if err := sleep(ctx, admission.Wait); err != nil {
+		return s, err
+	}
+	call, cancel := context.WithTimeoutCause(ctx, pollCall, errors.New("no answer to the probe"))
+	defer cancel()
+	if err := a.Provider.Probe(call); err != nil {
+		return s, w.limiter.Probed(ctx, a.Name, s, a.Key, err.Error())
+	}
+	w.log.InfoContext(ctx, "account resumed", slog.String("account", a.Name), slog.String("reason", string(s.Reason)))
+	return limiter.State{}, w.limiter.Resume(ctx, a.Name)
+}

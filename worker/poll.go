@@ -1,0 +1,138 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// A vendor that answers 404 has either not yet made the extraction visible or
+// dropped it.
+const (
+	missingGrace = time.Minute
+	missingLimit = 5 * time.Minute
+)
+
+// poll asks the vendor once. "Not yet" is no failure: the next poll is planned
+// and the task is done.
+func (w *Worker) poll(ctx context.Context, p tasks.Payload) error {
+	s, err := w.begin(ctx, p, extraction.StepPoll, 0)
+	if err != nil || s == nil {
+		return err
+	}
+	defer s.close(ctx)
+	ok, err := s.admit(limiter.OpPoll)
+	if !ok || err != nil {
+		return err
+	}
+	call, cancel := s.calling(pollCall)
+	defer cancel()
+	out, err := s.acct.Provider.Poll(call, s.rec.VendorID)
+	s.rec.Polls++
+	if err == nil {
+		return s.settle(out, &store.Change{})
+	}
+	if extraction.KindOf(err) == extraction.KindNotFound {
+		return s.missing(err)
+	}
+	c := new(store.Change).Polls(s.rec.Polls)
+	failures := s.rec.PollErrors
+	if react(err, limiter.OpPoll, 0, 0, false).Fault {
+		failures++
+		c.PollErrors(failures)
+	}
+	return s.trouble(err, limiter.OpPoll, failures, 0, c)
+}
+
+// settle acts on the vendor's answer.
+func (s *step) settle(out extraction.Outcome, c *store.Change) error {
+	if err := s.succeeded(); err != nil {
+		return err
+	}
+	c.Polls(s.rec.Polls).PollErrors(0).MissingSince(time.Time{}).VendorStatus(out.VendorStatus)
+	if out.Unknown {
+		s.warnUnknown(out.VendorStatus)
+	}
+	switch out.Status {
+	case extraction.StatusSuccess:
+		return s.success(out, c)
+	case extraction.StatusError, extraction.StatusExpired, extraction.StatusCanceled:
+		f := out.Failure
+		if f == nil {
+			f = extraction.NewFailure(extraction.CodeVendorFailed, "the vendor gave no reason", nil)
+		}
+		return s.fail(out.Status, f, c)
+	case extraction.StatusQueued, extraction.StatusSubmitting, extraction.StatusInProgress:
+	}
+	return s.notYet(c)
+}
+
+// notYet plans the next poll, or ends the extraction when the deadline is over:
+// only here, because only an answer "not yet" says that the vendor is late.
+func (s *step) notYet(c *store.Change) error {
+	elapsed := s.now().Sub(s.rec.SubmittedAt)
+	if s.acct.Deadline > 0 && elapsed >= s.acct.Deadline {
+		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDeadlineExceeded,
+			fmt.Sprintf("the vendor has not finished %v after the submission", s.acct.Deadline), nil), c)
+	}
+	return s.again(extraction.StepPoll, planner.Next(elapsed, s.acct.PollPrice, s.acct.Deadline),
+		extraction.BecauseScheduled, c)
+}
+
+// success stores the result and then the final status. Who loses the race for
+// the status deletes the result again, unless the record names it.
+func (s *step) success(out extraction.Outcome, c *store.Change) error {
+	ctx, cancel := s.saving()
+	defer cancel()
+	if err := s.w.cfg.Blobs.PutResult(ctx, s.rec.ID, s.fence.Seq, out.Result); err != nil {
+		return err
+	}
+	s.outcome = string(extraction.StatusSuccess)
+	_, err := s.w.records.Finish(ctx, s.fence, out.Status, s.w.kept(out.Status), c.Result(s.fence.Seq))
+	if nothingToDo(err) != nil || err == nil {
+		return err
+	}
+	s.outcome = "lost"
+	r, err := s.w.records.Get(ctx, s.acct.Name, s.rec.ID)
+	if err == nil && r.ResultSeq == s.fence.Seq {
+		return nil
+	}
+	return s.w.cfg.Blobs.DeleteResult(ctx, s.rec.ID, s.fence.Seq)
+}
+
+// missing acts on a 404: not yet at first, and dropped when it lasts.
+func (s *step) missing(cause error) error {
+	now := s.now()
+	c := new(store.Change).Polls(s.rec.Polls)
+	elapsed := now.Sub(s.rec.SubmittedAt)
+	if elapsed < missingGrace {
+		return s.again(extraction.StepPoll, planner.Next(elapsed, s.acct.PollPrice, s.acct.Deadline),
+			extraction.BecauseScheduled, c)
+	}
+	since := s.rec.MissingSince
+	if since.IsZero() {
+		since = now
+		c.MissingSince(now)
+	}
+	if now.Sub(since) >= missingLimit {
+		return s.fail(extraction.StatusExpired, extraction.NewFailure(extraction.CodeExpired,
+			"the vendor no longer knows the extraction: "+cause.Error(), nil), c)
+	}
+	return s.again(extraction.StepPoll, planner.Next(elapsed, s.acct.PollPrice, s.acct.Deadline),
+		extraction.BecauseRetry, c)
+}
+
+// warnUnknown says once a process that the vendor uses a word nobody knows.
+func (s *step) warnUnknown(word string) {
+	if _, seen := s.acct.unknown.LoadOrStore(store.Label(word), true); !seen {
+		s.w.log.WarnContext(s.ctx, "unknown vendor status, treated as in progress",
+			slog.String("account", s.acct.Name), slog.String("vendor_status", store.Label(word)))
+	}
+}

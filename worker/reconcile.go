@@ -1,0 +1,143 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+const (
+	// reconcileLimit is how many extractions of an account one tick looks at.
+	reconcileLimit = 500
+	// recheck is when a step whose task waits is looked at again.
+	recheck = 30 * time.Second
+	// orphanAfter is how long a task may be active without a lease: it is
+	// either about to take it, or asynq's leftover of a dead worker.
+	orphanAfter = 5 * time.Second
+)
+
+// reconcileTask looks after one account: what nobody carries out is issued
+// again, what has outlived its retention is erased, and a paused account is
+// probed.
+func (w *Worker) reconcileTask(ctx context.Context, t *asynq.Task) error {
+	p, err := tasks.DecodeReconcile(t)
+	if err != nil {
+		return err
+	}
+	a, ok := w.accounts[p.Account]
+	if !ok {
+		return nil // Its extractions wait for somebody who has the account.
+	}
+	got, err := w.reconcile(ctx, a)
+	if got.Reissued+got.Erased > 0 {
+		w.log.InfoContext(ctx, "reconciled", slog.String("account", a.Name), slog.Int("due", got.Due),
+			slog.Int("reissued", got.Reissued), slog.Int("waiting", got.Waiting),
+			slog.Int("orphaned", got.Orphaned), slog.Int("erased", got.Erased))
+	}
+	return err
+}
+
+// reconciled counts what one run did.
+type reconciled struct {
+	Due, Reissued, Waiting, Orphaned, Erased int
+}
+
+// reconcile is one run. Trouble with one extraction does not keep the others
+// waiting.
+func (w *Worker) reconcile(ctx context.Context, a *account) (reconciled, error) {
+	var got reconciled
+	due, now, err := w.records.Due(ctx, a.Name, reconcileLimit)
+	if err != nil {
+		return got, err
+	}
+	got.Due = len(due)
+	var errs []error
+	for _, g := range due {
+		if err := w.mend(ctx, a, g, now, &got); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return got, errors.Join(append(errs, w.tend(ctx, a, now))...)
+}
+
+// mend acts on one overdue extraction.
+func (w *Worker) mend(ctx context.Context, a *account, g store.Glance, now time.Time, got *reconciled) error {
+	f := store.Fence{Input: store.Input{ID: g.ID, Account: a.Name}, Seq: g.Seq, Token: store.NewToken()}
+	if g.Gone || g.Status.Final() {
+		got.Erased++
+		return w.expire(ctx, f, now)
+	}
+	if g.Held {
+		if now.Before(g.Lease) {
+			return nil // Renewed since the index was read.
+		}
+		got.Reissued++
+		return w.reissue(ctx, f)
+	}
+	presence, err := w.queue.Presence(a.Name, g.ID, g.Step, g.Seq)
+	if err != nil {
+		return err
+	}
+	switch {
+	case presence == tasks.Waiting:
+		got.Waiting++
+		return nothingToDo(w.records.Touch(ctx, f, recheck, false))
+	case presence == tasks.Running && g.Orphaned.IsZero():
+		got.Orphaned++
+		return nothingToDo(w.records.Touch(ctx, f, orphanAfter, true))
+	}
+	got.Reissued++
+	return w.reissue(ctx, f)
+}
+
+// reissue moves the fence and makes the task of the step anew.
+func (w *Worker) reissue(ctx context.Context, f store.Fence) error {
+	r, at, err := w.records.Reissue(ctx, f)
+	if err != nil {
+		if errors.Is(err, store.ErrBusy) {
+			return nil
+		}
+		return nothingToDo(err)
+	}
+	return w.queue.Schedule(ctx, r, r.Step, at)
+}
+
+// kept is how long a finished extraction is kept. The document of one that
+// neither succeeded nor was canceled stays as long as its record, so that it can
+// be submitted again.
+func (w *Worker) kept(status extraction.Status) store.Kept {
+	k := store.Kept{Record: w.cfg.Retention, Document: w.cfg.Retention}
+	if status == extraction.StatusSuccess || status == extraction.StatusCanceled {
+		k.Document = w.cfg.DocumentRetention
+	}
+	return k
+}
+
+// expire erases what has outlived its retention. The blobs go first: a record
+// without blobs is found again, blobs without a record are not.
+func (w *Worker) expire(ctx context.Context, f store.Fence, now time.Time) error {
+	r, err := w.records.Get(ctx, f.Input.Account, f.Input.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err == nil {
+		f.Input = r.Input
+		if left := r.ExpiresAt.Sub(now); left > 0 {
+			if err := w.cfg.Blobs.DeleteDocument(ctx, r.ID); err != nil {
+				return err
+			}
+			return nothingToDo(w.records.Touch(ctx, f, left, false))
+		}
+	}
+	if err := w.cfg.Blobs.Delete(ctx, f.Input.ID); err != nil {
+		return err
+	}
+	return nothingToDo(w.records.Erase(ctx, f.Input))
+}

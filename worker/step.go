@@ -1,0 +1,314 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// step is one attempt at one step of one extraction, under its lease.
+type step struct {
+	w    *Worker
+	acct *account
+	kind extraction.Step
+	rec  store.Record
+	*hold
+
+	began    time.Time // Local, when the lease was taken.
+	redisNow time.Time // Redis's time then.
+	outcome  string    // What the attempt came to, for its log line.
+}
+
+// begin takes the lease of the step that p names. A nil step means that there
+// is nothing to do for this task.
+func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Step, slots int) (*step, error) {
+	acct, ok := w.accounts[p.Account]
+	if !ok {
+		return nil, fmt.Errorf("account %q is not configured", p.Account)
+	}
+	f := store.Fence{
+		Input: store.Input{ID: p.ID, Account: p.Account, Batch: p.Batch},
+		Seq:   p.Seq, Token: store.NewToken(),
+	}
+	asked := time.Now()
+	lease, err := w.records.Begin(ctx, f, w.cfg.Lease, slots)
+	switch {
+	case errors.Is(err, store.ErrFull):
+		return nil, w.deferFull(ctx, acct, f)
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrFinal),
+		errors.Is(err, store.ErrStale), errors.Is(err, store.ErrBusy):
+		w.log.DebugContext(ctx, "task has nothing to do", slog.String("extraction_id", p.ID),
+			slog.Int64("seq", p.Seq), slog.Any("because", err))
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &step{
+		w: w, acct: acct, kind: kind, rec: lease.Record, began: asked, redisNow: lease.Now,
+		hold: keep(ctx, w.records, lease.Fence, w.cfg.Lease, asked),
+	}, nil
+}
+
+// deferFull sends a submission away that finds no in-flight slot. It comes back
+// when the rate would let it go: submissions that wait for slots are spread as
+// those that wait for the rate.
+func (w *Worker) deferFull(ctx context.Context, acct *account, f store.Fence) error {
+	r, err := w.records.Get(ctx, acct.Name, f.Input.ID)
+	if err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	f.Input = r.Input
+	wait, err := w.limiter.Defer(ctx, acct.Name, acct.Rate)
+	if err != nil {
+		return err
+	}
+	next, err := w.records.Next(ctx, f, extraction.StepSubmit, wait, extraction.BecauseInFlight, nil)
+	if err != nil {
+		return nothingToDo(err)
+	}
+	return w.queue.Schedule(ctx, r, extraction.StepSubmit, next)
+}
+
+// nothingToDo drops the verdicts by which a script says that somebody else has
+// moved the extraction on.
+func nothingToDo(err error) error {
+	if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrFinal) || errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// close ends the heartbeat and writes the attempt's log line.
+func (s *step) close(ctx context.Context) {
+	s.stop()
+	s.w.log.InfoContext(ctx, "attempt finished",
+		slog.String("extraction_id", s.rec.ID), slog.String("account", s.acct.Name),
+		slog.String("step", string(s.kind)), slog.Int64("seq", s.fence.Seq),
+		slog.String("outcome", s.outcome), slog.Duration("duration", time.Since(s.began)))
+}
+
+// now is Redis's time, carried on by the local clock.
+func (s *step) now() time.Time { return s.redisNow.Add(time.Since(s.began)) }
+
+// saveTimeout bounds the writes after a vendor call.
+const saveTimeout = 5 * time.Second
+
+// saving is the context of writes that record what a vendor call came to. They
+// must happen even when the process is being stopped; the fence refuses them
+// where the lease is lost.
+func (s *step) saving() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(s.ctx), saveTimeout)
+}
+
+// mark journals a change under the lease and updates the step's own record.
+func (s *step) mark(c *store.Change) error {
+	ctx, cancel := s.saving()
+	defer cancel()
+	return s.w.records.Mark(ctx, s.fence, c)
+}
+
+// admit waits for the moment of one call to the vendor. False means that the
+// step was rescheduled, because the wait would be too long for a worker, or that
+// err stopped it.
+func (s *step) admit(op limiter.Op) (bool, error) {
+	canWait := false
+	select {
+	case s.acct.waiters <- struct{}{}:
+		canWait = true
+		defer func() { <-s.acct.waiters }()
+	default:
+	}
+	a, err := s.w.limiter.Admit(s.ctx, s.acct.Name, op, s.acct.Rate, canWait)
+	if err != nil {
+		return false, err
+	}
+	switch a.Verdict {
+	case limiter.Go:
+		return true, sleep(s.ctx, a.Wait)
+	case limiter.Paused:
+		return false, s.again(s.kind, a.Wait, extraction.BecauseAccountPaused, &store.Change{})
+	case limiter.Later:
+	}
+	return false, s.again(s.kind, a.Wait, extraction.BecauseRate, &store.Change{})
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// again ends the attempt and schedules a step after delay.
+func (s *step) again(next extraction.Step, delay time.Duration, because extraction.Because, c *store.Change) error {
+	ctx, cancel := s.saving()
+	defer cancel()
+	s.outcome = "next " + string(next) + " (" + string(because) + ")"
+	at, err := s.w.records.Next(ctx, s.fence, next, delay, because, c)
+	if err != nil {
+		s.outcome = "lost"
+		return nothingToDo(err)
+	}
+	if err := s.w.queue.Schedule(ctx, s.rec, next, at); err != nil {
+		// The step is written; reconcile makes its task.
+		s.w.log.WarnContext(ctx, "task not enqueued", slog.String("extraction_id", s.rec.ID), slog.Any("error", err))
+	}
+	return nil
+}
+
+// fail ends the extraction otherwise than with SUCCESS.
+func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Change) error {
+	ctx, cancel := s.saving()
+	defer cancel()
+	s.outcome = string(status) + " " + string(f.Code)
+	_, err := s.w.records.Finish(ctx, s.fence, status, s.w.kept(status), c.Failure(f))
+	if err != nil {
+		s.outcome = "lost"
+	}
+	return nothingToDo(err)
+}
+
+// trouble acts on an error of a vendor call: on the account, and on the
+// extraction by ending it or repeating the step. change counts the failure.
+func (s *step) trouble(err error, op limiter.Op, failures, attempts int, change *store.Change) error {
+	if errors.Is(context.Cause(s.ctx), errLeaseLost) {
+		s.outcome = "lease lost"
+		return nil // Whoever took over acts.
+	}
+	ctx, cancel := s.saving()
+	defer cancel()
+	others, stateErr := s.othersSucceed(ctx)
+	if stateErr != nil {
+		return stateErr
+	}
+	r := react(err, op, failures, attempts, others)
+	if err := s.account(ctx, r, err); err != nil {
+		return err
+	}
+	if r.Failure != nil {
+		return s.fail(extraction.StatusError, r.Failure, change)
+	}
+	if r.Because != extraction.BecauseRate {
+		change.Trouble(extraction.Trouble{
+			Code: troubleCode(err), Message: err.Error(), At: extraction.Time{Time: s.now()},
+		})
+	}
+	return s.again(s.kind, r.Delay, r.Because, change)
+}
+
+// account carries out what a reaction means for the account.
+func (s *step) account(ctx context.Context, r reaction, cause error) error {
+	if r.Block > 0 {
+		if err := s.w.limiter.Block(ctx, s.acct.Name, r.Block); err != nil {
+			return err
+		}
+	}
+	if r.Fault {
+		down, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, false)
+		if err != nil {
+			return err
+		}
+		if down {
+			r.Pause = limiter.Unavailable
+		}
+	}
+	if r.Pause == limiter.Active {
+		return nil
+	}
+	return s.w.pause(ctx, s.acct, r.Pause, cause)
+}
+
+// succeeded tells the account that the vendor does its work.
+func (s *step) succeeded() error {
+	ctx, cancel := s.saving()
+	defer cancel()
+	_, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, true)
+	return err
+}
+
+// othersSucceed reports whether the vendor has done anything for the account
+// since this extraction began to fail.
+func (s *step) othersSucceed(ctx context.Context) (bool, error) {
+	if s.rec.FailingSince.IsZero() {
+		return false, nil
+	}
+	state, err := s.w.limiter.State(ctx, s.acct.Name)
+	return state.LastOK.After(s.rec.FailingSince), err
+}
+
+// failingSince is when the present row of failures began.
+func (s *step) failingSince() time.Time {
+	if s.rec.FailingSince.IsZero() {
+		return s.now()
+	}
+	return s.rec.FailingSince
+}
+
+// troubleCode is the code under which trouble that is not final is shown.
+func troubleCode(err error) extraction.Code {
+	switch extraction.KindOf(err) {
+	case extraction.KindUnauthorized:
+		return extraction.CodeUnauthorized
+	case extraction.KindQuota, extraction.KindRateLimited:
+		return extraction.CodeVendorQuota
+	case extraction.KindRejected:
+		return extraction.CodeVendorRejected
+	case extraction.KindNotFound, extraction.KindTransient, extraction.KindUploadGone:
+		return extraction.CodeVendorFailed
+	}
+	return extraction.CodeVendorFailed
+}
+
+// submission is what the provider is told. sent is called before the last byte
+// of the body is let go; it may be nil.
+func (s *step) submission(name string, sent func() error) extraction.Submission {
+	sub := extraction.Submission{
+		Name: name, ContentType: s.rec.Document.ContentType, URL: string(s.rec.Document.URL),
+		Type: s.rec.Type, Types: s.rec.Types, ConfigName: s.rec.ConfigName,
+		Environment: s.rec.Environment, Customer: s.rec.Customer, Options: s.rec.Options,
+	}
+	if s.rec.Document.Bytes != nil {
+		sub.Bytes = *s.rec.Document.Bytes
+		sub.Body = func() (io.ReadCloser, error) {
+			body, err := s.w.cfg.Blobs.OpenDocument(s.ctx, s.rec.ID)
+			if err != nil {
+				return nil, err
+			}
+			return &guard{ReadCloser: body, hold: s.hold, left: sub.Bytes, last: sent}, nil
+		}
+	}
+	return sub
+}
+
+// calling bounds one vendor call; the error says which limit it was.
+func (s *step) calling(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(s.ctx, d, fmt.Errorf("no answer within %v", d))
+}
+
+// pollCall bounds a call without a document.
+const pollCall = 30 * time.Second
+
+// sendCall bounds a call with a document: a minute, and what the bytes take at
+// 100 kB/s.
+func sendCall(bytes int64) time.Duration {
+	return time.Minute + time.Duration(bytes/100_000)*time.Second
+}

@@ -1,0 +1,111 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// submit hands one document to the vendor, or finds out what became of an
+// earlier attempt to.
+func (w *Worker) submit(ctx context.Context, p tasks.Payload) error {
+	slots := unlimited
+	if a, ok := w.accounts[p.Account]; ok && a.MaxInFlight > 0 {
+		slots = a.MaxInFlight
+	}
+	s, err := w.begin(ctx, p, extraction.StepSubmit, slots)
+	if err != nil || s == nil {
+		return err
+	}
+	defer s.close(ctx)
+	switch s.rec.Phase {
+	case store.PhaseOpened:
+		return s.resumeUpload()
+	case store.PhaseSent:
+		// The worker before died, or lost its lease, with the answer open.
+		return s.uncertain()
+	case store.PhaseUncertain:
+		return s.lookUp()
+	case store.PhaseNone, store.PhaseSending:
+	}
+	return s.fresh()
+}
+
+// fresh begins a submission of which nothing has reached the vendor.
+func (s *step) fresh() error {
+	if s.rec.Document.URL != "" && !s.acct.Provider.Traits().FetchesURL {
+		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
+			"this provider does not fetch documents by URL: submit the document itself", nil), &store.Change{})
+	}
+	if up, ok := s.acct.Provider.(extraction.Uploader); ok && s.rec.Document.URL == "" {
+		return s.open(up)
+	}
+	return s.send()
+}
+
+// send submits in one call. Before the last byte goes, the journal says so: from
+// then on a lost answer leaves the submission uncertain, and until then trying
+// again is free.
+func (s *step) send() error {
+	ok, err := s.admit(limiter.OpSubmit)
+	if !ok || err != nil {
+		return err
+	}
+	byURL := s.rec.Document.URL != ""
+	phase := new(store.Change).Attempts(s.rec.Attempts + 1).Phase(store.PhaseSending)
+	if byURL {
+		phase = new(store.Change).Attempts(s.rec.Attempts + 1).Phase(store.PhaseSent).SentAt(s.now())
+	}
+	if err := s.mark(phase); err != nil {
+		return nothingToDo(err)
+	}
+	s.rec.Attempts++
+	letGo := byURL
+	sub := s.submission(extraction.TokenName(s.rec.Document.Name, s.rec.ID), func() error {
+		letGo = true
+		return s.mark(new(store.Change).Phase(store.PhaseSent).SentAt(s.now()))
+	})
+	ctx, cancel := s.calling(sendCall(sub.Bytes))
+	defer cancel()
+	receipt, err := s.acct.Provider.Submit(ctx, sub)
+	if err != nil {
+		var e *extraction.Error
+		if errors.As(err, &e) && !e.Sent || !letGo {
+			return s.submitTrouble(err, new(store.Change).Phase(store.PhaseNone))
+		}
+		return s.uncertain()
+	}
+	return s.submitted(receipt.VendorID, receipt.VendorStatus)
+}
+
+// submitted notes the vendor's id and plans the first poll.
+func (s *step) submitted(vendorID, vendorStatus string) error {
+	if err := s.succeeded(); err != nil {
+		return err
+	}
+	return s.again(extraction.StepPoll, planner.Next(0, s.acct.PollPrice, s.acct.Deadline),
+		extraction.BecauseScheduled, new(store.Change).
+			Phase(store.PhaseNone).Vendor(vendorID).VendorStatus(vendorStatus).SubmittedAt(s.now()).
+			Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).
+			SubmitErrors(0, time.Time{}).Uncertain(time.Time{}, 0))
+}
+
+// submitTrouble counts a failed submission and acts on it.
+func (s *step) submitTrouble(err error, c *store.Change) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
+			"the document is not in the document store", nil), c)
+	}
+	failures := s.rec.SubmitErrors
+	if react(err, limiter.OpSubmit, 0, 0, false).Fault {
+		failures++
+		c.SubmitErrors(failures, s.failingSince())
+	}
+	return s.trouble(err, limiter.OpSubmit, failures, s.acct.SubmitAttempts, c)
+}

@@ -1,0 +1,149 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/store"
+)
+
+// A submission of one call whose answer was lost is uncertain: the vendor may
+// have it or not. Its name carries a token, and the vendor's list of finished
+// extractions is searched for that token until the window is over. Only then
+// does the account's on_uncertain decide; there is never a silent second
+// submission.
+
+// uncertain opens the window of the search.
+func (s *step) uncertain() error {
+	sent := s.rec.SentAt
+	if sent.IsZero() {
+		sent = s.now()
+	}
+	c := new(store.Change).Phase(store.PhaseUncertain).SentAt(sent).
+		Uncertain(s.now().Add(s.w.cfg.UncertainWindow), 0).
+		Trouble(extraction.Trouble{
+			Code: extraction.CodeSubmitUncertain, At: extraction.Time{Time: s.now()},
+			Message: "the answer to the submission was lost; looking for it at the vendor",
+		})
+	return s.again(extraction.StepSubmit, 2*time.Second, extraction.BecauseRetry, c)
+}
+
+// lookUp searches once, and decides when the window is over.
+func (s *step) lookUp() error {
+	over := !s.now().Before(s.rec.UncertainUntil)
+	found, ok, err := s.search()
+	if !ok {
+		return err // Rescheduled by the limiter.
+	}
+	if err != nil {
+		// While the vendor cannot be asked, nothing is decided.
+		return s.trouble(err, limiter.OpReady, s.rec.Lookups+1, 0,
+			new(store.Change).Uncertain(s.rec.UncertainUntil, s.rec.Lookups+1))
+	}
+	switch {
+	case found != "":
+		return s.again(extraction.StepPoll, 0, extraction.BecauseScheduled, new(store.Change).
+			Phase(store.PhaseNone).Vendor(found).SubmittedAt(s.rec.SentAt).Polls(s.rec.Polls).
+			Uncertain(time.Time{}, 0).SubmitErrors(0, time.Time{}))
+	case !over:
+		wait := planner.Next(s.now().Sub(s.rec.SentAt), s.acct.PollPrice, s.rec.UncertainUntil.Sub(s.rec.SentAt))
+		return s.again(extraction.StepSubmit, wait, extraction.BecauseRetry,
+			new(store.Change).Polls(s.rec.Polls).Uncertain(s.rec.UncertainUntil, s.rec.Lookups+1))
+	case s.acct.Resubmit:
+		return s.again(extraction.StepSubmit, 0, extraction.BecauseRetry, new(store.Change).
+			Phase(store.PhaseNone).Polls(s.rec.Polls).Uncertain(time.Time{}, 0).SentAt(time.Time{}))
+	}
+	return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeSubmitUncertain,
+		"the answer to the submission was lost and the vendor does not list it; it may have been charged", nil),
+		new(store.Change).Phase(store.PhaseNone).Polls(s.rec.Polls))
+}
+
+// skew is how much older than the submission a listed extraction may claim to
+// be: the vendor's clock is not ours.
+const skew = 5 * time.Minute
+
+// search looks through the vendor's ready list for this extraction's token. What
+// it finds of other uncertain extractions it gives to them. ok is false when the
+// limiter has rescheduled the step.
+func (s *step) search() (found string, ok bool, err error) {
+	q := extraction.ReadyQuery{Customer: s.rec.Customer, Since: s.rec.SentAt.Add(-skew)}
+	for {
+		if ok, err := s.admit(limiter.OpReady); !ok || err != nil {
+			return "", ok, err
+		}
+		ctx, cancel := s.calling(pollCall)
+		page, err := s.acct.Provider.Ready(ctx, q)
+		cancel()
+		if err != nil {
+			return "", true, err
+		}
+		names := map[string]string{}
+		ids := make([]string, 0, len(page.Items))
+		for _, item := range page.Items {
+			names[item.VendorID] = item.Name
+			ids = append(ids, item.VendorID)
+		}
+		unknown, err := s.w.records.Unknown(s.ctx, s.acct.Name, ids)
+		if err != nil {
+			return "", true, err
+		}
+		for _, vendorID := range unknown {
+			name := names[vendorID]
+			if name == "" && !s.acct.Provider.Traits().ReadyHasNames {
+				if name, ok, err = s.nameOf(vendorID); !ok || err != nil {
+					return "", ok, err
+				}
+			}
+			mine, err := s.claim(vendorID, extraction.TokenID(name))
+			if err != nil {
+				return "", true, err
+			}
+			if mine {
+				return vendorID, true, nil
+			}
+		}
+		if page.NextCursor == "" {
+			return "", true, nil
+		}
+		q.Cursor = page.NextCursor
+	}
+}
+
+// nameOf asks the vendor for the name of an extraction it lists without one.
+func (s *step) nameOf(vendorID string) (name string, ok bool, err error) {
+	if ok, err := s.admit(limiter.OpPoll); !ok || err != nil {
+		return "", ok, err
+	}
+	ctx, cancel := s.calling(pollCall)
+	defer cancel()
+	out, err := s.acct.Provider.Poll(ctx, vendorID)
+	if err != nil && extraction.KindOf(err) != extraction.KindNotFound {
+		return "", true, err
+	}
+	return out.Name, true, nil
+}
+
+// claim gives a listed vendor id to the extraction its token names, if that one
+// is uncertain, and reports whether it is this step's own. Anything else is
+// remembered as foreign.
+func (s *step) claim(vendorID, token string) (mine bool, err error) {
+	if token == s.rec.ID {
+		return true, nil
+	}
+	if token != "" {
+		other, err := s.w.records.Get(s.ctx, s.acct.Name, token)
+		if err == nil && other.Phase == store.PhaseUncertain {
+			at, err := s.w.records.Resolve(s.ctx, other.Input, store.NewToken(), vendorID)
+			if err == nil {
+				return false, s.w.queue.Schedule(s.ctx, other, extraction.StepPoll, at)
+			}
+			return false, nothingToDo(err)
+		}
+		if err == nil && (other.Phase == store.PhaseSent || other.Phase == store.PhaseSending) {
+			return false, nil // Its own answer may still come.
+		}
+	}
+	return false, s.w.records.NoteForeign(s.ctx, s.acct.Name, vendorID)
+}

@@ -1,0 +1,129 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/store"
+)
+
+// A submission in two steps. The id of the first is journalled before the
+// second, and it is not abandoned while its upload URL works: a late upload then
+// hits the same id, and nothing is submitted twice.
+
+const (
+	// rePutAfter is how long the vendor must have been seen waiting for the
+	// document before it is sent again.
+	rePutAfter = 5 * time.Second
+	// uploadMargin is how long an upload URL must still last to be used.
+	uploadMargin = time.Minute
+)
+
+// open asks for an upload URL and sends the document there.
+func (s *step) open(up extraction.Uploader) error {
+	ok, err := s.admit(limiter.OpSubmit)
+	if !ok || err != nil {
+		return err
+	}
+	if err := s.mark(new(store.Change).Attempts(s.rec.Attempts + 1).Phase(store.PhaseSending)); err != nil {
+		return nothingToDo(err)
+	}
+	s.rec.Attempts++
+	ctx, cancel := s.calling(pollCall)
+	defer cancel()
+	upload, err := up.Open(ctx, s.submission(s.rec.Document.Name, nil))
+	if err != nil {
+		return s.submitTrouble(err, new(store.Change).Phase(store.PhaseNone))
+	}
+	opened := new(store.Change).Phase(store.PhaseOpened).Vendor(upload.VendorID).
+		VendorStatus(upload.VendorStatus).Upload(upload.URL, upload.ExpiresAt)
+	if err := s.mark(opened); err != nil {
+		return nothingToDo(err)
+	}
+	s.rec.VendorID = upload.VendorID
+	return s.put(up, upload)
+}
+
+// put sends the document to an opened submission. Whatever goes wrong, the next
+// attempt asks the vendor first whether the document has arrived.
+func (s *step) put(up extraction.Uploader, upload extraction.Upload) error {
+	sub := s.submission(s.rec.Document.Name, nil)
+	ctx, cancel := s.calling(sendCall(sub.Bytes))
+	defer cancel()
+	err := up.Put(ctx, upload, sub)
+	if err == nil {
+		return s.submitted(upload.VendorID, upload.VendorStatus)
+	}
+	c := new(store.Change)
+	if extraction.KindOf(err) == extraction.KindUploadGone {
+		c.UploadGone(true)
+	}
+	return s.submitTrouble(err, c)
+}
+
+// resumeUpload finds out whether the document of an opened submission arrived,
+// and sends it again only when it surely did not.
+func (s *step) resumeUpload() error {
+	ok, err := s.admit(limiter.OpPoll)
+	if !ok || err != nil {
+		return err
+	}
+	ctx, cancel := s.calling(pollCall)
+	defer cancel()
+	out, err := s.acct.Provider.Poll(ctx, s.rec.VendorID)
+	s.rec.Polls++
+	waits := err == nil && out.AwaitsDocument || extraction.KindOf(err) == extraction.KindNotFound && err != nil
+	switch {
+	case err != nil && !waits:
+		return s.submitTrouble(err, new(store.Change).Polls(s.rec.Polls))
+	case !waits:
+		s.rec.SubmittedAt = s.now()
+		return s.settle(out, new(store.Change).Phase(store.PhaseNone).SubmittedAt(s.rec.SubmittedAt).
+			Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).SubmitErrors(0, time.Time{}))
+	}
+	now := s.now()
+	if s.rec.WaitingSince.IsZero() || now.Sub(s.rec.WaitingSince) < rePutAfter {
+		c := new(store.Change).Polls(s.rec.Polls)
+		if s.rec.WaitingSince.IsZero() {
+			c.WaitingSince(now)
+		}
+		return s.again(extraction.StepSubmit, rePutAfter, extraction.BecauseRetry, c)
+	}
+	up, isUploader := s.acct.Provider.(extraction.Uploader)
+	if !isUploader {
+		return s.startOver(nil)
+	}
+	url, err := s.w.records.UploadURL(s.ctx, s.rec.Input)
+	if err != nil {
+		return err
+	}
+	if url == "" || s.rec.UploadGone || s.rec.UploadExpires.Sub(now) < uploadMargin {
+		return s.startOver(up)
+	}
+	// The next failure must again be seen twice.
+	if err := s.mark(new(store.Change).Polls(s.rec.Polls).WaitingSince(time.Time{})); err != nil {
+		return nothingToDo(err)
+	}
+	return s.put(up, extraction.Upload{
+		VendorID: s.rec.VendorID, VendorStatus: s.rec.VendorStatus, URL: url, ExpiresAt: s.rec.UploadExpires,
+	})
+}
+
+// startOver abandons an opened submission that never got its document and can
+// no longer get it. That is free.
+func (s *step) startOver(up extraction.Uploader) error {
+	if left := s.rec.UploadExpires.Sub(s.now()); left > 0 && !s.rec.UploadGone {
+		return s.again(extraction.StepSubmit, left, extraction.BecauseRetry, new(store.Change).Polls(s.rec.Polls))
+	}
+	forget := new(store.Change).Phase(store.PhaseNone).Vendor("").VendorStatus("").Polls(s.rec.Polls).
+		Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{})
+	if err := s.mark(forget); err != nil {
+		return nothingToDo(err)
+	}
+	s.rec.VendorID = ""
+	if up == nil {
+		return s.fresh()
+	}
+	return s.open(up)
+}

@@ -1,0 +1,255 @@
+// Package worker carries documents through vendors' APIs: it serves the submit
+// and poll tasks of every account, and the reconcile tasks that repair what a
+// crash left behind.
+//
+// Every handler has the same shape: take the lease of the step the task names,
+// make the vendor calls the step needs, write the outcome with the step that
+// follows, enqueue that step. A task that is not the present step ends without
+// a call. Retries are decided in retry.go and nowhere else; the vendor is known
+// only as an extraction.Provider.
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// Account is one set of credentials and its limits.
+type Account struct {
+	// Name is the account's name in the configuration.
+	Name string
+	// Provider speaks to the vendor with the account's key.
+	Provider extraction.Provider
+	// Key is a fingerprint of the key: when it changes, a refused account is
+	// probed at once.
+	Key string
+	// Rate is how many calls a second the vendor allows; 0 means any number.
+	Rate float64
+	// MaxInFlight is how many extractions may be at the vendor at once.
+	MaxInFlight int
+	// Deadline is how long after the submission the vendor may take.
+	Deadline time.Duration
+	// PollPrice is how much delay one poll is worth.
+	PollPrice time.Duration
+	// Resubmit submits again when nobody can tell whether a submission
+	// arrived; otherwise that ends the extraction.
+	Resubmit bool
+	// SubmitAttempts is how often one document may fail at submission while
+	// others of the account succeed.
+	SubmitAttempts int
+}
+
+// Config is what a Worker needs.
+type Config struct {
+	// Redis is the one client of the process; the caller closes it.
+	Redis redis.UniversalClient
+	// Blobs holds documents and results.
+	Blobs *store.Blobs
+	// Accounts are those to work for.
+	Accounts []Account
+	// Concurrency is how many tasks of one account run at once; 0 means 32.
+	Concurrency int
+	// Retention is how long a finished extraction is kept; 0 means 168 h.
+	Retention time.Duration
+	// DocumentRetention is how long the document of a successful one is kept;
+	// 0 means 24 h.
+	DocumentRetention time.Duration
+	// StopTimeout is how long Run lets running steps end; 0 means 30 s.
+	StopTimeout time.Duration
+	// Lease is how long a step is held without a heartbeat; 0 means 8 s.
+	// Shorter ones are for tests.
+	Lease time.Duration
+	// UncertainWindow is how long a submission whose answer was lost is
+	// searched for; 0 means 6 min: 5 for the slowest of a thousand documents
+	// by the fixed prior, and one more.
+	UncertainWindow time.Duration
+	// Logger receives one line per attempt.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Concurrency <= 0 {
+		c.Concurrency = 32
+	}
+	if c.Retention <= 0 {
+		c.Retention = 168 * time.Hour
+	}
+	if c.DocumentRetention <= 0 {
+		c.DocumentRetention = 24 * time.Hour
+	}
+	if c.StopTimeout <= 0 {
+		c.StopTimeout = 30 * time.Second
+	}
+	if c.Lease <= 0 {
+		c.Lease = 8 * time.Second
+	}
+	if c.UncertainWindow <= 0 {
+		c.UncertainWindow = 6 * time.Minute
+	}
+	return c
+}
+
+// Worker serves the tasks of its accounts. Make one with New.
+type Worker struct {
+	cfg      Config
+	records  *store.Records
+	queue    *tasks.Queue
+	limiter  *limiter.Limiter
+	accounts map[string]*account
+	log      *slog.Logger
+}
+
+// account is an Account with what this process shares between its steps.
+type account struct {
+	Account
+	// waiters are the slots that may be spent waiting for the rate: at most
+	// half, so that others can work meanwhile.
+	waiters chan struct{}
+	unknown sync.Map // Vendor words already warned about.
+}
+
+// New returns a worker. It makes no connection before Run.
+func New(cfg Config) (*Worker, error) {
+	cfg = cfg.withDefaults()
+	records, err := store.NewRecords(cfg.Redis)
+	if err != nil {
+		return nil, err
+	}
+	w := &Worker{
+		cfg: cfg, records: records, queue: tasks.NewQueue(cfg.Redis), limiter: limiter.New(cfg.Redis),
+		accounts: map[string]*account{}, log: cfg.Logger,
+	}
+	for _, a := range cfg.Accounts {
+		if !store.ValidAccount(a.Name) {
+			return nil, fmt.Errorf("account name %q is not 1 to 40 characters a-z, 0-9 and -", a.Name)
+		}
+		w.accounts[a.Name] = &account{Account: a, waiters: make(chan struct{}, max(1, cfg.Concurrency/2))}
+	}
+	return w, nil
+}
+
+// Run serves until ctx ends, then lets running steps end for at most
+// StopTimeout. It returns an error only when a server cannot start.
+func (w *Worker) Run(ctx context.Context) error {
+	// Steps outlive ctx by the stop timeout, and not longer.
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+
+	var servers []*asynq.Server
+	stop := func() {
+		var wg sync.WaitGroup
+		for _, s := range servers {
+			s.Stop()
+		}
+		timer := time.AfterFunc(w.cfg.StopTimeout, cancel)
+		defer timer.Stop()
+		for _, s := range servers {
+			wg.Go(s.Shutdown)
+		}
+		wg.Wait()
+	}
+	start := func(s *asynq.Server, h asynq.Handler) error {
+		if err := s.Start(h); err != nil {
+			stop()
+			return fmt.Errorf("start server: %w", err)
+		}
+		servers = append(servers, s)
+		return nil
+	}
+	for _, a := range w.accounts {
+		mux := asynq.NewServeMux()
+		mux.HandleFunc(tasks.TypeSubmit, w.handle(w.submit))
+		mux.HandleFunc(tasks.TypePoll, w.handle(w.poll))
+		// One server for each account is a bulkhead: a slow vendor takes only
+		// its own slots. Polls go strictly first: what they find frees a slot.
+		if err := start(w.server(base, w.cfg.Concurrency, map[string]int{
+			tasks.PollQueue(a.Name): 2, tasks.SubmitQueue(a.Name): 1,
+		}), mux); err != nil {
+			return err
+		}
+	}
+	mux := asynq.NewServeMux()
+	mux.HandleFunc(tasks.TypeReconcile, w.reconcileTask)
+	if err := start(w.server(base, 4, map[string]int{tasks.SystemQueue: 1}), mux); err != nil {
+		return err
+	}
+	w.log.InfoContext(ctx, "worker started", slog.Int("accounts", len(w.accounts)))
+	<-ctx.Done()
+	stop()
+	w.log.InfoContext(base, "worker stopped")
+	return nil
+}
+
+// server is an asynq server of this process for some queues.
+func (w *Worker) server(base context.Context, concurrency int, queues map[string]int) *asynq.Server {
+	return asynq.NewServerFromRedisClient(w.cfg.Redis, asynq.Config{
+		Concurrency:    concurrency,
+		Queues:         queues,
+		StrictPriority: true,
+		BaseContext:    func() context.Context { return base },
+		// The defaults of 1 s and 5 s make an idle queue up to a second late
+		// and a delayed task up to five.
+		TaskCheckInterval:        100 * time.Millisecond,
+		DelayedTaskCheckInterval: 500 * time.Millisecond,
+		// Only trouble with Redis or the store is retried by asynq.
+		RetryDelayFunc:  func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
+		ShutdownTimeout: w.cfg.StopTimeout + 2*time.Second,
+		Logger:          asynqLogger{w.log},
+		LogLevel:        asynq.WarnLevel,
+	})
+}
+
+// handle turns the handler of a step into one of asynq: it decodes, logs what
+// asynq would retry, and lets a panic cost one attempt, not the process.
+func (w *Worker) handle(h func(context.Context, tasks.Payload) error) func(context.Context, *asynq.Task) error {
+	return func(ctx context.Context, t *asynq.Task) (err error) {
+		p, err := tasks.Decode(t)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if v := recover(); v != nil {
+				w.log.ErrorContext(ctx, "step panicked", slog.String("extraction_id", p.ID),
+					slog.String("stack", string(debug.Stack())))
+				err = fmt.Errorf("step of %s panicked", p.ID)
+			}
+		}()
+		if err := h(ctx, p); err != nil {
+			w.log.WarnContext(ctx, "step interrupted", slog.String("extraction_id", p.ID),
+				slog.String("account", p.Account), slog.Any("error", err))
+			return err
+		}
+		return nil
+	}
+}
+
+// asynqLogger passes asynq's own messages to slog.
+type asynqLogger struct{ log *slog.Logger }
+
+func (l asynqLogger) Debug(args ...any) { l.write(slog.LevelDebug, args) }
+func (l asynqLogger) Info(args ...any)  { l.write(slog.LevelInfo, args) }
+func (l asynqLogger) Warn(args ...any)  { l.write(slog.LevelWarn, args) }
+func (l asynqLogger) Error(args ...any) { l.write(slog.LevelError, args) }
+
+// Fatal is an error here: ending the process is main's.
+func (l asynqLogger) Fatal(args ...any) { l.write(slog.LevelError, args) }
+
+func (l asynqLogger) write(level slog.Level, args []any) {
+	l.log.Log(context.Background(), level, "asynq", slog.String("message", fmt.Sprint(args...)))
+}
+
+// unlimited is the number of slots of an account without a limit.
+const unlimited = math.MaxInt32
