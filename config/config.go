@@ -1,0 +1,187 @@
+// Package config reads the one configuration file: strictly, so that a
+// misspelled key is an error and not a default, and completely, so that one
+// attempt shows everything that is wrong, each with file, line and key.
+//
+// No error of this package repeats a value: it might be a secret in the wrong
+// place. The package knows no provider; the caller says which there are.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// DefaultFile is the file that is used where it exists and none was named.
+const DefaultFile = "extractq.yaml"
+
+// maxFile bounds the file: a thousand accounts need a quarter of it.
+const maxFile = 1 << 20
+
+// Config is everything the file can say, with the defaults filled in.
+type Config struct {
+	Redis     Redis
+	Data      Data
+	API       API
+	Callbacks Callbacks
+	Fetch     Fetch
+	Admin     Admin
+	Worker    Worker
+	// Accounts are sorted by name. Where the file has none, they come from the
+	// environment; see Provider.
+	Accounts []Account
+
+	providers []Provider
+}
+
+// Redis says where the queues and records are.
+type Redis struct {
+	// URL is redis://, rediss://, unix://, redis-sentinel:// or
+	// redis-cluster://. Empty means the embedded one.
+	URL string
+	// WaitReplicas is the number of replicas that must have a record before it
+	// counts as accepted. Default 0; at most 10, above which no Redis is run.
+	WaitReplicas int
+}
+
+// Data says where documents and results are, and for how long.
+type Data struct {
+	// URL is a Go CDK blob URL: file:///, mem://, s3://, gs://, azblob://.
+	// Empty means a directory in the user's state directory.
+	URL string
+	// Retention is how long everything of a finished extraction is kept, from
+	// finished_at. Default 168h; at least 1m, so that a result can be fetched.
+	Retention time.Duration
+	// DocumentRetention is how long the document of a SUCCESS or CANCELED
+	// extraction is kept, from finished_at. Default 24h, never longer than
+	// Retention; 0s erases it at once.
+	DocumentRetention time.Duration
+}
+
+// API is the HTTP API.
+type API struct {
+	// Listen is the address, "host:port". Default 127.0.0.1:8080.
+	Listen string
+	// PublicURL is how producers and vendors reach the API; empty if they do
+	// not.
+	PublicURL string
+	// MaxDocument is the largest document in bytes. Default 100 MiB.
+	MaxDocument int64
+	// Keys are sorted by name. With none the API is for this machine only.
+	Keys []APIKey
+}
+
+// APIKey is what one producer may do.
+type APIKey struct {
+	// Name identifies the key in logs; it is its key in the file.
+	Name string
+	// Secret is the bearer token. Required; no two keys share one.
+	Secret Secret
+	// Accounts are those the key may use; empty means all.
+	Accounts []string
+	// Customer is the one tenant the key works for; empty means any.
+	Customer string
+	// Operator keys may pause and resume accounts.
+	Operator bool
+	// CallbackSecret signs callbacks of this key's extractions in place of
+	// Callbacks.Secret.
+	CallbackSecret Secret
+}
+
+// Callbacks are our requests to producers.
+type Callbacks struct {
+	// Secret signs them: whsec_ and base64.
+	Secret Secret
+	// PreviousSecret signs them as well, during a rotation.
+	PreviousSecret Secret
+	// AllowHosts are the internal names (*.suffix too), addresses and CIDRs
+	// that a callback may reach nevertheless.
+	AllowHosts []string
+}
+
+// Fetch is the download of documents that were given as a URL.
+type Fetch struct {
+	// AllowHosts are the internal names (*.suffix too), addresses and CIDRs
+	// that a document may come from nevertheless.
+	AllowHosts []string
+}
+
+// Admin is the port for health and metrics that every role has.
+type Admin struct {
+	// Listen is the address, "host:port". Default 127.0.0.1:9464; set to
+	// nothing ("") it is off.
+	Listen string
+}
+
+// Worker is the process that talks to the vendors.
+type Worker struct {
+	// Concurrency is the number of tasks at once, per account and process.
+	// Default 32; at most 1024, since each may hold a connection to Redis.
+	Concurrency int
+}
+
+// Provider is what Load must know about a provider.
+type Provider struct {
+	// Name is the word for it in the file.
+	Name string
+	// KeyEnv is the environment variable that makes an account, called like the
+	// provider, where the file has no accounts at all; empty if there is none.
+	KeyEnv string
+	// Keyless providers need no key, and no account in the file either.
+	Keyless bool
+}
+
+// Options are what Load needs besides the file.
+type Options struct {
+	// Providers are the providers there are.
+	Providers []Provider
+	// LookupEnv finds environment variables; nil means os.LookupEnv.
+	LookupEnv func(string) (string, bool)
+}
+
+// Default is the configuration of an empty file, without accounts.
+func Default() *Config {
+	return &Config{
+		Data:   Data{Retention: 168 * time.Hour, DocumentRetention: 24 * time.Hour},
+		API:    API{Listen: "127.0.0.1:8080", MaxDocument: 100 << 20},
+		Admin:  Admin{Listen: "127.0.0.1:9464"},
+		Worker: Worker{Concurrency: 32},
+	}
+}
+
+// Load reads the file at path; with an empty path it gives the defaults and
+// the accounts of the environment. Its error joins everything that is wrong.
+func Load(path string, o Options) (*Config, error) {
+	if o.LookupEnv == nil {
+		o.LookupEnv = os.LookupEnv
+	}
+	var source []byte
+	if path != "" {
+		var err error
+		if source, err = readFile(path); err != nil {
+			return nil, fmt.Errorf("configuration: %w", err)
+		}
+	}
+	return parse(path, source, o)
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	source, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(source) > maxFile {
+		return nil, &Problem{File: path, Err: errors.New("is larger than 1 MiB")}
+	}
+	source = bytes.TrimPrefix(source, []byte("\ufeff"))
+	// The parser miscounts the lines of a block text that ends in CR LF.
+	return bytes.ReplaceAll(source, []byte("\r\n"), []byte("\n")), nil
+}

@@ -1,0 +1,53 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+)
+
+// mode is a kind of lock.
+type mode bool
+
+const (
+	shared    mode = false
+	exclusive mode = true
+)
+
+// fileLock is a lock on an open file. It is the file's, not the process's: a
+// child that inherits the file holds it too, until both have closed it.
+type fileLock struct{ file *os.File }
+
+// tryLock takes the lock on the file at path if it is free.
+func tryLock(path string, m mode) (*fileLock, bool, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, false, err
+	}
+	ok, err := flock(f, m)
+	if err != nil {
+		_ = f.Close()
+		return nil, false, fmt.Errorf("lock %s: %w; its file system must support locks", path, err)
+	}
+	if !ok {
+		return nil, false, f.Close()
+	}
+	return &fileLock{f}, true, nil
+}
+
+// lockWait takes the lock when it is free.
+func lockWait(ctx context.Context, path string, m mode) (*fileLock, error) {
+	for {
+		l, ok, err := tryLock(path, m)
+		if ok || err != nil {
+			return l, err
+		}
+		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+			return nil, fmt.Errorf("wait for %s: %w", path, err)
+		}
+	}
+}
+
+// release closes the file. That ends the lock unless a child has the file too.
+func (l *fileLock) release() error { return l.file.Close() }

@@ -1,0 +1,95 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// state is what a look at the socket found.
+type state int
+
+const (
+	// silent is no server, or one that does not answer.
+	silent state = iota
+	// loading is a server that reads its append-only file.
+	loading
+	// answering is a server that is ready.
+	answering
+)
+
+// look asks the server behind the recorded socket for its state.
+func (p place) look(ctx context.Context) (state, string) {
+	socket := p.socket()
+	if socket == "" {
+		return silent, ""
+	}
+	return ping(ctx, socket), socket
+}
+
+func ping(ctx context.Context, socket string) state {
+	c := client(socket)
+	defer func() { _ = c.Close() }()
+	err := c.Ping(ctx).Err()
+	switch {
+	case err == nil:
+		return answering
+	case redis.IsLoadingError(err):
+		return loading
+	}
+	return silent
+}
+
+// persistent asks the server whether it writes what it holds to disk. The one in
+// memory does not know the question.
+func persistent(ctx context.Context, socket string) bool {
+	c := client(socket)
+	defer func() { _ = c.Close() }()
+	got, err := c.ConfigGet(ctx, "appendonly").Result()
+	return err == nil && got["appendonly"] == "yes"
+}
+
+// shutdown ends a server that another process started, and returns when it is
+// gone, which is when it no longer holds its lock.
+func (p place) shutdown() error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), stopTimeout, errors.New("it did not end in time"))
+	defer cancel()
+	socket := p.socket()
+	if socket == "" || ping(ctx, socket) == silent {
+		return nil
+	}
+	c := client(socket)
+	defer func() { _ = c.Close() }()
+	// A server that shuts down closes the connection in place of an answer.
+	if err := c.Shutdown(ctx).Err(); err != nil && strings.HasPrefix(err.Error(), "ERR") {
+		return fmt.Errorf("shut the embedded Redis down: %w", err)
+	}
+	lock, err := lockWait(ctx, p.serverLock(), exclusive)
+	if err != nil {
+		return fmt.Errorf("shut the embedded Redis down: %w", err)
+	}
+	p.removeSocket()
+	return lock.release()
+}
+
+// client is for one or two calls: one connection and no retries, each of which
+// would wait 100 ms.
+func client(socket string) *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Network:                  "unix",
+		Addr:                     socket,
+		PoolSize:                 1,
+		MaxRetries:               -1,
+		DialerRetries:            1,
+		DialTimeout:              2 * time.Second,
+		ReadTimeout:              5 * time.Second,
+		ContextTimeoutEnabled:    true,
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+}

@@ -1,0 +1,198 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// restartDelay keeps a server that cannot live from being started in a busy
+// loop.
+const restartDelay = time.Second
+
+// server is a redis-server this process started and keeps alive.
+type server struct {
+	program string
+	socket  string
+	place   place
+	lock    *fileLock
+	logger  *slog.Logger
+
+	// ended is closed when stop or leave was called.
+	ended chan struct{}
+	// supervised is closed when the supervisor has returned.
+	supervised chan struct{}
+
+	mu      sync.Mutex
+	process *os.Process
+}
+
+// startServer starts the program and returns when it answers.
+func startServer(ctx context.Context, program, socket string, p place, lock *fileLock, logger *slog.Logger) (*server, error) {
+	s := &server{
+		program: program, socket: socket, place: p, lock: lock, logger: logger,
+		ended: make(chan struct{}), supervised: make(chan struct{}),
+	}
+	began := time.Now()
+	cmd, err := s.launch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	if err := s.ready(ctx, exited); err != nil {
+		return nil, err
+	}
+	logger.InfoContext(ctx, "started the embedded Redis", slog.String("dir", p.dir), slog.String("program", program),
+		slog.Int("pid", cmd.Process.Pid), slog.Duration("duration", time.Since(began)))
+	go s.supervise(context.WithoutCancel(ctx), exited)
+	return s, nil
+}
+
+// arguments are the whole configuration: there is no file. They are visible in
+// the process list and hold no secret; access is by the directory's mode.
+func (s *server) arguments() []string {
+	return []string{
+		"--port", "0",
+		"--unixsocket", s.socket,
+		"--unixsocketperm", "700",
+		"--dir", s.place.dir,
+		"--daemonize", "no",
+		"--logfile", s.place.serverLog(),
+		"--databases", "1",
+		"--save", "",
+		"--appendonly", "yes",
+		// What was accepted must survive a power cut, not only a crash.
+		"--appendfsync", "always",
+		// A full Redis must refuse, never forget.
+		"--maxmemory", "0",
+		"--maxmemory-policy", "noeviction",
+	}
+}
+
+// launch starts the program. It inherits the lock's file, and with it the lock.
+func (s *server) launch(ctx context.Context) (*exec.Cmd, error) {
+	// The server outlives the context that it was started under: Close ends it.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.program, s.arguments()...)
+	cmd.Env = environment()
+	cmd.Dir = s.place.dir
+	cmd.ExtraFiles = []*os.File{s.lock.file}
+	cmd.SysProcAttr = apart()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.ended:
+		return nil, errors.New("closed")
+	default:
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s.process = cmd.Process
+	return cmd, nil
+}
+
+// ready waits until the server answers. A server that the context no longer
+// waits for is killed.
+func (s *server) ready(ctx context.Context, exited <-chan error) error {
+	for {
+		if ping(ctx, s.socket) == answering {
+			return nil
+		}
+		select {
+		case err := <-exited:
+			return fmt.Errorf("%s ended at once (%w): %s", s.program, exitError(err), s.place.lastWords())
+		default:
+		}
+		if err := sleep(ctx, lookAgain); err != nil {
+			_ = s.process.Kill()
+			<-exited
+			return fmt.Errorf("wait for %s to load its data: %w", s.program, err)
+		}
+	}
+}
+
+// supervise starts the server again when it ends unasked, as when the system
+// ran out of memory. Nothing is lost by it; clients connect anew.
+func (s *server) supervise(ctx context.Context, exited <-chan error) {
+	defer close(s.supervised)
+	for {
+		err := <-exited
+		for {
+			select {
+			case <-s.ended:
+				return
+			default:
+			}
+			s.logger.ErrorContext(ctx, "the embedded Redis ended unexpectedly; starting it again",
+				slog.Any("error", exitError(err)), slog.String("log", s.place.serverLog()))
+			var cmd *exec.Cmd
+			if cmd, err = s.launch(ctx); err == nil {
+				again := make(chan error, 1)
+				go func() { again <- cmd.Wait() }()
+				exited = again
+				break
+			}
+			s.pause()
+		}
+		s.pause()
+	}
+}
+
+// pause waits a moment, or until the server is closed.
+func (s *server) pause() {
+	t := time.NewTimer(restartDelay)
+	defer t.Stop()
+	select {
+	case <-s.ended:
+	case <-t.C:
+	}
+}
+
+func (s *server) end() *os.Process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.ended)
+	return s.process
+}
+
+// stop asks the server to end, kills it if it does not, and waits for it.
+func (s *server) stop() error {
+	process := s.end()
+	err := process.Signal(syscall.SIGTERM)
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop the embedded Redis: %w", err)
+	}
+	t := time.NewTimer(stopTimeout)
+	defer t.Stop()
+	select {
+	case <-s.supervised:
+	case <-t.C:
+		s.logger.Warn("the embedded Redis did not end in time and was killed") //nolint:noctx // there is none in Close
+		_ = process.Kill()
+		<-s.supervised
+	}
+	s.place.removeSocket()
+	return s.lock.release()
+}
+
+// leave stops supervising. The server keeps its own copy of the lock's file;
+// the supervisor returns when the server ends, or with this process.
+func (s *server) leave() error {
+	s.end()
+	return s.lock.release()
+}
+
+// exitError makes an error of a program that ended without one.
+func exitError(err error) error {
+	if err == nil {
+		return errors.New("exit status 0")
+	}
+	return err
+}
