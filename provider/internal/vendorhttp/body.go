@@ -1,0 +1,122 @@
+package vendorhttp
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// Body is a request's body that knows how much of it the transport has taken.
+// Whether a submission whose answer was lost may have arrived depends on that:
+// a body that was not read to its end was not submitted.
+type Body struct {
+	// ContentType is sent with the body unless it is empty.
+	ContentType string
+
+	length int64
+	stream io.ReadCloser // read once
+	memory []byte        // read any number of times; used where stream is nil
+
+	mu       sync.Mutex
+	read     int64
+	complete bool
+	sealed   bool
+	err      error
+}
+
+// JSON returns a body that holds v.
+func JSON(v any) (*Body, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request: %w", err)
+	}
+	return &Body{ContentType: "application/json", memory: b, length: int64(len(b))}, nil
+}
+
+// Stream returns a body of exactly length bytes that are read once, while they
+// are sent. The request closes r.
+func Stream(contentType string, r io.ReadCloser, length int64) *Body {
+	return &Body{ContentType: contentType, stream: r, length: length}
+}
+
+// attach gives the body to the request, with its length: a signed upload URL
+// takes no chunked body.
+func (b *Body) attach(req *http.Request) error {
+	if b.length < 0 {
+		return fmt.Errorf("the document's size is %d", b.length)
+	}
+	req.ContentLength = b.length
+	if b.ContentType != "" {
+		req.Header.Set("Content-Type", b.ContentType)
+	}
+	if b.stream != nil {
+		req.Body = &tracked{body: b, r: b.stream}
+		return nil
+	}
+	open := func() (io.ReadCloser, error) {
+		b.mu.Lock()
+		b.read, b.complete = 0, false
+		b.mu.Unlock()
+		return &tracked{body: b, r: io.NopCloser(bytes.NewReader(b.memory))}, nil
+	}
+	// The transport opens it anew only when nothing of the request was written
+	// to the connection: then it cannot arrive twice.
+	req.GetBody = open
+	req.Body, _ = open()
+	return nil
+}
+
+// seal ends the reading and reports whether the body was read to its end.
+func (b *Body) seal() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sealed = true
+	return b.complete
+}
+
+// failure is the error the body's reader gave, nil if none.
+func (b *Body) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+var errSealed = errors.New("the request is over")
+
+// took notes one read of the transport and says what the transport shall see.
+func (b *Body) took(n int, err error) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sealed {
+		return 0, errSealed
+	}
+	b.read += int64(n)
+	switch {
+	case err == nil, err == io.EOF: //nolint:errorlint // a wrapped EOF is a failure, not the end
+		b.complete = b.complete || b.read >= b.length
+	case b.err == nil:
+		b.err = err
+	}
+	return n, err
+}
+
+// tracked is the body as the transport sees it.
+type tracked struct {
+	body *Body
+	r    io.ReadCloser
+}
+
+// Read implements io.Reader. What arrives after the seal is dropped: the
+// transport may go on reading for a moment after a request has failed, and the
+// verdict on the body has been given by then.
+func (t *tracked) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	return t.body.took(n, err)
+}
+
+// Close implements io.Closer.
+func (t *tracked) Close() error { return t.r.Close() }

@@ -1,0 +1,64 @@
+package vendorhttp
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// Reply is an answer that is no success.
+type Reply struct {
+	Op     string
+	Status int
+	Header http.Header
+	// Vendor is the body, redacted and bounded: nil, a string or a JSON value.
+	Vendor any
+}
+
+// Class is what a Reply means.
+type Class struct {
+	Kind       extraction.Kind
+	Code       extraction.Code
+	RetryAfter time.Duration
+}
+
+// Classify says what an answer of the vendor's API means. The rule behind it:
+// what is about the key or the plan concerns the account, what is about the
+// submitted document ends the extraction, and everything else is trouble that
+// passes.
+func Classify(r Reply) Class {
+	wait, asked := RetryAfter(r.Header, time.Now)
+	switch {
+	case r.Status == http.StatusUnauthorized, r.Status == http.StatusForbidden:
+		return Class{Kind: extraction.KindUnauthorized}
+	case r.Status == http.StatusTooManyRequests && asked:
+		return Class{Kind: extraction.KindRateLimited, RetryAfter: wait}
+	case r.Status == http.StatusTooManyRequests, r.Status == http.StatusPaymentRequired:
+		// Neither says when to come back: the plan is used up.
+		return Class{Kind: extraction.KindQuota}
+	case r.Op == OpPoll && (r.Status == http.StatusNotFound || r.Status == http.StatusGone):
+		return Class{Kind: extraction.KindNotFound}
+	case r.Op == OpSubmit && r.Status >= 400 && r.Status < 500 && r.Status != http.StatusRequestTimeout:
+		return Class{Kind: extraction.KindRejected, Code: rejection(r.Status)}
+	}
+	return Class{Kind: extraction.KindTransient, RetryAfter: wait}
+}
+
+// rejection is the code for a 4xx about a document.
+func rejection(status int) extraction.Code {
+	switch status {
+	case http.StatusRequestEntityTooLarge:
+		return extraction.CodeDocumentTooLarge
+	case http.StatusUnsupportedMediaType:
+		return extraction.CodeUnsupportedDocument
+	}
+	return extraction.CodeVendorRejected
+}
+
+// classifyForeign is for a host that is not the vendor's API, reached by a
+// redirect: its 403 is an expired link and says nothing about our key.
+func classifyForeign(r Reply) Class {
+	wait, _ := RetryAfter(r.Header, time.Now)
+	return Class{Kind: extraction.KindTransient, RetryAfter: wait}
+}

@@ -1,0 +1,224 @@
+// Package vendorhttp does what every adapter for a vendor's HTTP API needs and
+// none should write twice: one request with its answer read to a bound, every
+// failure turned into a classified *extraction.Error, and nothing secret in any
+// of them.
+//
+// It knows no vendor, retries nothing and logs nothing. The one rule to keep:
+// whatever leaves this package as an error went through a Redactor.
+package vendorhttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// The calls an Error names in its Op.
+const (
+	OpSubmit = "submit"
+	OpUpload = "upload"
+	OpPoll   = "poll"
+	OpReady  = "ready"
+	OpProbe  = "probe"
+)
+
+// Config is what an API client needs.
+type Config struct {
+	// BaseURL is the API's address without a slash at its end.
+	BaseURL string
+	// HTTP does the requests; nil means a transport of our own. Its redirect
+	// policy is replaced.
+	HTTP *http.Client
+	// UserAgent names us to the vendor; empty means "extractq".
+	UserAgent string
+	// Authorization is the value of that header. It goes to the API only.
+	Authorization string
+	// Secrets are redacted wherever they appear, in every spelling.
+	Secrets []string
+}
+
+// Client sends requests to one vendor's API.
+type Client struct {
+	base         string
+	follow, stay *http.Client
+	auth         string
+	userAgent    string
+	redact       *Redactor
+}
+
+// New returns a client, or says what is wrong with the configuration without
+// repeating a secret.
+func New(cfg Config) (*Client, error) {
+	base, err := checkBase(cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if strings.ContainsFunc(cfg.Authorization, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return nil, errors.New("the API key has characters that an HTTP header cannot carry")
+	}
+	hc := cfg.HTTP
+	if hc == nil {
+		hc = &http.Client{Transport: NewTransport()}
+	}
+	follow, stay := *hc, *hc
+	follow.CheckRedirect = followWithoutKey
+	stay.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	agent := cfg.UserAgent
+	if agent == "" {
+		agent = "extractq"
+	}
+	return &Client{
+		base: base, follow: &follow, stay: &stay, auth: cfg.Authorization, userAgent: agent,
+		redact: NewRedactor(cfg.Secrets...),
+	}, nil
+}
+
+// checkBase returns the base URL without its last slash.
+func checkBase(base string) (string, error) {
+	u, err := url.Parse(base)
+	switch {
+	case err != nil:
+		return "", errors.New("the base URL is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return "", errors.New("the base URL must be http://HOST… or https://HOST…")
+	case u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return "", errors.New("the base URL must have no user, query or fragment")
+	}
+	return strings.TrimRight(base, "/"), nil
+}
+
+// Base is the API's address without a slash at its end.
+func (c *Client) Base() string { return c.base }
+
+// Redactor removes this client's secrets.
+func (c *Client) Redactor() *Redactor { return c.redact }
+
+// Call is one request.
+type Call struct {
+	// Op is what the call is for; it stands in every error.
+	Op string
+	// Method is GET, POST or PUT. Only GET follows redirects.
+	Method string
+	// URL is used verbatim.
+	URL string
+	// Foreign marks a URL outside the API: it gets no key, and its answers say
+	// nothing about the account.
+	Foreign bool
+	// Header is added to the request.
+	Header http.Header
+	// Body is nil for a request without one.
+	Body *Body
+	// Submits marks a call that the vendor may have acted on although its
+	// answer was lost, so that its errors say so.
+	Submits bool
+	// Classify overrides the meaning of an answer that is no success.
+	Classify func(Reply) Class
+	// Redact overrides the client's own Redactor.
+	Redact *Redactor
+}
+
+// Answer is a 2xx answer, read to its end.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+
+	op     string
+	sent   bool
+	redact *Redactor
+}
+
+// Do sends the request and returns the vendor's answer if it is a success.
+// Every error is an *extraction.Error.
+func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
+	if call.Redact == nil {
+		call.Redact = c.redact
+	}
+	if call.Body != nil {
+		// Nothing is read from the body once the verdict on it is given.
+		defer call.Body.seal()
+	}
+	req, err := c.request(ctx, call)
+	if err != nil {
+		return Answer{}, call.failed(ctx, err)
+	}
+	hc := c.stay
+	if call.Method == http.MethodGet {
+		hc = c.follow
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		return Answer{}, call.failed(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return Answer{}, call.refused(resp, !call.Foreign && !sameOrigin(resp.Request.URL, req.URL))
+	}
+	body, err := readSuccess(resp.Body)
+	if err != nil {
+		return Answer{}, call.cutShort(ctx, resp.StatusCode, err)
+	}
+	return Answer{
+		Status: resp.StatusCode, Header: resp.Header, Body: body,
+		op: call.Op, sent: call.sent(), redact: call.Redact,
+	}, nil
+}
+
+func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, call.Method, call.URL, http.NoBody)
+	if err != nil {
+		return nil, errors.New("the request URL is not valid")
+	}
+	for k, v := range call.Header {
+		req.Header[k] = v
+	}
+	req.Header.Set("User-Agent", c.userAgent)
+	if !call.Foreign {
+		req.Header.Set("Accept", "application/json")
+		req.Header.Set("Authorization", c.auth)
+	}
+	if call.Body != nil {
+		if err := call.Body.attach(req); err != nil {
+			return nil, err
+		}
+	}
+	return req, nil
+}
+
+// maxAnswer bounds what is read of a successful answer. Results are text; the
+// largest seen are a few MiB, and a vendor gone mad must not fill our memory.
+const maxAnswer = 64 << 20
+
+var errTooLong = fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
+
+func readSuccess(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxAnswer {
+		return nil, errTooLong
+	}
+	return b, nil
+}
+
+// Nonsense is the error for a successful answer that cannot be used: the vendor
+// acted, and what it said does not help.
+func (a Answer) Nonsense(why error) error {
+	e := &extraction.Error{
+		Op: a.op, Kind: extraction.KindTransient, Status: a.Status, Sent: a.sent,
+		Err: fmt.Errorf("answer %s: %w", statusText(a.Status), a.redact.Err(why)),
+	}
+	// A JSON answer to a good request may hold what was extracted; anything
+	// else is the page of some proxy and worth showing.
+	if !looksLikeJSON(a.Body) {
+		e.Vendor = a.redact.Vendor(a.Body, false)
+	}
+	return e
+}

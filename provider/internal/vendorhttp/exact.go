@@ -1,0 +1,81 @@
+package vendorhttp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Errors of a document whose size is not the one that was announced.
+var (
+	errShort = errors.New("the document is shorter than its announced size")
+	errLong  = errors.New("the document is longer than its announced size")
+)
+
+// Exact returns r's bytes if they are exactly n. The last of them are held back
+// until r's end is seen, so that a document which turns out longer, or whose
+// reader fails at the very end, is never sent complete.
+func Exact(r io.ReadCloser, n int64) io.ReadCloser {
+	return &exact{r: r, left: n, size: n}
+}
+
+type exact struct {
+	r    io.ReadCloser
+	left int64
+	size int64
+	err  error
+}
+
+// Read implements io.Reader.
+func (x *exact) Read(p []byte) (int, error) {
+	if x.err != nil {
+		return 0, x.err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if int64(len(p)) > x.left {
+		p = p[:x.left]
+	}
+	n, err := 0, error(nil)
+	if len(p) > 0 {
+		n, err = x.r.Read(p)
+		x.left -= int64(n)
+	}
+	switch {
+	case err != nil && err != io.EOF:
+		x.err = err
+		return 0, x.err
+	case err != nil && x.left > 0:
+		x.err = fmt.Errorf("%w: %d of %d bytes are missing", errShort, x.left, x.size)
+		return 0, x.err
+	case x.left > 0:
+		return n, nil
+	case err == nil:
+		if x.err = x.end(); x.err != nil {
+			return 0, x.err
+		}
+	}
+	x.err = io.EOF
+	return n, io.EOF
+}
+
+// end reads on until the reader says that it has ended.
+func (x *exact) end() error {
+	var one [1]byte
+	for range 100 {
+		n, err := x.r.Read(one[:])
+		switch {
+		case n > 0:
+			return fmt.Errorf("%w of %d bytes", errLong, x.size)
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return io.ErrNoProgress
+}
+
+// Close implements io.Closer.
+func (x *exact) Close() error { return x.r.Close() }

@@ -1,0 +1,108 @@
+package vendorhttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// sent reports whether the vendor may have the whole request.
+func (call Call) sent() bool {
+	return call.Submits && call.Body != nil && call.Body.seal()
+}
+
+// failed is the error for a request that got no answer.
+func (call Call) failed(ctx context.Context, err error) error {
+	sent := call.sent()
+	return &extraction.Error{
+		Op: call.Op, Kind: extraction.KindTransient, Sent: sent,
+		Err: call.cause(ctx, err),
+	}
+}
+
+// cutShort is the error for a successful answer that could not be read.
+func (call Call) cutShort(ctx context.Context, status int, err error) error {
+	return &extraction.Error{
+		Op: call.Op, Kind: extraction.KindTransient, Status: status, Sent: call.sent(),
+		Err: fmt.Errorf("read the answer: %w", call.cause(ctx, err)),
+	}
+}
+
+// cause says why a request failed, in the words nearest to the reason: the
+// document could not be read, our own context ended, or the network failed.
+func (call Call) cause(ctx context.Context, err error) error {
+	if call.Body != nil {
+		if bad := call.Body.failure(); bad != nil {
+			return call.Redact.Err(fmt.Errorf("read the document: %w", bad))
+		}
+	}
+	if ctx.Err() != nil {
+		if why := context.Cause(ctx); !errors.Is(why, ctx.Err()) {
+			return call.Redact.Err(fmt.Errorf("%w: %w", ctx.Err(), why))
+		}
+		return ctx.Err()
+	}
+	return call.Redact.Err(err)
+}
+
+// refused is the error for an answer that is no success. stray reports that a
+// redirect led to another host, which gave the answer.
+func (call Call) refused(resp *http.Response, stray bool) error {
+	raw, cut := readError(resp.Body)
+	reply := Reply{
+		Op: call.Op, Status: resp.StatusCode, Header: resp.Header,
+		Vendor: call.Redact.Vendor(raw, cut),
+	}
+	classify := call.Classify
+	switch {
+	case stray:
+		classify = classifyForeign
+	case classify == nil:
+		classify = Classify
+	}
+	class := classify(reply)
+	return &extraction.Error{
+		Op: call.Op, Kind: class.Kind, Code: class.Code, Status: resp.StatusCode,
+		RetryAfter: class.RetryAfter, Vendor: reply.Vendor,
+		Sent: mayHaveArrived(resp.StatusCode) && call.sent(),
+		Err:  errors.New(statusText(resp.StatusCode)),
+	}
+}
+
+// mayHaveArrived reports whether a status leaves open what became of the
+// request. A gateway's 504 (and 520, 524 of a widespread proxy) means that the
+// server behind it got the request and did not answer in time; 303 points to
+// the outcome of a request that was taken. Every other status is a clear no.
+func mayHaveArrived(status int) bool {
+	switch status {
+	case http.StatusGatewayTimeout, http.StatusSeeOther, 520, 524:
+		return true
+	}
+	return false
+}
+
+// maxErrorBody bounds what is read of an error's body. It is more than what is
+// kept, so that most JSON bodies can be parsed before they are shortened.
+const maxErrorBody = 64 << 10
+
+// readError reads an error's body; cut reports that there was more of it, or
+// that it broke off.
+func readError(r io.Reader) (raw []byte, cut bool) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxErrorBody+1))
+	if len(raw) > maxErrorBody {
+		return raw[:maxErrorBody], true
+	}
+	return raw, err != nil
+}
+
+// statusText gives "404 Not Found".
+func statusText(status int) string {
+	if text := http.StatusText(status); text != "" {
+		return fmt.Sprintf("%d %s", status, text)
+	}
+	return fmt.Sprintf("%d", status)
+}

@@ -1,0 +1,142 @@
+package sensible
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/provider/internal/vendorhttp"
+)
+
+// Open implements extraction.Uploader.
+//
+// https://docs.sensible.so/reference/generate-an-upload-url
+func (c *Client) Open(ctx context.Context, s extraction.Submission) (extraction.Upload, error) {
+	answer, err := c.send(ctx, "generate_upload_url", s, false)
+	if err != nil {
+		return extraction.Upload{}, err
+	}
+	doc, err := answer.id()
+	if err != nil {
+		return extraction.Upload{}, answer.Nonsense(err)
+	}
+	signed := doc.String("upload_url")
+	if err := c.checkUploadURL(signed); err != nil {
+		return extraction.Upload{}, answer.Nonsense(err)
+	}
+	return extraction.Upload{
+		VendorID: doc.String("id"), VendorStatus: doc.String("status"),
+		URL: signed, ExpiresAt: expiry(signed, c.now()),
+	}, nil
+}
+
+// checkUploadURL accepts a URL that can be used verbatim. A document never goes
+// over plain HTTP when the API itself does not.
+func (c *Client) checkUploadURL(signed string) error {
+	u, err := url.Parse(signed)
+	switch {
+	case signed == "":
+		return errors.New("the answer has no upload_url")
+	case err != nil, u.Host == "", u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("the upload_url is not an http or https URL")
+	case !strings.HasSuffix(signed, u.RequestURI()):
+		return errors.New("the upload_url cannot be used as it is")
+	case u.Scheme == "http" && strings.HasPrefix(c.api.Base(), "https:"):
+		return errors.New("the upload_url is plain http")
+	}
+	return nil
+}
+
+// Put implements extraction.Uploader: the raw bytes, with their length, with
+// the content type that Open declared, and without the key, which the store
+// would take for a second signature and refuse.
+//
+// https://docs.sensible.so/reference/generate-an-upload-url
+func (c *Client) Put(ctx context.Context, u extraction.Upload, s extraction.Submission) error {
+	fail := func(kind extraction.Kind, err error) error {
+		return &extraction.Error{Op: vendorhttp.OpUpload, Kind: kind, Err: err}
+	}
+	if !u.ExpiresAt.IsZero() && !c.now().Before(u.ExpiresAt) {
+		return fail(extraction.KindUploadGone, errors.New("the upload URL has expired"))
+	}
+	if err := c.checkUploadURL(u.URL); err != nil {
+		return fail(extraction.KindUploadGone, err)
+	}
+	if s.Body == nil {
+		return invalid(vendorhttp.OpUpload, "the document has no body")
+	}
+	doc, err := s.Body()
+	redact := c.api.Redactor().WithURL(u.URL)
+	if err != nil {
+		return fail(extraction.KindTransient, redact.Err(fmt.Errorf("open the document: %w", err)))
+	}
+	_, err = c.api.Do(ctx, vendorhttp.Call{
+		Op: vendorhttp.OpUpload, Method: http.MethodPut, URL: u.URL, Foreign: true, Submits: true,
+		Body:     vendorhttp.Stream(mediaType(s.ContentType), vendorhttp.Exact(doc, s.Bytes), s.Bytes),
+		Classify: classifyStore, Redact: redact,
+	})
+	return err
+}
+
+// classifyStore says what a refusal of the store means. Its 401 and 403 are
+// about the signed URL, never about our key, and its throttling is not the
+// API's: it concerns this one upload.
+func classifyStore(r vendorhttp.Reply) vendorhttp.Class {
+	code := ""
+	if xml, ok := r.Vendor.(map[string]any); ok {
+		code, _ = xml["code"].(string)
+	}
+	switch {
+	case code == "EntityTooLarge", r.Status == http.StatusRequestEntityTooLarge:
+		return vendorhttp.Class{Kind: extraction.KindRejected, Code: extraction.CodeDocumentTooLarge}
+	case code == "ExpiredToken", code == "InvalidToken":
+		return vendorhttp.Class{Kind: extraction.KindUploadGone}
+	}
+	switch r.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusGone:
+		return vendorhttp.Class{Kind: extraction.KindUploadGone}
+	case http.StatusUnsupportedMediaType:
+		return vendorhttp.Class{Kind: extraction.KindRejected, Code: extraction.CodeUnsupportedDocument}
+	}
+	wait, _ := vendorhttp.RetryAfter(r.Header, time.Now)
+	return vendorhttp.Class{Kind: extraction.KindTransient, RetryAfter: wait}
+}
+
+// uploadLife is how long an upload URL works where it does not say.
+const uploadLife = 15 * time.Minute
+
+// maxSkew is how far the vendor's clock and ours may differ before the URL's
+// own date is no longer a measure for us.
+const maxSkew = 5 * time.Minute
+
+// expiry is when a signed URL stops working, on our clock: what it says itself
+// in one of the two forms of S3 signatures, else 15 minutes from now. Where the
+// clocks differ much, a URL just received would count as expired for ever; then
+// its lifetime counts from now.
+func expiry(signed string, now time.Time) time.Time {
+	u, err := url.Parse(signed)
+	if err != nil {
+		return now.Add(uploadLife)
+	}
+	q := u.Query()
+	if life, err := strconv.Atoi(q.Get("X-Amz-Expires")); err == nil && life > 0 {
+		lasts := time.Duration(life) * time.Second
+		if from, err := time.Parse("20060102T150405Z", q.Get("X-Amz-Date")); err == nil &&
+			from.Sub(now).Abs() <= maxSkew {
+			return from.Add(lasts)
+		}
+		return now.Add(lasts)
+	}
+	if epoch, err := strconv.ParseInt(q.Get("Expires"), 10, 64); err == nil {
+		if at := time.Unix(epoch, 0).UTC(); at.After(now) {
+			return at
+		}
+	}
+	return now.Add(uploadLife)
+}
