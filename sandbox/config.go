@@ -1,0 +1,125 @@
+package sandbox
+
+import (
+	"log/slog"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/extractq/extractq/sandbox/internal/fields"
+	"github.com/extractq/extractq/sandbox/internal/sensible"
+)
+
+// Config says how a sandbox behaves. Its zero value is usable: documents are
+// done at once and any key is accepted.
+type Config struct {
+	// ProcessingTime is how long documents take. The zero value is no time: an
+	// extraction is finished at its first poll.
+	ProcessingTime Latency
+	// Seed makes a run repeatable: the nth upload of the same bytes takes the
+	// same time in every run with the same seed. Ids differ all the same, so that
+	// a client's memory of an earlier run does no harm.
+	Seed uint64
+	// APIKey is the key that both vendors accept. Empty accepts any key; a request
+	// without one is refused in either case.
+	APIKey string
+	// RateLimit is how many calls per second each vendor answers before it says
+	// 429 with Retry-After; 0 is no limit. Uploads to Sensible's upload URLs are
+	// not calls.
+	RateLimit float64
+	// Rules turn text into fields, by document type and field name; ParseRules
+	// makes them.
+	Rules Rules
+	// PublicURL is how clients reach the sandbox, as in "http://sandbox:8080".
+	// It begins the upload URLs. Empty means the Host that each request names.
+	PublicURL string
+	// UploadTTL is how long a Sensible upload URL works; 0 means 15 min, as at
+	// Sensible.
+	UploadTTL time.Duration
+	// Expiry is how long after its end a Typless result can be fetched; 0 means
+	// 48 h, as at Typless. Nothing expires at Sensible.
+	Expiry time.Duration
+	// DropFetched takes a Typless extraction out of awaiting-poll when it is
+	// fetched. Typless does not document whether it does; false keeps it.
+	DropFetched bool
+	// ContentTypeCheck is what Sensible does about an upload whose Content-Type
+	// is not the declared one: ContentTypeStrict (the default, 403), ContentTypeFail
+	// (a failed extraction) or ContentTypeOff.
+	ContentTypeCheck ContentTypeCheck
+	// MaxDocument bounds a document sent to Sensible, in bytes; 0 means 100 MiB.
+	// Sensible takes up to 6 GB; nobody tests with that on one machine's memory.
+	MaxDocument int64
+	// MaxTyplessDocument bounds a document sent to Typless before it is encoded,
+	// in bytes; 0 means 30 MiB.
+	MaxTyplessDocument int64
+	// MaxExtractions is how many extractions of one vendor are remembered; 0
+	// means 200,000. Beyond, the oldest that are over are forgotten.
+	MaxExtractions int
+	// Now is the clock; nil means time.Now. A faster one makes the vendors
+	// faster.
+	Now func() time.Time
+	// HTTP downloads the documents of Sensible's extract_from_url, wherever they
+	// are, this machine included; nil means a client of its own.
+	HTTP *http.Client
+	// Logger gets one line a request at Debug; nil means nobody.
+	Logger *slog.Logger
+}
+
+// ContentTypeCheck is a choice of Config.ContentTypeCheck.
+type ContentTypeCheck string
+
+// The content type checks.
+const (
+	ContentTypeStrict = ContentTypeCheck(sensible.CheckStrict)
+	ContentTypeFail   = ContentTypeCheck(sensible.CheckFail)
+	ContentTypeOff    = ContentTypeCheck(sensible.CheckOff)
+)
+
+const (
+	// maxBodyBytes bounds what all requests under way hold at once: five of the
+	// largest documents.
+	maxBodyBytes = 512 << 20
+	// maxTextBytes bounds the text that each vendor remembers. Equal documents
+	// count once.
+	maxTextBytes = 256 << 20
+)
+
+func (c Config) withDefaults() Config {
+	if c.UploadTTL <= 0 {
+		c.UploadTTL = 15 * time.Minute
+	}
+	if c.Expiry <= 0 {
+		c.Expiry = 48 * time.Hour
+	}
+	if c.ContentTypeCheck == "" {
+		c.ContentTypeCheck = ContentTypeStrict
+	}
+	if c.MaxDocument <= 0 {
+		c.MaxDocument = 100 << 20
+	}
+	if c.MaxTyplessDocument <= 0 {
+		c.MaxTyplessDocument = 30 << 20
+	}
+	if c.MaxExtractions <= 0 {
+		c.MaxExtractions = 200_000
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Rules are the fields of document types: document type, field name, and the
+// expression whose first match in a page's text is the field's value. An
+// expression with a group gives the group.
+type Rules map[string]map[string]*regexp.Regexp
+
+// ParseRules compiles rules, as in {"tax_forms": {"ssn": `\d{3}-\d{2}-\d{4}`}}.
+// It reports all expressions that do not compile.
+func ParseRules(source map[string]map[string]string) (Rules, error) {
+	rules, err := fields.Parse(source)
+	return Rules(rules), err
+}
