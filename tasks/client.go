@@ -81,7 +81,7 @@ var ErrEmpty = fmt.Errorf("%w: the document is empty", extraction.ErrInvalid)
 // final status even if the task could not be enqueued. An error that wraps
 // extraction.ErrInvalid is the caller's to mend.
 func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extraction, error) {
-	if err := s.validate(); err != nil {
+	if err := s.Validate(); err != nil {
 		return extraction.Extraction{}, err
 	}
 	if s.ID == "" {
@@ -138,7 +138,8 @@ func (c *Client) keep(ctx context.Context, s Submission) (extraction.Document, e
 // maxLabel is the longest customer or batch, in characters.
 const maxLabel = 128
 
-func (s Submission) validate() error {
+// Validate reports what is wrong with a submission, whatever the provider.
+func (s Submission) Validate() error {
 	invalid := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", extraction.ErrInvalid, fmt.Sprintf(format, args...))
 	}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// completionFlag is what the shells' completion scripts put at the end of the
+// line. The library looks for it there.
+const completionFlag = "--generate-bash-completion"
+
+// permute puts the arguments into the one order that the library understands,
+// which stops at the first argument that is no flag: each command's flags
+// right behind its name, and everything else at the end. Flags are accepted
+// before and after arguments, global ones before and after the command; "--"
+// ends them. "-" and negative numbers are arguments. An unknown flag stays with
+// its command, for the library to name it.
+func permute(app *cli.App, args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
+	var completion []string
+	if last := len(args) - 1; app.EnableBashCompletion && args[last] == completionFlag {
+		args, completion = args[:last], args[last:]
+	}
+	p := permutation{levels: []*level{rootLevel(app, args[0])}}
+	p.take(args[1:])
+	return append(p.ordered(), completion...)
+}
+
+// permutation is a command line that is being put in order.
+type permutation struct {
+	// levels are the application and the commands named so far.
+	levels []*level
+	// rest are the arguments, and ended whether a "--" stood before some.
+	rest  []string
+	ended bool
+}
+
+// level is a command on the line with what belongs to it.
+type level struct {
+	name     string
+	commands []*cli.Command
+	// takesValue has the command's flags by name.
+	takesValue map[string]bool
+	flags      []string
+}
+
+func rootLevel(app *cli.App, name string) *level {
+	l := newLevel(name, app.Commands, app.Flags)
+	if !app.HideVersion && cli.VersionFlag != nil {
+		l.know(cli.VersionFlag)
+	}
+	return l
+}
+
+func newLevel(name string, commands []*cli.Command, flags []cli.Flag) *level {
+	l := &level{name: name, commands: commands, takesValue: map[string]bool{}}
+	if cli.HelpFlag != nil {
+		l.know(cli.HelpFlag)
+	}
+	for _, f := range flags {
+		l.know(f)
+	}
+	return l
+}
+
+func (l *level) know(f cli.Flag) {
+	d, ok := f.(cli.DocGenerationFlag)
+	for _, name := range f.Names() {
+		l.takesValue[name] = !ok || d.TakesValue()
+	}
+}
+
+func (p *permutation) deepest() *level { return p.levels[len(p.levels)-1] }
+
+func (p *permutation) take(args []string) {
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		if arg == "--" {
+			p.ended = true
+			p.rest = append(p.rest, args...)
+			return
+		}
+		name, hasValue, isFlag := flagName(arg)
+		if !isFlag {
+			p.argument(arg)
+			continue
+		}
+		owner, takesValue := p.owner(name)
+		owner.flags = append(owner.flags, arg)
+		if takesValue && !hasValue && len(args) > 0 {
+			owner.flags = append(owner.flags, args[0])
+			args = args[1:]
+		}
+	}
+}
+
+// flagName is the name in "--name", "-name" and "--name=value".
+func flagName(arg string) (name string, hasValue, isFlag bool) {
+	if len(arg) < 2 || arg[0] != '-' {
+		return "", false, false
+	}
+	if _, err := strconv.ParseFloat(arg, 64); err == nil {
+		return "", false, false
+	}
+	name, _, hasValue = strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
+	return name, hasValue, true
+}
+
+// owner is the innermost command that knows the flag; the innermost of all
+// where none does.
+func (p *permutation) owner(name string) (owner *level, takesValue bool) {
+	for _, l := range slices.Backward(p.levels) {
+		if takesValue, ok := l.takesValue[name]; ok {
+			return l, takesValue
+		}
+	}
+	return p.deepest(), false
+}
+
+// argument is a command's name or, after the first that is none, an argument.
+func (p *permutation) argument(arg string) {
+	if len(p.rest) == 0 {
+		for _, c := range p.deepest().commands {
+			if c.HasName(arg) {
+				p.levels = append(p.levels, newLevel(arg, c.Subcommands, c.Flags))
+				return
+			}
+		}
+	}
+	p.rest = append(p.rest, arg)
+}
+
+func (p *permutation) ordered() []string {
+	var all []string
+	for _, l := range p.levels {
+		all = append(append(all, l.name), l.flags...)
+	}
+	// The library would read a first argument such as -5 as a flag.
+	if p.ended || len(p.rest) > 0 && len(p.rest[0]) > 1 && p.rest[0][0] == '-' {
+		all = append(all, "--")
+	}
+	return append(all, p.rest...)
+}

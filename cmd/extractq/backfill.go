@@ -1,0 +1,371 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/store"
+)
+
+// backfill carries the documents of one run.
+type backfill struct {
+	runConfig
+	*services
+
+	limiter *limiter.Limiter
+	// journal is nil without --out.
+	journal *journal
+	// ephemeral reports that the vendor is a sandbox that ends with this
+	// process.
+	ephemeral bool
+
+	follow *follower
+	room   chan struct{} // One slot for each extraction that is not final.
+	failed atomic.Int64  // Documents that ended otherwise than SUCCESS.
+
+	mu    sync.Mutex
+	names map[string]string // Document names by extraction id.
+}
+
+// submitters is how many documents are read and stored at once.
+const submitters = 4
+
+// errPaused ends the submitting of a run whose account the vendor refuses.
+var errPaused = errors.New("the account is paused")
+
+// carry submits every document and waits until all are final.
+func (b *backfill) carry(ctx context.Context) error {
+	var err error
+	if b.follow, err = newFollower(ctx, b.records, []string{b.account.Name}); err != nil {
+		return err
+	}
+	b.names = map[string]string{}
+	b.room = make(chan struct{}, max(1000, 2*b.account.MaxInFlight))
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var submitting sync.WaitGroup
+	work := make(chan source)
+	submitting.Go(func() {
+		defer close(work)
+		for _, d := range b.documents.sources {
+			select {
+			case work <- d:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for range submitters {
+		submitting.Go(func() {
+			for d := range work {
+				if err := b.begin(ctx, d); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	var allSubmitted atomic.Bool
+	var watching sync.WaitGroup
+	watching.Go(func() { submitting.Wait(); allSubmitted.Store(true) })
+
+	nextLook := time.Now()
+	err = b.follow.Run(ctx, func() bool {
+		if time.Now().After(nextLook) {
+			nextLook = time.Now().Add(time.Second)
+			if b.stuck(ctx) {
+				cancel(errPaused)
+			}
+		}
+		return allSubmitted.Load() && len(b.follow.Waiting()) == 0
+	}, func(r store.Record, gone bool) error { return b.finished(ctx, r, gone) })
+	cancel(err)
+	watching.Wait()
+	return b.verdict(ctx, err)
+}
+
+// verdict is the end of the run: what the user is told and the exit code.
+func (b *backfill) verdict(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	if errors.Is(err, errPaused) {
+		state, stateErr := b.limiter.State(context.WithoutCancel(ctx), b.account.Name)
+		if stateErr != nil {
+			return unavailable(stateErr)
+		}
+		code, advice := extraction.CodeUnauthorized, "the vendor refuses the key: replace it"
+		if state.Reason == limiter.Quota {
+			code, advice = extraction.CodeVendorQuota, "the plan is used up"
+		}
+		left := int64(len(b.documents.sources)) - b.progress.Finished()
+		return exitError{exitFailed, fmt.Errorf("%s: %s; %d of %d documents are left, the same command again does the rest",
+			code, advice, left, len(b.documents.sources))}
+	}
+	if err != nil {
+		return err
+	}
+	if b.failed.Load() > 0 {
+		return exitError{exitFailed, errReported}
+	}
+	return nil
+}
+
+// stuck reports whether nothing more can be done because the vendor refuses the
+// account: at once where the key is refused, and when only submissions are left
+// where the plan is used up.
+func (b *backfill) stuck(ctx context.Context) bool {
+	state, err := b.limiter.State(ctx, b.account.Name)
+	if err != nil {
+		return false // Redis is away; the worker waits for it too.
+	}
+	switch state.Reason {
+	case limiter.Unauthorized:
+		return true
+	case limiter.Quota:
+		n, err := b.records.InFlight(ctx, b.account.Name)
+		return err == nil && n == 0
+	case limiter.Active, limiter.Operator, limiter.Unavailable:
+	}
+	return false
+}
+
+// begin submits one document, or takes up what an earlier run began. Its error
+// ends the run; trouble with the document alone does not.
+func (b *backfill) begin(ctx context.Context, d source) error {
+	select {
+	case b.room <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	follows, err := b.beginOne(ctx, d)
+	if !follows {
+		<-b.room
+	}
+	var e exitError
+	switch {
+	case err == nil, ctx.Err() != nil:
+		return nil
+	case errors.As(err, &e) && e.code == exitUnavailable:
+		return err
+	}
+	b.fail(d.name, documentCode(err), err)
+	return nil
+}
+
+// documentCode is the code of a document that could not be submitted.
+func documentCode(err error) extraction.Code {
+	switch {
+	case errors.Is(err, store.ErrTooLarge):
+		return extraction.CodeDocumentTooLarge
+	case errors.Is(err, extraction.ErrInvalid):
+		return extraction.CodeUnsupportedDocument
+	}
+	return extraction.CodeDocumentUnavailable
+}
+
+// beginOne reports whether the document has become an extraction to wait for.
+func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err error) {
+	f, err := os.Open(d.path)
+	if err != nil {
+		return false, cause(err)
+	}
+	defer func() { _ = f.Close() }()
+	s := b.template
+	s.Name = filepath.Base(d.path)
+	s.ID = store.NewID()
+	if b.journal != nil {
+		found, err := b.resume(ctx, d, f, s.ID)
+		if err != nil || found != submitIt {
+			return found == followIt, err
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return false, cause(err)
+		}
+	}
+	s.Document = f
+	if err := b.check(s); err != nil {
+		return false, err
+	}
+	b.watch(s.ID, d.name)
+	if _, err := b.client.Submit(ctx, s); err != nil {
+		b.forget(s.ID)
+		if errors.Is(err, extraction.ErrInvalid) || errors.Is(err, store.ErrTooLarge) {
+			return false, err
+		}
+		return false, unavailable(err)
+	}
+	return true, nil
+}
+
+// resumption is what is to be done about a document that an earlier run may
+// have begun.
+type resumption int
+
+const (
+	submitIt  resumption = iota // It must be submitted.
+	followIt                    // Its extraction is watched.
+	settledIt                   // It is counted; nothing is to be done.
+)
+
+// resume looks for what an earlier run began for the document. Where it must be
+// submitted, id is journalled for it.
+func (b *backfill) resume(ctx context.Context, d source, f io.Reader, id string) (resumption, error) {
+	digest := sha256.New()
+	if _, err := io.Copy(digest, f); err != nil {
+		return settledIt, cause(err)
+	}
+	want := entry{
+		Name: d.name, SHA256: hex.EncodeToString(digest.Sum(nil)), Account: b.account.Name,
+		Type: b.template.Type + strings.Join(b.template.Types, ","),
+	}
+	if old, ok := b.journal.Find(want); ok {
+		found, err := b.takeUp(ctx, d, old)
+		if err != nil || found != submitIt {
+			return found, err
+		}
+	}
+	want.ID, want.Volatile = id, !b.persistent
+	return submitIt, b.journal.Add(want)
+}
+
+// takeUp goes on with an earlier run's extraction.
+func (b *backfill) takeUp(ctx context.Context, d source, old entry) (resumption, error) {
+	r, err := b.records.Get(ctx, b.account.Name, old.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return settledIt, unavailable(err)
+	}
+	if err == nil {
+		switch {
+		case r.Status == extraction.StatusSuccess && fileExists(b.resultFile(d.name)):
+			b.progress.Done(extraction.StatusSuccess)
+			return settledIt, nil
+		case r.Status.Final() && r.Status != extraction.StatusSuccess && b.retryFailed:
+			return submitIt, nil
+		}
+		b.watch(old.ID, d.name) // A final one is told of at once.
+		return followIt, nil
+	}
+	// The record is gone: after its retention, or with a Redis in memory, or
+	// because a crash fell between the journal and the record.
+	e, ok := readResult(b.resultFile(d.name))
+	switch {
+	case ok && e.ID == old.ID && e.Status == extraction.StatusSuccess:
+		b.progress.Done(extraction.StatusSuccess)
+		return settledIt, nil
+	case b.retryFailed, b.ephemeral:
+		return submitIt, nil
+	case ok && e.ID == old.ID && e.Error != nil:
+		b.fail(d.name, e.Error.Code, errors.New(e.Error.Message))
+		return settledIt, nil
+	case old.Volatile:
+		b.fail(d.name, extraction.CodeSubmitUncertain, errors.New(
+			"an earlier run that kept its state in memory may have submitted it; --retry-failed submits it again"))
+		return settledIt, nil
+	}
+	return submitIt, nil
+}
+
+func (b *backfill) watch(id, name string) {
+	b.mu.Lock()
+	b.names[id] = name
+	b.mu.Unlock()
+	b.follow.Watch(b.account.Name, id)
+}
+
+func (b *backfill) forget(id string) {
+	b.follow.Forget(id)
+	b.mu.Lock()
+	delete(b.names, id)
+	b.mu.Unlock()
+}
+
+// finished writes out one final extraction.
+func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) error {
+	b.mu.Lock()
+	name := b.names[r.ID]
+	delete(b.names, r.ID)
+	b.mu.Unlock()
+	<-b.room
+	if gone {
+		b.fail(name, extraction.CodeInternal, errors.New("the extraction was erased while it was waited for"))
+		return nil
+	}
+	e, err := withResult(ctx, b.blobs, r)
+	if err != nil {
+		return err
+	}
+	if b.out != "" {
+		if err := writeResult(b.resultFile(name), e); err != nil {
+			return unavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
+		}
+	}
+	if err := b.print.Print(e); err != nil {
+		return unavailable(err)
+	}
+	if r.Status != extraction.StatusSuccess {
+		b.fail(name, r.Failure.Code, errors.New(r.Failure.Message))
+		return nil
+	}
+	b.progress.Done(r.Status)
+	return nil
+}
+
+// fail counts and names a document that did not succeed.
+func (b *backfill) fail(name string, code extraction.Code, err error) {
+	b.failed.Add(1)
+	b.progress.Done(extraction.StatusError)
+	b.say("%s: %s: %v", visible(name), code, err)
+}
+
+// resultFile is where the extraction of a document is written.
+func (b *backfill) resultFile(name string) string {
+	return filepath.Join(b.out, filepath.FromSlash(name)+".json")
+}
+
+// writeResult writes an extraction by rename, so that a reader never sees half.
+func writeResult(path string, e extraction.Extraction) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".extractq-*")
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(f)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err = errors.Join(enc.Encode(e), f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+// readResult reads what an earlier run wrote.
+func readResult(path string) (extraction.Extraction, bool) {
+	var e extraction.Extraction
+	body, err := os.ReadFile(path)
+	return e, err == nil && json.Unmarshal(body, &e) == nil
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+const (
+	// followEvery is how often the events are read.
+	followEvery = 100 * time.Millisecond
+	// sweepEvery is how often all watched records are read nevertheless: the
+	// stream of events is bounded, and who is slow misses some.
+	sweepEvery = 5 * time.Second
+	// eventPage is how many events are read at once.
+	eventPage = 1000
+)
+
+// follower waits for extractions to become final. It tells of each once.
+type follower struct {
+	records *store.Records
+
+	mu      sync.Mutex
+	waiting map[string]string // Account by id.
+	cursors map[string]string // By account.
+}
+
+// newFollower returns a follower that sees everything that becomes final from
+// now on at the accounts.
+func newFollower(ctx context.Context, records *store.Records, accounts []string) (*follower, error) {
+	f := &follower{records: records, waiting: map[string]string{}, cursors: map[string]string{}}
+	for _, a := range accounts {
+		cursor, err := records.EventCursor(ctx, a)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		f.cursors[a] = cursor
+	}
+	return f, nil
+}
+
+// Watch adds an extraction.
+func (f *follower) Watch(account, id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waiting[id] = account
+}
+
+// Forget drops an extraction that is not to be waited for.
+func (f *follower) Forget(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.waiting, id)
+}
+
+// Waiting are the ids that are not final yet.
+func (f *follower) Waiting() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.waiting))
+}
+
+// Run calls final for each watched extraction that becomes final, until stop
+// says that there is nothing more to wait for, or ctx ends. An extraction that
+// is erased under it is passed as gone, with its id only.
+func (f *follower) Run(ctx context.Context, stop func() bool, final func(r store.Record, gone bool) error) error {
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	lastSweep := time.Time{}
+	for {
+		var err error
+		if time.Since(lastSweep) >= sweepEvery {
+			lastSweep = time.Now()
+			err = f.look(ctx, f.Waiting(), final)
+		} else {
+			err = f.events(ctx, final)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if stop() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+}
+
+// events looks at what the streams say has become final.
+func (f *follower) events(ctx context.Context, final func(store.Record, bool) error) error {
+	var ids []string
+	for account, cursor := range f.cursors {
+		for {
+			events, err := f.records.Events(ctx, account, cursor, eventPage)
+			if err != nil {
+				return unavailable(err)
+			}
+			for _, e := range events {
+				cursor = e.Cursor
+				if e.Status.Final() {
+					ids = append(ids, e.ID)
+				}
+			}
+			f.cursors[account] = cursor
+			if len(events) < eventPage {
+				break
+			}
+		}
+	}
+	f.mu.Lock()
+	ids = slices.DeleteFunc(ids, func(id string) bool { return f.waiting[id] == "" })
+	f.mu.Unlock()
+	return f.look(ctx, ids, final)
+}
+
+// look reads the records of some watched extractions.
+func (f *follower) look(ctx context.Context, ids []string, final func(store.Record, bool) error) error {
+	for page := range slices.Chunk(ids, 200) {
+		byAccount := map[string][]string{}
+		f.mu.Lock()
+		for _, id := range page {
+			byAccount[f.waiting[id]] = append(byAccount[f.waiting[id]], id)
+		}
+		f.mu.Unlock()
+		for account, ids := range byAccount {
+			records, err := f.records.GetAll(ctx, []string{account}, ids...)
+			if err != nil {
+				return unavailable(err)
+			}
+			exists := map[string]bool{}
+			for _, r := range records {
+				exists[r.ID] = true
+				if r.Status.Final() {
+					if err := f.tell(r, false, final); err != nil {
+						return err
+					}
+				}
+			}
+			for _, id := range ids {
+				if !exists[id] {
+					gone := store.Record{Input: store.Input{ID: id, Account: account}}
+					if err := f.tell(gone, true, final); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (f *follower) tell(r store.Record, gone bool, final func(store.Record, bool) error) error {
+	f.mu.Lock()
+	_, watched := f.waiting[r.ID]
+	delete(f.waiting, r.ID)
+	f.mu.Unlock()
+	if !watched {
+		return nil
+	}
+	return final(r, gone)
+}
+
+// withResult is the public form of a final record, with its result.
+func withResult(ctx context.Context, blobs *store.Blobs, r store.Record) (extraction.Extraction, error) {
+	e := r.Extraction()
+	e.Result = &extraction.Result{}
+	if r.ResultSeq == 0 {
+		return e, nil
+	}
+	result, err := blobs.Result(ctx, r.ID, r.ResultSeq)
+	if err != nil {
+		return e, unavailable(err)
+	}
+	e.Result = result
+	return e, nil
+}

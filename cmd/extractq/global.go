@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/config"
+)
+
+// globalFlags are accepted before and after every command.
+func globalFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "config", EnvVars: []string{"EXTRACTQ_CONFIG"}, Usage: "configuration `FILE` (default: extractq.yaml, if there is one)"},
+		&cli.StringFlag{Name: "redis", EnvVars: []string{"EXTRACTQ_REDIS_URL"}, Usage: "Redis `URL` (default: from the configuration; run brings its own)"},
+		&cli.StringFlag{Name: "data", EnvVars: []string{"EXTRACTQ_DATA_URL"}, Usage: "document store `URL` or directory (default: $XDG_STATE_HOME/extractq)"},
+		&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error (default: info for servers, warn otherwise)"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
+	}
+}
+
+// settings are what the global flags, the environment and the file say.
+type settings struct {
+	*config.Config
+
+	// dataGiven reports whether the document store was named anywhere.
+	dataGiven bool
+	log       *slog.Logger
+}
+
+// load reads the configuration. level is the log level where no flag sets one.
+func load(c *cli.Context, level slog.Level) (settings, error) {
+	log, err := newLogger(c.App.ErrWriter, c.String("log-level"), c.String("log-format"), level)
+	if err != nil {
+		return settings{}, err
+	}
+	path := c.String("config")
+	if path == "" {
+		if _, err := os.Stat(config.DefaultFile); err == nil {
+			path = config.DefaultFile
+		}
+	}
+	cfg, err := config.Load(path, config.Options{Providers: knownProviders()})
+	if err != nil {
+		return settings{}, exitError{exitUsage, err}
+	}
+	if s := c.String("redis"); s != "" {
+		if cfg.Redis.URL, err = config.RedisURL(s); err != nil {
+			return settings{}, usage("--redis: %w", err)
+		}
+	}
+	if s := c.String("data"); s != "" {
+		if cfg.Data.URL, err = config.DataURL(s); err != nil {
+			return settings{}, usage("--data: %w", err)
+		}
+	}
+	s := settings{Config: cfg, log: log, dataGiven: cfg.Data.URL != ""}
+	if !s.dataGiven {
+		dir, err := stateDir()
+		if err != nil {
+			return settings{}, exitError{exitUsage, err}
+		}
+		cfg.Data.URL = config.FileURL(dir)
+	}
+	return s, nil
+}
+
+// stateDir is where data is kept that nobody has named a place for.
+func stateDir() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "extractq"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for data: %w; set --data", err)
+	}
+	return filepath.Join(home, ".local", "state", "extractq"), nil
+}
+
+func newLogger(w io.Writer, level, format string, otherwise slog.Level) (*slog.Logger, error) {
+	l := otherwise
+	if level != "" {
+		if err := l.UnmarshalText([]byte(level)); err != nil {
+			return nil, usage("--log-level: %q is not debug, info, warn or error", level)
+		}
+	}
+	o := &slog.HandlerOptions{Level: l}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return nil, usage("--log-format: %q is neither text nor json", format)
+}

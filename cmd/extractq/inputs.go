@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/tasks"
+)
+
+// inputFlags say what is wanted of the documents, in run and submit alike.
+func inputFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "account", Usage: "account `NAME` to submit with; may be left out where there is one"},
+		&cli.StringFlag{Name: "provider", Usage: "select the account of one `PROVIDER`; sandbox needs nothing at all"},
+		&cli.StringFlag{Name: "type", Usage: "the vendor's document `TYPE`"},
+		&cli.StringSliceFlag{Name: "types", Usage: "a `TYPE` that a portfolio may contain (repeatable)"},
+		&cli.StringFlag{Name: "config-name", Usage: "force one `CONFIG` of the type"},
+		&cli.StringFlag{Name: "environment", Usage: "the vendor's `ENVIRONMENT`"},
+		&cli.StringFlag{Name: "customer", Usage: "tenant `LABEL`"},
+		&cli.StringFlag{Name: "batch", Usage: "`LABEL` that groups extractions"},
+		&cli.StringFlag{Name: "priority", Value: string(extraction.PriorityNormal), Usage: "normal or bulk"},
+		&cli.StringSliceFlag{Name: "metadata", Usage: "a label `K=V` of your own (repeatable)"},
+		&cli.StringSliceFlag{Name: "option", Usage: "an option `K=V` for the vendor: segment_documents_with, extra_data, parse_text_blocks (repeatable)"},
+	}
+}
+
+// wanted is what the input flags say, for one account.
+type wanted struct {
+	account config.Account
+	// template is the submission of every document, without the document.
+	template tasks.Submission
+	provider extraction.Provider
+}
+
+// readInputs reads the input flags and asks the provider whether it could take
+// such documents at all.
+func readInputs(c *cli.Context, cfg settings) (wanted, error) {
+	account, err := cfg.Account(c.String("account"), c.String("provider"))
+	if err != nil {
+		return wanted{}, exitError{exitUsage, err}
+	}
+	t := tasks.Submission{
+		Account: account.Name, Provider: account.Provider,
+		Type: c.String("type"), Types: c.StringSlice("types"), ConfigName: c.String("config-name"),
+		Environment: c.String("environment"), Customer: c.String("customer"), Batch: c.String("batch"),
+		Priority: extraction.Priority(c.String("priority")), Options: map[string]any{},
+	}
+	if t.Type == "" && len(t.Types) == 0 {
+		return wanted{}, usage("--type (or --types, for a portfolio) says what the documents are and is required")
+	}
+	if t.Metadata, err = pairs("metadata", c.StringSlice("metadata")); err != nil {
+		return wanted{}, err
+	}
+	options, err := pairs("option", c.StringSlice("option"))
+	if err != nil {
+		return wanted{}, err
+	}
+	for k, v := range options {
+		t.Options[k] = v
+	}
+	p, err := newProvider(account)
+	if err != nil {
+		return wanted{}, err
+	}
+	probe := t
+	probe.Name, probe.URL = "document.pdf", "https://example.com/document.pdf"
+	if err := probe.Validate(); err != nil {
+		return wanted{}, exitError{exitUsage, err}
+	}
+	return wanted{account: account, template: t, provider: p}, nil
+}
+
+// check asks the provider whether it could take the document.
+func (w wanted) check(s tasks.Submission) error {
+	err := w.provider.Check(extraction.Submission{
+		Name: s.Name, ContentType: s.ContentType, URL: s.URL, Type: s.Type, Types: s.Types,
+		ConfigName: s.ConfigName, Environment: s.Environment, Customer: s.Customer, Options: s.Options,
+	})
+	if errors.Is(err, extraction.ErrInvalid) {
+		return exitError{exitUsage, err}
+	}
+	return err
+}
+
+// pairs reads K=V flags.
+func pairs(flag string, values []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, s := range values {
+		k, v, ok := strings.Cut(s, "=")
+		if !ok || k == "" {
+			return nil, usage("--%s: %q has not the form K=V", flag, s)
+		}
+		if _, twice := out[k]; twice {
+			return nil, usage("--%s: %s is given twice", flag, k)
+		}
+		out[k] = v
+	}
+	return out, nil
+}
+
+// inputError says which document an error is about.
+func inputError(name string, err error) error { return fmt.Errorf("%s: %w", name, err) }

@@ -1,0 +1,153 @@
+// Command extractq takes documents through vendors' asynchronous extraction
+// APIs: durably, inside the vendor's limits, with as few requests and as little
+// delay as can be had.
+//
+// Each command is a file of its own; wire.go is the only place that knows every
+// package.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+)
+
+// version is set at build time.
+var version = "dev"
+
+func main() {
+	os.Exit(program(os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// program is the whole program: it returns the exit code. It turns the first signal
+// into the end of the context; the second ends the process at once.
+func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	go func() {
+		s, ok := <-signals
+		if !ok {
+			return
+		}
+		cancel(signaled{s})
+		s = <-signals
+		os.Exit(signaled{s}.code())
+	}()
+	app := newApp(stdin, stdout, stderr)
+	err := app.RunContext(ctx, permute(app, args))
+	return report(stderr, err)
+}
+
+// signaled is the cause of a context that a signal ended.
+type signaled struct{ os.Signal }
+
+func (s signaled) Error() string { return "stopped by " + s.String() }
+
+// code is the exit code of a process that a signal ended.
+func (s signaled) code() int {
+	if s.Signal == syscall.SIGTERM {
+		return exitTerminated
+	}
+	return exitInterrupted
+}
+
+// The exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnavailable = 3
+	exitTimeout     = 4
+	exitInterrupted = 130
+	exitTerminated  = 143
+)
+
+// exitError is an error with the code the process ends with.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string { return e.err.Error() }
+func (e exitError) Unwrap() error { return e.err }
+
+// usage is an error of what the user asked for.
+func usage(format string, args ...any) error {
+	return exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// unavailable is an error of a service that is needed and not there.
+func unavailable(err error) error { return exitError{exitUnavailable, err} }
+
+// errReported ends the process with a code after everything was said already.
+var errReported = errors.New("already reported")
+
+// report writes the error as one clear line and gives the exit code.
+func report(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	code := exitUsage // What the flag parser complains about.
+	var e exitError
+	var s signaled
+	switch {
+	case errors.As(err, &e):
+		code = e.code
+	case errors.As(err, &s):
+		code = s.code()
+	}
+	if !errors.Is(err, errReported) {
+		_, _ = fmt.Fprintln(stderr, "extractq: "+err.Error())
+	}
+	return code
+}
+
+// newApp is the command line. It prints nothing by itself but help.
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	app := &cli.App{
+		Name:    "extractq",
+		Usage:   "take documents through vendors' asynchronous extraction APIs",
+		Version: version,
+		Description: `Try it without any account:
+
+   extractq run --provider sandbox --type tax_forms examples/
+
+Every flag may stand before or after the arguments; -- ends the flags.`,
+		Flags:                     globalFlags(),
+		Reader:                    stdin,
+		Writer:                    stdout,
+		ErrWriter:                 stderr,
+		EnableBashCompletion:      true,
+		DisableSliceFlagSeparator: true,
+		HideHelpCommand:           true,
+		// main alone prints errors and ends the process.
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usage("%w; see extractq --help", err) },
+		Commands: []*cli.Command{
+			runCommand(), workerCommand(), schedulerCommand(),
+			submitCommand(), statusCommand(), resultCommand(), watchCommand(), sandboxCommand(),
+		},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usage("unknown command %q; see extractq --help", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	for _, command := range app.Commands {
+		name := command.Name
+		command.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
+			return usage("%s: %w; see extractq %s --help", name, err, name)
+		}
+	}
+	return app
+}

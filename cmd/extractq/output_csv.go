@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// csvPrinter prints CSV: name, id, status, error_code, then all fields that any
+// extraction has, by name, the first value of each. Which fields there are is
+// known only at the end, so the rows wait in a temporary file that only this
+// user can read, and Close prints everything. Cells are the values as they are,
+// but on a terminal: a spreadsheet may take one that begins with "=" for a
+// formula.
+type csvPrinter struct {
+	w          io.Writer
+	isTerminal bool
+
+	fields map[string]bool
+	file   *os.File
+	rows   *json.Encoder
+	buffer *bufio.Writer
+}
+
+// csvRow is a row that waits.
+type csvRow struct {
+	Fixed  []string          `json:"r"`
+	Fields map[string]string `json:"f"`
+}
+
+// csvFixed are the columns before the fields.
+func csvFixed() []string { return []string{"name", "id", "status", "error_code"} }
+
+// Print keeps the extraction's row.
+func (p *csvPrinter) Print(e extraction.Extraction) error {
+	if p.file == nil {
+		if err := p.open(); err != nil {
+			return err
+		}
+	}
+	row := csvRow{Fixed: []string{e.Document.Name, e.ID, string(e.Status), errorCode(e)}, Fields: map[string]string{}}
+	if e.Result != nil {
+		for name, values := range e.Result.Fields {
+			p.fields[name] = true
+			if len(values) > 0 {
+				row.Fields[name] = cell(values[0])
+			}
+		}
+	}
+	return p.rows.Encode(row)
+}
+
+func (p *csvPrinter) open() error {
+	f, err := os.CreateTemp("", "extractq-*.ndjson")
+	if err != nil {
+		return fmt.Errorf("keep rows for CSV: %w", err)
+	}
+	p.file, p.buffer, p.fields = f, bufio.NewWriter(f), map[string]bool{}
+	p.rows = json.NewEncoder(p.buffer)
+	return nil
+}
+
+// Close prints the head and all rows.
+func (p *csvPrinter) Close() error {
+	names := slices.Sorted(maps.Keys(p.fields))
+	out := csv.NewWriter(p.w)
+	if err := p.write(out, append(csvFixed(), names...)); err != nil {
+		return err
+	}
+	if p.file != nil {
+		if err := errors.Join(p.replay(out, names), p.file.Close(), os.Remove(p.file.Name())); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func (p *csvPrinter) replay(out *csv.Writer, names []string) error {
+	if err := p.buffer.Flush(); err != nil {
+		return err
+	}
+	if _, err := p.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	rows := json.NewDecoder(bufio.NewReader(p.file))
+	for {
+		var row csvRow
+		if err := rows.Decode(&row); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		for _, name := range names {
+			row.Fixed = append(row.Fixed, row.Fields[name])
+		}
+		if err := p.write(out, row.Fixed); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *csvPrinter) write(out *csv.Writer, cells []string) error {
+	if p.isTerminal {
+		for i := range cells {
+			cells[i] = visible(cells[i])
+		}
+	}
+	return out.Write(cells)
+}
+
+// cell is a value as text: a string as it is, anything else as JSON.
+func cell(v extraction.Value) string {
+	switch x := v.Value.(type) {
+	case nil:
+		return ""
+	case string:
+		return x
+	}
+	b, err := json.Marshal(v.Value)
+	if err != nil {
+		return string(v.Text)
+	}
+	return string(b)
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+const (
+	// lineEvery is the time between two lines where there is no terminal.
+	lineEvery = time.Minute
+	// refreshEvery is the time between two pictures of the bar.
+	refreshEvery = 200 * time.Millisecond
+)
+
+// progress shows how far a run is: a bar on a terminal, otherwise a line a
+// minute; and a last line at the end. What is logged meanwhile is written to it
+// rather than beside it, so that it comes above the bar. All methods may be
+// called by many goroutines.
+type progress struct {
+	w   io.Writer
+	now func() time.Time
+
+	mu     sync.Mutex
+	counts counts
+	pace   pace
+	closed bool
+
+	// Of these one is set: the bar, or the channel that ends the lines.
+	bars  *mpb.Progress
+	bar   *mpb.Bar
+	stop  chan struct{}
+	lines sync.WaitGroup
+}
+
+// newProgress begins to show the progress of total extractions; 0 where nobody
+// knows how many there will be.
+func newProgress(w io.Writer, isTerminal bool, total int, now func() time.Time) *progress {
+	p := &progress{w: w, now: now, counts: counts{total: total}, pace: newPace(now())}
+	if isTerminal {
+		p.showBar()
+		return p
+	}
+	p.stop = make(chan struct{})
+	p.lines.Go(p.showLines)
+	return p
+}
+
+// Add says that n more extractions are in flight.
+func (p *progress) Add(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts.inFlight += n
+}
+
+// Done says that an extraction that was in flight has ended.
+func (p *progress) Done(s extraction.Status) {
+	p.mu.Lock()
+	p.counts.inFlight = max(0, p.counts.inFlight-1)
+	p.counts.done++
+	if s != extraction.StatusSuccess {
+		p.counts.failed++
+	}
+	p.counts.total = p.known()
+	done, total := p.counts.done, p.counts.total
+	p.pace.record(p.now(), done)
+	p.mu.Unlock()
+	if p.bar != nil {
+		p.bar.SetTotal(int64(total), false)
+		p.bar.SetCurrent(int64(done))
+	}
+}
+
+// known is the total, which is never less than what was seen. A total of 0
+// stays 0.
+func (p *progress) known() int {
+	if p.counts.total == 0 {
+		return 0
+	}
+	return max(p.counts.total, p.counts.done+p.counts.inFlight)
+}
+
+// Write writes log lines above the bar.
+func (p *progress) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	closed := p.closed
+	p.mu.Unlock()
+	if p.bars != nil && !closed {
+		return p.bars.Write(b)
+	}
+	return p.w.Write(b)
+}
+
+// Close removes the bar and writes the last line.
+func (p *progress) Close() {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.closed = true
+	p.mu.Unlock()
+	if p.bars != nil {
+		p.bar.Abort(true)
+		p.bars.Wait()
+	} else {
+		close(p.stop)
+		p.lines.Wait()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = fmt.Fprintln(p.w, p.counts.last(p.now().Sub(p.pace.began)))
+}
+
+// text is the state in one line.
+func (p *progress) text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts.line(p.pace.perSecond(p.now()))
+}
+
+func (p *progress) showBar() {
+	p.bars = mpb.New(mpb.WithOutput(p.w), mpb.WithRefreshRate(refreshEvery), mpb.WithAutoRefresh(), mpb.WithWidth(40))
+	p.bar = p.bars.New(int64(p.counts.total), mpb.BarStyle(),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + p.text() })))
+}
+
+func (p *progress) showLines() {
+	tick := time.NewTicker(lineEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-tick.C:
+			_, _ = fmt.Fprintln(p.w, p.text())
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/scheduler"
+	"github.com/extractq/extractq/worker"
+)
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "take documents through a vendor and write their results",
+		ArgsUsage: "DOCUMENT…",
+		Description: `The main job in one process: submits every DOCUMENT (a file, or a directory
+that is walked), waits, writes the results and shows progress. With no Redis
+given it brings its own.
+
+With --out DIR the whole extraction goes to DIR/NAME.json, and the same command
+again does what is left. Without it, results are printed as NDJSON.
+
+Examples:
+
+   extractq run --provider sandbox --type tax_forms examples/
+   extractq run --provider sandbox --type invoices --out results examples/invoice.pdf
+   extractq run --account acme --type tax_forms --out results inbox/ more/1040.pdf`,
+		Flags: append(inputFlags(),
+			&cli.StringFlag{Name: "out", Usage: "write results to `DIR`, and resume from there"},
+			&cli.StringFlag{Name: "format", Usage: "print results as table, json, ndjson or csv"},
+			&cli.BoolFlag{Name: "json", Usage: "the same as --format ndjson"},
+			&cli.StringFlag{Name: "rate", Usage: "calls to the vendor, as in `10/s`, in place of the account's"},
+			&cli.BoolFlag{Name: "retry-failed", Usage: "submit again what an earlier run ended otherwise than with SUCCESS"},
+			&cli.DurationFlag{Name: "timeout", Usage: "stop waiting after `DURATION` with exit code 4"},
+		),
+		Action: func(c *cli.Context) error {
+			cfg, err := load(c, slog.LevelWarn)
+			if err != nil {
+				return err
+			}
+			if !c.Args().Present() {
+				return usage("run: name at least one document; see extractq run --help")
+			}
+			want, err := readInputs(c, cfg)
+			if err != nil {
+				return err
+			}
+			if s := c.String("rate"); s != "" {
+				if want.account.Rate, err = config.ParseRate(s); err != nil {
+					return usage("--rate: %w", err)
+				}
+			}
+			docs, err := findDocuments(c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			ctx := c.Context
+			if d := c.Duration("timeout"); d > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeoutCause(ctx, d,
+					exitError{exitTimeout, fmt.Errorf("timeout of %v passed; the same command again goes on", d)})
+				defer cancel()
+			}
+			p, err := newOutput(c, c.String("out") == "")
+			if err != nil {
+				return err
+			}
+			return runDocuments(ctx, runConfig{
+				settings: cfg, wanted: want, documents: docs, out: c.String("out"),
+				retryFailed: c.Bool("retry-failed"), print: p, progress: progressFor(c, len(docs.sources)),
+				say: func(format string, args ...any) { _, _ = fmt.Fprintf(c.App.ErrWriter, "extractq: "+format+"\n", args...) },
+			})
+		},
+	}
+}
+
+// runConfig is one run, as the flags say it.
+type runConfig struct {
+	settings
+	wanted
+
+	documents   found
+	out         string
+	retryFailed bool
+	print       printer
+	progress    *progress
+	// say tells the user something on stderr, one line at a time.
+	say func(format string, args ...any)
+}
+
+// runDocuments does one run: it opens everything, carries the documents through
+// and closes everything again.
+func runDocuments(ctx context.Context, rc runConfig) error {
+	defer rc.progress.Close()
+	if rc.documents.skipped > 0 {
+		rc.say("%d files that are no documents are skipped", rc.documents.skipped)
+	}
+	if len(rc.documents.sources) == 0 {
+		return usage("there is no document in what was named")
+	}
+	b := &backfill{runConfig: rc}
+	closeState, err := b.openState()
+	if err != nil {
+		return err
+	}
+	defer closeState()
+	redis.SetLogger(redisLogger{rc.log})
+	svc, err := open(ctx, b.settings, true)
+	if err != nil {
+		return err
+	}
+	defer svc.Close()
+	b.services = svc
+
+	stop, err := b.serve(ctx)
+	if err != nil {
+		return err
+	}
+	err = b.carry(ctx)
+	// Running steps are saved before Redis is closed; what they leave undone
+	// the next run finds.
+	stop()
+	if closeErr := b.print.Close(); err == nil && closeErr != nil {
+		err = unavailable(closeErr)
+	}
+	return err
+}
+
+// openState prepares where this run keeps its state, and the sandbox if it is
+// the vendor.
+func (b *backfill) openState() (func(), error) {
+	var closers []func()
+	closeAll := func() {
+		for i := len(closers) - 1; i >= 0; i-- {
+			closers[i]()
+		}
+	}
+	if b.out != "" {
+		if err := os.MkdirAll(b.out, 0o755); err != nil {
+			return nil, unavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
+		}
+		j, err := openJournal(b.out)
+		if err != nil {
+			return nil, err
+		}
+		b.journal = j
+		closers = append(closers, func() { _ = j.Close() })
+		if b.Redis.URL == "" && !b.dataGiven {
+			dir, err := filepath.Abs(filepath.Join(b.out, stateFolder))
+			if err != nil {
+				closeAll()
+				return nil, exitError{exitUsage, err}
+			}
+			b.Data.URL = config.FileURL(dir)
+		}
+	}
+	if b.account.Provider == sandboxProvider && b.account.BaseURL == "" {
+		// Its extractions end with this process, and so does what we know of
+		// them.
+		dir, err := os.MkdirTemp("", "extractq-")
+		if err != nil {
+			closeAll()
+			return nil, unavailable(err)
+		}
+		closers = append(closers, func() { _ = os.RemoveAll(dir) })
+		if !b.dataGiven {
+			b.Data.URL = config.FileURL(dir)
+		}
+		base, stop, err := startSandbox()
+		if err != nil {
+			closeAll()
+			return nil, unavailable(err)
+		}
+		closers = append(closers, stop)
+		b.account.BaseURL, b.ephemeral = base+"/sensible/v0", true
+	}
+	return closeAll, nil
+}
+
+// serve runs a worker and a scheduler for the account in this process.
+func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
+	accounts := []config.Account{b.account}
+	w, err := newWorker(b.settings, b.services, accounts, func(c *worker.Config) {
+		c.StopTimeout = 3 * time.Second // The first Ctrl-C ends within 5 s.
+	})
+	if err != nil {
+		return nil, err
+	}
+	// A pause of an earlier run is tried again: the user may have mended it.
+	l := limiter.New(b.rdb)
+	state, err := l.State(ctx, b.account.Name)
+	if err == nil && state.Reason != limiter.Active && state.Reason != limiter.Operator {
+		err = l.Resume(ctx, b.account.Name)
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	b.limiter = l
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := w.Run(ctx); err != nil {
+			b.log.ErrorContext(ctx, "worker ended", slog.Any("error", err))
+		}
+	})
+	wg.Go(func() {
+		_ = scheduler.New(scheduler.Config{Redis: b.rdb, Accounts: names(accounts), Logger: b.log}).Run(ctx)
+	})
+	return func() { cancel(); wg.Wait() }, nil
+}
+
+// joined is the errors of several goroutines, the cause of the end first.
+func joined(ctx context.Context, errs ...error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errors.Join(errs...)
+}

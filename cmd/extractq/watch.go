@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+func watchCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "watch",
+		Usage:     "follow extractions until all of them are final, and print each",
+		ArgsUsage: "[ID…]",
+		Description: `Examples:
+
+   extractq watch --batch monday
+   extractq watch 01JD0Z3M9V7Q8W2R5T6Y4X1C0B --timeout 10m`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "batch", Usage: "follow everything in a batch"},
+			&cli.StringFlag{Name: "format", Usage: "table, json, ndjson or csv"},
+			&cli.BoolFlag{Name: "json", Usage: "the same as --format ndjson"},
+			&cli.DurationFlag{Name: "timeout", Usage: "stop waiting after `DURATION` with exit code 4"},
+		},
+		Action: func(c *cli.Context) error {
+			cfg, err := load(c, slog.LevelWarn)
+			if err != nil {
+				return err
+			}
+			if c.Args().Present() == (c.String("batch") != "") {
+				return usage("watch takes either ids or --batch; see extractq watch --help")
+			}
+			svc, err := open(c.Context, cfg, false)
+			if err != nil {
+				return err
+			}
+			defer svc.Close()
+			f, err := newFollower(c.Context, svc.records, names(cfg.Accounts))
+			if err != nil {
+				return err
+			}
+			n, err := watched(c, cfg, svc, f)
+			if err != nil {
+				return err
+			}
+			return followAll(c, svc, f, n)
+		},
+	}
+}
+
+// watched adds to f what the arguments name and counts it. Unknown ids are
+// errors: waiting for them would never end.
+func watched(c *cli.Context, cfg settings, svc *services, f *follower) (int, error) {
+	accounts := names(cfg.Accounts)
+	n := 0
+	if batch := c.String("batch"); batch != "" {
+		for _, account := range accounts {
+			ids, err := svc.records.Batch(c.Context, account, batch)
+			if err != nil {
+				return 0, unavailable(err)
+			}
+			for _, id := range ids {
+				f.Watch(account, id)
+			}
+			n += len(ids)
+		}
+		if n == 0 {
+			return 0, exitError{exitFailed, fmt.Errorf("there is no extraction in a batch %q", batch)}
+		}
+		return n, nil
+	}
+	for _, id := range c.Args().Slice() {
+		found, err := svc.records.GetAll(c.Context, accounts, id)
+		if err != nil {
+			return 0, unavailable(err)
+		}
+		if len(found) == 0 {
+			return 0, exitError{exitFailed, fmt.Errorf("there is no extraction %q at the configured accounts", id)}
+		}
+		f.Watch(found[0].Account, id)
+	}
+	return len(f.Waiting()), nil
+}
+
+// watchAll follows extractions that were just accepted.
+func watchAll(c *cli.Context, svc *services, account string, accepted []extraction.Extraction) error {
+	f, err := newFollower(c.Context, svc.records, []string{account})
+	if err != nil {
+		return err
+	}
+	for _, e := range accepted {
+		f.Watch(account, e.ID)
+	}
+	return followAll(c, svc, f, len(accepted))
+}
+
+// followAll prints each extraction of f when it is final.
+func followAll(c *cli.Context, svc *services, f *follower, total int) error {
+	ctx := c.Context
+	if d := c.Duration("timeout"); d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, d,
+			exitError{exitTimeout, fmt.Errorf("timeout of %v passed; the work goes on", d)})
+		defer cancel()
+	}
+	p, err := newOutput(c, true)
+	if err != nil {
+		return err
+	}
+	bar := progressFor(c, total)
+	defer bar.Close()
+	failed := 0
+	err = f.Run(ctx, func() bool { return len(f.Waiting()) == 0 }, func(r store.Record, gone bool) error {
+		status := r.Status
+		if gone {
+			status = extraction.StatusError
+		}
+		bar.Done(status)
+		switch {
+		case gone:
+			failed++
+			_, _ = fmt.Fprintf(c.App.ErrWriter, "extractq: %s was erased while it was waited for\n", r.ID)
+			return nil
+		case status != extraction.StatusSuccess:
+			failed++
+			_, _ = fmt.Fprintf(c.App.ErrWriter, "extractq: %s: %s\n", r.ID, r.Failure.Code)
+		}
+		return p.Print(r.Extraction())
+	})
+	if closeErr := p.Close(); err == nil && closeErr != nil {
+		return unavailable(closeErr)
+	}
+	if err == nil && failed > 0 {
+		return exitError{exitFailed, errReported}
+	}
+	return err
+}

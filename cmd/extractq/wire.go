@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/embedded"
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/provider/sensible"
+	"github.com/extractq/extractq/provider/typless"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/worker"
+)
+
+// sandboxProvider is the name under which the sandbox can be used as an account.
+const sandboxProvider = "sandbox"
+
+// providers are the adapters there are: a new vendor is one line here.
+var providers = []struct {
+	config.Provider
+
+	build func(config.Account) (extraction.Provider, error)
+}{
+	{config.Provider{Name: sensible.Name, KeyEnv: "SENSIBLE_API_KEY"}, newSensible},
+	{config.Provider{Name: typless.Name, KeyEnv: "TYPLESS_API_KEY"}, newTypless},
+	{config.Provider{Name: sandboxProvider, Keyless: true}, newSandbox},
+}
+
+func newSensible(a config.Account) (extraction.Provider, error) {
+	return sensible.New(sensible.Config{APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent()})
+}
+
+func newTypless(a config.Account) (extraction.Provider, error) {
+	return typless.New(typless.Config{APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent()})
+}
+
+// newSandbox speaks Sensible's dialect to a sandbox, which takes any key.
+func newSandbox(a config.Account) (extraction.Provider, error) {
+	if a.APIKey.IsZero() {
+		a.APIKey = config.NewSecret("sandbox")
+	}
+	return newSensible(a)
+}
+
+func userAgent() string { return "extractq/" + version }
+
+// knownProviders are the providers as the configuration must know them.
+func knownProviders() []config.Provider {
+	out := make([]config.Provider, len(providers))
+	for i, p := range providers {
+		out[i] = p.Provider
+	}
+	return out
+}
+
+// newProvider builds the adapter of one account.
+func newProvider(a config.Account) (extraction.Provider, error) {
+	for _, p := range providers {
+		if p.Name == a.Provider {
+			built, err := p.build(a)
+			if err != nil {
+				return nil, exitError{exitUsage, fmt.Errorf("account %s: %w", a.Name, err)}
+			}
+			return built, nil
+		}
+	}
+	return nil, usage("account %s: unknown provider %q", a.Name, a.Provider)
+}
+
+// workerAccount is an account as the worker knows it.
+func workerAccount(a config.Account) (worker.Account, error) {
+	p, err := newProvider(a)
+	if err != nil {
+		return worker.Account{}, err
+	}
+	key := sha256.Sum256([]byte("extractq key fingerprint\x00" + a.APIKey.Reveal()))
+	return worker.Account{
+		Name: a.Name, Provider: p, Key: hex.EncodeToString(key[:8]), Rate: float64(a.Rate),
+		MaxInFlight: a.MaxInFlight, Deadline: a.Deadline, PollPrice: a.PollPrice,
+		Resubmit: a.OnUncertain == config.UncertainResubmit, SubmitAttempts: a.SubmitAttempts,
+	}, nil
+}
+
+// services are what every command but sandbox works with.
+type services struct {
+	rdb     redis.UniversalClient
+	blobs   *store.Blobs
+	records *store.Records
+	client  *tasks.Client
+	// persistent reports whether what Redis holds survives the process.
+	persistent bool
+	closers    []func() error
+}
+
+// Close releases everything, the last first.
+func (s *services) Close() {
+	for _, c := range slices.Backward(s.closers) {
+		_ = c() // The process ends; there is nobody to tell.
+	}
+}
+
+// open connects to Redis and the document store. bring says whether this command
+// may start a Redis of its own in the data directory; the others use the one
+// that lives there.
+func open(ctx context.Context, cfg settings, bring bool) (_ *services, err error) {
+	s := &services{persistent: true}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	address := cfg.Redis.URL
+	if address == "" {
+		if address, err = s.embedded(ctx, cfg, bring); err != nil {
+			return nil, err
+		}
+	}
+	if s.rdb, err = connect(ctx, address, poolSize(cfg)); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.rdb.Close)
+	if s.blobs, err = store.OpenBlobs(ctx, blobURL(cfg.Data.URL)); err != nil {
+		return nil, unavailable(err)
+	}
+	s.closers = append(s.closers, s.blobs.Close)
+	if s.records, err = store.NewRecords(s.rdb); err != nil {
+		return nil, err
+	}
+	s.client, err = tasks.NewClient(tasks.Config{Redis: s.rdb, Blobs: s.blobs, MaxDocument: cfg.API.MaxDocument})
+	return s, err
+}
+
+// embedded brings a Redis, or finds the one that lives in the data directory.
+func (s *services) embedded(ctx context.Context, cfg settings, bring bool) (string, error) {
+	dir, err := dataDir(cfg.Data.URL)
+	if err != nil {
+		return "", err
+	}
+	if !bring {
+		address, err := embedded.Find(ctx, dir)
+		if err != nil {
+			return "", unavailable(err)
+		}
+		return address, nil
+	}
+	r, err := embedded.Start(ctx, embedded.Config{Dir: dir, Logger: cfg.log})
+	if err != nil {
+		return "", unavailable(err)
+	}
+	s.persistent = r.Persistent
+	s.closers = append(s.closers, r.Close)
+	return r.URL, nil
+}
+
+// dataDir is the directory of a document store, or the state directory for a
+// store that has none.
+func dataDir(dataURL string) (string, error) {
+	if u, err := url.Parse(dataURL); err == nil && u.Scheme == "file" {
+		return filepath.FromSlash(u.Path), nil
+	}
+	return stateDir()
+}
+
+// blobURL is where the documents are in the data directory: beside the embedded
+// Redis, not among its files.
+func blobURL(dataURL string) string {
+	if strings.HasPrefix(dataURL, "file:") {
+		return strings.TrimSuffix(dataURL, "/") + "/documents"
+	}
+	return dataURL
+}
+
+// poolSize is how many connections the process may need at once: every slot of
+// every account, its heartbeats, and asynq's own loops.
+func poolSize(cfg settings) int {
+	return 32 + 2*cfg.Worker.Concurrency*max(1, len(cfg.Accounts))
+}
+
+// names are the names of the configured accounts.
+func names(accounts []config.Account) []string {
+	out := make([]string, len(accounts))
+	for i, a := range accounts {
+		out[i] = a.Name
+	}
+	return out
+}
+
+// newWorker builds the worker of this process.
+func newWorker(cfg settings, s *services, accounts []config.Account, change func(*worker.Config)) (*worker.Worker, error) {
+	wc := worker.Config{
+		Redis: s.rdb, Blobs: s.blobs, Concurrency: cfg.Worker.Concurrency,
+		Retention: cfg.Data.Retention, DocumentRetention: cfg.Data.DocumentRetention, Logger: cfg.log,
+	}
+	for _, a := range accounts {
+		wa, err := workerAccount(a)
+		if err != nil {
+			return nil, err
+		}
+		wc.Accounts = append(wc.Accounts, wa)
+	}
+	if change != nil {
+		change(&wc)
+	}
+	return worker.New(wc)
+}
+
+// redisLogger passes go-redis's own messages to slog.
+type redisLogger struct{ log *slog.Logger }
+
+// Printf is the one method go-redis wants of a logger.
+func (l redisLogger) Printf(ctx context.Context, format string, args ...any) {
+	l.log.DebugContext(ctx, "redis", slog.String("message", fmt.Sprintf(format, args...)))
+}
