@@ -34,7 +34,9 @@ type backfill struct {
 
 	follow *follower
 	room   chan struct{} // One slot for each extraction that is not final.
-	failed atomic.Int64  // Documents that ended otherwise than SUCCESS.
+	shown  *progress
+	ended  atomic.Int64 // Documents that are done with,
+	failed atomic.Int64 // those among them that did not end with SUCCESS.
 
 	mu    sync.Mutex
 	names map[string]string // Document names by extraction id.
@@ -111,7 +113,7 @@ func (b *backfill) verdict(ctx context.Context, err error) error {
 		if state.Reason == limiter.Quota {
 			code, advice = extraction.CodeVendorQuota, "the plan is used up"
 		}
-		left := int64(len(b.documents.sources)) - b.progress.Finished()
+		left := int64(len(b.documents.sources)) - b.ended.Load()
 		return exitError{exitFailed, fmt.Errorf("%s: %s; %d of %d documents are left, the same command again does the rest",
 			code, advice, left, len(b.documents.sources))}
 	}
@@ -251,7 +253,7 @@ func (b *backfill) takeUp(ctx context.Context, d source, old entry) (resumption,
 	if err == nil {
 		switch {
 		case r.Status == extraction.StatusSuccess && fileExists(b.resultFile(d.name)):
-			b.progress.Done(extraction.StatusSuccess)
+			b.done(extraction.StatusSuccess)
 			return settledIt, nil
 		case r.Status.Final() && r.Status != extraction.StatusSuccess && b.retryFailed:
 			return submitIt, nil
@@ -264,7 +266,7 @@ func (b *backfill) takeUp(ctx context.Context, d source, old entry) (resumption,
 	e, ok := readResult(b.resultFile(d.name))
 	switch {
 	case ok && e.ID == old.ID && e.Status == extraction.StatusSuccess:
-		b.progress.Done(extraction.StatusSuccess)
+		b.done(extraction.StatusSuccess)
 		return settledIt, nil
 	case b.retryFailed, b.ephemeral:
 		return submitIt, nil
@@ -283,6 +285,7 @@ func (b *backfill) watch(id, name string) {
 	b.mu.Lock()
 	b.names[id] = name
 	b.mu.Unlock()
+	b.shown.Add(1)
 	b.follow.Watch(b.account.Name, id)
 }
 
@@ -320,15 +323,21 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 		b.fail(name, r.Failure.Code, errors.New(r.Failure.Message))
 		return nil
 	}
-	b.progress.Done(r.Status)
+	b.done(r.Status)
 	return nil
 }
 
 // fail counts and names a document that did not succeed.
 func (b *backfill) fail(name string, code extraction.Code, err error) {
 	b.failed.Add(1)
-	b.progress.Done(extraction.StatusError)
+	b.done(extraction.StatusError)
 	b.say("%s: %s: %v", visible(name), code, err)
+}
+
+// done counts a document.
+func (b *backfill) done(status extraction.Status) {
+	b.ended.Add(1)
+	b.shown.Done(status)
 }
 
 // resultFile is where the extraction of a document is written.

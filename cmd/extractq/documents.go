@@ -119,4 +119,3 @@ func cause(err error) error {
 	}
 	return err
 }
-

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -30,11 +32,49 @@ type settings struct {
 	// dataGiven reports whether the document store was named anywhere.
 	dataGiven bool
 	log       *slog.Logger
+	// stderr is where the log and everything that is no result goes.
+	stderr *redirect
+}
+
+// redirect is a writer whose target can change: log lines go through the
+// progress bar while there is one, or they would tear it.
+type redirect struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// To changes the target.
+func (r *redirect) To(w io.Writer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.w = w
+}
+
+func (r *redirect) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	w := r.w
+	r.mu.Unlock()
+	return w.Write(b)
+}
+
+// say tells the user something in one line.
+func (s settings) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.stderr, "extractq: "+format+"\n", args...)
+}
+
+// progress shows how far total extractions are, until the returned function is
+// called; what is said meanwhile comes above it.
+func (s settings) progress(total int) (*progress, func()) {
+	w := s.stderr.w
+	p := newProgress(w, isTerminal(w), total, time.Now)
+	s.stderr.To(p)
+	return p, func() { p.Close(); s.stderr.To(w) }
 }
 
 // load reads the configuration. level is the log level where no flag sets one.
 func load(c *cli.Context, level slog.Level) (settings, error) {
-	log, err := newLogger(c.App.ErrWriter, c.String("log-level"), c.String("log-format"), level)
+	stderr := &redirect{w: c.App.ErrWriter}
+	log, err := newLogger(stderr, c.String("log-level"), c.String("log-format"), level)
 	if err != nil {
 		return settings{}, err
 	}
@@ -58,7 +98,7 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 			return settings{}, usage("--data: %w", err)
 		}
 	}
-	s := settings{Config: cfg, log: log, dataGiven: cfg.Data.URL != ""}
+	s := settings{Config: cfg, log: log, stderr: stderr, dataGiven: cfg.Data.URL != ""}
 	if !s.dataGiven {
 		dir, err := stateDir()
 		if err != nil {

@@ -50,14 +50,14 @@ type printer interface {
 }
 
 // newPrinter returns the printer of a format.
-func newPrinter(w io.Writer, f format, isTerminal bool) printer {
+func newPrinter(w io.Writer, f format) printer {
 	switch f {
 	case formatTable:
 		return &tablePrinter{w: w}
 	case formatJSON:
 		return &jsonPrinter{w: w}
 	case formatCSV:
-		return &csvPrinter{w: w, isTerminal: isTerminal}
+		return &csvPrinter{w: w, isTerminal: isTerminal(w)}
 	case formatNDJSON:
 	}
 	return ndjsonPrinter{w}

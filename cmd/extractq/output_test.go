@@ -35,7 +35,7 @@ func sampleExtractions() []extraction.Extraction {
 func printAll(t *testing.T, f format, all []extraction.Extraction) string {
 	t.Helper()
 	var b strings.Builder
-	p := newPrinter(&b, f, false)
+	p := newPrinter(&b, f)
 	for _, e := range all {
 		if err := p.Print(e); err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ a.pdf,01J0000000000000000000000A,SUCCESS,,,,,,"A, B & ""C""",12.50
 func TestCSVOnATerminal(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	p := newPrinter(&b, formatCSV, true)
+	p := &csvPrinter{w: &b, isTerminal: true}
 	if err := errors.Join(p.Print(sampleExtractions()[1]), p.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, errBroken }
 func TestPrintersReportWriteErrors(t *testing.T) {
 	t.Parallel()
 	for _, f := range []format{formatTable, formatJSON, formatNDJSON, formatCSV} {
-		p := newPrinter(brokenPipe{}, f, true)
+		p := newPrinter(brokenPipe{}, f)
 		if err := errors.Join(p.Print(sampleExtractions()[0]), p.Close()); !errors.Is(err, errBroken) {
 			t.Errorf("%s on a broken pipe = %v, want the error", f, err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -32,11 +33,12 @@ type progress struct {
 	pace   pace
 	closed bool
 
-	// Of these one is set: the bar, or the channel that ends the lines.
-	bars  *mpb.Progress
-	bar   *mpb.Bar
-	stop  chan struct{}
-	lines sync.WaitGroup
+	// Either the bar is set, or the channel that ends the lines.
+	bars   *mpb.Progress
+	bar    *mpb.Bar
+	moving sync.Mutex // lets the bar move forward only
+	stop   chan struct{}
+	lines  sync.WaitGroup
 }
 
 // newProgress begins to show the progress of total extractions; 0 where nobody
@@ -63,36 +65,49 @@ func (p *progress) Add(n int) {
 func (p *progress) Done(s extraction.Status) {
 	p.mu.Lock()
 	p.counts.inFlight = max(0, p.counts.inFlight-1)
-	p.counts.done++
-	if s != extraction.StatusSuccess {
-		p.counts.failed++
-	}
-	p.counts.total = p.known()
-	done, total := p.counts.done, p.counts.total
-	p.pace.record(p.now(), done)
+	p.pace.record(p.now(), 1)
+	p.counts.finish(s)
 	p.mu.Unlock()
-	if p.bar != nil {
-		p.bar.SetTotal(int64(total), false)
-		p.bar.SetCurrent(int64(done))
-	}
+	p.moveBar()
 }
 
-// known is the total, which is never less than what was seen. A total of 0
-// stays 0.
-func (p *progress) known() int {
-	if p.counts.total == 0 {
-		return 0
+// Skip says that an extraction had ended before, or cannot begin. It has no
+// part in the rate.
+func (p *progress) Skip(s extraction.Status) {
+	p.mu.Lock()
+	p.counts.finish(s)
+	p.mu.Unlock()
+	p.moveBar()
+}
+
+// Finished is how many have ended or were skipped.
+func (p *progress) Finished() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return int64(p.counts.done)
+}
+
+// moveBar sets the bar to the counts. It must not hold mu meanwhile: the bar's
+// goroutine may be waiting for it to get the text.
+func (p *progress) moveBar() {
+	if p.bar == nil {
+		return
 	}
-	return max(p.counts.total, p.counts.done+p.counts.inFlight)
+	p.moving.Lock()
+	defer p.moving.Unlock()
+	p.mu.Lock()
+	c := p.counts
+	p.mu.Unlock()
+	p.bar.SetTotal(int64(c.total), false)
+	p.bar.SetCurrent(int64(c.done))
 }
 
 // Write writes log lines above the bar.
 func (p *progress) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	closed := p.closed
-	p.mu.Unlock()
-	if p.bars != nil && !closed {
-		return p.bars.Write(b)
+	if p.bars != nil {
+		if n, err := p.bars.Write(b); !errors.Is(err, mpb.DoneError) {
+			return n, err
+		}
 	}
 	return p.w.Write(b)
 }
@@ -127,8 +142,10 @@ func (p *progress) text() string {
 
 func (p *progress) showBar() {
 	p.bars = mpb.New(mpb.WithOutput(p.w), mpb.WithRefreshRate(refreshEvery), mpb.WithAutoRefresh(), mpb.WithWidth(40))
-	p.bar = p.bars.New(int64(p.counts.total), mpb.BarStyle(),
+	// A bar that knows its total from the start ends by itself and cannot grow.
+	p.bar = p.bars.New(0, mpb.BarStyle(),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + p.text() })))
+	p.moveBar()
 }
 
 func (p *progress) showLines() {

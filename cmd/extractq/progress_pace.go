@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/extractq/extractq/extraction"
 )
 
 // paceWindow is how far back the rate looks: long enough for slow vendors,
@@ -26,12 +28,14 @@ func newPace(now time.Time) pace {
 	return pace{began: now, samples: []sample{{at: now}}}
 }
 
-func (p *pace) record(now time.Time, done int) {
-	if last := &p.samples[len(p.samples)-1]; len(p.samples) > 1 && now.Sub(last.at) < time.Second {
-		last.done = done
+// record counts n more that ended now.
+func (p *pace) record(now time.Time, n int) {
+	last := &p.samples[len(p.samples)-1]
+	if len(p.samples) > 1 && now.Sub(last.at) < time.Second {
+		last.done += n
 		return
 	}
-	p.samples = append(p.samples, sample{at: now, done: done})
+	p.samples = append(p.samples, sample{at: now, done: last.done + n})
 	for len(p.samples) > 2 && now.Sub(p.samples[1].at) >= paceWindow {
 		p.samples = p.samples[1:]
 	}
@@ -77,13 +81,27 @@ func remainingTime(rest int, perSecond float64) time.Duration {
 // counts are how many extractions are in which state.
 type counts struct{ total, done, failed, inFlight int }
 
+// finish counts one that has ended. A total that is known is never less than
+// what was seen.
+func (c *counts) finish(s extraction.Status) {
+	c.done++
+	if s != extraction.StatusSuccess {
+		c.failed++
+	}
+	if c.total > 0 {
+		c.total = max(c.total, c.done+c.inFlight)
+	}
+}
+
 // line gives "37 of 100 done, 2 failed, 20 in flight, 3.1/s, about 20s left".
 func (c counts) line(perSecond float64) string {
 	parts := []string{c.progress()}
 	if c.failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", c.failed))
 	}
-	parts = append(parts, fmt.Sprintf("%d in flight", c.inFlight))
+	if c.inFlight > 0 {
+		parts = append(parts, fmt.Sprintf("%d in flight", c.inFlight))
+	}
 	if perSecond > 0 {
 		parts = append(parts, rateText(perSecond))
 	}

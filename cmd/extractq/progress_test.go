@@ -46,11 +46,31 @@ func TestProgressWritesALineAMinute(t *testing.T) {
 		p.Close()
 		p.Close()
 		want := `30 of 100 done, 10 in flight, 30/min, about 2m20s left
-31 of 100 done, 1 failed, 9 in flight, 15/min, about 4m27s left
+31 of 100 done, 1 failed, 9 in flight, 16/min, about 4m27s left
 31 of 100 done, 1 failed, 9 still in flight, in 2m5s
 `
 		if diff := cmp.Diff(want, out.String()); diff != "" {
 			t.Errorf("lines (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestSkippedOnesHaveNoPartInTheRate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProgress(&page{}, false, 1000, time.Now)
+		defer p.Close()
+		for range 900 {
+			p.Skip(extraction.StatusSuccess)
+		}
+		p.Add(2)
+		time.Sleep(10 * time.Second)
+		p.Done(extraction.StatusSuccess)
+		if got, want := p.text(), "901 of 1000 done, 1 in flight, 6.0/min, about 16m30s left"; got != want {
+			t.Errorf("text = %q, want %q", got, want)
+		}
+		if got := p.Finished(); got != 901 {
+			t.Errorf("Finished() = %d, want 901", got)
 		}
 	})
 }
@@ -84,6 +104,32 @@ func TestProgressShowsABar(t *testing.T) {
 	})
 }
 
+// TestProgressIsForManyGoroutines would hang if the bar and its text waited for
+// each other.
+func TestProgressIsForManyGoroutines(t *testing.T) {
+	t.Parallel()
+	const n = 2000
+	var out page
+	p := newProgress(&out, true, n, time.Now)
+	var workers sync.WaitGroup
+	for range 8 {
+		workers.Go(func() {
+			for i := range n / 8 {
+				p.Add(1)
+				p.Done(extraction.StatusSuccess)
+				if i%50 == 0 {
+					_, _ = p.Write([]byte("log\n"))
+				}
+			}
+		})
+	}
+	workers.Wait()
+	p.Close()
+	if want := "2000 of 2000 done, in "; !strings.Contains(out.String(), want) {
+		t.Errorf("output lacks %q", want)
+	}
+}
+
 func TestRatePerSecond(t *testing.T) {
 	t.Parallel()
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
@@ -113,7 +159,7 @@ func TestPaceKeepsFewSamples(t *testing.T) {
 	start := time.Unix(0, 0)
 	p := newPace(start)
 	for i := range 100_000 {
-		p.record(start.Add(time.Duration(i)*10*time.Millisecond), i+1)
+		p.record(start.Add(time.Duration(i)*10*time.Millisecond), 1)
 	}
 	if n := len(p.samples); n > 130 {
 		t.Errorf("samples = %d, want about one a second of the window", n)
@@ -143,10 +189,10 @@ func TestCountsText(t *testing.T) {
 	for want, got := range map[string]string{
 		"5 done, 3 in flight": counts{done: 5, inFlight: 3}.line(0),
 		"5 of 9 done, 1 failed, 3 in flight, 2.0/s, about 2s left": counts{total: 9, done: 5, failed: 1, inFlight: 3}.line(2),
-		"9 of 9 done, 0 in flight, 120/s":                          counts{total: 9, done: 9}.line(120),
-		"9 of 9 done, in 2h15m":                                    counts{total: 9, done: 9}.last(2*time.Hour + 15*time.Minute + time.Second),
-		"0 of 9 done, in 120ms":                                    counts{total: 9}.last(123 * time.Millisecond),
-		"1.5/min":                                                  rateText(0.025),
+		"9 of 9 done, 120/s":    counts{total: 9, done: 9}.line(120),
+		"9 of 9 done, in 2h15m": counts{total: 9, done: 9}.last(2*time.Hour + 15*time.Minute + time.Second),
+		"0 of 9 done, in 120ms": counts{total: 9}.last(123 * time.Millisecond),
+		"1.5/min":               rateText(0.025),
 	} {
 		if got != want {
 			t.Errorf("text = %q, want %q", got, want)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -78,8 +77,7 @@ Examples:
 			}
 			return runDocuments(ctx, runConfig{
 				settings: cfg, wanted: want, documents: docs, out: c.String("out"),
-				retryFailed: c.Bool("retry-failed"), print: p, progress: progressFor(c, len(docs.sources)),
-				say: func(format string, args ...any) { _, _ = fmt.Fprintf(c.App.ErrWriter, "extractq: "+format+"\n", args...) },
+				retryFailed: c.Bool("retry-failed"), print: p,
 			})
 		},
 	}
@@ -94,15 +92,11 @@ type runConfig struct {
 	out         string
 	retryFailed bool
 	print       printer
-	progress    *progress
-	// say tells the user something on stderr, one line at a time.
-	say func(format string, args ...any)
 }
 
 // runDocuments does one run: it opens everything, carries the documents through
 // and closes everything again.
 func runDocuments(ctx context.Context, rc runConfig) error {
-	defer rc.progress.Close()
 	if rc.documents.skipped > 0 {
 		rc.say("%d files that are no documents are skipped", rc.documents.skipped)
 	}
@@ -127,7 +121,10 @@ func runDocuments(ctx context.Context, rc runConfig) error {
 	if err != nil {
 		return err
 	}
+	shown, endProgress := b.settings.progress(len(b.documents.sources))
+	b.shown = shown
 	err = b.carry(ctx)
+	endProgress()
 	// Running steps are saved before Redis is closed; what they leave undone
 	// the next run finds.
 	stop()
@@ -218,12 +215,4 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 		_ = scheduler.New(scheduler.Config{Redis: b.rdb, Accounts: names(accounts), Logger: b.log}).Run(ctx)
 	})
 	return func() { cancel(); wg.Wait() }, nil
-}
-
-// joined is the errors of several goroutines, the cause of the end first.
-func joined(ctx context.Context, errs ...error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return errors.Join(errs...)
 }

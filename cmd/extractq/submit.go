@@ -87,7 +87,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 			return err
 		}
 		failed = true
-		_, _ = fmt.Fprintf(c.App.ErrWriter, "extractq: %s: %s: %v\n", visible(name), documentCode(err), err)
+		cfg.say("%s: %s: %v", visible(name), documentCode(err), err)
 		return nil
 	}
 	for _, u := range urls {
@@ -107,8 +107,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 			_ = f.Close()
 		} else {
 			failed = true
-			_, _ = fmt.Fprintf(c.App.ErrWriter, "extractq: %s: %s: %v\n",
-				visible(d.name), extraction.CodeDocumentUnavailable, cause(err))
+			cfg.say("%s: %s: %v", visible(d.name), extraction.CodeDocumentUnavailable, cause(err))
 			err = nil
 		}
 		if err != nil {
@@ -116,7 +115,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 		}
 	}
 	if c.Bool("wait") {
-		err = watchAll(c, svc, want.account.Name, accepted)
+		err = watchAll(c, cfg, svc, want.account.Name, accepted)
 	}
 	if err == nil && failed {
 		err = exitError{exitFailed, errReported}

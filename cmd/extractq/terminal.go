@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"os"
-	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -22,11 +21,6 @@ func newOutput(c *cli.Context, wanted bool) (printer, error) {
 		return nil, exitError{exitUsage, err}
 	}
 	return newPrinter(c.App.Writer, f), nil
-}
-
-// progressFor is the progress of a command over so many documents.
-func progressFor(c *cli.Context, total int) *progress {
-	return newProgress(c.App.ErrWriter, isTerminal(c.App.ErrWriter), total, time.Now)
 }
 
 func isTerminal(w io.Writer) bool {

@@ -47,7 +47,7 @@ func watchCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return followAll(c, svc, f, n)
+			return followAll(c, cfg, svc, f, n)
 		},
 	}
 }
@@ -87,7 +87,7 @@ func watched(c *cli.Context, cfg settings, svc *services, f *follower) (int, err
 }
 
 // watchAll follows extractions that were just accepted.
-func watchAll(c *cli.Context, svc *services, account string, accepted []extraction.Extraction) error {
+func watchAll(c *cli.Context, cfg settings, svc *services, account string, accepted []extraction.Extraction) error {
 	f, err := newFollower(c.Context, svc.records, []string{account})
 	if err != nil {
 		return err
@@ -95,11 +95,11 @@ func watchAll(c *cli.Context, svc *services, account string, accepted []extracti
 	for _, e := range accepted {
 		f.Watch(account, e.ID)
 	}
-	return followAll(c, svc, f, len(accepted))
+	return followAll(c, cfg, svc, f, len(accepted))
 }
 
 // followAll prints each extraction of f when it is final.
-func followAll(c *cli.Context, svc *services, f *follower, total int) error {
+func followAll(c *cli.Context, cfg settings, svc *services, f *follower, total int) error {
 	ctx := c.Context
 	if d := c.Duration("timeout"); d > 0 {
 		var cancel context.CancelFunc
@@ -111,8 +111,8 @@ func followAll(c *cli.Context, svc *services, f *follower, total int) error {
 	if err != nil {
 		return err
 	}
-	bar := progressFor(c, total)
-	defer bar.Close()
+	bar, endProgress := cfg.progress(total)
+	defer endProgress()
 	failed := 0
 	err = f.Run(ctx, func() bool { return len(f.Waiting()) == 0 }, func(r store.Record, gone bool) error {
 		status := r.Status
@@ -123,11 +123,11 @@ func followAll(c *cli.Context, svc *services, f *follower, total int) error {
 		switch {
 		case gone:
 			failed++
-			_, _ = fmt.Fprintf(c.App.ErrWriter, "extractq: %s was erased while it was waited for\n", r.ID)
+			cfg.say("%s was erased while it was waited for", r.ID)
 			return nil
 		case status != extraction.StatusSuccess:
 			failed++
-			_, _ = fmt.Fprintf(c.App.ErrWriter, "extractq: %s: %s\n", r.ID, r.Failure.Code)
+			cfg.say("%s: %s", r.ID, r.Failure.Code)
 		}
 		return p.Print(r.Extraction())
 	})

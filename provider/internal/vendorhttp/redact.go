@@ -84,9 +84,8 @@ func spellings(s string) []string {
 
 // What looks like a secret by its form.
 var (
-	webAddress = regexp.MustCompile(`(?i)(?:https?|wss?|s3):(?:\\?/){2}[^\s"'<>]+`)
-	parameter  = regexp.MustCompile(`(?i)(x-amz-[a-z0-9-]+|x-goog-[a-z0-9-]+|awsaccesskeyid|signature|expires|sig|` +
-		`access_?token|token|api[_-]?key|password|secret)(=|%3D)[^&\s"'<>\\]+`)
+	webAddress    = regexp.MustCompile(`(?i)(?:https?|wss?|s3):(?:\\?/){2}[^\s"'<>]+`)
+	parameter     = regexp.MustCompile(`(?i)([a-z0-9_-]+)(=|%3D)[^&\s"'<>\\]+`)
 	authorization = regexp.MustCompile(`(?i)((?:proxy-)?authorization\\?["']?\s*[:=]\s*(?:\[\s*\\?["'])?\\?["']?)[^"'\\\r\n,}<]+`)
 	scheme        = regexp.MustCompile(`(?i)\b(bearer|token|basic)\s+[a-z0-9._~+/=-]{16,}`)
 	urlMember     = regexp.MustCompile(`(?i)((?:upload|download)_url\\?["']?\s*[:=]\s*\\?["']?)[^"'\s<>,}]+`)
@@ -100,10 +99,28 @@ func (r *Redactor) Text(s string) string {
 	s = urlMember.ReplaceAllString(s, "${1}"+Redacted)
 	s = webAddress.ReplaceAllStringFunc(s, StripQuery)
 	s = signedElement.ReplaceAllString(s, "<${1}>"+Redacted+"</")
-	s = parameter.ReplaceAllString(s, "${1}${2}"+Redacted)
+	if strings.Contains(s, "=") || strings.Contains(s, "%3") {
+		s = parameter.ReplaceAllStringFunc(s, withoutValue)
+	}
 	s = authorization.ReplaceAllString(s, "${1}"+Redacted)
 	s = scheme.ReplaceAllString(s, "${1} "+Redacted)
 	return withoutLongRuns(s)
+}
+
+// withoutValue takes the value off a parameter whose name is that of a secret.
+func withoutValue(pair string) string {
+	m := parameter.FindStringSubmatch(pair)
+	name := strings.ToLower(m[1])
+	switch name {
+	case "sig", "expires", "signature", "awsaccesskeyid", "password":
+		return m[1] + m[2] + Redacted
+	}
+	for _, part := range []string{"x-amz-", "x-goog-", "token", "secret", "api_key", "api-key", "apikey"} {
+		if strings.Contains(name, part) {
+			return m[1] + m[2] + Redacted
+		}
+	}
+	return pair
 }
 
 // longRun is the length from which an unbroken run of base64 characters is a
