@@ -69,7 +69,7 @@ func TestKilledParent(t *testing.T) {
 	if r.owned != nil || r.URL != url || !r.Persistent {
 		t.Errorf("Start() = %+v, want the server at %s adopted", r, url)
 	}
-	set(t, r, "v")
+	set(t, r)
 	closeRedis(t, r)
 	wantGone(t, dir)
 }

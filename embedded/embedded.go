@@ -171,7 +171,7 @@ func (r *Redis) Close() error {
 		return err
 	}
 	if !ok {
-		r.logger.Info("left the embedded Redis to the others that use it", slog.String("dir", r.place.dir)) //nolint:noctx // there is none in Close
+		r.logger.Info("left the embedded Redis to the others that use it", slog.String("dir", r.place.dir))
 		if r.owned != nil {
 			return r.owned.leave()
 		}

@@ -59,17 +59,18 @@ func connect(t *testing.T, url string) *redis.Client {
 	return c
 }
 
-func set(t *testing.T, r *Redis, value string) {
+func set(t *testing.T, r *Redis) {
 	t.Helper()
-	if err := connect(t, r.URL).Set(t.Context(), "k", value, 0).Err(); err != nil {
+	if err := connect(t, r.URL).Set(t.Context(), "k", "v", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func wantValue(t *testing.T, r *Redis, want string) {
+// wantValue checks that what set wrote is there.
+func wantValue(t *testing.T, r *Redis) {
 	t.Helper()
-	if got, err := connect(t, r.URL).Get(t.Context(), "k").Result(); err != nil || got != want {
-		t.Errorf("k = %q, %v, want %q", got, err, want)
+	if got, err := connect(t, r.URL).Get(t.Context(), "k").Result(); err != nil || got != "v" {
+		t.Errorf("k = %q, %v, want v", got, err)
 	}
 }
 
@@ -115,7 +116,7 @@ func TestDataOutlivesTheServer(t *testing.T) {
 	if !r.Persistent {
 		t.Error("Persistent = false, want true")
 	}
-	set(t, r, "v")
+	set(t, r)
 	if url, err := Find(t.Context(), dir); err != nil || url != r.URL {
 		t.Errorf("Find() = %q, %v, want %q", url, err, r.URL)
 	}
@@ -124,7 +125,7 @@ func TestDataOutlivesTheServer(t *testing.T) {
 
 	again := open(t, dir)
 	defer closeRedis(t, again)
-	wantValue(t, again, "v")
+	wantValue(t, again)
 }
 
 func TestServerIsConfiguredForQueues(t *testing.T) {
@@ -150,7 +151,7 @@ func TestKilledServerIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	r := open(t, t.TempDir())
 	defer closeRedis(t, r)
-	set(t, r, "v")
+	set(t, r)
 	before := pid(t, r)
 	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -162,7 +163,7 @@ func TestKilledServerIsStartedAgain(t *testing.T) {
 	if after := pid(t, r); after == before {
 		t.Errorf("pid = %d as before", after)
 	}
-	wantValue(t, r, "v")
+	wantValue(t, r)
 }
 
 func TestLastUserEndsTheServer(t *testing.T) {
@@ -180,8 +181,8 @@ func TestLastUserEndsTheServer(t *testing.T) {
 				first, last = owner, adopter
 			}
 			closeRedis(t, first)
-			set(t, last, "v")
-			wantValue(t, last, "v")
+			set(t, last)
+			wantValue(t, last)
 			closeRedis(t, last)
 			wantGone(t, dir)
 			if lock, ok, err := tryLock(last.place.serverLock(), exclusive); err != nil || !ok {
@@ -249,13 +250,13 @@ func TestAwkwardDirectories(t *testing.T) {
 			t.Cleanup(func() { _ = os.RemoveAll(base) })
 			dir := filepath.Join(base, tt.sub)
 			r := open(t, dir)
-			set(t, r, "v")
+			set(t, r)
 			socket := r.place.socket()
 			if got := strings.HasPrefix(socket, dir); got != tt.inside || len(socket) > maxSocketPath {
 				t.Errorf("socket = %s, want inside %s: %t", socket, dir, tt.inside)
 			}
 			adopted := open(t, dir)
-			wantValue(t, adopted, "v")
+			wantValue(t, adopted)
 			closeRedis(t, adopted)
 			closeRedis(t, r)
 			wantGone(t, dir)
@@ -284,7 +285,7 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 	wantGone(t, dir)
 	r := open(t, dir)
 	defer closeRedis(t, r)
-	set(t, r, "v")
+	set(t, r)
 }
 
 func TestServerThatCannotStart(t *testing.T) {
@@ -336,7 +337,7 @@ func TestMemory(t *testing.T) {
 	if r.Persistent || strings.Count(log.String(), "in memory only") != 1 {
 		t.Errorf("Persistent = %t, log:\n%s", r.Persistent, log.String())
 	}
-	set(t, r, "v")
+	set(t, r)
 	other, err := start(t.Context(), cfg, "")
 	if err != nil {
 		t.Fatal(err)
@@ -344,9 +345,9 @@ func TestMemory(t *testing.T) {
 	if other.Persistent {
 		t.Error("an adopted Redis in memory says it is persistent")
 	}
-	wantValue(t, other, "v")
+	wantValue(t, other)
 	closeRedis(t, other)
-	wantValue(t, r, "v")
+	wantValue(t, r)
 
 	c := connect(t, r.URL)
 	if err := c.Set(t.Context(), "short", "v", 30*time.Millisecond).Err(); err != nil {

@@ -44,8 +44,7 @@ func startServer(ctx context.Context, program, socket string, p place, lock *fil
 	if err != nil {
 		return nil, err
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	exited := wait(cmd)
 	if err := s.ready(ctx, exited); err != nil {
 		return nil, err
 	}
@@ -98,16 +97,34 @@ func (s *server) launch(ctx context.Context) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
+// ending is how the program ended.
+type ending struct{ err error }
+
+// String gives "exit status 1", "signal: killed".
+func (e ending) String() string {
+	if e.err == nil {
+		return "exit status 0"
+	}
+	return e.err.Error()
+}
+
+// wait sends how the program ended, once.
+func wait(cmd *exec.Cmd) <-chan ending {
+	exited := make(chan ending, 1)
+	go func() { exited <- ending{cmd.Wait()} }()
+	return exited
+}
+
 // ready waits until the server answers. A server that the context no longer
 // waits for is killed.
-func (s *server) ready(ctx context.Context, exited <-chan error) error {
+func (s *server) ready(ctx context.Context, exited <-chan ending) error {
 	for {
 		if ping(ctx, s.socket) == answering {
 			return nil
 		}
 		select {
-		case err := <-exited:
-			return fmt.Errorf("%s ended at once (%w): %s", s.program, exitError(err), s.place.lastWords())
+		case e := <-exited:
+			return fmt.Errorf("%s ended at once (%s): %s", s.program, e, s.place.lastWords())
 		default:
 		}
 		if err := sleep(ctx, lookAgain); err != nil {
@@ -120,10 +137,10 @@ func (s *server) ready(ctx context.Context, exited <-chan error) error {
 
 // supervise starts the server again when it ends unasked, as when the system
 // ran out of memory. Nothing is lost by it; clients connect anew.
-func (s *server) supervise(ctx context.Context, exited <-chan error) {
+func (s *server) supervise(ctx context.Context, exited <-chan ending) {
 	defer close(s.supervised)
 	for {
-		err := <-exited
+		why := (<-exited).String()
 		for {
 			select {
 			case <-s.ended:
@@ -131,14 +148,13 @@ func (s *server) supervise(ctx context.Context, exited <-chan error) {
 			default:
 			}
 			s.logger.ErrorContext(ctx, "the embedded Redis ended unexpectedly; starting it again",
-				slog.Any("error", exitError(err)), slog.String("log", s.place.serverLog()))
-			var cmd *exec.Cmd
-			if cmd, err = s.launch(ctx); err == nil {
-				again := make(chan error, 1)
-				go func() { again <- cmd.Wait() }()
-				exited = again
+				slog.String("error", why), slog.String("log", s.place.serverLog()))
+			cmd, err := s.launch(ctx)
+			if err == nil {
+				exited = wait(cmd)
 				break
 			}
+			why = err.Error()
 			s.pause()
 		}
 		s.pause()
@@ -174,7 +190,7 @@ func (s *server) stop() error {
 	select {
 	case <-s.supervised:
 	case <-t.C:
-		s.logger.Warn("the embedded Redis did not end in time and was killed") //nolint:noctx // there is none in Close
+		s.logger.Warn("the embedded Redis did not end in time and was killed")
 		_ = process.Kill()
 		<-s.supervised
 	}
@@ -187,12 +203,4 @@ func (s *server) stop() error {
 func (s *server) leave() error {
 	s.end()
 	return s.lock.release()
-}
-
-// exitError makes an error of a program that ended without one.
-func exitError(err error) error {
-	if err == nil {
-		return errors.New("exit status 0")
-	}
-	return err
 }

@@ -105,7 +105,7 @@ func (p *progress) moveBar() {
 // Write writes log lines above the bar.
 func (p *progress) Write(b []byte) (int, error) {
 	if p.bars != nil {
-		if n, err := p.bars.Write(b); !errors.Is(err, mpb.DoneError) {
+		if n, err := p.bars.Write(b); !errors.Is(err, mpb.ErrDone) {
 			return n, err
 		}
 	}

@@ -106,7 +106,7 @@ func (c counts) line(perSecond float64) string {
 		parts = append(parts, rateText(perSecond))
 	}
 	if left := remainingTime(c.total-c.done, perSecond); left > 0 {
-		parts = append(parts, "about "+roughly(left)+" left")
+		parts = append(parts, "about "+roughly(max(left, time.Second))+" left")
 	}
 	return strings.Join(parts, ", ")
 }

@@ -146,7 +146,7 @@ func (s *Server) command() *exec.Cmd {
 		"--appendonly", "no",
 		"--daemonize", "no",
 	}, s.args...)
-	return exec.Command("redis-server", args...)
+	return exec.CommandContext(context.Background(), "redis-server", args...) // Kill ends it
 }
 
 // await returns when the server answers PING, which it does with an error

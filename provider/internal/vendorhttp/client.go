@@ -160,7 +160,7 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return Answer{}, call.refused(resp, !call.Foreign && !sameOrigin(resp.Request.URL, req.URL))
 	}
-	body, err := readSuccess(resp.Body)
+	body, err := readSuccess(resp.Body, maxAnswer)
 	if err != nil {
 		return Answer{}, call.cutShort(ctx, resp.StatusCode, err)
 	}
@@ -195,15 +195,15 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 // largest seen are a few MiB, and a vendor gone mad must not fill our memory.
 const maxAnswer = 64 << 20
 
-var errTooLong = fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
+var errTooLong = errors.New("the answer is too long")
 
-func readSuccess(r io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
+func readSuccess(r io.Reader, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(b) > maxAnswer {
-		return nil, errTooLong
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%w: more than %d bytes", errTooLong, limit)
 	}
 	return b, nil
 }

@@ -120,7 +120,9 @@ func withoutValue(pair string) string {
 			return m[1] + m[2] + Redacted
 		}
 	}
-	return pair
+	// In an encoded query the value reaches over the parameters behind it.
+	head := len(m[1]) + len(m[2])
+	return pair[:head] + parameter.ReplaceAllStringFunc(pair[head:], withoutValue)
 }
 
 // longRun is the length from which an unbroken run of base64 characters is a

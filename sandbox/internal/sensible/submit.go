@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -182,18 +183,17 @@ func decode(found *problems, body []byte, portfolio, byURL bool) (submission, er
 	if byURL {
 		allowed = append(allowed, "document_url", "ocr_engine", "ocr_every_page")
 	}
-	for name, raw := range members {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
 		if !slices.Contains(allowed, name) {
 			found.add("body", name, "is not allowed")
 			continue
 		}
 		// Member by member, so that every wrong type is named.
-		one, _ := json.Marshal(map[string]json.RawMessage{name: raw})
+		one, _ := json.Marshal(map[string]json.RawMessage{name: members[name]})
 		if err := json.Unmarshal(one, &s); err != nil {
 			found.add("body", name, "has the wrong type")
 		}
 	}
-	slices.SortFunc(*found, func(x, y problem) int { return bytes.Compare([]byte(x.Path), []byte(y.Path)) })
 	return s, nil
 }
 

@@ -1,0 +1,110 @@
+package vendorhttp
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]Config{
+		"no host":          {BaseURL: "https://", Authorization: "Bearer " + key},
+		"no scheme":        {BaseURL: "api.example.com", Authorization: "Bearer " + key},
+		"other scheme":     {BaseURL: "ftp://api.example.com", Authorization: "Bearer " + key},
+		"user":             {BaseURL: "https://u:" + url.QueryEscape(key) + "@api.example.com", Authorization: "Bearer x"},
+		"query":            {BaseURL: "https://api.example.com/?" + url.QueryEscape(key), Authorization: "Bearer x"},
+		"control":          {BaseURL: "https://api.example.com/\x00" + key, Authorization: "Bearer x"},
+		"newline in a key": {BaseURL: "https://api.example.com", Authorization: "Bearer " + key + "\r\nX: y"},
+	} {
+		_, err := New(cfg)
+		if err == nil || strings.Contains(err.Error(), "L1ve") {
+			t.Errorf("%s: error %v, want one without the key", name, err)
+		}
+	}
+}
+
+func TestFollowWithoutKey(t *testing.T) {
+	t.Parallel()
+	at := func(s string) *http.Request {
+		u, err := url.Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &http.Request{URL: u, Header: http.Header{"Authorization": {"x"}, "Referer": {"y"}, "Cookie": {"z"}}}
+	}
+	for name, tt := range map[string]struct {
+		via  []string
+		to   string
+		keep bool
+		fail bool
+	}{
+		"same origin":         {[]string{"https://a.com/1"}, "https://a.com/2", true, false},
+		"port spelled out":    {[]string{"https://a.com/1"}, "https://A.com:443/2", true, false},
+		"other host":          {[]string{"https://a.com/1"}, "https://b.com/2", false, false},
+		"subdomain":           {[]string{"https://a.com/1"}, "https://x.a.com/2", false, false},
+		"other port":          {[]string{"https://a.com/1"}, "https://a.com:8443/2", false, false},
+		"there and back":      {[]string{"https://a.com/1", "https://b.com/2"}, "https://a.com/3", false, false},
+		"upgrade":             {[]string{"http://a.com/1"}, "https://a.com/2", false, false},
+		"downgrade":           {[]string{"https://a.com/1"}, "http://a.com/2", false, true},
+		"downgrade elsewhere": {[]string{"https://a.com/1"}, "http://b.com/2", false, true},
+		"too many":            {strings.Fields(strings.Repeat("https://a.com/ ", 6)), "https://a.com/2", true, true},
+	} {
+		var via []*http.Request
+		for _, s := range tt.via {
+			via = append(via, at(s))
+		}
+		req := at(tt.to)
+		err := followWithoutKey(req, via)
+		if (err != nil) != tt.fail {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if !tt.fail && (req.Header.Get("Authorization") != "") != tt.keep {
+			t.Errorf("%s: key %q", name, req.Header.Get("Authorization"))
+		}
+		if !tt.fail && (req.Header.Get("Referer") != "" || !tt.keep && req.Header.Get("Cookie") != "") {
+			t.Errorf("%s: headers %v", name, req.Header)
+		}
+	}
+}
+
+func TestReadSuccess(t *testing.T) {
+	t.Parallel()
+	if b, err := readSuccess(strings.NewReader("12345"), 5); string(b) != "12345" || err != nil {
+		t.Errorf("5 of 5 bytes: %q, %v", b, err)
+	}
+	if _, err := readSuccess(strings.NewReader("123456"), 5); !errors.Is(err, errTooLong) {
+		t.Errorf("6 of 5 bytes: %v, want %v", err, errTooLong)
+	}
+}
+
+// TestHeaders looks at what a call sends of itself.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	got := make(chan *http.Request, 2)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r }))
+	t.Cleanup(srv.Close)
+	c, err := New(Config{BaseURL: srv.URL + "/", Authorization: "Bearer " + key, UserAgent: "extractq/1.2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Base() != srv.URL {
+		t.Errorf("Base() = %q, want no slash at its end", c.Base())
+	}
+	for _, foreign := range []bool{false, true} {
+		if _, err := c.Do(t.Context(), Call{Op: OpPoll, Method: http.MethodGet, URL: srv.URL, Foreign: foreign}); err != nil {
+			t.Fatal(err)
+		}
+		r := <-got
+		want := "Bearer " + key
+		if foreign {
+			want = ""
+		}
+		if r.Header.Get("Authorization") != want || r.UserAgent() != "extractq/1.2" {
+			t.Errorf("foreign %t: headers %v", foreign, r.Header)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package sensible
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/extractq/extractq/sandbox/internal/engine"
+	"github.com/extractq/extractq/sandbox/internal/httpkit"
+)
+
+func testConfig(now func() time.Time) Config {
+	e := engine.New[Meta](engine.Config{Now: now, Latency: func(*rand.Rand) time.Duration { return 0 }})
+	return Config{
+		Engine: e, Bodies: httpkit.NewBodies(1 << 20), UploadTTL: 15 * time.Minute, MaxDocument: 1 << 16,
+		ContentType: CheckStrict, SigningKey: []byte("test"), Fetch: NewFetcher(e, 1<<16, nil),
+	}
+}
+
+// FuzzUploadURL looks for another query that passes for the signed one. Only the
+// order and the spelling of its parameters may differ.
+func FuzzUploadURL(f *testing.F) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	a := &api{testConfig(func() time.Time { return now })}
+	x := a.Engine.Open("id", Meta{Type: "a"})
+	u, err := url.Parse(a.uploadURL("http://h", x))
+	if err != nil {
+		f.Fatal(err)
+	}
+	signed := u.Query()
+	f.Add("PUT", u.Path, u.RawQuery)
+	f.Add("PUT", u.Path+"0", u.RawQuery)
+	f.Add("GET", u.Path, u.RawQuery)
+	f.Add("PUT", u.Path, u.RawQuery+"&X-Amz-Expires=1000")
+	f.Add("PUT", u.Path, strings.Replace(u.RawQuery, "X-Amz-Date=2026", "X-Amz-Date=2027", 1))
+	f.Add("PUT", u.Path, "X-Amz-Signature=&X-Amz-Date=20260301T120000Z&X-Amz-Expires=1&X-Amz-Algorithm=AWS4-HMAC-SHA256")
+	f.Fuzz(func(t *testing.T, method, path, query string) {
+		if a.verify(method, path, query, now) != nil {
+			return
+		}
+		got, err := url.ParseQuery(query)
+		if err != nil || method != "PUT" || path != u.Path || !cmp.Equal(got, signed) {
+			t.Errorf("%s %s?%s passes for what was signed", method, path, query)
+		}
+	})
+}
+
+// FuzzSubmission sends any body to all submitting calls. The answer is a 200 or
+// a 400, never a fault.
+func FuzzSubmission(f *testing.F) {
+	cfg := testConfig(time.Now)
+	// Closed, it takes no work: a fuzzer's URLs are nobody's to fetch.
+	cfg.Fetch.Close()
+	handler := Handler(cfg)
+	f.Add("generate_upload_url", `{"types":["a"],"segment_documents_with":"llm"}`)
+	f.Add("generate_upload_url/a", `{"content_type":"application/pdf","extra_data":{"a":null},"webhook":{"url":"http://h","payload":[1]}}`)
+	f.Add("generate_upload_url/a/b", `null`)
+	f.Add("generate_upload_url/a?environment=x&document_name=%00", `[]`)
+	f.Fuzz(func(t *testing.T, path, body string) {
+		u, err := url.Parse("http://h/sensible/v0/" + path)
+		if err != nil || strings.Contains(u.Path, "extract_from_url") {
+			return
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://h/", strings.NewReader(body))
+		r.URL = u
+		r.Header.Set("Authorization", "Bearer k")
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code >= 500 {
+			t.Errorf("POST %s %s = %d %s", path, body, w.Code, w.Body)
+		}
+	})
+}
+
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		types []string
+		pages int
+		want  []part
+	}{
+		{[]string{"a"}, 3, []part{{"a", 0, 3}}},
+		{[]string{"a", "b"}, 3, []part{{"a", 0, 1}, {"b", 1, 3}}},
+		{[]string{"a", "b", "c"}, 2, []part{{"a", 0, 1}, {"b", 1, 2}}},
+	} {
+		if diff := cmp.Diff(test.want, split(test.types, test.pages), cmp.AllowUnexported(part{})); diff != "" {
+			t.Errorf("split(%v, %d) (-want +got):\n%s", test.types, test.pages, diff)
+		}
+	}
+}
+
+func TestFetcherThatIsClosedTakesNothing(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(time.Now)
+	cfg.Fetch.Close()
+	cfg.Fetch.Close()
+	if cfg.Fetch.Enqueue("id", "http://h", "") {
+		t.Error("Enqueue after Close reports true")
+	}
+}

@@ -1,0 +1,152 @@
+package sandbox_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/extractq/extractq/internal/fixtures"
+	"github.com/extractq/extractq/sandbox"
+)
+
+// curl runs the real program as a reader of a tutorial would.
+func curl(t *testing.T, args ...string) map[string]any {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "curl", append([]string{"--silent", "--show-error", "--fail"}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("curl %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	v := map[string]any{}
+	if len(out) > 0 {
+		if err := json.Unmarshal(out, &v); err != nil {
+			t.Fatalf("curl %s: %v: %s", strings.Join(args, " "), err, out)
+		}
+	}
+	return v
+}
+
+func TestTutorialsWithCurl(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed; the same requests are made by TestSensibleTutorial and TestTyplessTutorial")
+	}
+	s := start(t, sandbox.Config{})
+	file := filepath.Join(t.TempDir(), "1040.pdf")
+	if err := os.WriteFile(file, fixtures.TaxForm(1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	receipt := curl(t, "--request", "POST", s.URL+"/sensible/v0/generate_upload_url/tax_forms",
+		"--header", "Authorization: Bearer YOUR_API_KEY", "--header", "Content-Type: application/json",
+		"--data-raw", `{"content_type":"application/pdf"}`)
+	curl(t, "--request", "PUT", receipt["upload_url"].(string),
+		"--header", "Content-Type: application/pdf", "--data-binary", "@"+file)
+	s.pass(2 * time.Second)
+	x := curl(t, "--request", "GET", s.URL+"/sensible/v0/documents/"+receipt["id"].(string),
+		"--header", "Authorization: Bearer YOUR_API_KEY")
+	if x["status"] != "COMPLETE" {
+		t.Errorf("Sensible's status = %v, want COMPLETE", x["status"])
+	}
+
+	submitted := curl(t, "--request", "POST", "--url", s.URL+"/typless/api/extract-data-async",
+		"--header", "Accept: application/json", "--header", "Authorization: Token YOUR_API_KEY", "--header", "Content-Type: application/json",
+		"--data", `{"file":"`+base64.StdEncoding.EncodeToString(fixtures.Invoice(1))+`","file_name":"invoice.pdf","document_type_name":"invoices"}`)
+	id := submitted["extraction_id"].(string)
+	s.pass(2 * time.Second)
+	poll := curl(t, "--request", "GET", "--url", s.URL+"/typless/api/get-extraction-data?extraction_id="+id,
+		"--header", "Accept: application/json", "--header", "Authorization: Token YOUR_API_KEY")
+	if poll["status"] != "SUCCESS" {
+		t.Errorf("Typless's status = %v, want SUCCESS", poll["status"])
+	}
+	list := curl(t, "--request", "GET", "--url", s.URL+"/typless/api/awaiting-poll",
+		"--header", "Accept: application/json", "--header", "Authorization: Token YOUR_API_KEY")
+	if ids, _ := list["extraction_ids"].([]any); !slices.Contains(ids, any(id)) {
+		t.Errorf("awaiting-poll = %v, want %s in it", ids, id)
+	}
+}
+
+func TestServeStops(t *testing.T) {
+	t.Parallel()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- sandbox.New(sandbox.Config{}).Serve(ctx, listener) }()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String()+"/healthz", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("GET /healthz = %d, want 200", resp.StatusCode)
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Errorf("Serve = %v after its context ended, want nil", err)
+	}
+}
+
+func TestParseLatency(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]sandbox.Latency{
+		"2s":                   sandbox.Fixed(2 * time.Second),
+		"0s":                   {},
+		"fixed:1m":             sandbox.Fixed(time.Minute),
+		"lognormal:14s,0.54":   sandbox.LogNormal(14*time.Second, 0.54),
+		"lognormal: 1m30s , 1": sandbox.LogNormal(90*time.Second, 1),
+	} {
+		got, err := sandbox.ParseLatency(text)
+		if err != nil || got != want {
+			t.Errorf("ParseLatency(%q) = %v, %v, want %v", text, got, err, want)
+		}
+		if again, err := sandbox.ParseLatency(got.String()); err != nil || again != want {
+			t.Errorf("ParseLatency(%q) = %v, %v, want %v", got.String(), again, err, want)
+		}
+	}
+	for _, text := range []string{"", "2", "-1s", "lognormal:14s", "14s,0.5", "lognormal:14s,x", "lognormal:14s,-1", "lognormal:14s,NaN", "9000h"} {
+		if got, err := sandbox.ParseLatency(text); err == nil {
+			t.Errorf("ParseLatency(%q) = %v, want an error", text, got)
+		}
+	}
+}
+
+func TestLatencyIsLogNormal(t *testing.T) {
+	t.Parallel()
+	law := sandbox.LogNormal(14*time.Second, 0.54)
+	rng := rand.New(rand.NewPCG(1, 1))
+	draws := make([]float64, 20_000)
+	for i := range draws {
+		draws[i] = law.Draw(rng).Seconds()
+	}
+	slices.Sort(draws)
+	for share, want := range map[float64]float64{0.5: 14, 0.95: 34} {
+		if got := draws[int(share*float64(len(draws)))]; math.Abs(got-want) > 0.05*want {
+			t.Errorf("%g of the draws are below %.1f s, want %.0f s", share, got, want)
+		}
+	}
+}
+
+func TestParseRulesNamesAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	_, err := sandbox.ParseRules(map[string]map[string]string{"a": {"x": "("}, "b": {"y": "[", "z": "ok"}})
+	if err == nil || !strings.Contains(err.Error(), "rule a.x: ") || !strings.Contains(err.Error(), "rule b.y: ") {
+		t.Errorf("ParseRules = %v, want both bad expressions", err)
+	}
+}

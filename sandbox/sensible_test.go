@@ -1,0 +1,324 @@
+package sandbox_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/extractq/extractq/internal/fixtures"
+	"github.com/extractq/extractq/sandbox"
+)
+
+// TestSensibleTutorial follows "Try asynchronous extraction from a Sensible URL"
+// with the requests that its curl lines make.
+func TestSensibleTutorial(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{})
+	created := s.sensible("POST", "/generate_upload_url/tax_forms?document_name=a.pdf", `{"content_type":"application/pdf"}`)
+	receipt := s.object(created, 200)
+	id, upload := receipt["id"].(string), receipt["upload_url"].(string)
+	want := fmt.Sprintf(`{"id":"%s","created":"2026-03-01T12:00:00.000Z","status":"WAITING","type":"tax_forms","upload_url":"%s"}`, id, upload)
+	if diff := cmp.Diff(want, created.body); diff != "" {
+		t.Errorf("receipt (-want +got):\n%s", diff)
+	}
+	if !strings.HasPrefix(upload, s.URL+"/sensible/upload/") || !strings.HasSuffix(strings.Split(upload, "?")[0], "/EXTRACTION/"+id) {
+		t.Errorf("upload_url = %s, want one on %s that names the id", upload, s.URL)
+	}
+	poll := func(want string) map[string]any {
+		t.Helper()
+		v := s.object(s.sensible("GET", "/documents/"+id, ""), 200)
+		if v["status"] != want {
+			t.Fatalf("status = %v, want %s", v["status"], want)
+		}
+		return v
+	}
+	poll("WAITING")
+	if put := s.call("PUT", upload, fixtures.TaxForm(1), "Content-Type", "application/pdf"); put.status != 200 || put.body != "" {
+		t.Fatalf("PUT = %d %q, want an empty 200", put.status, put.body)
+	}
+	s.pass(time.Second)
+	if v := poll("PROCESSING"); v["parsed_document"] != nil || v["completed"] != nil {
+		t.Errorf("while it is processed: %v, want no result", v)
+	}
+	// A second document changes nothing.
+	if put := s.call("PUT", upload, fixtures.TaxForm(2), "Content-Type", "application/pdf"); put.status != 200 {
+		t.Errorf("second PUT = %d, want 200", put.status)
+	}
+	s.pass(time.Second)
+	checkComplete(t, poll("COMPLETE"), id)
+}
+
+func checkComplete(t *testing.T, got map[string]any, id string) {
+	t.Helper()
+	fields := map[string]any{}
+	for name, value := range fixtures.TaxFormFields(1) {
+		fields[name] = map[string]any{"type": "string", "value": value}
+	}
+	download, _ := got["download_url"].(string)
+	if !strings.Contains(download, "X-Amz-Expires=900") {
+		t.Errorf("download_url = %q, want a signed one", download)
+	}
+	delete(got, "download_url")
+	want := map[string]any{
+		"id": id, "created": "2026-03-01T12:00:00.000Z", "uploaded": "2026-03-01T12:00:00.000Z",
+		"processing_started": "2026-03-01T12:00:00.300Z", "completed": "2026-03-01T12:00:02.000Z",
+		"status": "COMPLETE", "type": "tax_forms", "configuration": "tax_forms", "configuration_version": "1",
+		"environment": "production", "document_name": "a.pdf", "page_count": 2.0, "parsed_document": fields,
+		"validations":        []any{},
+		"validation_summary": map[string]any{"fields": 3.0, "fields_present": 3.0, "errors": 0.0, "warnings": 0.0, "skipped": 0.0},
+		"classification_summary": []any{map[string]any{
+			"configuration": "tax_forms", "fingerprints": 0.0, "fingerprints_present": 0.0,
+			"score": map[string]any{"value": 3.0, "fields_present": 3.0, "penalties": 0.0},
+		}},
+		"errors": []any{}, "content_type": "application/pdf", "coverage": 1.0, "charged": 1.0,
+		"file_metadata": map[string]any{"info": map[string]any{
+			"Title": "Form 1040, example 1", "Producer": "extractq fixtures", "CreationDate": "D:20250102030405Z",
+		}},
+		"actor": "api_key: sandbox", "version_id": "sandbox",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("extraction (-want +got):\n%s", diff)
+	}
+}
+
+func TestSensibleFailure(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{})
+	for reason, document := range map[string][]byte{
+		"This document is empty":                               {},
+		"This PDF is invalid":                                  []byte("%PDF-1.4 and nothing"),
+		"Could not determine the content type of the document": []byte("<html></html>"),
+	} {
+		id := s.submitSensible("/generate_upload_url/tax_forms", document)
+		s.pass(2 * time.Second)
+		got := s.object(s.sensible("GET", "/documents/"+id, ""), 200)
+		want := []any{map[string]any{"message": reason, "type": "invalid"}}
+		if got["status"] != "FAILED" || got["error"] != reason || !cmp.Equal(want, got["errors"]) {
+			t.Errorf("extraction = %v, want FAILED because %q", got, reason)
+		}
+	}
+}
+
+func TestSensibleFormWithoutRules(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{})
+	id := s.submitSensible("/generate_upload_url/registrations", fixtures.Form(1))
+	s.pass(2 * time.Second)
+	parsed := s.object(s.sensible("GET", "/documents/"+id, ""), 200)["parsed_document"].(map[string]any)
+	for name, value := range fixtures.FormFields(1) {
+		kind := "string"
+		if _, ok := value.(bool); ok {
+			kind = "boolean"
+		}
+		if diff := cmp.Diff(map[string]any{"type": kind, "value": value}, parsed[name]); diff != "" {
+			t.Errorf("field %s (-want +got):\n%s", name, diff)
+		}
+	}
+	text, _ := parsed["text"].(map[string]any)["value"].(string)
+	if !strings.HasPrefix(text, "Registration\nFull name ") {
+		t.Errorf("text = %q, want that of the form", text)
+	}
+}
+
+func TestSensiblePortfolio(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{})
+	id := s.submitSensible("/generate_upload_url/", fixtures.TaxForm(1))
+	s.pass(2 * time.Second)
+	got := s.object(s.sensible("GET", "/documents/"+id, ""), 200)
+	if got["parsed_document"] != nil || got["type"] != nil || got["errors"] != nil {
+		t.Errorf("portfolio has members of a single document: %v", got)
+	}
+	if diff := cmp.Diff([]any{"invoices", "tax_forms"}, got["types"]); diff != "" {
+		t.Errorf("types (-want +got):\n%s", diff)
+	}
+	var parts []string
+	for _, d := range got["documents"].([]any) {
+		d := d.(map[string]any)
+		output := d["output"].(map[string]any)
+		parts = append(parts, fmt.Sprint(d["documentType"], " ", d["startPage"], "-", d["endPage"]))
+		if output["parsedDocument"] == nil || output["fileMetadata"] == nil || output["parsed_document"] != nil {
+			t.Errorf("output = %v, want camelCase", output)
+		}
+	}
+	if diff := cmp.Diff([]string{"tax_forms 0-0", "invoices 1-1"}, parts); diff != "" {
+		t.Errorf("documents (-want +got):\n%s", diff)
+	}
+	if got["charged"] != 2.0 || len(got["reviewStatuses"].([]any)) != 2 {
+		t.Errorf("charged %v, reviews %v, want 2 of each", got["charged"], got["reviewStatuses"])
+	}
+}
+
+func TestSensibleFromURL(t *testing.T) {
+	t.Parallel()
+	documents := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/tax.pdf" || r.Header.Get("Authorization") != "" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write(fixtures.TaxForm(1))
+	}))
+	t.Cleanup(documents.Close)
+	s := start(t, sandbox.Config{})
+	submit := func(path, body string) string {
+		return s.object(s.sensible("POST", "/extract_from_url"+path, body), 200)["id"].(string)
+	}
+	// The download happens beside the call; how long it takes is real time.
+	wait := func(id string) map[string]any {
+		for t.Context().Err() == nil {
+			s.pass(10 * time.Second)
+			v := s.object(s.sensible("GET", "/documents/"+id, ""), 200)
+			if v["status"] == "COMPLETE" || v["status"] == "FAILED" {
+				return v
+			}
+		}
+		return nil
+	}
+	single := wait(submit("/tax_forms", `{"document_url":"`+documents.URL+`/tax.pdf","extra_data":{"n":1}}`))
+	if single["status"] != "COMPLETE" || !cmp.Equal(single["extra_data"], map[string]any{"n": 1.0}) {
+		t.Errorf("extraction = %v, want COMPLETE with extra_data", single)
+	}
+	portfolio := wait(submit("/", `{"document_url":"`+documents.URL+`/tax.pdf","types":["tax_forms"]}`))
+	if portfolio["status"] != "COMPLETE" || len(portfolio["documents"].([]any)) != 1 {
+		t.Errorf("portfolio = %v, want COMPLETE with one document", portfolio)
+	}
+	missing := wait(submit("/tax_forms", `{"document_url":"`+documents.URL+`/other.pdf?key=secret"}`))
+	if got, want := missing["error"], "Could not download the document: the host answered 404 Not Found"; got != want {
+		t.Errorf("error = %v, want %v", got, want)
+	}
+}
+
+func TestSensibleRefusals(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{APIKey: "right"})
+	right := []string{"Authorization", "Bearer right", "Content-Type", "application/json"}
+	wrong := []string{"Authorization", "Bearer wrong", "Content-Type", "application/json"}
+	for _, test := range []struct {
+		name, path, body string
+		headers          []string
+		status           int
+		want             string // a pattern for the body
+	}{
+		{"no key", "/generate_upload_url/a", "{}", []string{"Content-Type", "application/json"}, 401, "^Unauthorized$"},
+		{"wrong key", "/generate_upload_url/a", "{}", wrong, 401, "^Unauthorized$"},
+		{"wrong scheme", "/generate_upload_url/a", "{}", []string{"Authorization", "Token right", "Content-Type", "application/json"}, 401, "^Unauthorized$"},
+		{"no content type", "/generate_upload_url/a", "{}", wrong[:2], 400, "^Must provide the Content-Type header$"},
+		{"content type before key", "/generate_upload_url/a", "{}", []string{"Authorization", "Bearer wrong", "Content-Type", "text/plain"}, 415, "^Content-Type must be application/json$"},
+		{"key before body", "/generate_upload_url/a", `{"colour":1}`, wrong, 401, "^Unauthorized$"},
+		{"not JSON", "/generate_upload_url/a", `{`, right, 400, "^Invalid body$"},
+		{"unknown member", "/generate_upload_url/a", `{"colour":1}`, right, 400, `"path":"colour","message":"is not allowed"`},
+		{"member of another call", "/generate_upload_url/a", `{"types":["b"]}`, right, 400, `"path":"types"`},
+		{"wrong type of member", "/generate_upload_url/a", `{"content_type":1}`, right, 400, `"path":"content_type","message":"has the wrong type"`},
+		{"unknown content type", "/generate_upload_url/a", `{"content_type":"video/mp4"}`, right, 400, `"path":"content_type"`},
+		{"nested extra data", "/generate_upload_url/a", `{"extra_data":{"a":{}}}`, right, 400, `"path":"extra_data.a"`},
+		{"large extra data", "/generate_upload_url/a", `{"extra_data":{"a":"` + strings.Repeat("x", 16_000) + `"}}`, right, 400, `"path":"extra_data"`},
+		{"portfolio without types", "/generate_upload_url", `{}`, right, 400, `"path":"types"`},
+		{"segments", "/generate_upload_url", `{"types":["a"],"segment_documents_with":"scissors"}`, right, 400, `"path":"segment_documents_with"`},
+		{"no url", "/extract_from_url/a", `{}`, right, 400, `"path":"document_url"`},
+		{"file url", "/extract_from_url/a", `{"document_url":"file:///etc/passwd"}`, right, 400, `"path":"document_url"`},
+		{"environment", "/generate_upload_url/a?environment=No%20", `{}`, right, 400, `"in":"query","path":"environment"`},
+		{"long name", "/generate_upload_url/a?document_name=" + strings.Repeat("x", 257), `{}`, right, 400, `"path":"document_name"`},
+		{"all at once", "/generate_upload_url/a?environment=No", `{"colour":1,"shape":2}`, right, 400, `(?s)environment.*colour.*shape`},
+		{"no such call", "/extract_from_paper/a", `{}`, right, 404, "^Not found$"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := s.call("POST", "/sensible/v0"+test.path, []byte(test.body), test.headers...)
+			if got.status != test.status || !regexp.MustCompile(test.want).MatchString(got.body) {
+				t.Errorf("%s = %d %s, want %d %s", test.path, got.status, got.body, test.status, test.want)
+			}
+			wantType := "text/plain"
+			if strings.Contains(test.want, `"`) || strings.Contains(test.want, "colour") {
+				wantType = "application/json"
+			}
+			if kind := got.header.Get("Content-Type"); !strings.HasPrefix(kind, wantType) {
+				t.Errorf("Content-Type = %s, want %s", kind, wantType)
+			}
+		})
+	}
+	for path, status := range map[string]int{"/documents/none": 404, "/extractions?limit=0": 400, "/extractions?statuses=DONE": 400, "/extractions?continuation_token=%21": 400} {
+		if got := s.call("GET", "/sensible/v0"+path, nil, right...); got.status != status {
+			t.Errorf("GET %s = %d %s, want %d", path, got.status, got.body, status)
+		}
+	}
+}
+
+func TestSensibleList(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{})
+	var ids []string
+	for n := range 5 {
+		ids = append(ids, s.submitSensible("/generate_upload_url/invoices", fixtures.Invoice(n)))
+		s.pass(time.Second)
+	}
+	s.object(s.sensible("POST", "/generate_upload_url/tax_forms", "{}"), 200) // waits for ever
+	list := func(query string) (got []string, token string) {
+		t.Helper()
+		v := s.object(s.sensible("GET", "/extractions?"+query, ""), 200)
+		for _, x := range v["extractions"].([]any) {
+			x := x.(map[string]any)
+			got = append(got, x["id"].(string))
+			for _, hidden := range []string{"parsed_document", "download_url", "extra_data", "webhook"} {
+				if x[hidden] != nil {
+					t.Errorf("a summary has %s", hidden)
+				}
+			}
+		}
+		token, _ = v["continuation_token"].(string)
+		return got, token
+	}
+	// The last two are not done yet.
+	got, token := list("statuses=COMPLETE,FAILED&limit=2")
+	if diff := cmp.Diff([]string{ids[3], ids[2]}, got); diff != "" {
+		t.Errorf("first page (-want +got):\n%s", diff)
+	}
+	got, token = list("statuses=COMPLETE,FAILED&limit=2&continuation_token=" + token)
+	if diff := cmp.Diff([]string{ids[1], ids[0]}, got); diff != "" || token != "" {
+		t.Errorf("last page with token %q (-want +got):\n%s", token, diff)
+	}
+	if got, _ := list("statuses=WAITING"); len(got) != 1 {
+		t.Errorf("waiting: %v, want one", got)
+	}
+	between := url.Values{"start_date": {"2026-03-01T12:00:01.000Z"}, "end_date": {"2026-03-01T12:00:02.000Z"}}
+	got, _ = list(between.Encode())
+	if diff := cmp.Diff([]string{ids[2], ids[1]}, got); diff != "" {
+		t.Errorf("between two times, both included (-want +got):\n%s", diff)
+	}
+	if a := s.sensible("GET", "/extractions?start_date=2026-03-02&end_date=2026-03-01", ""); a.status != 400 || a.body != "The start date must be before the end date" {
+		t.Errorf("start after end = %d %s", a.status, a.body)
+	}
+	if got, _ := list("environments=development"); len(got) != 0 {
+		t.Errorf("development has %v, want nothing", got)
+	}
+}
+
+func TestSensibleRateLimit(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{RateLimit: 2})
+	for range 2 {
+		if got := s.sensible("GET", "/extractions", ""); got.status != 200 {
+			t.Fatalf("status %d, want 200", got.status)
+		}
+	}
+	got := s.sensible("GET", "/extractions", "")
+	var v map[string]string
+	_ = json.Unmarshal([]byte(got.body), &v)
+	if got.status != 429 || v["error"] != "Rate limit exceeded" || got.header.Get("Retry-After") != "1" {
+		t.Errorf("third call = %d %s, Retry-After %s, want 429 and 1", got.status, got.body, got.header.Get("Retry-After"))
+	}
+	if got := s.typless("GET", "/awaiting-poll", ""); got.status != 200 {
+		t.Errorf("the other vendor answers %d, want 200", got.status)
+	}
+	s.pass(time.Second)
+	if got := s.sensible("GET", "/extractions", ""); got.status != 200 {
+		t.Errorf("after Retry-After: status %d, want 200", got.status)
+	}
+}
