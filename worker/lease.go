@@ -90,28 +90,76 @@ func (h *hold) heartbeat() {
 // worker that was frozen past it cannot complete an upload on waking. Before
 // the last byte it calls last, whose error keeps that byte back: a body that was
 // not read to its end was not submitted.
+//
+// The transport may go on reading after the call has returned. Whoever decides
+// what the call came to calls settle first, after which nothing is handed out.
 type guard struct {
-	io.ReadCloser
 	hold *hold
-	left int64
-	last func() error
+	last func() error // May be nil.
+
+	mu       sync.Mutex
+	body     io.ReadCloser
+	left     int64 // Bytes not handed out yet.
+	released bool  // The last byte was let go.
+	settled  bool
+	err      error // Why the body could not be read.
 }
 
+// errSettled ends the reading of a body whose call is over.
+var errSettled = errors.New("the call is over")
+
+// settle ends the handing out. It reports whether the last byte was let go, and
+// why the body could not be read.
+func (g *guard) settle() (released bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settled = true
+	return g.released, g.err
+}
+
+// Read hands out bytes while the lease lasts.
 func (g *guard) Read(p []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.settled {
+		return 0, errSettled
+	}
+	if g.err != nil {
+		return 0, g.err
+	}
+	n, err := g.read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		g.err = err
+	}
+	return n, err
+}
+
+func (g *guard) read(p []byte) (int, error) {
 	if g.hold.left() <= 0 {
 		return 0, errLeaseLost
 	}
-	n, err := g.ReadCloser.Read(p)
+	n, err := g.body.Read(p)
 	g.left -= int64(n)
-	if g.left <= 0 && g.last != nil {
-		last := g.last
-		g.last = nil
-		if lastErr := last(); lastErr != nil {
-			return 0, fmt.Errorf("journal the last byte: %w", lastErr)
+	if g.left <= 0 && !g.released {
+		if g.last != nil {
+			if err := g.last(); err != nil {
+				return 0, fmt.Errorf("journal the last byte: %w", err)
+			}
 		}
+		if g.hold.left() <= 0 {
+			return 0, errLeaseLost
+		}
+		g.released = true
 	}
 	if g.hold.left() <= 0 {
 		return 0, errLeaseLost
 	}
 	return n, err
+}
+
+// Close closes the body.
+func (g *guard) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.body.Close()
 }

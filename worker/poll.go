@@ -42,20 +42,12 @@ func (w *Worker) poll(ctx context.Context, p tasks.Payload) error {
 	if extraction.KindOf(err) == extraction.KindNotFound {
 		return s.missing(err)
 	}
-	c := new(store.Change).Polls(s.rec.Polls)
-	failures := s.rec.PollErrors
-	if react(err, limiter.OpPoll, 0, 0, false).Fault {
-		failures++
-		c.PollErrors(failures)
-	}
-	return s.trouble(err, limiter.OpPoll, failures, 0, c)
+	return s.trouble(err, limiter.OpPoll, new(store.Change).Polls(s.rec.Polls))
 }
 
 // settle acts on the vendor's answer.
 func (s *step) settle(out extraction.Outcome, c *store.Change) error {
-	if err := s.succeeded(); err != nil {
-		return err
-	}
+	defer s.worked()
 	c.Polls(s.rec.Polls).PollErrors(0).MissingSince(time.Time{}).VendorStatus(out.VendorStatus)
 	if out.Unknown {
 		s.warnUnknown(out.VendorStatus)
@@ -91,15 +83,21 @@ func (s *step) notYet(c *store.Change) error {
 func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	ctx, cancel := s.saving()
 	defer cancel()
-	if err := s.w.cfg.Blobs.PutResult(ctx, s.rec.ID, s.fence.Seq, out.Result); err != nil {
+	result := out.Result
+	if result == nil {
+		result = extraction.NewResult(nil)
+	}
+	if err := s.w.cfg.Blobs.PutResult(ctx, s.rec.ID, s.fence.Seq, result); err != nil {
 		return err
 	}
-	s.outcome = string(extraction.StatusSuccess)
 	_, err := s.w.records.Finish(ctx, s.fence, out.Status, s.w.kept(out.Status), c.Result(s.fence.Seq))
-	if nothingToDo(err) != nil || err == nil {
+	if err == nil {
+		s.ended, s.outcome = true, string(out.Status)
+		return nil
+	}
+	if err := s.lost(err); err != nil {
 		return err
 	}
-	s.outcome = "lost"
 	r, err := s.w.records.Get(ctx, s.acct.Name, s.rec.ID)
 	if err == nil && r.ResultSeq == s.fence.Seq {
 		return nil

@@ -45,7 +45,11 @@ func react(err error, op limiter.Op, failures, attempts int, othersSucceed bool)
 	if !ok {
 		e = &extraction.Error{Op: string(op), Kind: extraction.KindTransient, Err: err}
 	}
-	switch e.Kind {
+	kind := e.Kind
+	if kind == extraction.KindRejected && op != limiter.OpSubmit {
+		kind = extraction.KindTransient // A question cannot be the document's fault.
+	}
+	switch kind {
 	case extraction.KindRejected:
 		code := e.Code
 		if code == "" {

@@ -25,6 +25,9 @@ type step struct {
 	began    time.Time // Local, when the lease was taken.
 	redisNow time.Time // Redis's time then.
 	outcome  string    // What the attempt came to, for its log line.
+	ended    bool      // The step has been given back, or lost.
+	guard    *guard    // The document's bytes, once they were opened,
+	bodyErr  error     // and what went wrong with them.
 }
 
 // begin takes the lease of the step that p names. A nil step means that there
@@ -89,8 +92,13 @@ func nothingToDo(err error) error {
 	return err
 }
 
-// close ends the heartbeat and writes the attempt's log line.
+// close gives back a step that nothing else has ended, as after trouble with
+// Redis or a panic, ends the heartbeat and writes the attempt's log line.
 func (s *step) close(ctx context.Context) {
+	if !s.ended {
+		_ = s.again(s.kind, time.Second, extraction.BecauseRetry, nil) // Its lease lapses otherwise.
+		s.outcome = "interrupted"
+	}
 	s.stop()
 	s.w.log.InfoContext(ctx, "attempt finished",
 		slog.String("extraction_id", s.rec.ID), slog.String("account", s.acct.Name),
@@ -137,10 +145,10 @@ func (s *step) admit(op limiter.Op) (bool, error) {
 	case limiter.Go:
 		return true, sleep(s.ctx, a.Wait)
 	case limiter.Paused:
-		return false, s.again(s.kind, a.Wait, extraction.BecauseAccountPaused, &store.Change{})
+		return false, s.again(s.kind, a.Wait, extraction.BecauseAccountPaused, nil)
 	case limiter.Later:
 	}
-	return false, s.again(s.kind, a.Wait, extraction.BecauseRate, &store.Change{})
+	return false, s.again(s.kind, a.Wait, extraction.BecauseRate, nil)
 }
 
 // sleep waits for d or until ctx ends.
@@ -162,12 +170,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 func (s *step) again(next extraction.Step, delay time.Duration, because extraction.Because, c *store.Change) error {
 	ctx, cancel := s.saving()
 	defer cancel()
-	s.outcome = "next " + string(next) + " (" + string(because) + ")"
 	at, err := s.w.records.Next(ctx, s.fence, next, delay, because, c)
 	if err != nil {
-		s.outcome = "lost"
-		return nothingToDo(err)
+		return s.lost(err)
 	}
+	s.ended, s.outcome = true, "next "+string(next)+" ("+string(because)+")"
 	if err := s.w.queue.Schedule(ctx, s.rec, next, at); err != nil {
 		// The step is written; reconcile makes its task.
 		s.w.log.WarnContext(ctx, "task not enqueued", slog.String("extraction_id", s.rec.ID), slog.Any("error", err))
@@ -179,20 +186,29 @@ func (s *step) again(next extraction.Step, delay time.Duration, because extracti
 func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Change) error {
 	ctx, cancel := s.saving()
 	defer cancel()
-	s.outcome = string(status) + " " + string(f.Code)
 	_, err := s.w.records.Finish(ctx, s.fence, status, s.w.kept(status), c.Failure(f))
 	if err != nil {
-		s.outcome = "lost"
+		return s.lost(err)
 	}
-	return nothingToDo(err)
+	s.ended, s.outcome = true, string(status)+" "+string(f.Code)
+	return nil
+}
+
+// lost is the end of a step that a script refused: somebody else has it, and
+// there is nothing to do. Any other error is trouble with Redis.
+func (s *step) lost(err error) error {
+	if nothingToDo(err) == nil {
+		s.ended, s.outcome = true, "lost"
+		return nil
+	}
+	return err
 }
 
 // trouble acts on an error of a vendor call: on the account, and on the
-// extraction by ending it or repeating the step. change counts the failure.
-func (s *step) trouble(err error, op limiter.Op, failures, attempts int, change *store.Change) error {
-	if errors.Is(context.Cause(s.ctx), errLeaseLost) {
-		s.outcome = "lease lost"
-		return nil // Whoever took over acts.
+// extraction by ending it or repeating the step, with c.
+func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
+	if s.ctx.Err() != nil || s.bodyErr != nil {
+		return s.notTheVendor(c)
 	}
 	ctx, cancel := s.saving()
 	defer cancel()
@@ -200,20 +216,54 @@ func (s *step) trouble(err error, op limiter.Op, failures, attempts int, change 
 	if stateErr != nil {
 		return stateErr
 	}
+	failures, attempts := s.rec.PollErrors+1, 0
+	if s.kind == extraction.StepSubmit {
+		failures, attempts = s.rec.SubmitErrors+1, s.acct.SubmitAttempts
+	}
 	r := react(err, op, failures, attempts, others)
 	if err := s.account(ctx, r, err); err != nil {
 		return err
 	}
+	switch {
+	case r.Fault && s.kind == extraction.StepSubmit:
+		c.SubmitErrors(failures, s.failingSince())
+	case r.Fault:
+		c.PollErrors(failures)
+	}
 	if r.Failure != nil {
-		return s.fail(extraction.StatusError, r.Failure, change)
+		return s.fail(extraction.StatusError, r.Failure, c)
 	}
 	if r.Because != extraction.BecauseRate {
-		change.Trouble(extraction.Trouble{
+		c.Trouble(extraction.Trouble{
 			Code: troubleCode(err), Message: err.Error(), At: extraction.Time{Time: s.now()},
 		})
 	}
-	return s.again(s.kind, r.Delay, r.Because, change)
+	return s.again(s.kind, r.Delay, r.Because, c)
 }
+
+// notTheVendor acts on a call that failed for a reason of ours: the lease is
+// lost, the process stops, or the document cannot be read. It counts against
+// nobody.
+func (s *step) notTheVendor(c *store.Change) error {
+	switch {
+	case errors.Is(context.Cause(s.ctx), errLeaseLost), errors.Is(s.bodyErr, errLeaseLost):
+		s.ended, s.outcome = true, "lease lost"
+		return nil // Whoever took over acts.
+	case s.ctx.Err() != nil:
+		return s.again(s.kind, 0, extraction.BecauseRetry, c)
+	case errors.Is(s.bodyErr, store.ErrNotFound):
+		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
+			"the document is not in the document store", nil), c)
+	}
+	s.w.log.ErrorContext(s.ctx, "document store fails", slog.String("extraction_id", s.rec.ID),
+		slog.Any("error", s.bodyErr))
+	return s.again(s.kind, storeRetry, extraction.BecauseRetry, c.Trouble(extraction.Trouble{
+		Code: extraction.CodeInternal, Message: "the document store cannot be read", At: extraction.Time{Time: s.now()},
+	}))
+}
+
+// storeRetry spaces attempts while the document store fails.
+const storeRetry = 10 * time.Second
 
 // account carries out what a reaction means for the account.
 func (s *step) account(ctx context.Context, r reaction, cause error) error {
@@ -237,12 +287,14 @@ func (s *step) account(ctx context.Context, r reaction, cause error) error {
 	return s.w.pause(ctx, s.acct, r.Pause, cause)
 }
 
-// succeeded tells the account that the vendor does its work.
-func (s *step) succeeded() error {
+// worked tells the account that the vendor does its work. That this is lost
+// when Redis fails at this moment matters little: the next call says it too.
+func (s *step) worked() {
 	ctx, cancel := s.saving()
 	defer cancel()
-	_, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, true)
-	return err
+	if _, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, true); err != nil {
+		s.w.log.WarnContext(ctx, "report lost", slog.String("account", s.acct.Name), slog.Any("error", err))
+	}
 }
 
 // othersSucceed reports whether the vendor has done anything for the account
@@ -278,25 +330,41 @@ func troubleCode(err error) extraction.Code {
 	return extraction.CodeVendorFailed
 }
 
-// submission is what the provider is told. sent is called before the last byte
-// of the body is let go; it may be nil.
+// submission is what the provider is told. The body is in s.guard once it was
+// opened; sent is called before its last byte is let go, and may be nil.
 func (s *step) submission(name string, sent func() error) extraction.Submission {
 	sub := extraction.Submission{
 		Name: name, ContentType: s.rec.Document.ContentType, URL: string(s.rec.Document.URL),
 		Type: s.rec.Type, Types: s.rec.Types, ConfigName: s.rec.ConfigName,
 		Environment: s.rec.Environment, Customer: s.rec.Customer, Options: s.rec.Options,
 	}
-	if s.rec.Document.Bytes != nil {
-		sub.Bytes = *s.rec.Document.Bytes
-		sub.Body = func() (io.ReadCloser, error) {
-			body, err := s.w.cfg.Blobs.OpenDocument(s.ctx, s.rec.ID)
-			if err != nil {
-				return nil, err
-			}
-			return &guard{ReadCloser: body, hold: s.hold, left: sub.Bytes, last: sent}, nil
+	if s.rec.Document.Bytes == nil {
+		return sub
+	}
+	sub.Bytes = *s.rec.Document.Bytes
+	sub.Body = func() (io.ReadCloser, error) {
+		body, err := s.w.cfg.Blobs.OpenDocument(s.ctx, s.rec.ID)
+		if err != nil {
+			s.bodyErr = err
+			return nil, err
 		}
+		s.guard = &guard{body: body, hold: s.hold, left: sub.Bytes, last: sent}
+		return s.guard, nil
 	}
 	return sub
+}
+
+// settleBody ends the reading of the document and reports whether its last byte
+// was let go. It is called after every call that may have read it.
+func (s *step) settleBody() (released bool) {
+	if s.guard == nil {
+		return false
+	}
+	released, err := s.guard.settle()
+	if err != nil {
+		s.bodyErr = err
+	}
+	return released
 }
 
 // calling bounds one vendor call; the error says which limit it was.

@@ -66,19 +66,21 @@ func (s *step) send() error {
 		return nothingToDo(err)
 	}
 	s.rec.Attempts++
-	letGo := byURL
 	sub := s.submission(extraction.TokenName(s.rec.Document.Name, s.rec.ID), func() error {
-		letGo = true
 		return s.mark(new(store.Change).Phase(store.PhaseSent).SentAt(s.now()))
 	})
 	ctx, cancel := s.calling(sendCall(sub.Bytes))
 	defer cancel()
 	receipt, err := s.acct.Provider.Submit(ctx, sub)
+	letGo := s.settleBody() || byURL
 	if err != nil {
 		var e *extraction.Error
-		if errors.As(err, &e) && !e.Sent || !letGo {
-			return s.submitTrouble(err, new(store.Change).Phase(store.PhaseNone))
+		if !letGo || errors.As(err, &e) && !e.Sent {
+			return s.trouble(err, limiter.OpSubmit, new(store.Change).Phase(store.PhaseNone))
 		}
+		return s.uncertain()
+	}
+	if receipt.VendorID == "" { // A provider should have made this an error.
 		return s.uncertain()
 	}
 	return s.submitted(receipt.VendorID, receipt.VendorStatus)
@@ -86,26 +88,10 @@ func (s *step) send() error {
 
 // submitted notes the vendor's id and plans the first poll.
 func (s *step) submitted(vendorID, vendorStatus string) error {
-	if err := s.succeeded(); err != nil {
-		return err
-	}
+	defer s.worked()
 	return s.again(extraction.StepPoll, planner.Next(0, s.acct.PollPrice, s.acct.Deadline),
 		extraction.BecauseScheduled, new(store.Change).
 			Phase(store.PhaseNone).Vendor(vendorID).VendorStatus(vendorStatus).SubmittedAt(s.now()).
 			Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).
 			SubmitErrors(0, time.Time{}).Uncertain(time.Time{}, 0))
-}
-
-// submitTrouble counts a failed submission and acts on it.
-func (s *step) submitTrouble(err error, c *store.Change) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
-			"the document is not in the document store", nil), c)
-	}
-	failures := s.rec.SubmitErrors
-	if react(err, limiter.OpSubmit, 0, 0, false).Fault {
-		failures++
-		c.SubmitErrors(failures, s.failingSince())
-	}
-	return s.trouble(err, limiter.OpSubmit, failures, s.acct.SubmitAttempts, c)
 }

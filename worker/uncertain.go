@@ -39,8 +39,8 @@ func (s *step) lookUp() error {
 	}
 	if err != nil {
 		// While the vendor cannot be asked, nothing is decided.
-		return s.trouble(err, limiter.OpReady, s.rec.Lookups+1, 0,
-			new(store.Change).Uncertain(s.rec.UncertainUntil, s.rec.Lookups+1))
+		return s.trouble(err, limiter.OpReady,
+			new(store.Change).Uncertain(s.rec.UncertainUntil, s.rec.Lookups+1).Polls(s.rec.Polls))
 	}
 	switch {
 	case found != "":

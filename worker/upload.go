@@ -34,7 +34,7 @@ func (s *step) open(up extraction.Uploader) error {
 	defer cancel()
 	upload, err := up.Open(ctx, s.submission(s.rec.Document.Name, nil))
 	if err != nil {
-		return s.submitTrouble(err, new(store.Change).Phase(store.PhaseNone))
+		return s.trouble(err, limiter.OpSubmit, new(store.Change).Phase(store.PhaseNone))
 	}
 	opened := new(store.Change).Phase(store.PhaseOpened).Vendor(upload.VendorID).
 		VendorStatus(upload.VendorStatus).Upload(upload.URL, upload.ExpiresAt)
@@ -52,6 +52,7 @@ func (s *step) put(up extraction.Uploader, upload extraction.Upload) error {
 	ctx, cancel := s.calling(sendCall(sub.Bytes))
 	defer cancel()
 	err := up.Put(ctx, upload, sub)
+	s.settleBody()
 	if err == nil {
 		return s.submitted(upload.VendorID, upload.VendorStatus)
 	}
@@ -59,7 +60,7 @@ func (s *step) put(up extraction.Uploader, upload extraction.Upload) error {
 	if extraction.KindOf(err) == extraction.KindUploadGone {
 		c.UploadGone(true)
 	}
-	return s.submitTrouble(err, c)
+	return s.trouble(err, limiter.OpSubmit, c)
 }
 
 // resumeUpload finds out whether the document of an opened submission arrived,
@@ -76,7 +77,7 @@ func (s *step) resumeUpload() error {
 	waits := err == nil && out.AwaitsDocument || extraction.KindOf(err) == extraction.KindNotFound && err != nil
 	switch {
 	case err != nil && !waits:
-		return s.submitTrouble(err, new(store.Change).Polls(s.rec.Polls))
+		return s.trouble(err, limiter.OpPoll, new(store.Change).Polls(s.rec.Polls))
 	case !waits:
 		s.rec.SubmittedAt = s.now()
 		return s.settle(out, new(store.Change).Phase(store.PhaseNone).SubmittedAt(s.rec.SubmittedAt).
