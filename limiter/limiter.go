@@ -38,7 +38,7 @@ const (
 func (o Op) patience() time.Duration {
 	switch o {
 	case OpSubmit:
-		return 600 * time.Millisecond
+		return 900 * time.Millisecond
 	case OpPoll, OpReady, OpProbe:
 		return time.Second
 	}
@@ -107,8 +107,8 @@ func (l *Limiter) Admit(ctx context.Context, account string, op Op, perSecond fl
 	return Admission{Verdict: Verdict(verdict), Wait: time.Duration(micros) * time.Microsecond}, nil
 }
 
-// Defer is when something that cannot be done now, for want of anything but the
-// rate, shall come back: those who are sent away come back one interval apart.
+// Defer is when a submission that cannot be made now, for want of anything but
+// the rate, shall come back: those who are sent away come back one interval apart.
 func (l *Limiter) Defer(ctx context.Context, account string, perSecond float64) (time.Duration, error) {
 	interval := 0.0
 	if perSecond > 0 {
@@ -124,8 +124,8 @@ func (l *Limiter) Defer(ctx context.Context, account string, perSecond float64) 
 var far = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
-local at = math.max(now + 1000000, tonumber(redis.call('HGET', KEYS[1], 'far') or '') or 0)
-redis.call('HSET', KEYS[1], 'far', string.format('%.0f', at + tonumber(ARGV[1])))
+local at = math.max(now + 1000000, tonumber(redis.call('HGET', KEYS[1], 'far.submit') or '') or 0)
+redis.call('HSET', KEYS[1], 'far.submit', string.format('%.0f', at + tonumber(ARGV[1])))
 return at - now`)
 
 // Block forbids every call to the account for d from now, for all workers. It

@@ -202,14 +202,13 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	if err := b.check(s); err != nil {
 		return false, err
 	}
-	b.watch(s.ID, d.name)
 	if _, err := b.client.Submit(ctx, s); err != nil {
-		b.forget(s.ID)
 		if errors.Is(err, extraction.ErrInvalid) || errors.Is(err, store.ErrTooLarge) {
 			return false, err
 		}
 		return false, unavailable(err)
 	}
+	b.watch(s.ID, d.name) // Only now: an extraction that is not there is gone.
 	return true, nil
 }
 
@@ -287,13 +286,6 @@ func (b *backfill) watch(id, name string) {
 	b.mu.Unlock()
 	b.shown.Add(1)
 	b.follow.Watch(b.account.Name, id)
-}
-
-func (b *backfill) forget(id string) {
-	b.follow.Forget(id)
-	b.mu.Lock()
-	delete(b.names, id)
-	b.mu.Unlock()
 }
 
 // finished writes out one final extraction.

@@ -44,18 +44,12 @@ func newFollower(ctx context.Context, records *store.Records, accounts []string)
 	return f, nil
 }
 
-// Watch adds an extraction.
+// Watch adds an extraction that exists. One that became final before is told of
+// at the next sweep.
 func (f *follower) Watch(account, id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.waiting[id] = account
-}
-
-// Forget drops an extraction that is not to be waited for.
-func (f *follower) Forget(id string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.waiting, id)
 }
 
 // Waiting are the ids that are not final yet.

@@ -1,0 +1,441 @@
+package limiter
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/internal/redistest"
+)
+
+func newLimiter(t testing.TB) (*Limiter, *redis.Client) {
+	t.Helper()
+	rdb := redistest.Client(t)
+	return New(rdb), rdb
+}
+
+func admit(t testing.TB, l *Limiter, op Op, rate float64, canWait bool) Admission {
+	t.Helper()
+	a, err := l.Admit(t.Context(), "acme", op, rate, canWait)
+	if err != nil {
+		t.Fatalf("Admit: %v", err)
+	}
+	return a
+}
+
+func now(t testing.TB, rdb *redis.Client) time.Time {
+	t.Helper()
+	at, err := rdb.Time(t.Context()).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// tat is the moment from which the next call is within the rate. It is what an
+// admission reserves up to, whatever the clock of the test does meanwhile.
+func tat(t testing.TB, rdb *redis.Client) int64 {
+	t.Helper()
+	n, err := rdb.HGet(t.Context(), accountKeys("acme").limits(), "tat").Int64()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// reserve admits one call and returns the moment it was given, in microseconds
+// of Redis's clock. A transaction reads the reservation with the admission.
+func reserve(t testing.TB, l *Limiter, rdb *redis.Client, op Op, rate float64, interval int64) (int64, bool) {
+	t.Helper()
+	k := accountKeys("acme")
+	var verdict *redis.Cmd
+	var end *redis.StringCmd
+	_, err := rdb.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
+		verdict = p.Eval(t.Context(), admitLua, []string{k.limits(), k.state()}, interval, op.patience().Microseconds(), string(op))
+		end = p.HGet(t.Context(), k.limits(), "tat")
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		t.Fatalf("admit at %v/s: %v", rate, err)
+	}
+	got, _ := verdict.Slice()
+	if got[0] != "go" {
+		return 0, false
+	}
+	to, err := end.Int64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to - interval, true
+}
+
+// Many callers at once: the moments they are given are never closer than the
+// interval, so that no second holds more than the rate and one.
+func TestRate(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []float64{3, 50, 400} {
+		l, rdb := newLimiter(t)
+		interval := int64(1e6/rate*headroom) + 1
+		var mu sync.Mutex
+		var moments []int64
+		var wg sync.WaitGroup
+		stop := now(t, rdb).Add(1500 * time.Millisecond).UnixMicro()
+		for i := range 32 {
+			op := []Op{OpSubmit, OpPoll, OpReady}[i%3]
+			wg.Go(func() {
+				for {
+					at, ok := reserve(t, l, rdb, op, rate, interval)
+					if ok {
+						mu.Lock()
+						moments = append(moments, at)
+						mu.Unlock()
+					}
+					if at > stop || !ok && now(t, rdb).UnixMicro() > stop {
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		slices.Sort(moments)
+		for i := 1; i < len(moments); i++ {
+			if d := moments[i] - moments[i-1]; d < interval {
+				t.Errorf("at %v/s two calls are %d us apart, want at least %d", rate, d, interval)
+			}
+		}
+		most := 0
+		for i, from := range moments {
+			n := 0
+			for _, at := range moments[i:] {
+				if at-from < 1e6 {
+					n++
+				}
+			}
+			most = max(most, n)
+		}
+		if most > int(rate)+1 {
+			t.Errorf("at %v/s one second holds %d calls", rate, most)
+		}
+		// The rate is also used: from the first to the last moment no gap is
+		// longer than the interval while callers are waiting.
+		if span := moments[len(moments)-1] - moments[0]; float64(len(moments)) < float64(span)/float64(interval)*0.9 {
+			t.Errorf("at %v/s only %d calls in %d us", rate, len(moments), span)
+		}
+	}
+}
+
+// The script as Admit calls it: waits grow by the interval up to the patience of
+// the kind of call, and who is sent away comes back one interval apart.
+func TestAdmitWaits(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		op       Op
+		canWait  bool
+		patience time.Duration
+	}{
+		{OpSubmit, true, 600 * time.Millisecond},
+		{OpPoll, true, time.Second},
+		{OpReady, true, time.Second},
+		{OpProbe, true, time.Second},
+		{OpPoll, false, 0},
+	} {
+		l, _ := newLimiter(t)
+		const rate = 1 // One interval is beyond any patience.
+		if got := admit(t, l, tt.op, rate, tt.canWait); got.Verdict != Go || got.Wait != 0 {
+			t.Errorf("first %s = %+v, want go at once", tt.op, got)
+		}
+		var waits []time.Duration
+		for range 5 {
+			got := admit(t, l, tt.op, rate, tt.canWait)
+			if got.Verdict != Later {
+				t.Fatalf("%s = %+v, want later", tt.op, got)
+			}
+			waits = append(waits, got.Wait)
+		}
+		for i := 1; i < len(waits); i++ {
+			if d := waits[i] - waits[i-1]; d < 500*time.Millisecond || d > 1030*time.Millisecond {
+				t.Errorf("%s: sent away %v apart, want one interval less what passed", tt.op, d)
+			}
+		}
+	}
+	l, _ := newLimiter(t)
+	for range 100 {
+		if got := admit(t, l, OpSubmit, 0, false); got.Verdict != Go || got.Wait != 0 {
+			t.Fatalf("without a rate: %+v, want go at once", got)
+		}
+	}
+	// Polls reserve further ahead than submits.
+	l, _ = newLimiter(t)
+	for admit(t, l, OpSubmit, 10, true).Verdict == Go {
+	}
+	if got := admit(t, l, OpPoll, 10, true); got.Verdict != Go {
+		t.Errorf("a poll after the submits = %+v, want go", got)
+	}
+}
+
+// A poll that cannot be made now comes back among the polls: thousands of
+// submissions that were sent away before it must not keep it waiting.
+func TestPollsBeforeBacklog(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	const rate = 10
+	for range 1000 {
+		admit(t, l, OpSubmit, rate, true)
+	}
+	for range 1000 {
+		if _, err := l.Defer(t.Context(), "acme", rate); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := admit(t, l, OpPoll, rate, false); got.Verdict != Later || got.Wait > 2*time.Second {
+		t.Errorf("a poll behind 2000 submissions = %+v, want it back in a moment", got)
+	}
+}
+
+func TestBlock(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	block := func(d time.Duration) {
+		t.Helper()
+		if err := l.Block(t.Context(), "acme", d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	block(time.Hour)
+	block(time.Second) // Shortens nothing.
+	for _, op := range []Op{OpSubmit, OpPoll, OpReady, OpProbe} {
+		got := admit(t, l, op, 1000, true)
+		if got.Verdict != Later || got.Wait < 59*time.Minute {
+			t.Errorf("%s in a block = %+v, want later in an hour", op, got)
+		}
+	}
+	block(2 * time.Hour)
+	if got := admit(t, l, OpPoll, 1000, true); got.Wait < 119*time.Minute {
+		t.Errorf("a poll in a longer block = %+v, want later in two hours", got)
+	}
+	if other, err := l.Admit(t.Context(), "other", OpPoll, 1000, true); err != nil || other.Verdict != Go {
+		t.Errorf("another account = %+v, %v, want go", other, err)
+	}
+
+	// A block shorter than the patience is waited out in place.
+	l, _ = newLimiter(t)
+	if err := l.Block(t.Context(), "acme", 500*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if got := admit(t, l, OpPoll, 1000, true); got.Verdict != Go || got.Wait <= 0 || got.Wait > 500*time.Millisecond {
+		t.Errorf("a poll in a short block = %+v, want go after it", got)
+	}
+}
+
+func TestDefer(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	var last time.Duration
+	for i := range 20 {
+		got, err := l.Defer(t.Context(), "acme", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got < time.Second || i > 0 && (got <= last || got > last+1030*time.Millisecond) {
+			t.Errorf("the %dth is deferred by %v after %v, want one interval more", i, got, last)
+		}
+		last = got
+	}
+	if got, err := l.Defer(t.Context(), "other", 0); err != nil || got != time.Second {
+		t.Errorf("Defer without a rate = %v, %v, want a second", got, err)
+	}
+}
+
+func TestPauses(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		reason Reason
+		stops  map[Op]bool
+		probe  time.Duration
+	}{
+		{Operator, map[Op]bool{OpSubmit: true, OpPoll: true, OpReady: true, OpProbe: false}, 0},
+		{Unauthorized, map[Op]bool{OpSubmit: true, OpPoll: true, OpReady: true, OpProbe: false}, 5 * time.Minute},
+		{Unavailable, map[Op]bool{OpSubmit: true, OpPoll: true, OpReady: true, OpProbe: false}, 30 * time.Second},
+		{Quota, map[Op]bool{OpSubmit: true, OpPoll: false, OpReady: true, OpProbe: false}, time.Hour},
+	} {
+		t.Run(string(tt.reason), func(t *testing.T) {
+			t.Parallel()
+			l, rdb := newLimiter(t)
+			before := now(t, rdb)
+			if changed, err := l.Pause(t.Context(), "acme", tt.reason, "key", "why"); err != nil || !changed {
+				t.Fatalf("Pause = %v, %v, want a change", changed, err)
+			}
+			for op, stopped := range tt.stops {
+				got := admit(t, l, op, 1000, true)
+				if (got.Verdict == Paused) != stopped || stopped && got.Wait != 5*time.Second {
+					t.Errorf("%s = %+v, want stopped: %v", op, got, stopped)
+				}
+			}
+			if tt.reason.StopsPolls() != tt.stops[OpPoll] {
+				t.Errorf("StopsPolls = %v", tt.reason.StopsPolls())
+			}
+			s, err := l.State(t.Context(), "acme")
+			if err != nil || s.Reason != tt.reason || s.Key != "key" || s.Message != "why" || s.Probes != 0 {
+				t.Errorf("State = %+v, %v", s, err)
+			}
+			if late := s.ProbeAt.Sub(before); late < tt.probe-time.Millisecond || late > tt.probe+10*time.Second {
+				t.Errorf("probed %v after the pause, want %v", late, tt.probe)
+			}
+			if changed, err := l.Pause(t.Context(), "acme", tt.reason, "other", "again"); err != nil || changed {
+				t.Errorf("the same pause again = %v, %v, want no change", changed, err)
+			}
+			if again, _ := l.State(t.Context(), "acme"); again != s {
+				t.Errorf("State = %+v after the same pause again, want %+v", again, s)
+			}
+			if err := l.Resume(t.Context(), "acme"); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := l.State(t.Context(), "acme"); err != nil || got != (State{}) {
+				t.Errorf("State = %+v, %v after Resume, want active", got, err)
+			}
+			if got := admit(t, l, OpSubmit, 1000, true); got.Verdict != Go {
+				t.Errorf("a submission after Resume = %+v", got)
+			}
+		})
+	}
+}
+
+// An operator's pause replaces any other and is replaced by none.
+func TestOperatorPauseStays(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	pause := func(r Reason, want bool) {
+		t.Helper()
+		if changed, err := l.Pause(t.Context(), "acme", r, "", ""); err != nil || changed != want {
+			t.Errorf("Pause(%s) = %v, %v, want %v", r, changed, err, want)
+		}
+	}
+	pause(Unavailable, true)
+	pause(Unauthorized, true)
+	pause(Operator, true)
+	for _, r := range []Reason{Unavailable, Unauthorized, Quota, Operator} {
+		pause(r, false)
+	}
+	if s, err := l.State(t.Context(), "acme"); err != nil || s.Reason != Operator {
+		t.Errorf("State = %+v, %v, want the operator's", s, err)
+	}
+}
+
+func TestProbed(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[Reason][]time.Duration{
+		Unavailable:  {time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute},
+		Unauthorized: {5 * time.Minute, 5 * time.Minute},
+		Quota:        {time.Hour, time.Hour},
+	} {
+		l, rdb := newLimiter(t)
+		if _, err := l.Pause(t.Context(), "acme", reason, "k1", ""); err != nil {
+			t.Fatal(err)
+		}
+		for i, wait := range want {
+			s, err := l.State(t.Context(), "acme")
+			if err != nil || s.Probes != i {
+				t.Fatalf("State = %+v, %v, want %d probes", s, err, i)
+			}
+			before := now(t, rdb)
+			if err := l.Probed(t.Context(), "acme", s, "k2", "still"); err != nil {
+				t.Fatal(err)
+			}
+			s, _ = l.State(t.Context(), "acme")
+			if late := s.ProbeAt.Sub(before); late < wait-time.Millisecond || late > wait+10*time.Second {
+				t.Errorf("%s: probe %d is %v after the one before, want %v", reason, i+1, late, wait)
+			}
+			if s.Key != "k2" || s.Message != "still" || s.Reason != reason {
+				t.Errorf("State = %+v", s)
+			}
+		}
+	}
+}
+
+// The vendor is unavailable after five failures in a row from three extractions.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		reports string // A letter is a failure of that extraction, a dot a success.
+		want    bool   // Of the last report.
+	}{
+		{"four of three", "abca", false},
+		{"five of three", "abcab", true},
+		{"five of two", "abaab", false},
+		{"five of one", "aaaaa", false},
+		{"many of two", "abababababab", false},
+		{"many of two and a third", "abababababc", true},
+		{"a success between", "abca.b", false},
+		{"five after a success", "abca.abcab", true},
+		{"the sixth as well", "abcabc", true},
+		{"a success itself", "abcab.", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			l, _ := newLimiter(t)
+			got := false
+			for _, id := range tt.reports {
+				var err error
+				if got, err = l.Report(t.Context(), "acme", string(id), id == '.'); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got != tt.want {
+				t.Errorf("after %s the vendor is unavailable: %v, want %v", tt.reports, got, tt.want)
+			}
+			s, err := l.State(t.Context(), "acme")
+			if err != nil || s.LastOK.IsZero() == slices.Contains([]rune(tt.reports), '.') {
+				t.Errorf("last success %v, %v", s.LastOK, err)
+			}
+		})
+	}
+	// Resume begins anew.
+	l, _ := newLimiter(t)
+	for _, id := range []string{"a", "b", "c", "a"} {
+		if _, err := l.Report(t.Context(), "acme", id, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Resume(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if down, err := l.Report(t.Context(), "acme", "b", false); err != nil || down {
+		t.Errorf("the first failure after Resume = %v, %v", down, err)
+	}
+}
+
+func TestRedisAway(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, call := range map[string]func() error{
+		"Admit":  func() error { _, err := l.Admit(ctx, "acme", OpPoll, 1, true); return err },
+		"Defer":  func() error { _, err := l.Defer(ctx, "acme", 1); return err },
+		"Block":  func() error { return l.Block(ctx, "acme", 1) },
+		"State":  func() error { _, err := l.State(ctx, "acme"); return err },
+		"Pause":  func() error { _, err := l.Pause(ctx, "acme", Quota, "", ""); return err },
+		"Probed": func() error { return l.Probed(ctx, "acme", State{}, "", "") },
+		"Resume": func() error { return l.Resume(ctx, "acme") },
+		"Report": func() error { _, err := l.Report(ctx, "acme", "a", true); return err },
+	} {
+		if err := call(); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s = %v, want the context's error", name, err)
+		}
+	}
+}
+
+func BenchmarkAdmit(b *testing.B) {
+	l, _ := newLimiter(b)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			admit(b, l, OpPoll, 1e6, true)
+		}
+	})
+}
