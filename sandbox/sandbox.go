@@ -108,11 +108,15 @@ func (s *Sandbox) Serve(ctx context.Context, listener net.Listener) error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	var failure error
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		failure = server.Serve(listener)
+	}()
 	select {
-	case err := <-served:
-		return err
+	case <-served:
+		return failure
 	case <-ctx.Done():
 	}
 	// ctx has ended: the last requests need a time of their own.

@@ -4,7 +4,6 @@ package httpkit
 
 import (
 	"bytes"
-	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -92,21 +91,18 @@ func (b *Bodies) Read(w http.ResponseWriter, r *http.Request, limit, weight int6
 	if r.ContentLength > limit {
 		return nil, nil, ErrTooLarge
 	}
-	size := r.ContentLength
+	size, room := r.ContentLength, r.ContentLength
 	if size < 0 {
-		size = limit
+		size, room = limit, 64<<10
 	}
-	return b.read(r.Context(), http.MaxBytesReader(w, r.Body, limit), size, weight)
-}
-
-func (b *Bodies) read(ctx context.Context, src io.Reader, size, weight int64) ([]byte, func(), error) {
 	n := min(max(size*weight, 1), b.total)
-	if err := b.budget.Acquire(ctx, n); err != nil {
+	if err := b.budget.Acquire(r.Context(), n); err != nil {
 		return nil, nil, err
 	}
-	release := func() { b.budget.Release(n) }
-	buf := bytes.NewBuffer(make([]byte, 0, min(size, 64<<10)+bytes.MinRead))
-	_, err := buf.ReadFrom(src)
+	release = func() { b.budget.Release(n) }
+	// All of it at once where its size is known, so that it is never copied.
+	buf := bytes.NewBuffer(make([]byte, 0, room+bytes.MinRead))
+	_, err = buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	if err == nil {
 		return buf.Bytes(), release, nil
 	}

@@ -2,6 +2,7 @@ package reader
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pdfcpu/pdfcpu/pkg/font"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
@@ -153,11 +154,12 @@ func (f *fontFace) standardWidths(name string) {
 		return
 	}
 	for code, s := range f.letters {
-		for _, r := range s {
-			if w, err := font.CharWidth(name, r); err == nil {
-				f.widths[uint32(code)] = float64(w)
-			}
-			break
+		if s == "" {
+			continue
+		}
+		r, _ := utf8.DecodeRuneInString(s)
+		if w, err := font.CharWidth(name, r); err == nil {
+			f.widths[uint32(code)] = float64(w)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package reader
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
@@ -93,7 +94,7 @@ func (f *formReader) value(in inherited) any {
 		case "Yes", "On", "1":
 			return true
 		default:
-			return state // a radio button's choice
+			return strings.Clone(state) // a radio button's choice
 		}
 	case "Ch":
 		list := f.array(in.value)

@@ -22,10 +22,11 @@ func layout(glyphs []glyph, room int) string {
 		}
 		b.WriteString(text)
 		if b.Len() > room {
-			return strings.ToValidUTF8(b.String()[:room], "")
+			return strings.Clone(strings.ToValidUTF8(b.String()[:room], ""))
 		}
 	}
-	return b.String()
+	// A copy without the room that a builder leaves: it will be kept.
+	return strings.Clone(b.String())
 }
 
 // lines sorts glyphs into lines. A glyph belongs to the line above it while its

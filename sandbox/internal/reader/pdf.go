@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/pdfcpu/pdfcpu/pkg/filter"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu"
@@ -150,13 +151,15 @@ func (p *pdf) integer(o types.Object) int {
 	return int(n)
 }
 
-// text is a string object for people: UTF-16, UTF-8 or PDFDocEncoding.
+// text is a string object for people: UTF-16, UTF-8 or PDFDocEncoding. It is a
+// copy, as everything must be that outlives the reading: the library's strings
+// are parts of the file and would keep all of it in memory.
 func (p *pdf) text(o types.Object) string {
 	s, err := p.xref.DereferenceText(o)
 	if err != nil {
 		return ""
 	}
-	return s
+	return strings.Clone(s)
 }
 
 // stream is the decoded content of a stream; nil if there is none.
@@ -230,7 +233,7 @@ func (p *pdf) info() map[string]string {
 	}
 	for key, o := range p.dict(*p.xref.Info) {
 		if s := p.text(o); s != "" && len(info) < 64 && len(s) <= 4096 {
-			info[key] = s
+			info[strings.Clone(key)] = s
 		}
 	}
 	return info

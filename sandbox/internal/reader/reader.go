@@ -97,7 +97,7 @@ type Limits struct {
 	// left out.
 	TextBytes int
 	// DecodedBytes bounds the decompressed content that is looked at; 0 means
-	// 256 MiB.
+	// 128 MiB.
 	DecodedBytes int64
 	// Pages bounds the number of pages; 0 means 10,000.
 	Pages int
@@ -111,7 +111,7 @@ func (l Limits) withDefaults() Limits {
 		l.TextBytes = 8 << 20
 	}
 	if l.DecodedBytes <= 0 {
-		l.DecodedBytes = 256 << 20
+		l.DecodedBytes = 128 << 20
 	}
 	if l.Pages <= 0 {
 		l.Pages = 10_000

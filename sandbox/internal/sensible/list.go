@@ -148,7 +148,7 @@ func parseQuery(found *problems, v url.Values) query {
 func commas(v url.Values, name string) []string {
 	var list []string
 	for _, s := range v[name] {
-		for _, one := range strings.Split(s, ",") {
+		for one := range strings.SplitSeq(s, ",") {
 			if one = strings.TrimSpace(one); one != "" {
 				list = append(list, one)
 			}
