@@ -67,7 +67,13 @@ func react(err error, op limiter.Op, failures, attempts int, othersSucceed bool)
 	case extraction.KindRateLimited:
 		wait := min(max(e.RetryAfter, time.Second), maxBlock)
 		return reaction{Delay: wait, Because: extraction.BecauseRate, Block: wait}
-	case extraction.KindTransient, extraction.KindNotFound, extraction.KindUploadGone:
+	case extraction.KindUploadGone:
+		// A fresh upload URL each time, and refused each time: that is about
+		// this document, whatever becomes of others.
+		if attempts > 0 && failures >= attempts {
+			return reaction{Fault: true, Failure: extraction.NewFailure(extraction.CodeVendorRejected, e.Error(), e.Vendor)}
+		}
+	case extraction.KindTransient, extraction.KindNotFound:
 	}
 	if attempts > 0 && failures >= attempts && othersSucceed {
 		return reaction{Fault: true, Failure: extraction.NewFailure(extraction.CodeVendorFailed, e.Error(), e.Vendor)}

@@ -113,8 +113,7 @@ func wholePath(p string) string {
 
 // cause is what went wrong with a file, without its name.
 func cause(err error) error {
-	var e *fs.PathError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
 	}
 	return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -102,6 +101,3 @@ func pairs(flag string, values []string) (map[string]string, error) {
 	}
 	return out, nil
 }
-
-// inputError says which document an error is about.
-func inputError(name string, err error) error { return fmt.Errorf("%s: %w", name, err) }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,7 +105,7 @@ func runDocuments(ctx context.Context, rc runConfig) error {
 		return usage("there is no document in what was named")
 	}
 	b := &backfill{runConfig: rc}
-	closeState, err := b.openState()
+	closeState, err := b.openState(ctx)
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func runDocuments(ctx context.Context, rc runConfig) error {
 	if err != nil {
 		return err
 	}
-	shown, endProgress := b.settings.progress(len(b.documents.sources))
+	shown, endProgress := b.progress(len(b.documents.sources))
 	b.shown = shown
 	err = b.carry(ctx)
 	endProgress()
@@ -136,11 +137,11 @@ func runDocuments(ctx context.Context, rc runConfig) error {
 
 // openState prepares where this run keeps its state, and the sandbox if it is
 // the vendor.
-func (b *backfill) openState() (func(), error) {
+func (b *backfill) openState(ctx context.Context) (func(), error) {
 	var closers []func()
 	closeAll := func() {
-		for i := len(closers) - 1; i >= 0; i-- {
-			closers[i]()
+		for _, c := range slices.Backward(closers) {
+			c()
 		}
 	}
 	if b.out != "" {
@@ -174,7 +175,7 @@ func (b *backfill) openState() (func(), error) {
 		if !b.dataGiven {
 			b.Data.URL = config.FileURL(dir)
 		}
-		base, stop, err := startSandbox()
+		base, stop, err := startSandbox(ctx)
 		if err != nil {
 			closeAll()
 			return nil, unavailable(err)

@@ -56,12 +56,13 @@ Examples:
 
 // startSandbox runs a sandbox in this process on a free port and returns where
 // it is.
-func startSandbox() (base string, stop func(), err error) {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+func startSandbox(ctx context.Context) (base string, stop func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, fmt.Errorf("start sandbox: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	// It outlives ctx: what runs when the signal comes is still saved.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	box := sandbox.New(sandbox.Config{})
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = box.Serve(ctx, listener) })

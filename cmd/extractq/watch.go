@@ -47,7 +47,7 @@ func watchCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return followAll(c, cfg, svc, f, n)
+			return followAll(c, cfg, f, n)
 		},
 	}
 }
@@ -95,11 +95,11 @@ func watchAll(c *cli.Context, cfg settings, svc *services, account string, accep
 	for _, e := range accepted {
 		f.Watch(account, e.ID)
 	}
-	return followAll(c, cfg, svc, f, len(accepted))
+	return followAll(c, cfg, f, len(accepted))
 }
 
 // followAll prints each extraction of f when it is final.
-func followAll(c *cli.Context, cfg settings, svc *services, f *follower, total int) error {
+func followAll(c *cli.Context, cfg settings, f *follower, total int) error {
 	ctx := c.Context
 	if d := c.Duration("timeout"); d > 0 {
 		var cancel context.CancelFunc
