@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -255,9 +256,7 @@ func (x *Exchange) keep(body []byte, complete bool) {
 
 // Reply sends an answer.
 func (x *Exchange) Reply(r Reply) {
-	for k, v := range r.Header {
-		x.W.Header()[k] = v
-	}
+	maps.Copy(x.W.Header(), r.Header)
 	x.W.WriteHeader(max(r.Status, http.StatusOK))
 	_, _ = io.WriteString(x.W, r.Body)
 }

@@ -3,6 +3,7 @@ package providertest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"sync/atomic"
@@ -170,17 +171,22 @@ type Document struct {
 	opened, closed atomic.Int32
 }
 
-// NewDocument returns a document of n bytes that do not repeat evenly.
+// NewDocument returns a document of n bytes in which no two blocks are alike.
 func NewDocument(n int) *Document {
-	b := make([]byte, n)
+	block := make([]byte, 4099) // a prime, so that no buffer's size divides it
 	x := uint32(2463534242)
-	for i := range b {
+	for i := range block {
 		x ^= x << 13
 		x ^= x >> 17
 		x ^= x << 5
-		b[i] = byte(x)
+		block[i] = byte(x)
 	}
-	return &Document{Size: int64(n), Bytes: b}
+	b := make([]byte, 0, n+len(block))
+	for i := uint32(0); len(b) < n; i++ {
+		binary.LittleEndian.PutUint32(block, i*2654435761)
+		b = append(b, block...)
+	}
+	return &Document{Size: int64(n), Bytes: b[:n]}
 }
 
 // Open is the Body of a submission.

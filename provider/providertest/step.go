@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -16,6 +17,9 @@ type Step struct {
 
 // Do returns a step of its own making.
 func Do(do func(*Exchange)) Step { return Step{times: 1, do: do} }
+
+// Run does the step to one exchange, as a part of another step.
+func (s Step) Run(x *Exchange) { s.do(x) }
 
 // Times repeats a step.
 func (s Step) Times(n int) Step {
@@ -137,9 +141,7 @@ func drop(x *Exchange) {
 func Truncate(r Reply) Step {
 	return Do(func(x *Exchange) {
 		x.Read()
-		for k, v := range r.Header {
-			x.W.Header()[k] = v
-		}
+		maps.Copy(x.W.Header(), r.Header)
 		x.W.Header().Set("Content-Length", strconv.Itoa(len(r.Body)+100))
 		x.W.WriteHeader(max(r.Status, http.StatusOK))
 		_, _ = io.WriteString(x.W, r.Body[:len(r.Body)/2])

@@ -92,6 +92,21 @@ func testSent(t *testing.T, h Harness) {
 			}
 		})
 	}
+	for op, send := range h.sends(t) {
+		t.Run(string(op)+" refused before it was read", func(t *testing.T) {
+			t.Parallel()
+			f, p := h.start(t)
+			f.On(op, Do(func(x *Exchange) { x.Reply(Reply{Status: 401, Body: "Unauthorized"}) }))
+			e := asError(t, send(t.Context(), p, f, NewDocument(16<<20)), opErr(op))
+			kind := extraction.KindUnauthorized
+			if op == OpUpload {
+				kind = extraction.KindUploadGone
+			}
+			if e.Kind != kind || e.Sent {
+				t.Errorf("%v, sent %t; want %s and not sent", e, e.Sent, kind)
+			}
+		})
+	}
 	t.Run("nobody listens", func(t *testing.T) {
 		t.Parallel()
 		f := NewFake(t, h.Dialect)
@@ -123,6 +138,7 @@ func testBodyErrors(t *testing.T, h Harness) {
 			"too short":  {func() *Document { d := NewDocument(1000); d.Size = 1001; return d }, nil},
 			"too long":   {func() *Document { d := NewDocument(1001); d.Size = 1000; return d }, nil},
 			"empty":      {func() *Document { return &Document{Size: 10} }, nil},
+			"no size":    {func() *Document { return &Document{Size: -1} }, nil},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -83,7 +83,7 @@ func New(cfg Config) (*Client, error) {
 // bareKey is the key without the scheme that users copy along with it.
 func bareKey(key string) string {
 	key = strings.TrimSpace(key)
-	if scheme, rest, ok := strings.Cut(key, " "); ok && strings.EqualFold(scheme, "Bearer") {
+	if scheme, rest, _ := strings.Cut(key, " "); strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(rest)
 	}
 	return key

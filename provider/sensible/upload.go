@@ -76,11 +76,14 @@ func (c *Client) Put(ctx context.Context, u extraction.Upload, s extraction.Subm
 	if err != nil {
 		return fail(extraction.KindTransient, redact.Err(fmt.Errorf("open the document: %w", err)))
 	}
-	_, err = c.api.Do(ctx, vendorhttp.Call{
+	answer, err := c.api.Do(ctx, vendorhttp.Call{
 		Op: vendorhttp.OpUpload, Method: http.MethodPut, URL: u.URL, Foreign: true, Submits: true,
 		Body:     vendorhttp.Stream(mediaType(s.ContentType), vendorhttp.Exact(doc, s.Bytes), s.Bytes),
 		Classify: classifyStore, Redact: redact,
 	})
+	if err == nil && !answer.Taken {
+		return answer.Nonsense(errors.New("it came before the document was read"))
+	}
 	return err
 }
 

@@ -25,6 +25,7 @@ type Body struct {
 	read     int64
 	complete bool
 	sealed   bool
+	closed   bool
 	err      error
 }
 
@@ -59,7 +60,7 @@ func (b *Body) attach(req *http.Request) error {
 	}
 	open := func() (io.ReadCloser, error) {
 		b.mu.Lock()
-		b.read, b.complete = 0, false
+		b.read, b.complete, b.closed = 0, false, false
 		b.mu.Unlock()
 		return &tracked{body: b, r: io.NopCloser(bytes.NewReader(b.memory))}, nil
 	}
@@ -98,7 +99,7 @@ func (b *Body) took(n int, err error) (int, error) {
 	switch {
 	case err == nil, err == io.EOF: //nolint:errorlint // a wrapped EOF is a failure, not the end
 		b.complete = b.complete || b.read >= b.length
-	case b.err == nil:
+	case b.err == nil && !b.closed:
 		b.err = err
 	}
 	return n, err
@@ -118,5 +119,18 @@ func (t *tracked) Read(p []byte) (int, error) {
 	return t.body.took(n, err)
 }
 
-// Close implements io.Closer.
-func (t *tracked) Close() error { return t.r.Close() }
+// Close implements io.Closer. A transport that gives up closes the body under
+// its own reader; that reader's error is not why the request failed.
+func (t *tracked) Close() error {
+	t.body.mu.Lock()
+	t.body.closed = true
+	t.body.mu.Unlock()
+	return t.r.Close()
+}
+
+// discard closes a body that no request took.
+func (b *Body) discard() {
+	if b.stream != nil {
+		_ = b.stream.Close()
+	}
+}

@@ -85,6 +85,24 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
+// TestBodyClosed: what a reader says after the transport has closed it is not
+// why the request failed; what it says before is.
+func TestBodyClosed(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for _, first := range []bool{true, false} {
+		b := Stream("", io.NopCloser(iotest.ErrReader(broken)), 5)
+		transport := &tracked{body: b, r: b.stream}
+		if !first {
+			_ = transport.Close()
+		}
+		_, _ = transport.Read(make([]byte, 1))
+		if got := b.failure(); errors.Is(got, broken) != first {
+			t.Errorf("read before close %t: failure %v", first, got)
+		}
+	}
+}
+
 func TestBodyComplete(t *testing.T) {
 	t.Parallel()
 	b := Stream("", io.NopCloser(bytes.NewReader(make([]byte, 100))), 100)

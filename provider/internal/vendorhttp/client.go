@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -128,6 +129,8 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Taken reports that the request's body was read to its end.
+	Taken bool
 
 	op     string
 	sent   bool
@@ -146,6 +149,9 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	}
 	req, err := c.request(ctx, call)
 	if err != nil {
+		if call.Body != nil {
+			call.Body.discard()
+		}
 		return Answer{}, call.failed(ctx, err)
 	}
 	hc := c.stay
@@ -166,7 +172,8 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	}
 	return Answer{
 		Status: resp.StatusCode, Header: resp.Header, Body: body,
-		op: call.Op, sent: call.sent(), redact: call.Redact,
+		Taken: call.Body == nil || call.Body.seal(),
+		op:    call.Op, sent: call.sent(), redact: call.Redact,
 	}, nil
 }
 
@@ -175,9 +182,7 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	if err != nil {
 		return nil, errors.New("the request URL is not valid")
 	}
-	for k, v := range call.Header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, call.Header)
 	req.Header.Set("User-Agent", c.userAgent)
 	if !call.Foreign {
 		req.Header.Set("Accept", "application/json")

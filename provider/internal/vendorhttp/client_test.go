@@ -1,12 +1,17 @@
 package vendorhttp
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
+
+	"github.com/extractq/extractq/extraction"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -78,6 +83,47 @@ func TestReadSuccess(t *testing.T) {
 	}
 	if _, err := readSuccess(strings.NewReader("123456"), 5); !errors.Is(err, errTooLong) {
 		t.Errorf("6 of 5 bytes: %v, want %v", err, errTooLong)
+	}
+}
+
+// TestHTTP2 looks at what counts as sent where the transport is another one.
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	got := make(chan error, 1)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		got <- err
+		panic(http.ErrAbortHandler)
+	}))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	c, err := New(Config{BaseURL: srv.URL, HTTP: srv.Client(), Authorization: "Bearer " + key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lapsed := errors.New("the lease has lapsed")
+	for name, tt := range map[string]struct {
+		end  io.Reader
+		sent bool
+	}{
+		"lost":   {strings.NewReader(""), true},
+		"lapsed": {iotest.ErrReader(lapsed), false},
+	} {
+		doc := io.NopCloser(io.MultiReader(bytes.NewReader(make([]byte, 1<<20)), tt.end))
+		_, err := c.Do(t.Context(), Call{
+			Op: OpSubmit, Method: http.MethodPost, URL: srv.URL, Submits: true, Body: Stream("", Exact(doc, 1<<20), 1<<20),
+		})
+		e, ok := errors.AsType[*extraction.Error](err)
+		if !ok || e.Kind != extraction.KindTransient || e.Sent != tt.sent || errors.Is(err, lapsed) == tt.sent {
+			t.Errorf("%s: %v, want transient, sent %t", name, err, tt.sent)
+		}
+		if strings.Contains(err.Error(), "read the document: the lease has lapsed") == tt.sent {
+			t.Errorf("%s: %v does not say whose fault it was", name, err)
+		}
+		if arrived := <-got == nil; arrived != tt.sent {
+			t.Errorf("%s: arrived %t, want %t", name, arrived, tt.sent)
+		}
 	}
 }
 

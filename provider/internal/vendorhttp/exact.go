@@ -16,7 +16,11 @@ var (
 // until r's end is seen, so that a document which turns out longer, or whose
 // reader fails at the very end, is never sent complete.
 func Exact(r io.ReadCloser, n int64) io.ReadCloser {
-	return &exact{r: r, left: n, size: n}
+	x := &exact{r: r, left: n, size: n}
+	if n < 0 {
+		x.left, x.err = 0, fmt.Errorf("the document's announced size is %d", n)
+	}
+	return x
 }
 
 type exact struct {
@@ -43,7 +47,7 @@ func (x *exact) Read(p []byte) (int, error) {
 		x.left -= int64(n)
 	}
 	switch {
-	case err != nil && err != io.EOF:
+	case err != nil && err != io.EOF: //nolint:errorlint // a wrapped EOF is a failure, not the end
 		x.err = err
 		return 0, x.err
 	case err != nil && x.left > 0:

@@ -37,7 +37,11 @@ func (call Call) cutShort(ctx context.Context, status int, err error) error {
 func (call Call) cause(ctx context.Context, err error) error {
 	if call.Body != nil {
 		if bad := call.Body.failure(); bad != nil {
-			return call.Redact.Err(fmt.Errorf("read the document: %w", bad))
+			bad = fmt.Errorf("read the document: %w", bad)
+			if ctx.Err() != nil && !errors.Is(bad, ctx.Err()) {
+				bad = fmt.Errorf("%w: %w", ctx.Err(), bad)
+			}
+			return call.Redact.Err(bad)
 		}
 	}
 	if ctx.Err() != nil {

@@ -86,6 +86,23 @@ func TestVendor(t *testing.T) {
 	}
 }
 
+// TestWithURL: the parameters of a signed URL may have any names.
+func TestWithURL(t *testing.T) {
+	t.Parallel()
+	signed := "https://store.example/doc?v=1&h=abc%2Fdef0123456789&e=1783370000"
+	r := NewRedactor(key).WithURL(signed)
+	for _, said := range []string{
+		"v=1&h=abc%2Fdef0123456789&e=1783370000", "bad hash abc%2Fdef0123456789", "bad hash abc/def0123456789", key,
+	} {
+		if got := r.Text(said); strings.Contains(got, "def0123456789") || strings.Contains(got, key) {
+			t.Errorf("Text(%q) = %q", said, got)
+		}
+	}
+	if got := r.Text("version 1 of https://store.example/doc"); got != "version 1 of https://store.example/doc" {
+		t.Errorf("a harmless text became %q", got)
+	}
+}
+
 func TestNumericKeyInJSON(t *testing.T) {
 	t.Parallel()
 	got := NewRedactor("1234567890").Vendor([]byte(`{"n":1234567890}`), false)
