@@ -17,7 +17,7 @@ const tokenLength = 26
 // that a submission whose answer was lost can be found in the vendor's lists.
 func TokenName(name, id string) string {
 	ext := path.Ext(name)
-	if len(ext) > 16 {
+	if len(ext) > 16 || strings.Contains(ext, "~") { // "1040.pdf~" would hide the id.
 		ext = ""
 	}
 	stem := strings.TrimSuffix(name, ext)

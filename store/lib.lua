@@ -6,6 +6,8 @@ local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH, COUNTS =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
+-- An attempt without a name would pass for the holder of what nobody holds.
+if ARGV[2] == '' then return {'stale'} end
 local FINAL = {SUCCESS = true, ERROR = true, EXPIRED = true, CANCELED = true}
 
 local function get(field) return redis.call('HGET', R, field) or '' end

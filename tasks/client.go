@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -11,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
@@ -86,6 +88,11 @@ func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extractio
 	}
 	if s.ID == "" {
 		s.ID = store.NewID()
+	} else if _, err := c.records.Get(ctx, s.Account, s.ID); !errors.Is(err, store.ErrNotFound) {
+		if err == nil { // A repeated submission must not touch the document of the first.
+			err = fmt.Errorf("submit %s: %w", s.ID, store.ErrExists)
+		}
+		return extraction.Extraction{}, err
 	}
 	in := store.Input{
 		ID: s.ID, Account: s.Account, Provider: s.Provider, Type: s.Type, Types: s.Types,
@@ -146,6 +153,8 @@ func (s Submission) Validate() error {
 	switch {
 	case !store.ValidAccount(s.Account):
 		return invalid("account %q is not a name of 1 to 40 characters a-z, 0-9 and -", s.Account)
+	case s.ID != "" && !validID(s.ID):
+		return invalid("id %q is not a ULID", s.ID)
 	case s.Provider == "":
 		return invalid("the account's provider is missing")
 	case s.Type == "" && len(s.Types) == 0:
@@ -166,9 +175,16 @@ func (s Submission) Validate() error {
 	return invalid("priority %q is neither normal nor bulk", s.Priority)
 }
 
+// validID reports whether an id is a ULID as NewID makes them: it names files,
+// and the vendor's name of a document carries it.
+func validID(id string) bool {
+	u, err := ulid.ParseStrict(id)
+	return err == nil && u.String() == id
+}
+
 // label reports whether a customer or batch is empty or well formed.
 func label(s string) bool {
-	if utf8.RuneCountInString(s) > maxLabel {
+	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > maxLabel {
 		return false
 	}
 	for _, r := range s {

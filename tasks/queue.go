@@ -111,7 +111,8 @@ func (q *Queue) SetPaused(account string, submits, polls bool) error {
 // Paused reports whether an account's submissions are shown as paused.
 func (q *Queue) Paused(account string) (bool, error) {
 	info, err := q.inspector.GetQueueInfo(SubmitQueue(account))
-	if errors.Is(err, asynq.ErrQueueNotFound) {
+	// asynq has no exported error here for a queue that was never used.
+	if err != nil && strings.HasSuffix(err.Error(), "does not exist") {
 		return false, nil
 	}
 	if err != nil {

@@ -90,6 +90,9 @@ func DecodeReconcile(t *asynq.Task) (Reconcile, error) {
 	if err := json.Unmarshal(t.Payload(), &p); err != nil {
 		return p, fmt.Errorf("decode payload of %s: %w", t.Type(), err)
 	}
+	if p.Version > payloadVersion {
+		return p, fmt.Errorf("%w: payload version %d, this binary knows %d", ErrNewer, p.Version, payloadVersion)
+	}
 	return p, nil
 }
 

@@ -1,0 +1,133 @@
+package scheduler
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/tasks"
+)
+
+// Several schedulers that see the same slots give one run for each account and
+// slot, also when the run is over before the last of them asks.
+func TestOneRunPerSlot(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	accounts := []string{"a", "b"}
+	var mu sync.Mutex
+	runs := map[string]int{}
+	server := asynq.NewServerFromRedisClient(rdb, asynq.Config{
+		Concurrency: 4, Queues: map[string]int{tasks.SystemQueue: 1}, TaskCheckInterval: 5 * time.Millisecond, LogLevel: asynq.FatalLevel,
+	})
+	count := func() (n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range runs {
+			n += c
+		}
+		return n
+	}
+	err := server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
+		p, err := tasks.DecodeReconcile(task)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		runs[p.Account]++
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+	const schedulers, slots = 4, 3
+	begin := time.Unix(1_800_000_000, 0)
+	for slot := range slots {
+		for i := range schedulers {
+			s := New(Config{Redis: rdb, Accounts: accounts, Logger: slog.New(slog.DiscardHandler)})
+			// Each looks at its own moment of the slot.
+			if err := s.runOnce(t.Context(), begin.Add(time.Duration(slot)*Interval+time.Duration(i)*Interval/schedulers)); err != nil {
+				t.Fatal(err)
+			}
+			want := (slot + 1) * len(accounts)
+			await(t, "the run of the slot", func() bool { return count() >= want })
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, a := range accounts {
+		if runs[a] != slots {
+			t.Errorf("%d runs for %s, want %d", runs[a], a, slots)
+		}
+	}
+}
+
+func await(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(20 * time.Second)
+	for !cond() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("waited 20 s for %s", what)
+		}
+	}
+}
+
+// Run ticks at once, goes on over trouble, and ends with its context.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	var out lockedBuffer
+	s := New(Config{Redis: rdb, Accounts: []string{"a"}, Logger: slog.New(slog.NewTextHandler(&out, nil))})
+	if err := rdb.Set(t.Context(), "asynq:queues", "not a set", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	await(t, "the warning", func() bool { return out.contains("tick not enqueued") })
+	if err := rdb.Del(t.Context(), "asynq:queues").Err(); err != nil {
+		t.Fatal(err)
+	}
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+	await(t, "the next tick", func() bool {
+		info, err := inspector.GetQueueInfo(tasks.SystemQueue)
+		return err == nil && info.Size > 0
+	})
+	cancel()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Run does not end with its context")
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) contains(s string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Contains(l.b.Bytes(), []byte(s))
+}
