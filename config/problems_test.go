@@ -23,7 +23,7 @@ func TestLoadNamesFileLineAndKey(t *testing.T) {
 		"two documents":   {"worker:\n---\nworker:\n", `3: want one YAML document, found several`},
 		"syntax":          {"worker:\n  concurrency: [3", `2: sequence end token ']' not found`},
 		"no anchor":       {"worker: *w", `1: worker: want keys with values`},
-		"endless anchor":  {"accounts:\n  a: &a\n    <<: *a\n    provider: sandbox", `2: accounts.a: want keys with values`},
+		"endless anchor":  {"accounts:\n  a: &a\n    <<: *a\n    provider: sandbox", `2: accounts.a: merges too much`},
 		"after a block":   {"api:\r\n  max_document: |\r\n    1MiB\r\n  x: 1\r\n", `4: api.x: unknown key; the keys here are listen, public_url, max_document, keys`},
 
 		"number":         {"worker: {concurrency: 0}", `1: worker.concurrency: want a whole number from 1 to 1024`},

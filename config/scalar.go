@@ -35,7 +35,7 @@ func readList[T any](s *section, key string, dst *[]T, parse func(string) (T, er
 	if !ok {
 		return
 	}
-	n := s.file.plain(e.node, 0)
+	n := s.file.plain(e.node)
 	if _, ok := n.(*ast.NullNode); ok {
 		return
 	}
@@ -62,7 +62,7 @@ func readList[T any](s *section, key string, dst *[]T, parse func(string) (T, er
 // scalar is a value as text, references replaced.
 func (s *section) scalar(e entry, name string) (string, bool) {
 	var text string
-	switch n := s.file.plain(e.node, 0).(type) {
+	switch n := s.file.plain(e.node).(type) {
 	case *ast.NullNode:
 		return "", false
 	case *ast.StringNode:

@@ -12,8 +12,9 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// maxDepth bounds aliases of aliases, which YAML lets point at themselves.
-const maxDepth = 20
+// maxAliases bounds the aliases and merges of one value, which YAML lets point at
+// themselves.
+const maxAliases = 50
 
 // Problem is one thing that is wrong with the configuration.
 type Problem struct {
@@ -111,8 +112,8 @@ func (a anchors) Visit(n ast.Node) ast.Visitor {
 }
 
 // plain strips anchors and tags, and follows aliases.
-func (f *file) plain(n ast.Node, depth int) ast.Node {
-	for ; depth < maxDepth; depth++ {
+func (f *file) plain(n ast.Node) ast.Node {
+	for range maxAliases {
 		switch v := n.(type) {
 		case *ast.AnchorNode:
 			n = v.Value
@@ -146,46 +147,45 @@ type entry struct {
 
 func (f *file) section(path string, line int, n ast.Node) section {
 	s := section{file: f, path: path, line: line}
-	s.add(n, 0)
+	merges := s.add(f.plain(n), false)
+	for i := 0; i < len(merges); i++ {
+		if i == maxAliases {
+			f.report(line, path, errors.New("merges too much"))
+			break
+		}
+		if list, ok := f.plain(merges[i]).(*ast.SequenceNode); ok {
+			merges = slices.Insert(merges, i+1, list.Values...)
+			continue
+		}
+		merges = slices.Insert(merges, i+1, s.add(f.plain(merges[i]), true)...)
+	}
 	return s
 }
 
-// add takes the entries of a mapping; of merged mappings (<<) those the section
-// does not have itself.
-func (s *section) add(n ast.Node, depth int) {
-	n = s.file.plain(n, depth)
+// add takes the entries of a mapping, when merging (<<) those that the section
+// does not have yet, and returns what the mapping merges itself.
+func (s *section) add(n ast.Node, merging bool) (merges []ast.Node) {
 	if _, ok := n.(*ast.NullNode); ok {
-		return
-	}
-	if list, ok := n.(*ast.SequenceNode); ok && depth > 0 {
-		for _, n := range list.Values {
-			s.add(n, depth+1)
-		}
-		return
+		return nil
 	}
 	m, ok := n.(ast.MapNode)
-	if !ok || depth > maxDepth {
+	if !ok {
 		s.file.report(s.line, s.path, errors.New("want keys with values"))
-		return
+		return nil
 	}
-	var merged []ast.Node
 	for it := m.MapRange(); it.Next(); {
 		if it.Key().IsMergeKey() {
-			merged = append(merged, it.Value())
+			merges = append(merges, it.Value())
 			continue
 		}
 		e := entry{key: keyText(it.Key()), line: it.Key().GetToken().Position.Line, node: it.Value()}
-		if _, twice := s.entry(e.key); twice {
-			if depth == 0 {
-				s.file.report(e.line, s.name(e.key), errors.New("is there twice"))
-			}
-			continue
+		if _, twice := s.entry(e.key); !twice {
+			s.entries = append(s.entries, e)
+		} else if !merging {
+			s.file.report(e.line, s.name(e.key), errors.New("is there twice"))
 		}
-		s.entries = append(s.entries, e)
 	}
-	for _, n := range merged {
-		s.add(n, depth+1)
-	}
+	return merges
 }
 
 func keyText(n ast.MapKeyNode) string {

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -49,5 +50,11 @@ func lockWait(ctx context.Context, path string, m mode) (*fileLock, error) {
 	}
 }
 
-// release closes the file. That ends the lock unless a child has the file too.
-func (l *fileLock) release() error { return l.file.Close() }
+// release ends the lock, also for children that have the file: any child has
+// it between its fork and its exec.
+func (l *fileLock) release() error {
+	return errors.Join(unlock(l.file), l.file.Close())
+}
+
+// leave closes the file and leaves the lock to the child that inherited it.
+func (l *fileLock) leave() error { return l.file.Close() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -33,9 +34,15 @@ func (p place) look(ctx context.Context) (state, string) {
 }
 
 func ping(ctx context.Context, socket string) state {
+	// Most often there is no server, and the client would log that.
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return silent
+	}
+	_ = conn.Close()
 	c := client(socket)
 	defer func() { _ = c.Close() }()
-	err := c.Ping(ctx).Err()
+	err = c.Ping(ctx).Err()
 	switch {
 	case err == nil:
 		return answering

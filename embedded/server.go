@@ -202,5 +202,5 @@ func (s *server) stop() error {
 // the supervisor returns when the server ends, or with this process.
 func (s *server) leave() error {
 	s.end()
-	return s.lock.release()
+	return s.lock.leave()
 }

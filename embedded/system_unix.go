@@ -28,6 +28,8 @@ func flock(f *os.File, m mode) (bool, error) {
 	}
 }
 
+func unlock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
+
 // apart puts a child into a session of its own, so that neither Ctrl-C nor a
 // closed terminal ends it before extractq has saved.
 func apart() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -9,6 +9,7 @@ package redistest
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -161,7 +162,10 @@ func (s *Server) await(p *process) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := c.Ping(ctx).Err()
+		err := dial(ctx, s.socket) // The client would log that there is nobody.
+		if err == nil {
+			err = c.Ping(ctx).Err()
+		}
 		if err == nil {
 			return nil
 		}
@@ -173,6 +177,14 @@ func (s *Server) await(p *process) error {
 		case <-tick.C:
 		}
 	}
+}
+
+func dial(ctx context.Context, socket string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 func (s *Server) log() []byte {

@@ -1,0 +1,58 @@
+# The commands of this repository. "make" alone lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+LINT := go tool -modfile=tools/go.mod golangci-lint
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# How long each fuzz test runs, and which benchmarks.
+FUZZTIME ?= 10s
+BENCH ?= .
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+.PHONY: build
+build: ## Build ./extractq
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o extractq ./cmd/extractq
+
+.PHONY: demo
+demo: build ## Extract the examples with the local sandbox: no account, no Redis
+	./extractq run --provider sandbox --type tax_forms --out out examples
+
+# A test that needs Redis fails without one (CI=true) instead of being skipped.
+.PHONY: test
+test: ## Run all tests with a real Redis and the race detector
+	@tools/need gcc redis-server
+	CI=true go test -race -shuffle=on -count=1 ./...
+
+.PHONY: check
+check: ## Check everything else: modules, format, vet, lint; says how to fix it
+	@tools/check
+
+.PHONY: lint
+lint: ## Run the linters
+	$(LINT) run ./...
+
+.PHONY: fmt
+fmt: ## Format the code, modernize it, tidy the modules
+	go mod tidy
+	go -C tools mod tidy
+	go fix ./...
+	$(LINT) fmt
+
+.PHONY: generate
+generate: ## Write the generated files again
+	go generate ./...
+
+.PHONY: bench
+bench: ## Run the benchmarks (BENCH=pattern)
+	@tools/need redis-server
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz test for a while (FUZZTIME=10s each)
+	@tools/fuzz $(FUZZTIME)
