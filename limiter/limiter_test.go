@@ -37,20 +37,9 @@ func now(t testing.TB, rdb *redis.Client) time.Time {
 	return at
 }
 
-// tat is the moment from which the next call is within the rate. It is what an
-// admission reserves up to, whatever the clock of the test does meanwhile.
-func tat(t testing.TB, rdb *redis.Client) int64 {
-	t.Helper()
-	n, err := rdb.HGet(t.Context(), accountKeys("acme").limits(), "tat").Int64()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // reserve admits one call and returns the moment it was given, in microseconds
 // of Redis's clock. A transaction reads the reservation with the admission.
-func reserve(t testing.TB, l *Limiter, rdb *redis.Client, op Op, rate float64, interval int64) (int64, bool) {
+func reserve(t testing.TB, rdb *redis.Client, op Op, rate float64, interval int64) (int64, bool) {
 	t.Helper()
 	k := accountKeys("acme")
 	var verdict *redis.Cmd
@@ -79,7 +68,7 @@ func reserve(t testing.TB, l *Limiter, rdb *redis.Client, op Op, rate float64, i
 func TestRate(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{3, 50, 400} {
-		l, rdb := newLimiter(t)
+		_, rdb := newLimiter(t)
 		interval := int64(1e6/rate*headroom) + 1
 		var mu sync.Mutex
 		var moments []int64
@@ -89,7 +78,7 @@ func TestRate(t *testing.T) {
 			op := []Op{OpSubmit, OpPoll, OpReady}[i%3]
 			wg.Go(func() {
 				for {
-					at, ok := reserve(t, l, rdb, op, rate, interval)
+					at, ok := reserve(t, rdb, op, rate, interval)
 					if ok {
 						mu.Lock()
 						moments = append(moments, at)
@@ -326,6 +315,30 @@ func TestOperatorPauseStays(t *testing.T) {
 	}
 }
 
+// Lifting ends the pause it is about, and none that came meanwhile.
+func TestLift(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ paused, lifted, want Reason }{
+		{Unavailable, Unavailable, Active},
+		{Unavailable, Quota, Unavailable},
+		{Operator, Unavailable, Operator},
+		{Active, Unavailable, Active},
+	} {
+		l, _ := newLimiter(t)
+		if tt.paused != Active {
+			if _, err := l.Pause(t.Context(), "acme", tt.paused, "", ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Lift(t.Context(), "acme", tt.lifted); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := l.State(t.Context(), "acme"); err != nil || s.Reason != tt.want {
+			t.Errorf("%q lifted as %q: %q, %v, want %q", tt.paused, tt.lifted, s.Reason, err, tt.want)
+		}
+	}
+}
+
 func TestProbed(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[Reason][]time.Duration{
@@ -423,6 +436,7 @@ func TestRedisAway(t *testing.T) {
 		"Pause":  func() error { _, err := l.Pause(ctx, "acme", Quota, "", ""); return err },
 		"Probed": func() error { return l.Probed(ctx, "acme", State{}, "", "") },
 		"Resume": func() error { return l.Resume(ctx, "acme") },
+		"Lift":   func() error { return l.Lift(ctx, "acme", Quota) },
 		"Report": func() error { _, err := l.Report(ctx, "acme", "a", true); return err },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {

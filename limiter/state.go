@@ -132,6 +132,22 @@ func (l *Limiter) Resume(ctx context.Context, account string) error {
 	return nil
 }
 
+// Lift makes an account active that is paused for one reason. A pause for
+// another one, as an operator's that came meanwhile, stays.
+func (l *Limiter) Lift(ctx context.Context, account string, r Reason) error {
+	k := accountKeys(account)
+	if err := lift.Run(ctx, l.rdb, []string{k.state(), k.failing()}, string(r)).Err(); err != nil {
+		return fmt.Errorf("lift pause of %s: %w", account, err)
+	}
+	return nil
+}
+
+var lift = redis.NewScript(`
+if redis.call('HGET', KEYS[1], 'reason') ~= ARGV[1] then return 0 end
+redis.call('HDEL', KEYS[1], 'reason', 'since', 'probe_at', 'probes', 'key', 'message')
+redis.call('DEL', KEYS[2])
+return 1`)
+
 // The row of failures that makes an account unavailable.
 const (
 	unavailableFailures = 5

@@ -39,17 +39,18 @@ func Next(elapsed, price, deadline time.Duration) time.Duration {
 		root := math.Sqrt(2 * price.Seconds() * elapsed.Seconds())
 		gap = min(max(time.Duration(root*float64(time.Second)), minGap), maxGap)
 	}
-	if left := deadline - elapsed; left > 0 && left < gap+minGap {
-		gap = left
-	}
 	// The queue's grid is whole seconds and fires up to one early.
-	return gap.Truncate(time.Second) + roundUp(gap)
+	gap = roundUp(gap)
+	if left := deadline - elapsed; left > 0 && left < gap+minGap {
+		gap = roundUp(left)
+	}
+	return gap
 }
 
-// roundUp is one second where gap is not whole.
+// roundUp is the next whole second.
 func roundUp(gap time.Duration) time.Duration {
 	if gap%time.Second == 0 {
-		return 0
+		return gap
 	}
-	return time.Second
+	return gap.Truncate(time.Second) + time.Second
 }

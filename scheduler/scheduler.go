@@ -30,11 +30,12 @@ type Config struct {
 type Scheduler struct {
 	cfg   Config
 	queue *tasks.Queue
+	last  map[string]int64 // The slot enqueued last, by account.
 }
 
 // New returns a scheduler. It makes no connection before Run.
 func New(cfg Config) *Scheduler {
-	return &Scheduler{cfg: cfg, queue: tasks.NewQueue(cfg.Redis)}
+	return &Scheduler{cfg: cfg, queue: tasks.NewQueue(cfg.Redis), last: map[string]int64{}}
 }
 
 // Run ticks until ctx ends. A tick that fails is logged and the next one tries
@@ -54,13 +55,22 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 }
 
-// runOnce enqueues the slot that now falls into.
+// runOnce enqueues the slot that now falls into. An account whose last tick
+// still waits gets none: with no worker running they would pile up.
 func (s *Scheduler) runOnce(ctx context.Context, now time.Time) error {
 	slot := now.UnixMilli() / Interval.Milliseconds()
 	for _, account := range s.cfg.Accounts {
+		waits, err := s.queue.ReconcileWaits(account, s.last[account])
+		if err != nil {
+			return err
+		}
+		if waits {
+			continue
+		}
 		if err := s.queue.Reconcile(ctx, account, slot, Interval); err != nil {
 			return err
 		}
+		s.last[account] = slot
 	}
 	return nil
 }

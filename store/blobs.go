@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -96,13 +97,16 @@ func (b *Blobs) OpenDocument(ctx context.Context, id string) (io.ReadCloser, err
 	return r, nil
 }
 
+// ErrEncode is returned for a result that has no JSON form.
+var ErrEncode = errors.New("result has no JSON form")
+
 // PutResult stores a result under ID/SEQ and returns once it is durable.
 func (b *Blobs) PutResult(ctx context.Context, id string, seq int64, result *extraction.Result) error {
-	pr, pw := io.Pipe()
-	go func() { pw.CloseWithError(json.NewEncoder(pw).Encode(result)) }()
-	err := b.put(ctx, resultKey(id, seq), pr)
-	_ = pr.CloseWithError(err) // Ends the encoder where the store gave up early.
+	body, err := json.Marshal(result)
 	if err != nil {
+		return fmt.Errorf("store result: %w: %w", ErrEncode, err)
+	}
+	if err := b.put(ctx, resultKey(id, seq), bytes.NewReader(body)); err != nil {
 		return fmt.Errorf("store result: %w", err)
 	}
 	return nil

@@ -55,7 +55,7 @@ func (r *rig) create() Fence {
 // begin takes the lease of f's step.
 func (r *rig) begin(f Fence) Lease {
 	r.t.Helper()
-	l, err := r.s.Begin(r.t.Context(), f, testLease, 100)
+	l, err := r.s.Begin(r.t.Context(), f, testLease, 1<<30)
 	if err != nil {
 		r.t.Fatalf("Begin: %v", err)
 	}

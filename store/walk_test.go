@@ -211,7 +211,7 @@ func (w *walk) hint(rt *rapid.T) {
 	}
 }
 
-func (w *walk) getRecord(f Fence) Record { return w.rig.get(f) }
+func (w *walk) getRecord(f Fence) Record { return w.get(f) }
 
 // check is what must hold at every moment.
 func (w *walk) check() {

@@ -74,7 +74,18 @@ func (q *Queue) Presence(account, id string, step extraction.Step, seq int64) (P
 	if step == extraction.StepPoll {
 		queue = PollQueue(account)
 	}
-	info, err := q.inspector.GetTaskInfo(queue, TaskID(id, seq))
+	return q.presence(queue, TaskID(id, seq))
+}
+
+// ReconcileWaits reports whether the tick of an account and slot has not been
+// taken up yet.
+func (q *Queue) ReconcileWaits(account string, slot int64) (bool, error) {
+	p, err := q.presence(SystemQueue, reconcileID(account, slot))
+	return p == Waiting, err
+}
+
+func (q *Queue) presence(queue, id string) (Presence, error) {
+	info, err := q.inspector.GetTaskInfo(queue, id)
 	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
 		return Absent, nil
 	}

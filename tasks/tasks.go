@@ -139,9 +139,13 @@ func NewReconcile(account string, slot int64, interval time.Duration) (*asynq.Ta
 	}
 	return asynq.NewTask(TypeReconcile, body), []asynq.Option{
 		asynq.Queue(SystemQueue),
-		asynq.TaskID("reconcile:" + account + ":" + strconv.FormatInt(slot, 10)),
+		asynq.TaskID(reconcileID(account, slot)),
 		asynq.MaxRetry(0),
 		asynq.Timeout(reconcileTimeout),
 		asynq.Retention(max(2*interval, 2*time.Second)),
 	}
+}
+
+func reconcileID(account string, slot int64) string {
+	return "reconcile:" + account + ":" + strconv.FormatInt(slot, 10)
 }

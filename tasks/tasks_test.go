@@ -36,13 +36,17 @@ func TestPayloadShape(t *testing.T) {
 		kind string
 		body string
 	}{
-		{"submit", func() (*asynq.Task, []asynq.Option) { return newStep(extraction.StepSubmit, For(record(), 7), at) }, "extraction:submit",
-			`{"v":1,"id":"01JD8Z3V5K7M9N0P2Q4R6S8T0W","account":"acme","seq":7,"type":"tax_forms","customer":"c1","batch":"b1","polls":3,"vendor_status":"WAITINGforJane"}`},
+		{
+			"submit", func() (*asynq.Task, []asynq.Option) { return newStep(extraction.StepSubmit, For(record(), 7), at) }, "extraction:submit",
+			`{"v":1,"id":"01JD8Z3V5K7M9N0P2Q4R6S8T0W","account":"acme","seq":7,"type":"tax_forms","customer":"c1","batch":"b1","polls":3,"vendor_status":"WAITINGforJane"}`,
+		},
 		{"poll", func() (*asynq.Task, []asynq.Option) {
 			return newStep(extraction.StepPoll, For(store.Record{Input: store.Input{ID: "I", Account: "a"}}, 2), at)
 		}, "extraction:poll", `{"v":1,"id":"I","account":"a","seq":2}`},
-		{"reconcile", func() (*asynq.Task, []asynq.Option) { return NewReconcile("acme", 5, time.Second) }, "system:reconcile",
-			`{"v":1,"account":"acme"}`},
+		{
+			"reconcile", func() (*asynq.Task, []asynq.Option) { return NewReconcile("acme", 5, time.Second) }, "system:reconcile",
+			`{"v":1,"account":"acme"}`,
+		},
 	} {
 		task, _ := tt.task()
 		if task.Type() != tt.kind || string(task.Payload()) != tt.body {

@@ -50,11 +50,19 @@ func (w *Worker) probe(ctx context.Context, a *account, s limiter.State) (limite
 	if err := sleep(ctx, admission.Wait); err != nil {
 		return s, err
 	}
+	// The next probe is planned before this one, which may hang for longer than a
+	// tick: a paused account gets one call.
+	if err := w.limiter.Probed(ctx, a.Name, s, a.Key, s.Message); err != nil {
+		return s, err
+	}
 	call, cancel := context.WithTimeoutCause(ctx, pollCall, errors.New("no answer to the probe"))
 	defer cancel()
 	if err := a.Provider.Probe(call); err != nil {
 		return s, w.limiter.Probed(ctx, a.Name, s, a.Key, err.Error())
 	}
 	w.log.InfoContext(ctx, "account resumed", slog.String("account", a.Name), slog.String("reason", string(s.Reason)))
-	return limiter.State{}, w.limiter.Resume(ctx, a.Name)
+	if err := w.limiter.Lift(ctx, a.Name, s.Reason); err != nil {
+		return s, err
+	}
+	return w.limiter.State(ctx, a.Name) // An operator may have paused it meanwhile.
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -54,6 +55,11 @@ func (s *step) settle(out extraction.Outcome, c *store.Change) error {
 	}
 	switch out.Status {
 	case extraction.StatusSuccess:
+		if out.Result == nil {
+			return s.trouble(&extraction.Error{
+				Op: "poll", Kind: extraction.KindTransient, Err: errors.New("the vendor gave no result"),
+			}, limiter.OpPoll, c)
+		}
 		return s.success(out, c)
 	case extraction.StatusError, extraction.StatusExpired, extraction.StatusCanceled:
 		f := out.Failure
@@ -83,12 +89,12 @@ func (s *step) notYet(c *store.Change) error {
 func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	ctx, cancel := s.saving()
 	defer cancel()
-	result := out.Result
-	if result == nil {
-		result = extraction.NewResult(nil)
-	}
-	if err := s.w.cfg.Blobs.PutResult(ctx, s.rec.ID, s.fence.Seq, result); err != nil {
-		return err
+	if err := s.w.cfg.Blobs.PutResult(ctx, s.rec.ID, s.fence.Seq, out.Result); err != nil {
+		if errors.Is(err, store.ErrEncode) { // No repetition can mend that.
+			return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeInternal,
+				"the result cannot be stored: "+err.Error(), nil), c)
+		}
+		return s.storeFails(err, c)
 	}
 	_, err := s.w.records.Finish(ctx, s.fence, out.Status, s.w.kept(out.Status), c.Result(s.fence.Seq))
 	if err == nil {

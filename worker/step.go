@@ -96,7 +96,7 @@ func nothingToDo(err error) error {
 // Redis or a panic, ends the heartbeat and writes the attempt's log line.
 func (s *step) close(ctx context.Context) {
 	if !s.ended {
-		_ = s.again(s.kind, time.Second, extraction.BecauseRetry, nil) // Its lease lapses otherwise.
+		_ = s.again(s.kind, interruptedRetry, extraction.BecauseRetry, nil) // Its lease lapses otherwise.
 		s.outcome = "interrupted"
 	}
 	s.stop()
@@ -105,6 +105,9 @@ func (s *step) close(ctx context.Context) {
 		slog.String("step", string(s.kind)), slog.Int64("seq", s.fence.Seq),
 		slog.String("outcome", s.outcome), slog.Duration("duration", time.Since(s.began)))
 }
+
+// interruptedRetry spaces attempts that end in trouble with Redis or a panic.
+const interruptedRetry = 5 * time.Second
 
 // now is Redis's time, carried on by the local clock.
 func (s *step) now() time.Time { return s.redisNow.Add(time.Since(s.began)) }
@@ -145,10 +148,19 @@ func (s *step) admit(op limiter.Op) (bool, error) {
 	case limiter.Go:
 		return true, sleep(s.ctx, a.Wait)
 	case limiter.Paused:
-		return false, s.again(s.kind, a.Wait, extraction.BecauseAccountPaused, nil)
+		return false, s.again(s.kind, a.Wait, extraction.BecauseAccountPaused, s.notBegun())
 	case limiter.Later:
 	}
-	return false, s.again(s.kind, a.Wait, extraction.BecauseRate, nil)
+	return false, s.again(s.kind, a.Wait, extraction.BecauseRate, s.notBegun())
+}
+
+// notBegun takes back what a dead worker's attempt left, where it cost nothing:
+// while the step waits, its slot is free for others.
+func (s *step) notBegun() *store.Change {
+	if s.rec.Phase != store.PhaseSending {
+		return nil
+	}
+	return new(store.Change).Phase(store.PhaseNone)
 }
 
 // sleep waits for d or until ctx ends.
@@ -194,11 +206,14 @@ func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Ch
 	return nil
 }
 
+// outcomeLost is the outcome of a step that somebody else has taken.
+const outcomeLost = "lost"
+
 // lost is the end of a step that a script refused: somebody else has it, and
 // there is nothing to do. Any other error is trouble with Redis.
 func (s *step) lost(err error) error {
 	if nothingToDo(err) == nil {
-		s.ended, s.outcome = true, "lost"
+		s.ended, s.outcome = true, outcomeLost
 		return nil
 	}
 	return err
@@ -218,7 +233,12 @@ func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
 	}
 	failures, attempts := s.rec.PollErrors+1, 0
 	if s.kind == extraction.StepSubmit {
-		failures, attempts = s.rec.SubmitErrors+1, s.acct.SubmitAttempts
+		failures = s.rec.SubmitErrors + 1
+		// Only a submission that surely did not arrive may be the last one: a
+		// question about one that may have arrived is asked until it is answered.
+		if e, ok := errors.AsType[*extraction.Error](err); op == limiter.OpSubmit && (!ok || !e.Sent) {
+			attempts = s.acct.SubmitAttempts
+		}
 	}
 	r := react(err, op, failures, attempts, others)
 	if err := s.account(ctx, r, err); err != nil {
@@ -255,10 +275,14 @@ func (s *step) notTheVendor(c *store.Change) error {
 		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
 			"the document is not in the document store", nil), c)
 	}
-	s.w.log.ErrorContext(s.ctx, "document store fails", slog.String("extraction_id", s.rec.ID),
-		slog.Any("error", s.bodyErr))
+	return s.storeFails(s.bodyErr, c)
+}
+
+// storeFails repeats a step after trouble with the document store.
+func (s *step) storeFails(err error, c *store.Change) error {
+	s.w.log.ErrorContext(s.ctx, "document store fails", slog.String("extraction_id", s.rec.ID), slog.Any("error", err))
 	return s.again(s.kind, storeRetry, extraction.BecauseRetry, c.Trouble(extraction.Trouble{
-		Code: extraction.CodeInternal, Message: "the document store cannot be read", At: extraction.Time{Time: s.now()},
+		Code: extraction.CodeInternal, Message: "the document store fails", At: extraction.Time{Time: s.now()},
 	}))
 }
 

@@ -89,9 +89,17 @@ func (s *step) send() error {
 // submitted notes the vendor's id and plans the first poll.
 func (s *step) submitted(vendorID, vendorStatus string) error {
 	defer s.worked()
-	return s.again(extraction.StepPoll, planner.Next(0, s.acct.PollPrice, s.acct.Deadline),
+	err := s.again(extraction.StepPoll, planner.Next(0, s.acct.PollPrice, s.acct.Deadline),
 		extraction.BecauseScheduled, new(store.Change).
 			Phase(store.PhaseNone).Vendor(vendorID).VendorStatus(vendorStatus).SubmittedAt(s.now()).
 			Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).
 			SubmitErrors(0, time.Time{}).Uncertain(time.Time{}, 0))
+	if err != nil || s.outcome != outcomeLost || s.rec.VendorID == vendorID {
+		return err
+	}
+	// The lease was lost while the vendor answered. Whoever took over looks for
+	// this very id.
+	ctx, cancel := s.saving()
+	defer cancel()
+	return s.w.resolve(ctx, s.rec, vendorID)
 }

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -134,16 +136,24 @@ func (s *step) claim(vendorID, token string) (mine bool, err error) {
 	}
 	if token != "" {
 		other, err := s.w.records.Get(s.ctx, s.acct.Name, token)
-		if err == nil && other.Phase == store.PhaseUncertain {
-			at, err := s.w.records.Resolve(s.ctx, other.Input, store.NewToken(), vendorID)
-			if err == nil {
-				return false, s.w.queue.Schedule(s.ctx, other, extraction.StepPoll, at)
-			}
-			return false, nothingToDo(err)
-		}
-		if err == nil && (other.Phase == store.PhaseSent || other.Phase == store.PhaseSending) {
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return false, err
+		case other.Phase == store.PhaseUncertain:
+			return false, s.w.resolve(s.ctx, other, vendorID)
+		case other.Phase == store.PhaseSent, other.Phase == store.PhaseSending:
 			return false, nil // Its own answer may still come.
 		}
 	}
 	return false, s.w.records.NoteForeign(s.ctx, s.acct.Name, vendorID)
+}
+
+// resolve gives a vendor id to an uncertain extraction that nobody holds.
+func (w *Worker) resolve(ctx context.Context, r store.Record, vendorID string) error {
+	at, err := w.records.Resolve(ctx, r.Input, store.NewToken(), vendorID)
+	if err != nil {
+		return nothingToDo(err)
+	}
+	return w.queue.Schedule(ctx, r, extraction.StepPoll, at)
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -33,6 +34,9 @@ func (s *step) open(up extraction.Uploader) error {
 	ctx, cancel := s.calling(pollCall)
 	defer cancel()
 	upload, err := up.Open(ctx, s.submission(s.rec.Document.Name, nil))
+	if err == nil && upload.VendorID == "" { // A provider should have made this an error.
+		err = &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Err: errors.New("the vendor gave no id")}
+	}
 	if err != nil {
 		return s.trouble(err, limiter.OpSubmit, new(store.Change).Phase(store.PhaseNone))
 	}

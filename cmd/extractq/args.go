@@ -17,10 +17,11 @@ const completionFlag = "--generate-bash-completion"
 // right behind its name, and everything else at the end. Flags are accepted
 // before and after arguments, global ones before and after the command; "--"
 // ends them. "-" and negative numbers are arguments. An unknown flag stays with
-// its command, for the library to name it.
-func permute(app *cli.App, args []string) []string {
+// its command, for the library to name it. A flag at the end that lacks its value
+// is an error: moved to the front it would take an argument for it.
+func permute(app *cli.App, args []string) ([]string, error) {
 	if len(args) == 0 {
-		return args
+		return args, nil
 	}
 	var completion []string
 	if last := len(args) - 1; app.EnableBashCompletion && args[last] == completionFlag {
@@ -28,7 +29,10 @@ func permute(app *cli.App, args []string) []string {
 	}
 	p := permutation{levels: []*level{rootLevel(app, args[0])}}
 	p.take(args[1:])
-	return append(p.ordered(), completion...)
+	if p.bare != "" && completion == nil {
+		return nil, usage("flag needs an argument: %s", p.bare)
+	}
+	return append(p.ordered(), completion...), nil
 }
 
 // permutation is a command line that is being put in order.
@@ -38,6 +42,10 @@ type permutation struct {
 	// rest are the arguments, and ended whether a "--" stood before some.
 	rest  []string
 	ended bool
+	// bare is a last flag without its value.
+	bare string
+	// help reports that help is asked for, which needs no arguments.
+	help bool
 }
 
 // level is a command on the line with what belongs to it.
@@ -93,9 +101,14 @@ func (p *permutation) take(args []string) {
 		}
 		owner, takesValue := p.owner(name)
 		owner.flags = append(owner.flags, arg)
-		if takesValue && !hasValue && len(args) > 0 {
+		switch {
+		case !takesValue:
+			p.help = p.help || slices.Contains(cli.HelpFlag.Names(), name)
+		case !hasValue && len(args) > 0:
 			owner.flags = append(owner.flags, args[0])
 			args = args[1:]
+		case !hasValue:
+			p.bare = arg
 		}
 	}
 }
@@ -140,6 +153,9 @@ func (p *permutation) ordered() []string {
 	var all []string
 	for _, l := range p.levels {
 		all = append(append(all, l.name), l.flags...)
+	}
+	if p.help && len(p.levels) > 1 {
+		return all
 	}
 	// The library would read a first argument such as -5 as a flag.
 	if p.ended || len(p.rest) > 0 && len(p.rest[0]) > 1 && p.rest[0][0] == '-' {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 
@@ -71,14 +72,13 @@ func TestPermute(t *testing.T) {
 		"negative number later":     {"run a -1.5 --json", "run --json a -1.5"},
 		"negative value":            {"run --limit -5 a", "run --limit -5 a"},
 		"value like a flag":         {"run a --type --json", "run --type --json a"},
-		"value missing":             {"run a --type", "run --type a"},
 		"unknown flag":              {"run a --what b", "run --what a b"},
 		"unknown before command":    {"--what run a", "--what run a"},
 		"command alias":             {"r a --json", "r --json a"},
 		"subcommand":                {"accounts pause a --reason x --verbose", "--verbose accounts pause --reason x a"},
 		"argument, then a name":     {"accounts a pause", "accounts a pause"},
 		"unknown command":           {"what a --config f", "--config f what a"},
-		"help at the end":           {"run a --help", "run --help a"},
+		"help at the end":           {"run a --help", "run --help"},
 		"help at the front":         {"--help run", "--help run"},
 		"version":                   {"run --version", "--version run"},
 		"command named by argument": {"run run --json", "run --json run"},
@@ -90,10 +90,31 @@ func TestPermute(t *testing.T) {
 			t.Parallel()
 			in := append([]string{"extractq"}, strings.Fields(tt.in)...)
 			want := append([]string{"extractq"}, strings.Fields(tt.want)...)
-			if diff := cmp.Diff(want, permute(sampleApp(nil), in)); diff != "" {
+			if diff := cmp.Diff(want, ordered(t, sampleApp(nil), in)); diff != "" {
 				t.Errorf("permute (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// ordered is permute for a line without an error.
+func ordered(t *testing.T, app *cli.App, args []string) []string {
+	t.Helper()
+	out, err := permute(app, args)
+	if err != nil {
+		t.Fatalf("permute(%q): %v", args, err)
+	}
+	return out
+}
+
+// A last flag that lacks its value takes no argument for it.
+func TestPermuteValueMissing(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"run a b --type", "run --type", "run a --config", "--config"} {
+		_, err := permute(sampleApp(nil), append([]string{"extractq"}, strings.Fields(line)...))
+		if err == nil || report(io.Discard, err) != exitUsage {
+			t.Errorf("permute(%q): error %v, want one of usage", line, err)
+		}
 	}
 }
 
@@ -108,7 +129,7 @@ func TestPermutedLinesReachTheCommand(t *testing.T) {
 	} {
 		var got []string
 		app := sampleApp(&got)
-		if err := app.RunContext(t.Context(), permute(app, append([]string{"extractq"}, strings.Fields(in)...))); err != nil {
+		if err := app.RunContext(t.Context(), ordered(t, app, append([]string{"extractq"}, strings.Fields(in)...))); err != nil {
 			t.Errorf("%s: %v", in, err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -123,7 +144,7 @@ func TestPermutedLinesComplete(t *testing.T) {
 	completed := false
 	app.Command("accounts").BashComplete = func(c *cli.Context) { completed = c.Bool("verbose") }
 	line := []string{"extractq", "accounts", "--verbose", completionFlag}
-	if err := app.RunContext(t.Context(), permute(app, line)); err != nil {
+	if err := app.RunContext(t.Context(), ordered(t, app, line)); err != nil {
 		t.Fatal(err)
 	}
 	if !completed {
@@ -133,7 +154,7 @@ func TestPermutedLinesComplete(t *testing.T) {
 
 func TestUnknownFlagIsNamed(t *testing.T) {
 	app := sampleApp(nil)
-	err := app.RunContext(t.Context(), permute(app, []string{"extractq", "run", "a", "--what"}))
+	err := app.RunContext(t.Context(), ordered(t, app, []string{"extractq", "run", "a", "--what"}))
 	if err == nil || !strings.Contains(err.Error(), "-what") {
 		t.Errorf("error = %v, want one that names -what", err)
 	}

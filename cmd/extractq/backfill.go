@@ -181,6 +181,9 @@ func documentCode(err error) extraction.Code {
 
 // beginOne reports whether the document has become an extraction to wait for.
 func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err error) {
+	if b.out != "" && len(filepath.Base(b.resultFile(d.name))) > maxFileName {
+		return false, fmt.Errorf("%w: the name is too long for a file NAME.json in --out", extraction.ErrInvalid)
+	}
 	f, err := os.Open(d.path)
 	if err != nil {
 		return false, cause(err)
@@ -331,6 +334,9 @@ func (b *backfill) done(status extraction.Status) {
 	b.ended.Add(1)
 	b.shown.Done(status)
 }
+
+// maxFileName is the longest file name, in bytes, that file systems take.
+const maxFileName = 255
 
 // resultFile is where the extraction of a document is written.
 func (b *backfill) resultFile(name string) string {

@@ -60,6 +60,10 @@ func findDocuments(args []string) (found, error) {
 
 // walk adds the documents below a directory, in the order of their names.
 func (f *found) walk(dir string) error {
+	dir, err := filepath.EvalSymlinks(dir) // The walk itself follows no links.
+	if err != nil {
+		return err
+	}
 	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:

@@ -31,7 +31,10 @@ func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// A reader that goes away is an error of the write, not the end of the
+	// process: what is running is still saved.
+	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Stop(signals)
 	go func() {
 		s, ok := <-signals
@@ -43,7 +46,10 @@ func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		os.Exit(signaled{s}.code())
 	}()
 	app := newApp(stdin, stdout, stderr)
-	err := app.RunContext(ctx, permute(app, args))
+	args, err := permute(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
 	return report(stderr, err)
 }
 
@@ -54,8 +60,11 @@ func (s signaled) Error() string { return "stopped by " + s.String() }
 
 // code is the exit code of a process that a signal ended.
 func (s signaled) code() int {
-	if s.Signal == syscall.SIGTERM {
+	switch s.Signal {
+	case syscall.SIGTERM:
 		return exitTerminated
+	case syscall.SIGHUP:
+		return exitHangup
 	}
 	return exitInterrupted
 }
@@ -67,7 +76,9 @@ const (
 	exitUsage       = 2
 	exitUnavailable = 3
 	exitTimeout     = 4
+	exitHangup      = 129
 	exitInterrupted = 130
+	exitPipe        = 141
 	exitTerminated  = 143
 )
 
@@ -100,6 +111,8 @@ func report(stderr io.Writer, err error) int {
 	var e exitError
 	var s signaled
 	switch {
+	case errors.Is(err, syscall.EPIPE):
+		return exitPipe // Nobody reads any more; as a shell would say it.
 	case errors.As(err, &e):
 		code = e.code
 	case errors.As(err, &s):

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/config"
@@ -98,8 +97,11 @@ type runConfig struct {
 // runDocuments does one run: it opens everything, carries the documents through
 // and closes everything again.
 func runDocuments(ctx context.Context, rc runConfig) error {
-	if rc.documents.skipped > 0 {
-		rc.say("%d files that are no documents are skipped", rc.documents.skipped)
+	switch n := rc.documents.skipped; {
+	case n == 1:
+		rc.say("1 file that is no document is skipped")
+	case n > 1:
+		rc.say("%d files that are no documents are skipped", n)
 	}
 	if len(rc.documents.sources) == 0 {
 		return usage("there is no document in what was named")
@@ -110,7 +112,6 @@ func runDocuments(ctx context.Context, rc runConfig) error {
 		return err
 	}
 	defer closeState()
-	redis.SetLogger(redisLogger{rc.log})
 	svc, err := open(ctx, b.settings, true)
 	if err != nil {
 		return err

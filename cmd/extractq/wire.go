@@ -120,6 +120,7 @@ func open(ctx context.Context, cfg settings, bring bool) (_ *services, err error
 			s.Close()
 		}
 	}()
+	redis.SetLogger(redisLogger{cfg.log})
 	address := cfg.Redis.URL
 	if address == "" {
 		if address, err = s.embedded(ctx, cfg, bring); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/scheduler"
@@ -65,7 +64,6 @@ func serveRole(c *cli.Context, role func(context.Context, settings, *services) e
 	if len(cfg.Accounts) == 0 {
 		return usage("no account is configured: name one in the configuration file, or set SENSIBLE_API_KEY or TYPLESS_API_KEY")
 	}
-	redis.SetLogger(redisLogger{cfg.log})
 	svc, err := open(c.Context, cfg, false)
 	if err != nil {
 		return err
