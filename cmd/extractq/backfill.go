@@ -326,7 +326,7 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 func (b *backfill) fail(name string, code extraction.Code, err error) {
 	b.failed.Add(1)
 	b.done(extraction.StatusError)
-	b.say("%s: %s: %v", visible(name), code, err)
+	b.say("%s: %s: %s", visible(name), code, plain(err))
 }
 
 // done counts a document.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -24,6 +25,17 @@ type found struct {
 	sources []source
 	// skipped counts files in directories that are no documents.
 	skipped int
+}
+
+// skippedText says how many files were skipped; empty if none.
+func (f found) skippedText() string {
+	switch f.skipped {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 file is skipped, which is no document"
+	}
+	return fmt.Sprintf("; %d files are skipped, which are no documents", f.skipped)
 }
 
 // documentTypes are the extensions that are taken from a directory: what the

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -69,21 +69,33 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	probe := t
 	probe.Name, probe.URL = "document.pdf", "https://example.com/document.pdf"
 	if err := probe.Validate(); err != nil {
-		return wanted{}, exitError{exitUsage, err}
+		return wanted{}, usage("%s", plain(err))
 	}
-	return wanted{account: account, template: t, provider: p}, nil
+	w := wanted{account: account, template: t, provider: p}
+	probe.URL = ""
+	if err := w.check(probe); err != nil {
+		return wanted{}, usage("%s", plain(err))
+	}
+	return w, nil
 }
 
 // check asks the provider whether it could take the document.
 func (w wanted) check(s tasks.Submission) error {
-	err := w.provider.Check(extraction.Submission{
+	if s.URL != "" && !w.provider.Traits().FetchesURL {
+		return fmt.Errorf("%w: %s does not fetch documents by URL; download it and submit the file",
+			extraction.ErrInvalid, w.account.Provider)
+	}
+	return w.provider.Check(extraction.Submission{
 		Name: s.Name, ContentType: s.ContentType, URL: s.URL, Type: s.Type, Types: s.Types,
 		ConfigName: s.ConfigName, Environment: s.Environment, Customer: s.Customer, Options: s.Options,
 	})
-	if errors.Is(err, extraction.ErrInvalid) {
-		return exitError{exitUsage, err}
-	}
-	return err
+}
+
+// plain is an error in one line, without the words that only mark it as the
+// user's.
+func plain(err error) string {
+	s := strings.ReplaceAll(err.Error(), extraction.ErrInvalid.Error()+": ", "")
+	return strings.ReplaceAll(s, "\n", "; ")
 }
 
 // pairs reads K=V flags.

@@ -97,14 +97,12 @@ type runConfig struct {
 // runDocuments does one run: it opens everything, carries the documents through
 // and closes everything again.
 func runDocuments(ctx context.Context, rc runConfig) error {
-	switch n := rc.documents.skipped; {
-	case n == 1:
-		rc.say("1 file that is no document is skipped")
-	case n > 1:
-		rc.say("%d files that are no documents are skipped", n)
-	}
+	skipped := rc.documents.skippedText()
 	if len(rc.documents.sources) == 0 {
-		return usage("there is no document in what was named")
+		return usage("there is no document in what was named%s", skipped)
+	}
+	if skipped != "" {
+		rc.say("%d documents%s", len(rc.documents.sources), skipped)
 	}
 	b := &backfill{runConfig: rc}
 	closeState, err := b.openState(ctx)

@@ -67,7 +67,10 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 		return err
 	}
 	if len(docs.sources)+len(urls) == 0 {
-		return usage("there is no document in what was named")
+		return usage("there is no document in what was named%s", docs.skippedText())
+	}
+	if skipped := docs.skippedText(); skipped != "" {
+		cfg.say("%d documents%s", len(docs.sources), skipped)
 	}
 	svc, err := open(c.Context, cfg, false)
 	if err != nil {
@@ -87,7 +90,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 			return err
 		}
 		failed = true
-		cfg.say("%s: %s: %v", visible(name), documentCode(err), err)
+		cfg.say("%s: %s: %s", visible(name), documentCode(err), plain(err))
 		return nil
 	}
 	for _, u := range urls {
