@@ -98,6 +98,9 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 			return settings{}, usage("--data: %w", err)
 		}
 	}
+	if cfg.Redis.WaitReplicas > 0 { // Silence would promise what is not kept.
+		return settings{}, usage("redis.wait_replicas: waiting for replicas is not built yet; leave it out")
+	}
 	s := settings{Config: cfg, log: log, stderr: stderr, dataGiven: cfg.Data.URL != ""}
 	if !s.dataGiven {
 		dir, err := stateDir()
