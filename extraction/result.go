@@ -1,6 +1,9 @@
 package extraction
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // Result is what a vendor found in a document, in one shape for all vendors.
 type Result struct {
@@ -104,5 +107,9 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		return []byte("{}"), nil
 	}
 	type plain Result
-	return json.Marshal(plain(r))
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false) // The vendor's text stays as it is.
+	err := enc.Encode(plain(r))
+	return out.Bytes(), err
 }

@@ -158,6 +158,7 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 	}
 	for _, command := range app.Commands {
 		name := command.Name
+		command.HideHelpCommand = true // "help" may be a document.
 		command.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
 			return usage("%s: %w; see extractq %s --help", name, err, name)
 		}
