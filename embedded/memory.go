@@ -37,6 +37,8 @@ func startMemory(socket string, p place, lock *fileLock) (*memory, error) {
 		return nil, err
 	}
 	if err := os.Chmod(socket, 0o700); err != nil {
+		_ = m.listener.Close()
+		m.redis.Close()
 		return nil, err
 	}
 	m.serving.Go(m.serve)

@@ -81,7 +81,7 @@ func millis(s string) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// Pause stops an account for a reason and reports whether it was active. A
+// Pause stops an account for a reason and reports whether that is a new one. A
 // pause never replaces an operator's own, and pausing again for the same reason
 // changes nothing.
 func (l *Limiter) Pause(ctx context.Context, account string, r Reason, key, message string) (bool, error) {

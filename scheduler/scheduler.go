@@ -5,6 +5,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -59,18 +60,21 @@ func (s *Scheduler) Run(ctx context.Context) error {
 // still waits gets none: with no worker running they would pile up.
 func (s *Scheduler) runOnce(ctx context.Context, now time.Time) error {
 	slot := now.UnixMilli() / Interval.Milliseconds()
+	var errs []error
 	for _, account := range s.cfg.Accounts {
 		waits, err := s.queue.ReconcileWaits(account, s.last[account])
 		if err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		if waits {
 			continue
 		}
 		if err := s.queue.Reconcile(ctx, account, slot, Interval); err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		s.last[account] = slot
 	}
-	return nil
+	return errors.Join(errs...)
 }

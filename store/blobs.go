@@ -102,11 +102,13 @@ var ErrEncode = errors.New("result has no JSON form")
 
 // PutResult stores a result under ID/SEQ and returns once it is durable.
 func (b *Blobs) PutResult(ctx context.Context, id string, seq int64, result *extraction.Result) error {
-	body, err := json.Marshal(result)
-	if err != nil {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // The vendor's text stays as it is.
+	if err := enc.Encode(result); err != nil {
 		return fmt.Errorf("store result: %w: %w", ErrEncode, err)
 	}
-	if err := b.put(ctx, resultKey(id, seq), bytes.NewReader(body)); err != nil {
+	if err := b.put(ctx, resultKey(id, seq), &body); err != nil {
 		return fmt.Errorf("store result: %w", err)
 	}
 	return nil

@@ -217,6 +217,9 @@ func (r Record) Extraction() extraction.Extraction {
 	if e.Priority == "" {
 		e.Priority = extraction.PriorityNormal
 	}
+	if r.Status.Final() && r.Status != extraction.StatusSuccess && e.Error == nil {
+		e.Error = extraction.NewFailure(extraction.CodeInternal, "no reason was recorded", nil)
+	}
 	if !r.Status.Final() {
 		e.Next = &extraction.Next{Step: r.Step, At: extraction.Time{Time: r.Due}, Because: r.Because}
 	}

@@ -132,7 +132,7 @@ func (c *Client) keep(ctx context.Context, s Submission) (extraction.Document, e
 		return d, err
 	}
 	if kept.Bytes == 0 {
-		_ = c.cfg.Blobs.Delete(ctx, s.ID) // An unreferenced blob is swept in any case.
+		_ = c.cfg.Blobs.Delete(ctx, s.ID) // No record names it; what stays is nothing but an empty file.
 		return d, ErrEmpty
 	}
 	d.Bytes, d.SHA256 = &kept.Bytes, extraction.Null(kept.SHA256)

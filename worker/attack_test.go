@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -942,5 +943,42 @@ func TestRedisRestarts(t *testing.T) {
 	counts := r.rdb.HGetAll(t.Context(), "extractq:{acme}:bn:b1").Val()
 	if counts["SUCCESS"] != "30" {
 		t.Errorf("the batch counts %v, want 30 SUCCESS", counts)
+	}
+}
+
+// The document of an upload whose answer was lost is at the vendor, and the
+// result cannot be stored: what is repeated is the question, not the upload.
+func TestResumedUploadAndNoRoomForTheResult(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	v.onPut = func(n int, body io.Reader) error {
+		if n > 1 {
+			return nil
+		}
+		_, _ = io.ReadAll(body)
+		return &extraction.Error{Op: "upload", Kind: extraction.KindTransient, Sent: true, Err: errors.New("reset")}
+	}
+	r := newRig(t, uploader{v})
+	w := r.worker()
+	id := r.submit("the document")
+	if err := w.submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	// A folder where the result's file must go fails its writing.
+	blocked := fmt.Sprintf("%s/%s/%d", r.dir, id, r.get(id).Seq)
+	if err := os.MkdirAll(blocked+"/x", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(id); got.Status != extraction.StatusInProgress || got.Step != extraction.StepPoll {
+		t.Errorf("now %s, next %s, want IN_PROGRESS and a poll", got.Status, got.Step)
+	}
+	if err := w.poll(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(id); got.Status != extraction.StatusSuccess || v.opened != 1 || v.puts != 1 {
+		t.Errorf("now %s with %d opened and %d puts, want SUCCESS with 1 and 1", got.Status, v.opened, v.puts)
 	}
 }

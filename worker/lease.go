@@ -32,8 +32,8 @@ type hold struct {
 	wg     sync.WaitGroup
 }
 
-// keep renews the lease of f, asked for at a local time before asked, until
-// stop.
+// keep renews the lease of f until stop. asked is a local time before the lease
+// was asked for.
 func keep(ctx context.Context, records *store.Records, f store.Fence, d time.Duration, asked time.Time) *hold {
 	h := &hold{records: records, fence: f, d: d, start: asked}
 	h.end.Store(int64(d))

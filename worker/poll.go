@@ -33,10 +33,7 @@ func (w *Worker) poll(ctx context.Context, p tasks.Payload) error {
 	if !ok || err != nil {
 		return err
 	}
-	call, cancel := s.calling(pollCall)
-	defer cancel()
-	out, err := s.acct.Provider.Poll(call, s.rec.VendorID)
-	s.rec.Polls++
+	out, err := s.ask()
 	if err == nil {
 		return s.settle(out, &store.Change{})
 	}
@@ -44,6 +41,18 @@ func (w *Worker) poll(ctx context.Context, p tasks.Payload) error {
 		return s.missing(err)
 	}
 	return s.trouble(err, limiter.OpPoll, new(store.Change).Polls(s.rec.Polls))
+}
+
+// ask asks the vendor for the extraction and counts the call.
+func (s *step) ask() (extraction.Outcome, error) {
+	ctx, cancel := s.calling(pollCall)
+	defer cancel()
+	out, err := s.acct.Provider.Poll(ctx, s.rec.VendorID)
+	s.rec.Polls++
+	if err == nil && out.Status == extraction.StatusSuccess && out.Result == nil {
+		err = &extraction.Error{Op: "poll", Kind: extraction.KindTransient, Err: errors.New("the vendor gave no result")}
+	}
+	return out, err
 }
 
 // settle acts on the vendor's answer.
@@ -55,11 +64,6 @@ func (s *step) settle(out extraction.Outcome, c *store.Change) error {
 	}
 	switch out.Status {
 	case extraction.StatusSuccess:
-		if out.Result == nil {
-			return s.trouble(&extraction.Error{
-				Op: "poll", Kind: extraction.KindTransient, Err: errors.New("the vendor gave no result"),
-			}, limiter.OpPoll, c)
-		}
 		return s.success(out, c)
 	case extraction.StatusError, extraction.StatusExpired, extraction.StatusCanceled:
 		f := out.Failure
@@ -85,7 +89,7 @@ func (s *step) notYet(c *store.Change) error {
 }
 
 // success stores the result and then the final status. Who loses the race for
-// the status deletes the result again, unless the record names it.
+// the status deletes the result again: its seq is no winner's.
 func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	ctx, cancel := s.saving()
 	defer cancel()
@@ -94,7 +98,9 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 			return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeInternal,
 				"the result cannot be stored: "+err.Error(), nil), c)
 		}
-		return s.storeFails(err, c)
+		// The next step is a poll, also where this one resumed an upload: the
+		// vendor has the document.
+		return s.storeFails(err, extraction.StepPoll, c)
 	}
 	_, err := s.w.records.Finish(ctx, s.fence, out.Status, s.w.kept(out.Status), c.Result(s.fence.Seq))
 	if err == nil {
@@ -103,10 +109,6 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	}
 	if err := s.lost(err); err != nil {
 		return err
-	}
-	r, err := s.w.records.Get(ctx, s.acct.Name, s.rec.ID)
-	if err == nil && r.ResultSeq == s.fence.Seq {
-		return nil
 	}
 	return s.w.cfg.Blobs.DeleteResult(ctx, s.rec.ID, s.fence.Seq)
 }

@@ -29,7 +29,8 @@ const (
 func (w *Worker) reconcileTask(ctx context.Context, t *asynq.Task) error {
 	p, err := tasks.DecodeReconcile(t)
 	if err != nil {
-		return err
+		w.log.ErrorContext(ctx, "task not understood", slog.String("type", t.Type()), slog.Any("error", err))
+		return nil
 	}
 	a, ok := w.accounts[p.Account]
 	if !ok {
@@ -41,7 +42,10 @@ func (w *Worker) reconcileTask(ctx context.Context, t *asynq.Task) error {
 			slog.Int("reissued", got.Reissued), slog.Int("waiting", got.Waiting),
 			slog.Int("orphaned", got.Orphaned), slog.Int("erased", got.Erased))
 	}
-	return err
+	if err != nil && ctx.Err() == nil {
+		w.log.WarnContext(ctx, "reconcile met trouble", slog.String("account", a.Name), slog.Any("error", err))
+	}
+	return nil // The next tick tries again.
 }
 
 // reconciled counts what one run did.

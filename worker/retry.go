@@ -78,7 +78,8 @@ func react(err error, op limiter.Op, failures, attempts int, othersSucceed bool)
 	if attempts > 0 && failures >= attempts && othersSucceed {
 		return reaction{Fault: true, Failure: extraction.NewFailure(extraction.CodeVendorFailed, e.Error(), e.Vendor)}
 	}
-	return reaction{Fault: true, Delay: backoff(failures), Because: extraction.BecauseRetry}
+	wait := max(backoff(failures), min(e.RetryAfter, maxBlock))
+	return reaction{Fault: true, Delay: wait, Because: extraction.BecauseRetry}
 }
 
 // backoff is 1, 2, 4 … 60 s after the n-th failure in a row, within a fifth of

@@ -122,7 +122,7 @@ func (s *step) saving() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(s.ctx), saveTimeout)
 }
 
-// mark journals a change under the lease and updates the step's own record.
+// mark journals a change under the lease.
 func (s *step) mark(c *store.Change) error {
 	ctx, cancel := s.saving()
 	defer cancel()
@@ -275,13 +275,13 @@ func (s *step) notTheVendor(c *store.Change) error {
 		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
 			"the document is not in the document store", nil), c)
 	}
-	return s.storeFails(s.bodyErr, c)
+	return s.storeFails(s.bodyErr, s.kind, c)
 }
 
-// storeFails repeats a step after trouble with the document store.
-func (s *step) storeFails(err error, c *store.Change) error {
+// storeFails goes on with a step after trouble with the document store.
+func (s *step) storeFails(err error, next extraction.Step, c *store.Change) error {
 	s.w.log.ErrorContext(s.ctx, "document store fails", slog.String("extraction_id", s.rec.ID), slog.Any("error", err))
-	return s.again(s.kind, storeRetry, extraction.BecauseRetry, c.Trouble(extraction.Trouble{
+	return s.again(next, storeRetry, extraction.BecauseRetry, c.Trouble(extraction.Trouble{
 		Code: extraction.CodeInternal, Message: "the document store fails", At: extraction.Time{Time: s.now()},
 	}))
 }

@@ -63,7 +63,7 @@ func (s *step) send() error {
 		phase = new(store.Change).Attempts(s.rec.Attempts + 1).Phase(store.PhaseSent).SentAt(s.now())
 	}
 	if err := s.mark(phase); err != nil {
-		return nothingToDo(err)
+		return s.lost(err)
 	}
 	s.rec.Attempts++
 	sub := s.submission(extraction.TokenName(s.rec.Document.Name, s.rec.ID), func() error {

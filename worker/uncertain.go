@@ -39,6 +39,9 @@ func (s *step) lookUp() error {
 	if !ok {
 		return err // Rescheduled by the limiter.
 	}
+	if _, vendors := errors.AsType[*extraction.Error](err); err != nil && !vendors {
+		return err
+	}
 	if err != nil {
 		// While the vendor cannot be asked, nothing is decided.
 		return s.trouble(err, limiter.OpReady,

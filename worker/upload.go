@@ -28,7 +28,7 @@ func (s *step) open(up extraction.Uploader) error {
 		return err
 	}
 	if err := s.mark(new(store.Change).Attempts(s.rec.Attempts + 1).Phase(store.PhaseSending)); err != nil {
-		return nothingToDo(err)
+		return s.lost(err)
 	}
 	s.rec.Attempts++
 	ctx, cancel := s.calling(pollCall)
@@ -43,7 +43,7 @@ func (s *step) open(up extraction.Uploader) error {
 	opened := new(store.Change).Phase(store.PhaseOpened).Vendor(upload.VendorID).
 		VendorStatus(upload.VendorStatus).Upload(upload.URL, upload.ExpiresAt)
 	if err := s.mark(opened); err != nil {
-		return nothingToDo(err)
+		return s.lost(err)
 	}
 	s.rec.VendorID = upload.VendorID
 	return s.put(up, upload)
@@ -74,11 +74,8 @@ func (s *step) resumeUpload() error {
 	if !ok || err != nil {
 		return err
 	}
-	ctx, cancel := s.calling(pollCall)
-	defer cancel()
-	out, err := s.acct.Provider.Poll(ctx, s.rec.VendorID)
-	s.rec.Polls++
-	waits := err == nil && out.AwaitsDocument || extraction.KindOf(err) == extraction.KindNotFound && err != nil
+	out, err := s.ask()
+	waits := err == nil && out.AwaitsDocument || err != nil && extraction.KindOf(err) == extraction.KindNotFound
 	switch {
 	case err != nil && !waits:
 		return s.trouble(err, limiter.OpPoll, new(store.Change).Polls(s.rec.Polls))
@@ -95,20 +92,17 @@ func (s *step) resumeUpload() error {
 		}
 		return s.again(extraction.StepSubmit, rePutAfter, extraction.BecauseRetry, c)
 	}
-	up, isUploader := s.acct.Provider.(extraction.Uploader)
-	if !isUploader {
-		return s.startOver(nil)
-	}
 	url, err := s.w.records.UploadURL(s.ctx, s.rec.Input)
 	if err != nil {
 		return err
 	}
-	if url == "" || s.rec.UploadGone || s.rec.UploadExpires.Sub(now) < uploadMargin {
-		return s.startOver(up)
+	up, canPut := s.acct.Provider.(extraction.Uploader)
+	if !canPut || url == "" || s.rec.UploadGone || s.rec.UploadExpires.Sub(now) < uploadMargin {
+		return s.startOver()
 	}
 	// The next failure must again be seen twice.
 	if err := s.mark(new(store.Change).Polls(s.rec.Polls).WaitingSince(time.Time{})); err != nil {
-		return nothingToDo(err)
+		return s.lost(err)
 	}
 	return s.put(up, extraction.Upload{
 		VendorID: s.rec.VendorID, VendorStatus: s.rec.VendorStatus, URL: url, ExpiresAt: s.rec.UploadExpires,
@@ -117,18 +111,15 @@ func (s *step) resumeUpload() error {
 
 // startOver abandons an opened submission that never got its document and can
 // no longer get it. That is free.
-func (s *step) startOver(up extraction.Uploader) error {
+func (s *step) startOver() error {
 	if left := s.rec.UploadExpires.Sub(s.now()); left > 0 && !s.rec.UploadGone {
 		return s.again(extraction.StepSubmit, left, extraction.BecauseRetry, new(store.Change).Polls(s.rec.Polls))
 	}
 	forget := new(store.Change).Phase(store.PhaseNone).Vendor("").VendorStatus("").Polls(s.rec.Polls).
 		Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{})
 	if err := s.mark(forget); err != nil {
-		return nothingToDo(err)
+		return s.lost(err)
 	}
 	s.rec.VendorID = ""
-	if up == nil {
-		return s.fresh()
-	}
-	return s.open(up)
+	return s.fresh()
 }

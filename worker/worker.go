@@ -65,7 +65,7 @@ type Config struct {
 	// Retention is how long a finished extraction is kept; 0 means 168 h.
 	Retention time.Duration
 	// DocumentRetention is how long the document of a successful one is kept;
-	// 0 means 24 h.
+	// 0 erases it at once.
 	DocumentRetention time.Duration
 	// StopTimeout is how long Run lets running steps end; 0 means 30 s.
 	StopTimeout time.Duration
@@ -86,9 +86,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Retention <= 0 {
 		c.Retention = 168 * time.Hour
-	}
-	if c.DocumentRetention <= 0 {
-		c.DocumentRetention = 24 * time.Hour
 	}
 	if c.StopTimeout <= 0 {
 		c.StopTimeout = 30 * time.Second
@@ -218,6 +215,7 @@ func (w *Worker) handle(h func(context.Context, tasks.Payload) error) func(conte
 	return func(ctx context.Context, t *asynq.Task) (err error) {
 		p, err := tasks.Decode(t)
 		if err != nil {
+			w.log.ErrorContext(ctx, "task not understood", slog.String("type", t.Type()), slog.Any("error", err))
 			return err
 		}
 		defer func() {

@@ -161,6 +161,7 @@ type rig struct {
 	t       *testing.T
 	rdb     redis.UniversalClient
 	blobs   *store.Blobs
+	dir     string // Of the blobs.
 	client  *tasks.Client
 	records *store.Records
 	limiter *limiter.Limiter
@@ -170,7 +171,8 @@ type rig struct {
 func newRig(t *testing.T, p extraction.Provider) *rig {
 	t.Helper()
 	rdb := redistest.Client(t)
-	blobs, err := store.OpenBlobs(t.Context(), "file://"+t.TempDir())
+	dir := t.TempDir()
+	blobs, err := store.OpenBlobs(t.Context(), "file://"+dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,10 +185,10 @@ func newRig(t *testing.T, p extraction.Provider) *rig {
 		t.Fatal(err)
 	}
 	return &rig{
-		t: t, rdb: rdb, blobs: blobs, client: client, records: records, limiter: limiter.New(rdb),
+		t: t, rdb: rdb, blobs: blobs, dir: dir, client: client, records: records, limiter: limiter.New(rdb),
 		cfg: Config{
 			Redis: rdb, Blobs: blobs, Concurrency: 8, StopTimeout: 2 * time.Second, Lease: time.Second,
-			UncertainWindow: 3 * time.Second, Logger: slog.New(slog.DiscardHandler),
+			UncertainWindow: 3 * time.Second, DocumentRetention: 24 * time.Hour, Logger: slog.New(slog.DiscardHandler),
 			Accounts: []Account{{Name: "acme", Provider: p, MaxInFlight: 100, Deadline: time.Hour, SubmitAttempts: 5}},
 		},
 	}
