@@ -37,7 +37,7 @@ func TestWorkersShareTheWork(t *testing.T) {
 			var seen []string
 			for _, line := range lines(r.stdout) {
 				v := parse(t, line)
-				wantListed(t, v)
+				wantWhole(t, v)
 				id, _ := v["id"].(string)
 				seen = append(seen, id)
 			}
@@ -123,6 +123,6 @@ func TestSubmitWaits(t *testing.T) {
 		t.Errorf("%d lines, want 2", n)
 	}
 	for _, line := range lines(r.stdout) {
-		wantListed(t, parse(t, line))
+		wantWhole(t, parse(t, line))
 	}
 }

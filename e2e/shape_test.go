@@ -206,6 +206,16 @@ func wantListed(t *testing.T, v map[string]any) {
 	}
 }
 
+// wantWhole fails the test unless v is a successful extraction with its result.
+func wantWhole(t *testing.T, v map[string]any) {
+	t.Helper()
+	members := extractionMembers()
+	members["status"], members["result"] = text("SUCCESS"), resultShape()
+	for _, wrong := range object(members)("extraction", v) {
+		t.Error(wrong)
+	}
+}
+
 // wantSuccess fails the test unless v is a whole successful extraction of d.
 func wantSuccess(t *testing.T, v map[string]any, account string, d document) {
 	t.Helper()

@@ -35,8 +35,7 @@ type backfill struct {
 	follow *follower
 	room   chan struct{} // One slot for each extraction that is not final.
 	shown  *progress
-	ended  atomic.Int64 // Documents that are done with,
-	failed atomic.Int64 // those among them that did not end with SUCCESS.
+	failed atomic.Int64 // Documents that did not end with SUCCESS.
 
 	mu    sync.Mutex
 	names map[string]string // Document names by extraction id.
@@ -113,7 +112,7 @@ func (b *backfill) verdict(ctx context.Context, err error) error {
 		if state.Reason == limiter.Quota {
 			code, advice = extraction.CodeVendorQuota, "the plan is used up"
 		}
-		left := int64(len(b.documents.sources)) - b.ended.Load()
+		left := int64(len(b.documents.sources)) - b.shown.Finished()
 		return exitError{exitFailed, fmt.Errorf("%s: %s; %d of %d documents are left, the same command again does the rest",
 			code, advice, left, len(b.documents.sources))}
 	}
@@ -164,6 +163,7 @@ func (b *backfill) begin(ctx context.Context, d source) error {
 	case errors.As(err, &e) && e.code == exitUnavailable:
 		return err
 	}
+	b.shown.Skip(extraction.StatusError)
 	b.fail(d.name, documentCode(err), err)
 	return nil
 }
@@ -192,6 +192,9 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	s := b.template
 	s.Name = filepath.Base(d.path)
 	s.ID = store.NewID()
+	if err := b.check(s); err != nil {
+		return false, err
+	}
 	if b.journal != nil {
 		found, err := b.resume(ctx, d, f, s.ID)
 		if err != nil || found != submitIt {
@@ -202,12 +205,9 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 		}
 	}
 	s.Document = f
-	if err := b.check(s); err != nil {
-		return false, err
-	}
 	if _, err := b.client.Submit(ctx, s); err != nil {
 		if errors.Is(err, extraction.ErrInvalid) || errors.Is(err, store.ErrTooLarge) {
-			return false, err
+			return false, errors.Join(err, b.void(d.name))
 		}
 		return false, unavailable(err)
 	}
@@ -254,8 +254,8 @@ func (b *backfill) takeUp(ctx context.Context, d source, old entry) (resumption,
 	}
 	if err == nil {
 		switch {
-		case r.Status == extraction.StatusSuccess && fileExists(b.resultFile(d.name)):
-			b.done(extraction.StatusSuccess)
+		case r.Status == extraction.StatusSuccess && b.written(d.name, old.ID):
+			b.shown.Skip(extraction.StatusSuccess)
 			return settledIt, nil
 		case r.Status.Final() && r.Status != extraction.StatusSuccess && b.retryFailed:
 			return submitIt, nil
@@ -268,14 +268,16 @@ func (b *backfill) takeUp(ctx context.Context, d source, old entry) (resumption,
 	e, ok := readResult(b.resultFile(d.name))
 	switch {
 	case ok && e.ID == old.ID && e.Status == extraction.StatusSuccess:
-		b.done(extraction.StatusSuccess)
+		b.shown.Skip(extraction.StatusSuccess)
 		return settledIt, nil
 	case b.retryFailed, b.ephemeral:
 		return submitIt, nil
 	case ok && e.ID == old.ID && e.Error != nil:
+		b.shown.Skip(e.Status)
 		b.fail(d.name, e.Error.Code, errors.New(e.Error.Message))
 		return settledIt, nil
 	case old.Volatile:
+		b.shown.Skip(extraction.StatusError)
 		b.fail(d.name, extraction.CodeSubmitUncertain, errors.New(
 			"an earlier run that kept its state in memory may have submitted it; --retry-failed submits it again"))
 		return settledIt, nil
@@ -299,6 +301,7 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	b.mu.Unlock()
 	<-b.room
 	if gone {
+		b.shown.Done(extraction.StatusError)
 		b.fail(name, extraction.CodeInternal, errors.New("the extraction was erased while it was waited for"))
 		return nil
 	}
@@ -311,28 +314,17 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 			return unavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
 		}
 	}
-	if err := b.print.Print(e); err != nil {
-		return unavailable(err)
+	b.shown.Done(e.Status)
+	if e.Error != nil {
+		b.fail(name, e.Error.Code, errors.New(e.Error.Message))
 	}
-	if r.Status != extraction.StatusSuccess {
-		b.fail(name, r.Failure.Code, errors.New(r.Failure.Message))
-		return nil
-	}
-	b.done(r.Status)
-	return nil
+	return b.print.Print(e)
 }
 
 // fail counts and names a document that did not succeed.
 func (b *backfill) fail(name string, code extraction.Code, err error) {
 	b.failed.Add(1)
-	b.done(extraction.StatusError)
 	b.say("%s: %s: %s", visible(name), code, plain(err))
-}
-
-// done counts a document.
-func (b *backfill) done(status extraction.Status) {
-	b.ended.Add(1)
-	b.shown.Done(status)
 }
 
 // maxFileName is the longest file name, in bytes, that file systems take.
@@ -355,7 +347,7 @@ func writeResult(path string, e extraction.Extraction) error {
 	enc := json.NewEncoder(f)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	err = errors.Join(enc.Encode(e), f.Chmod(0o644), f.Close())
+	err = errors.Join(enc.Encode(e), f.Chmod(0o644), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -372,7 +364,16 @@ func readResult(path string) (extraction.Extraction, bool) {
 	return e, err == nil && json.Unmarshal(body, &e) == nil
 }
 
-func fileExists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+// written reports whether the result of this very extraction has been written.
+func (b *backfill) written(name, id string) bool {
+	e, ok := readResult(b.resultFile(name))
+	return ok && e.ID == id && e.Status == extraction.StatusSuccess
+}
+
+// void takes back the journal's entry for a document that was refused.
+func (b *backfill) void(name string) error {
+	if b.journal == nil {
+		return nil
+	}
+	return b.journal.Add(entry{Name: name})
 }

@@ -18,6 +18,8 @@ type source struct {
 	// name is what its result is called, with slashes: the path below the
 	// argument that named it.
 	name string
+	// url reports that path is one, which the vendor fetches.
+	url bool
 }
 
 // found are the documents of the arguments.

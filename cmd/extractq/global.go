@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +35,8 @@ type settings struct {
 	log       *slog.Logger
 	// stderr is where the log and everything that is no result goes.
 	stderr *redirect
+	// stdout is where results go.
+	stdout *redirect
 }
 
 // redirect is a writer whose target can change: log lines go through the
@@ -65,10 +68,17 @@ func (s settings) say(format string, args ...any) {
 // progress shows how far total extractions are, until the returned function is
 // called; what is said meanwhile comes above it.
 func (s settings) progress(total int) (*progress, func()) {
-	w := s.stderr.w
-	p := newProgress(w, isTerminal(w), total, time.Now)
+	errors, results := s.stderr.w, s.stdout.w
+	p := newProgress(errors, isTerminal(errors), total, time.Now)
 	s.stderr.To(p)
-	return p, func() { p.Close(); s.stderr.To(w) }
+	if isTerminal(errors) && isTerminal(results) {
+		s.stdout.To(p) // The bar would erase what is printed beside it.
+	}
+	return p, func() {
+		p.Close()
+		s.stderr.To(errors)
+		s.stdout.To(results)
+	}
 }
 
 // load reads the configuration. level is the log level where no flag sets one.
@@ -101,7 +111,12 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 	if cfg.Redis.WaitReplicas > 0 { // Silence would promise what is not kept.
 		return settings{}, usage("redis.wait_replicas: waiting for replicas is not built yet; leave it out")
 	}
-	s := settings{Config: cfg, log: log, stderr: stderr, dataGiven: cfg.Data.URL != ""}
+	if scheme, _, _ := strings.Cut(cfg.Data.URL, "://"); scheme == "s3" || scheme == "gs" || scheme == "azblob" {
+		return settings{}, usage("data.url: %s:// is not built yet; use a directory that all processes see", scheme)
+	}
+	s := settings{
+		Config: cfg, log: log, stderr: stderr, stdout: &redirect{w: c.App.Writer}, dataGiven: cfg.Data.URL != "",
+	}
 	if !s.dataGiven {
 		dir, err := stateDir()
 		if err != nil {

@@ -17,7 +17,8 @@ import (
 const stateFolder = ".extractq"
 
 // entry says that a document has been given an extraction. It is on disk before
-// the extraction exists, so that no crash lets the next run submit it again.
+// the extraction exists, so that no crash lets the next run submit it again. One
+// without an id takes back the one before.
 type entry struct {
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256"`
@@ -95,7 +96,7 @@ func (j *journal) Find(want entry) (entry, bool) {
 	defer j.mu.Unlock()
 	e, ok := j.entries[want.Name]
 	want.ID, want.Volatile = e.ID, e.Volatile
-	return e, ok && e == want
+	return e, ok && e.ID != "" && e == want
 }
 
 // Add writes an entry and returns once it is on disk.

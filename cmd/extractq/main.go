@@ -30,6 +30,8 @@ func main() {
 func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
+	done := make(chan struct{})
+	defer close(done)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// A reader that goes away is an error of the write, not the end of the
@@ -37,13 +39,17 @@ func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Stop(signals)
 	go func() {
-		s, ok := <-signals
-		if !ok {
+		select {
+		case s := <-signals:
+			cancel(signaled{s})
+		case <-done:
 			return
 		}
-		cancel(signaled{s})
-		s = <-signals
-		os.Exit(signaled{s}.code())
+		select {
+		case s := <-signals:
+			os.Exit(signaled{s}.code())
+		case <-done:
+		}
 	}()
 	app := newApp(stdin, stdout, stderr)
 	args, err := permute(app, args)
@@ -107,12 +113,15 @@ func report(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitOK
 	}
-	code := exitUsage // What the flag parser complains about.
+	code := exitFailed
 	var e exitError
 	var s signaled
+	var out outputError
 	switch {
-	case errors.Is(err, syscall.EPIPE):
+	case errors.As(err, &out) && errors.Is(out, syscall.EPIPE):
 		return exitPipe // Nobody reads any more; as a shell would say it.
+	case errors.As(err, &out):
+		code = exitUnavailable
 	case errors.As(err, &e):
 		code = e.code
 	case errors.As(err, &s):
@@ -137,7 +146,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 Every flag may stand before or after the arguments; -- ends the flags.`,
 		Flags:                     globalFlags(),
 		Reader:                    stdin,
-		Writer:                    stdout,
+		Writer:                    output{stdout},
 		ErrWriter:                 stderr,
 		EnableBashCompletion:      true,
 		DisableSliceFlagSeparator: true,

@@ -15,7 +15,6 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/scheduler"
-	"github.com/extractq/extractq/worker"
 )
 
 func runCommand() *cli.Command {
@@ -71,9 +70,11 @@ Examples:
 					exitError{exitTimeout, fmt.Errorf("timeout of %v passed; the same command again goes on", d)})
 				defer cancel()
 			}
-			p, err := newOutput(c, c.String("out") == "")
-			if err != nil {
-				return err
+			var p printer = silent{}
+			if c.String("out") == "" || c.String("format") != "" || c.Bool("json") {
+				if p, err = newOutput(c, cfg.stdout, false); err != nil {
+					return err
+				}
 			}
 			return runDocuments(ctx, runConfig{
 				settings: cfg, wanted: want, documents: docs, out: c.String("out"),
@@ -82,6 +83,10 @@ Examples:
 		},
 	}
 }
+
+// stopWithin is how long running steps may take to end: the first Ctrl-C ends
+// within 5 s.
+const stopWithin = 3 * time.Second
 
 // runConfig is one run, as the flags say it.
 type runConfig struct {
@@ -129,7 +134,7 @@ func runDocuments(ctx context.Context, rc runConfig) error {
 	// the next run finds.
 	stop()
 	if closeErr := b.print.Close(); err == nil && closeErr != nil {
-		err = unavailable(closeErr)
+		err = closeErr
 	}
 	return err
 }
@@ -188,9 +193,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 // serve runs a worker and a scheduler for the account in this process.
 func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 	accounts := []config.Account{b.account}
-	w, err := newWorker(b.settings, b.services, accounts, func(c *worker.Config) {
-		c.StopTimeout = 3 * time.Second // The first Ctrl-C ends within 5 s.
-	})
+	w, err := newWorker(b.settings, b.services, accounts, stopWithin)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +201,7 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 	l := limiter.New(b.rdb)
 	state, err := l.State(ctx, b.account.Name)
 	if err == nil && state.Reason != limiter.Active && state.Reason != limiter.Operator {
-		err = l.Resume(ctx, b.account.Name)
+		err = l.Lift(ctx, b.account.Name, state.Reason)
 	}
 	if err != nil {
 		return nil, unavailable(err)

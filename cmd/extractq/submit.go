@@ -6,13 +6,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 func submitCommand() *cli.Command {
@@ -39,6 +39,9 @@ Examples:
 			if err != nil {
 				return err
 			}
+			if !c.Bool("wait") && (c.IsSet("format") || c.IsSet("timeout")) {
+				return usage("submit: --format and --timeout go with --wait")
+			}
 			if !c.Args().Present() {
 				return usage("submit: name at least one document; see extractq submit --help")
 			}
@@ -54,22 +57,24 @@ Examples:
 // submitDocuments enqueues what was named. A document that cannot be taken does
 // not keep the others back.
 func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
-	var urls, paths []string
-	for _, arg := range c.Args().Slice() {
-		if strings.HasPrefix(arg, "http://") || strings.HasPrefix(arg, "https://") {
-			urls = append(urls, arg)
-		} else {
-			paths = append(paths, arg)
+	var urls []source
+	paths := slices.DeleteFunc(c.Args().Slice(), func(arg string) bool {
+		isURL := strings.HasPrefix(arg, "http://") || strings.HasPrefix(arg, "https://")
+		if isURL {
+			urls = append(urls, source{path: arg, name: arg, url: true})
 		}
-	}
+		return isURL
+	})
 	docs, err := findDocuments(paths)
 	if err != nil {
 		return err
 	}
-	if len(docs.sources)+len(urls) == 0 {
-		return usage("there is no document in what was named%s", docs.skippedText())
+	docs.sources = append(urls, docs.sources...)
+	skipped := docs.skippedText()
+	if len(docs.sources) == 0 {
+		return usage("there is no document in what was named%s", skipped)
 	}
-	if skipped := docs.skippedText(); skipped != "" {
+	if skipped != "" {
 		cfg.say("%d documents%s", len(docs.sources), skipped)
 	}
 	svc, err := open(c.Context, cfg, false)
@@ -79,43 +84,17 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 	defer svc.Close()
 	var accepted []extraction.Extraction
 	failed := false
-	one := func(name string, s tasks.Submission) error {
-		e, err := enqueue(c, svc, want, s)
-		var unreachable exitError
-		switch {
-		case err == nil:
-			accepted = append(accepted, e)
-			return nil
-		case errors.As(err, &unreachable) && unreachable.code == exitUnavailable:
-			return err
-		}
-		failed = true
-		cfg.say("%s: %s: %s", visible(name), documentCode(err), plain(err))
-		return nil
-	}
-	for _, u := range urls {
-		s := want.template
-		s.URL, s.Name = u, urlName(u)
-		if err := one(u, s); err != nil {
-			return err
-		}
-	}
 	for _, d := range docs.sources {
-		s := want.template
-		s.Name = filepath.Base(d.path)
-		f, err := os.Open(d.path)
-		if err == nil {
-			s.Document = f
-			err = one(d.name, s)
-			_ = f.Close()
-		} else {
-			failed = true
-			cfg.say("%s: %s: %v", visible(d.name), extraction.CodeDocumentUnavailable, cause(err))
-			err = nil
+		e, err := enqueue(c, svc, want, d)
+		if stop, ok := errors.AsType[exitError](err); ok && stop.code == exitUnavailable {
+			return err
 		}
 		if err != nil {
-			return err
+			failed = true
+			cfg.say("%s: %s: %s", visible(d.name), documentCode(err), plain(err))
+			continue
 		}
+		accepted = append(accepted, e)
 	}
 	if c.Bool("wait") {
 		err = watchAll(c, cfg, svc, want.account.Name, accepted)
@@ -127,26 +106,38 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 }
 
 // enqueue submits one document and prints its id.
-func enqueue(c *cli.Context, svc *services, want wanted, s tasks.Submission) (extraction.Extraction, error) {
+func enqueue(c *cli.Context, svc *services, want wanted, d source) (extraction.Extraction, error) {
+	s := want.template
+	if d.url {
+		s.URL, s.Name = d.path, urlName(d.path)
+	} else {
+		f, err := os.Open(d.path)
+		if err != nil {
+			return extraction.Extraction{}, cause(err)
+		}
+		defer func() { _ = f.Close() }()
+		s.Document, s.Name = f, filepath.Base(d.path)
+	}
 	if err := want.check(s); err != nil {
 		return extraction.Extraction{}, err
 	}
 	e, err := svc.client.Submit(c.Context, s)
 	switch {
-	case err == nil:
 	case errors.Is(err, extraction.ErrInvalid), errors.Is(err, store.ErrTooLarge):
 		return e, err
-	default:
+	case err != nil:
 		return e, unavailable(err)
-	}
-	if c.Bool("wait") {
+	case c.Bool("wait"):
 		return e, nil
+	case c.Bool("json"):
+		err = printJSON(c.App.Writer, e)
+	default:
+		_, err = fmt.Fprintln(c.App.Writer, e.ID)
 	}
-	if c.Bool("json") {
-		return e, printJSON(c.App.Writer, e)
+	if err != nil { // Nobody would learn of the others' ids either.
+		return e, unavailable(fmt.Errorf("%s is accepted, but %w", e.ID, err))
 	}
-	_, err = fmt.Fprintln(c.App.Writer, e.ID)
-	return e, err
+	return e, nil
 }
 
 // urlName is the document's name in a URL: the last part of its path.

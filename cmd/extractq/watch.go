@@ -47,7 +47,7 @@ func watchCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return followAll(c, cfg, f, n)
+			return followAll(c, cfg, svc, f, n)
 		},
 	}
 }
@@ -95,11 +95,11 @@ func watchAll(c *cli.Context, cfg settings, svc *services, account string, accep
 	for _, e := range accepted {
 		f.Watch(account, e.ID)
 	}
-	return followAll(c, cfg, f, len(accepted))
+	return followAll(c, cfg, svc, f, len(accepted))
 }
 
 // followAll prints each extraction of f when it is final.
-func followAll(c *cli.Context, cfg settings, f *follower, total int) error {
+func followAll(c *cli.Context, cfg settings, svc *services, f *follower, total int) error {
 	ctx := c.Context
 	if d := c.Duration("timeout"); d > 0 {
 		var cancel context.CancelFunc
@@ -107,7 +107,7 @@ func followAll(c *cli.Context, cfg settings, f *follower, total int) error {
 			exitError{exitTimeout, fmt.Errorf("timeout of %v passed; the work goes on", d)})
 		defer cancel()
 	}
-	p, err := newOutput(c, true)
+	p, err := newOutput(c, cfg.stdout, true)
 	if err != nil {
 		return err
 	}
@@ -115,24 +115,25 @@ func followAll(c *cli.Context, cfg settings, f *follower, total int) error {
 	defer endProgress()
 	failed := 0
 	err = f.Run(ctx, func() bool { return len(f.Waiting()) == 0 }, func(r store.Record, gone bool) error {
-		status := r.Status
 		if gone {
-			status = extraction.StatusError
-		}
-		bar.Done(status)
-		switch {
-		case gone:
 			failed++
+			bar.Done(extraction.StatusError)
 			cfg.say("%s was erased while it was waited for", r.ID)
 			return nil
-		case status != extraction.StatusSuccess:
-			failed++
-			cfg.say("%s: %s", r.ID, r.Failure.Code)
 		}
-		return p.Print(r.Extraction())
+		e, err := withResult(ctx, svc.blobs, r)
+		if err != nil {
+			return err
+		}
+		bar.Done(e.Status)
+		if e.Error != nil {
+			failed++
+			cfg.say("%s: %s", e.ID, e.Error.Code)
+		}
+		return p.Print(e)
 	})
 	if closeErr := p.Close(); err == nil && closeErr != nil {
-		return unavailable(closeErr)
+		return closeErr
 	}
 	if err == nil && failed > 0 {
 		return exitError{exitFailed, errReported}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -197,11 +198,12 @@ func names(accounts []config.Account) []string {
 	return out
 }
 
-// newWorker builds the worker of this process.
-func newWorker(cfg settings, s *services, accounts []config.Account, change func(*worker.Config)) (*worker.Worker, error) {
+// newWorker builds the worker of this process. stop is how long running steps
+// may take to end; 0 means the worker's own default.
+func newWorker(cfg settings, s *services, accounts []config.Account, stop time.Duration) (*worker.Worker, error) {
 	wc := worker.Config{
 		Redis: s.rdb, Blobs: s.blobs, Concurrency: cfg.Worker.Concurrency,
-		Retention: cfg.Data.Retention, DocumentRetention: cfg.Data.DocumentRetention, Logger: cfg.log,
+		Retention: cfg.Data.Retention, DocumentRetention: cfg.Data.DocumentRetention, StopTimeout: stop, Logger: cfg.log,
 	}
 	for _, a := range accounts {
 		wa, err := workerAccount(a)
@@ -209,9 +211,6 @@ func newWorker(cfg settings, s *services, accounts []config.Account, change func
 			return nil, err
 		}
 		wc.Accounts = append(wc.Accounts, wa)
-	}
-	if change != nil {
-		change(&wc)
 	}
 	return worker.New(wc)
 }

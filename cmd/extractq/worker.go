@@ -21,11 +21,14 @@ Example:
    extractq worker --redis redis://127.0.0.1:6379/0 --data /var/lib/extractq`,
 		Action: func(c *cli.Context) error {
 			return serveRole(c, func(ctx context.Context, cfg settings, svc *services) error {
-				w, err := newWorker(cfg, svc, cfg.Accounts, nil)
+				w, err := newWorker(cfg, svc, cfg.Accounts, 0)
 				if err != nil {
 					return err
 				}
-				return w.Run(ctx)
+				if err := w.Run(ctx); err != nil {
+					return unavailable(err)
+				}
+				return nil
 			})
 		},
 	}
