@@ -50,8 +50,6 @@ type Traits struct {
 	// ReadyHasNames reports whether Ready says the document's name, so that a
 	// lost submission is found without polling foreign ids.
 	ReadyHasNames bool
-	// ContentTypes are the media types the vendor takes; empty means any.
-	ContentTypes []string
 	// WarnBytes is a size above which the vendor may refuse; 0 means unknown.
 	WarnBytes int64
 }

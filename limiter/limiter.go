@@ -10,16 +10,12 @@ package limiter
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
-
-//go:embed admit.lua
-var admitLua string
 
 // Op is a kind of call to a vendor's API.
 type Op string
@@ -49,21 +45,20 @@ func (o Op) patience() time.Duration {
 // them closer together than they were sent.
 const headroom = 1.03
 
-// Limiter is the shared state of all accounts. It is safe for concurrent use.
-type Limiter struct {
-	rdb    redis.UniversalClient
-	admit  *redis.Script
-	pause  *redis.Script
-	report *redis.Script
+// interval is the time between two calls in microseconds; 0 where there is no
+// rate.
+func interval(perSecond float64) int64 {
+	if perSecond <= 0 {
+		return 0
+	}
+	return int64(math.Ceil(1e6 / perSecond * headroom))
 }
 
+// Limiter is the shared state of all accounts. It is safe for concurrent use.
+type Limiter struct{ rdb redis.UniversalClient }
+
 // New returns the limiter whose state is in rdb.
-func New(rdb redis.UniversalClient) *Limiter {
-	return &Limiter{
-		rdb: rdb, admit: redis.NewScript(admitLua),
-		pause: redis.NewScript(pauseLua), report: redis.NewScript(reportLua),
-	}
-}
+func New(rdb redis.UniversalClient) *Limiter { return &Limiter{rdb: rdb} }
 
 // Verdict is the answer to a request for one call.
 type Verdict string
@@ -92,13 +87,9 @@ func (l *Limiter) Admit(ctx context.Context, account string, op Op, perSecond fl
 	if !canWait {
 		patience = 0
 	}
-	interval := 0.0
-	if perSecond > 0 {
-		interval = math.Ceil(1e6 / perSecond * headroom)
-	}
 	k := accountKeys(account)
-	got, err := l.admit.Run(ctx, l.rdb, []string{k.limits(), k.state()},
-		int64(interval), patience.Microseconds(), string(op)).Slice()
+	got, err := admitScript.Run(ctx, l.rdb, []string{k.limits(), k.state()},
+		interval(perSecond), patience.Microseconds(), string(op)).Slice()
 	if err != nil {
 		return Admission{}, fmt.Errorf("admit %s at %s: %w", op, account, err)
 	}
@@ -110,40 +101,22 @@ func (l *Limiter) Admit(ctx context.Context, account string, op Op, perSecond fl
 // Defer is when a submission that cannot be made now, for want of anything but
 // the rate, shall come back: those who are sent away come back one interval apart.
 func (l *Limiter) Defer(ctx context.Context, account string, perSecond float64) (time.Duration, error) {
-	interval := 0.0
-	if perSecond > 0 {
-		interval = math.Ceil(1e6 / perSecond * headroom)
-	}
-	micros, err := far.Run(ctx, l.rdb, []string{accountKeys(account).limits()}, int64(interval)).Int64()
+	micros, err := deferScript.Run(ctx, l.rdb, []string{accountKeys(account).limits()}, interval(perSecond)).Int64()
 	if err != nil {
 		return 0, fmt.Errorf("defer at %s: %w", account, err)
 	}
 	return time.Duration(micros) * time.Microsecond, nil
 }
 
-var far = redis.NewScript(`
-local t = redis.call('TIME')
-local now = t[1] * 1000000 + t[2]
-local at = math.max(now + 1000000, tonumber(redis.call('HGET', KEYS[1], 'far.submit') or '') or 0)
-redis.call('HSET', KEYS[1], 'far.submit', string.format('%.0f', at + tonumber(ARGV[1])))
-return at - now`)
-
 // Block forbids every call to the account for d from now, for all workers. It
 // never shortens an earlier block.
 func (l *Limiter) Block(ctx context.Context, account string, d time.Duration) error {
-	err := block.Run(ctx, l.rdb, []string{accountKeys(account).limits()}, d.Microseconds()).Err()
+	err := blockScript.Run(ctx, l.rdb, []string{accountKeys(account).limits()}, d.Microseconds()).Err()
 	if err != nil {
 		return fmt.Errorf("block %s: %w", account, err)
 	}
 	return nil
 }
-
-var block = redis.NewScript(`
-local t = redis.call('TIME')
-local to = t[1] * 1000000 + t[2] + tonumber(ARGV[1])
-local old = tonumber(redis.call('HGET', KEYS[1], 'blocked') or '') or 0
-if to > old then redis.call('HSET', KEYS[1], 'blocked', string.format('%.0f', to)) end
-return 1`)
 
 // keys are the limiter's Redis keys of one account; the hash tag keeps them on
 // one node of a cluster.

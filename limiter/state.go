@@ -85,7 +85,7 @@ func millis(s string) time.Time {
 // pause never replaces an operator's own, and pausing again for the same reason
 // changes nothing.
 func (l *Limiter) Pause(ctx context.Context, account string, r Reason, key, message string) (bool, error) {
-	n, err := l.pause.Run(ctx, l.rdb, []string{accountKeys(account).state()},
+	n, err := pauseScript.Run(ctx, l.rdb, []string{accountKeys(account).state()},
 		string(r), r.probeAfter(0).Milliseconds(), key, message).Int()
 	if err != nil {
 		return false, fmt.Errorf("pause %s: %w", account, err)
@@ -93,25 +93,13 @@ func (l *Limiter) Pause(ctx context.Context, account string, r Reason, key, mess
 	return n == 1, nil
 }
 
-const pauseLua = `
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local old = redis.call('HGET', KEYS[1], 'reason') or ''
-if old == ARGV[1] or old == 'operator' then return 0 end
-redis.call('HSET', KEYS[1], 'reason', ARGV[1], 'since', string.format('%.0f', now),
-  'probe_at', string.format('%.0f', now + ARGV[2]), 'probes', 0, 'key', ARGV[3], 'message', ARGV[4])
-return 1`
-
-// Probed notes that a probe of a paused account failed and sets the time of the
-// next one.
+// Probed notes that a probe of a paused account failed, or is about to be made,
+// and sets the time of the next one. Where the pause is another one by now,
+// nothing changes.
 func (l *Limiter) Probed(ctx context.Context, account string, s State, key, message string) error {
 	probes := s.Probes + 1
-	now, err := l.rdb.Time(ctx).Result()
-	if err != nil {
-		return fmt.Errorf("read clock: %w", err)
-	}
-	err = l.rdb.HSet(ctx, accountKeys(account).state(), "probes", probes, "key", key, "message", message,
-		"probe_at", now.Add(s.Reason.probeAfter(probes)).UnixMilli()).Err()
+	err := probedScript.Run(ctx, l.rdb, []string{accountKeys(account).state()},
+		string(s.Reason), probes, s.Reason.probeAfter(probes).Milliseconds(), key, message).Err()
 	if err != nil {
 		return fmt.Errorf("note probe of %s: %w", account, err)
 	}
@@ -136,17 +124,11 @@ func (l *Limiter) Resume(ctx context.Context, account string) error {
 // another one, as an operator's that came meanwhile, stays.
 func (l *Limiter) Lift(ctx context.Context, account string, r Reason) error {
 	k := accountKeys(account)
-	if err := lift.Run(ctx, l.rdb, []string{k.state(), k.failing()}, string(r)).Err(); err != nil {
+	if err := liftScript.Run(ctx, l.rdb, []string{k.state(), k.failing()}, string(r)).Err(); err != nil {
 		return fmt.Errorf("lift pause of %s: %w", account, err)
 	}
 	return nil
 }
-
-var lift = redis.NewScript(`
-if redis.call('HGET', KEYS[1], 'reason') ~= ARGV[1] then return 0 end
-redis.call('HDEL', KEYS[1], 'reason', 'since', 'probe_at', 'probes', 'key', 'message')
-redis.call('DEL', KEYS[2])
-return 1`)
 
 // The row of failures that makes an account unavailable.
 const (
@@ -163,23 +145,10 @@ func (l *Limiter) Report(ctx context.Context, account, id string, ok bool) (bool
 		flag = "1"
 	}
 	k := accountKeys(account)
-	n, err := l.report.Run(ctx, l.rdb, []string{k.failing(), k.state()}, id, flag,
+	n, err := reportScript.Run(ctx, l.rdb, []string{k.failing(), k.state()}, id, flag,
 		unavailableFailures, unavailableFrom).Int()
 	if err != nil {
 		return false, fmt.Errorf("report on %s: %w", account, err)
 	}
 	return n == 1, nil
 }
-
-const reportLua = `
-local t = redis.call('TIME')
-if ARGV[2] == '1' then
-  redis.call('DEL', KEYS[1])
-  redis.call('HSET', KEYS[2], 'last_ok', string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)))
-  return 0
-end
-redis.call('HINCRBY', KEYS[1], '', 1)
-redis.call('HSET', KEYS[1], ARGV[1], 1)
-local failures = tonumber(redis.call('HGET', KEYS[1], ''))
-if failures >= tonumber(ARGV[3]) and redis.call('HLEN', KEYS[1]) - 1 >= tonumber(ARGV[4]) then return 1 end
-return 0`

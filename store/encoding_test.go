@@ -26,7 +26,7 @@ func fullLife(r *rig, look func(after string, f Fence)) {
 	f = r.begin(f).Fence
 	look("begin", f)
 	f = r.next(f, extraction.StepSubmit, new(Change).Phase(PhaseUncertain).Attempts(1).SentAt(now).
-		Uncertain(now, 3).SubmitErrors(4, now).Trouble(failing))
+		Uncertain(now).SubmitErrors(4, now).Trouble(failing))
 	look("uncertain", f)
 	f = r.begin(f).Fence
 	f = r.next(f, extraction.StepSubmit, new(Change).Phase(PhaseOpened).Vendor(vendorID).VendorStatus(word).

@@ -71,11 +71,9 @@ type Record struct {
 	PollErrors   int
 	FailingSince time.Time
 	// SentAt is when the last byte of a one-call submission was let go;
-	// UncertainUntil is when the search for it is given up, Lookups how often
-	// it was searched for.
+	// UncertainUntil is when the search for it is given up.
 	SentAt         time.Time
 	UncertainUntil time.Time
-	Lookups        int
 	// UploadExpires is when the upload URL stops working, UploadGone that the
 	// upload host refused it, WaitingSince when the vendor was first seen still
 	// waiting for the document of an earlier put.
@@ -116,7 +114,6 @@ const (
 	fieldFailingSince   = "fs"
 	fieldSentAt         = "sent"
 	fieldUncertainUntil = "unc"
-	fieldLookups        = "lk"
 	fieldUploadExpires  = "uexp"
 	fieldUploadGone     = "ugone"
 	fieldWaitingSince   = "wait"
@@ -154,7 +151,6 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 	r.Attempts = int(number(fields[fieldAttempts]))
 	r.SubmitErrors = int(number(fields[fieldSubmitErrors]))
 	r.PollErrors = int(number(fields[fieldPollErrors]))
-	r.Lookups = int(number(fields[fieldLookups]))
 	r.UploadGone = fields[fieldUploadGone] != ""
 	r.VendorID = fields[fieldVendorID]
 	r.VendorStatus = fields[fieldVendorStatus]

@@ -152,11 +152,8 @@ func (c *Change) MissingSince(t time.Time) *Change { return c.putTime(fieldMissi
 // SentAt notes when the last byte of a submission was let go.
 func (c *Change) SentAt(t time.Time) *Change { return c.putTime(fieldSentAt, t) }
 
-// Uncertain sets how long the vendor's lists are searched, and how often they
-// were.
-func (c *Change) Uncertain(until time.Time, lookups int) *Change {
-	return c.putTime(fieldUncertainUntil, until).putInt(fieldLookups, int64(lookups))
-}
+// Uncertain sets how long the vendor's lists are searched.
+func (c *Change) Uncertain(until time.Time) *Change { return c.putTime(fieldUncertainUntil, until) }
 
 // SubmittedAt sets when the vendor had the document.
 func (c *Change) SubmittedAt(t time.Time) *Change { return c.putTime(fieldSubmittedAt, t) }

@@ -185,7 +185,7 @@ func TestMark(t *testing.T) {
 	trouble := extraction.Trouble{Code: extraction.CodeVendorFailed, Message: "m"}
 	c := new(Change).Phase(PhaseOpened).Attempts(3).Vendor("v1").VendorStatus("WAITING now").
 		Upload("https://upload.test/?sig=s", until).UploadGone(true).WaitingSince(until).MissingSince(until).
-		SentAt(until).Uncertain(until, 4).Polls(5).SubmitErrors(6, until).PollErrors(7).Trouble(trouble)
+		SentAt(until).Uncertain(until).Polls(5).SubmitErrors(6, until).PollErrors(7).Trouble(trouble)
 	for range 2 { // The second is a replay.
 		if err := r.s.Mark(t.Context(), f, c); err != nil {
 			t.Fatal(err)
@@ -195,7 +195,7 @@ func TestMark(t *testing.T) {
 	want := got
 	want.Phase, want.Attempts, want.VendorID, want.VendorStatus = PhaseOpened, 3, "v1", "WAITINGnow"
 	want.UploadExpires, want.UploadGone, want.WaitingSince, want.MissingSince = until, true, until, until
-	want.SentAt, want.UncertainUntil, want.Lookups, want.Polls = until, until, 4, 5
+	want.SentAt, want.UncertainUntil, want.Polls = until, until, 5
 	want.SubmitErrors, want.FailingSince, want.PollErrors, want.Trouble = 6, until, 7, &trouble
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("marked record (-want +got):\n%s", diff)
@@ -489,7 +489,7 @@ func TestResolve(t *testing.T) {
 	r := newRig(t)
 	sent := time.UnixMilli(time.Now().Add(-time.Minute).UnixMilli()).UTC()
 	f := r.next(r.begin(r.create()).Fence, extraction.StepSubmit, new(Change).Phase(PhaseUncertain).SentAt(sent).
-		Uncertain(time.Now().Add(time.Minute), 1))
+		Uncertain(time.Now().Add(time.Minute)))
 	token := NewToken()
 	at, err := r.s.Resolve(t.Context(), f.Input, token, "v9")
 	if err != nil || at.Seq != f.Seq+1 || !at.Due.Equal(at.Now) {

@@ -93,7 +93,7 @@ func (s *step) submitted(vendorID, vendorStatus string) error {
 		extraction.BecauseScheduled, new(store.Change).
 			Phase(store.PhaseNone).Vendor(vendorID).VendorStatus(vendorStatus).SubmittedAt(s.now()).
 			Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).
-			SubmitErrors(0, time.Time{}).Uncertain(time.Time{}, 0))
+			SubmitErrors(0, time.Time{}).Uncertain(time.Time{}))
 	if err != nil || s.outcome != outcomeLost || s.rec.VendorID == vendorID {
 		return err
 	}

@@ -24,7 +24,7 @@ func (s *step) uncertain() error {
 		sent = s.now()
 	}
 	c := new(store.Change).Phase(store.PhaseUncertain).SentAt(sent).
-		Uncertain(s.now().Add(s.w.cfg.UncertainWindow), 0).
+		Uncertain(s.now().Add(s.w.cfg.UncertainWindow)).
 		Trouble(extraction.Trouble{
 			Code: extraction.CodeSubmitUncertain, At: extraction.Time{Time: s.now()},
 			Message: "the answer to the submission was lost; looking for it at the vendor",
@@ -45,20 +45,20 @@ func (s *step) lookUp() error {
 	if err != nil {
 		// While the vendor cannot be asked, nothing is decided.
 		return s.trouble(err, limiter.OpReady,
-			new(store.Change).Uncertain(s.rec.UncertainUntil, s.rec.Lookups+1).Polls(s.rec.Polls))
+			new(store.Change).Polls(s.rec.Polls))
 	}
 	switch {
 	case found != "":
 		return s.again(extraction.StepPoll, 0, extraction.BecauseScheduled, new(store.Change).
 			Phase(store.PhaseNone).Vendor(found).SubmittedAt(s.rec.SentAt).Polls(s.rec.Polls).
-			Uncertain(time.Time{}, 0).SubmitErrors(0, time.Time{}))
+			Uncertain(time.Time{}).SubmitErrors(0, time.Time{}))
 	case !over:
 		wait := planner.Next(s.now().Sub(s.rec.SentAt), s.acct.PollPrice, s.rec.UncertainUntil.Sub(s.rec.SentAt))
 		return s.again(extraction.StepSubmit, wait, extraction.BecauseRetry,
-			new(store.Change).Polls(s.rec.Polls).Uncertain(s.rec.UncertainUntil, s.rec.Lookups+1))
+			new(store.Change).Polls(s.rec.Polls))
 	case s.acct.Resubmit:
 		return s.again(extraction.StepSubmit, 0, extraction.BecauseRetry, new(store.Change).
-			Phase(store.PhaseNone).Polls(s.rec.Polls).Uncertain(time.Time{}, 0).SentAt(time.Time{}))
+			Phase(store.PhaseNone).Polls(s.rec.Polls).Uncertain(time.Time{}).SentAt(time.Time{}))
 	}
 	return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeSubmitUncertain,
 		"the answer to the submission was lost and the vendor does not list it; it may have been charged", nil),

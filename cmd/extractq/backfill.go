@@ -205,6 +205,7 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 		}
 	}
 	s.Document = f
+	b.warnSize(b.settings, d.name, f)
 	if _, err := b.client.Submit(ctx, s); err != nil {
 		if errors.Is(err, extraction.ErrInvalid) || errors.Is(err, store.ErrTooLarge) {
 			return false, errors.Join(err, b.void(d.name))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -89,6 +90,15 @@ func (w wanted) check(s tasks.Submission) error {
 		Name: s.Name, ContentType: s.ContentType, URL: s.URL, Type: s.Type, Types: s.Types,
 		ConfigName: s.ConfigName, Environment: s.Environment, Customer: s.Customer, Options: s.Options,
 	})
+}
+
+// warnSize says what the vendor may refuse; it is the vendor's to decide.
+func (w wanted) warnSize(cfg settings, name string, f *os.File) {
+	limit := w.provider.Traits().WarnBytes
+	if info, err := f.Stat(); err == nil && limit > 0 && info.Size() > limit {
+		cfg.say("%s: %d MB may be too large for %s, which is said to take %d MB",
+			visible(name), info.Size()>>20, w.account.Provider, limit>>20)
+	}
 }
 
 // plain is an error in one line, without the words that only mark it as the

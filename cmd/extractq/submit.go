@@ -85,7 +85,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 	var accepted []extraction.Extraction
 	failed := false
 	for _, d := range docs.sources {
-		e, err := enqueue(c, svc, want, d)
+		e, err := enqueue(c, cfg, svc, want, d)
 		if stop, ok := errors.AsType[exitError](err); ok && stop.code == exitUnavailable {
 			return err
 		}
@@ -106,7 +106,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 }
 
 // enqueue submits one document and prints its id.
-func enqueue(c *cli.Context, svc *services, want wanted, d source) (extraction.Extraction, error) {
+func enqueue(c *cli.Context, cfg settings, svc *services, want wanted, d source) (extraction.Extraction, error) {
 	s := want.template
 	if d.url {
 		s.URL, s.Name = d.path, urlName(d.path)
@@ -117,6 +117,7 @@ func enqueue(c *cli.Context, svc *services, want wanted, d source) (extraction.E
 		}
 		defer func() { _ = f.Close() }()
 		s.Document, s.Name = f, filepath.Base(d.path)
+		want.warnSize(cfg, d.name, f)
 	}
 	if err := want.check(s); err != nil {
 		return extraction.Extraction{}, err

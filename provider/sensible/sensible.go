@@ -17,7 +17,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -59,7 +58,7 @@ var (
 
 // New returns a client, or says what is wrong with the configuration.
 func New(cfg Config) (*Client, error) {
-	key := bareKey(cfg.APIKey)
+	key := vendorhttp.BareKey(cfg.APIKey, "Bearer")
 	if key == "" {
 		return nil, errors.New("sensible: the API key is missing")
 	}
@@ -80,31 +79,12 @@ func New(cfg Config) (*Client, error) {
 	return &Client{api: api, now: cfg.Now}, nil
 }
 
-// bareKey is the key without the scheme that users copy along with it.
-func bareKey(key string) string {
-	key = strings.TrimSpace(key)
-	if scheme, rest, _ := strings.Cut(key, " "); strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(rest)
-	}
-	return key
-}
-
 // Traits implements extraction.Provider.
 func (c *Client) Traits() extraction.Traits {
 	return extraction.Traits{
 		Provider:      Name,
 		FetchesURL:    true,
 		ReadyHasNames: true,
-		ContentTypes: []string{
-			"application/pdf", "image/jpeg", "image/png", "image/tiff",
-			"application/msword",
-			"application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-			"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-			"application/vnd.ms-excel",
-			"application/vnd.ms-excel.sheet.macroenabled.12",
-			"application/vnd.ms-excel.sheet.binary.macroenabled.12",
-			"text/csv",
-		},
 		// One PUT to the store ends at 5 GiB, whatever the documented maximum.
 		WarnBytes: 5 << 30,
 	}

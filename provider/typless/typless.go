@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/provider/internal/vendorhttp"
@@ -56,7 +55,7 @@ var _ extraction.Provider = (*Client)(nil)
 
 // New returns a client, or says what is wrong with the configuration.
 func New(cfg Config) (*Client, error) {
-	key := bareKey(cfg.APIKey)
+	key := vendorhttp.BareKey(cfg.APIKey, "Token")
 	if key == "" {
 		return nil, errors.New("typless: the API key is missing")
 	}
@@ -80,22 +79,10 @@ func New(cfg Config) (*Client, error) {
 	}, nil
 }
 
-// bareKey is the key without the scheme that users copy along with it.
-func bareKey(key string) string {
-	key = strings.TrimSpace(key)
-	if scheme, rest, _ := strings.Cut(key, " "); strings.EqualFold(scheme, "Token") {
-		return strings.TrimSpace(rest)
-	}
-	return key
-}
-
 // Traits implements extraction.Provider.
 func (c *Client) Traits() extraction.Traits {
 	return extraction.Traits{
-		Provider: Name,
-		ContentTypes: []string{
-			"application/pdf", "image/jpeg", "image/png", "image/tiff", "image/bmp",
-		},
+		Provider:  Name,
 		WarnBytes: warnBytes,
 	}
 }

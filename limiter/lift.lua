@@ -1,0 +1,6 @@
+-- lift: makes the account active if it is paused for the reason.
+-- KEYS: 1 account hash, 2 failures. ARGV: reason.
+if redis.call('HGET', KEYS[1], 'reason') ~= ARGV[1] then return 0 end
+redis.call('HDEL', KEYS[1], 'reason', 'since', 'probe_at', 'probes', 'key', 'message')
+redis.call('DEL', KEYS[2])
+return 1

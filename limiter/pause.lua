@@ -1,0 +1,9 @@
+-- pause: stops the account for a reason. KEYS: 1 account hash. ARGV: reason,
+-- ms until the first probe, key fingerprint, message. An operator's pause stays.
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local old = redis.call('HGET', KEYS[1], 'reason') or ''
+if old == ARGV[1] or old == 'operator' then return 0 end
+redis.call('HSET', KEYS[1], 'reason', ARGV[1], 'since', string.format('%.0f', now),
+  'probe_at', string.format('%.0f', now + ARGV[2]), 'probes', 0, 'key', ARGV[3], 'message', ARGV[4])
+return 1

@@ -1,0 +1,35 @@
+package limiter
+
+import (
+	_ "embed"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The scripts stand beside this file, each with what it takes and answers.
+var (
+	//go:embed admit.lua
+	admitLua string
+	//go:embed defer.lua
+	deferLua string
+	//go:embed block.lua
+	blockLua string
+	//go:embed pause.lua
+	pauseLua string
+	//go:embed probed.lua
+	probedLua string
+	//go:embed lift.lua
+	liftLua string
+	//go:embed report.lua
+	reportLua string
+)
+
+var (
+	admitScript  = redis.NewScript(admitLua)
+	deferScript  = redis.NewScript(deferLua)
+	blockScript  = redis.NewScript(blockLua)
+	pauseScript  = redis.NewScript(pauseLua)
+	probedScript = redis.NewScript(probedLua)
+	liftScript   = redis.NewScript(liftLua)
+	reportScript = redis.NewScript(reportLua)
+)
