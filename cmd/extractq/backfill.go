@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -216,76 +212,6 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	return true, nil
 }
 
-// resumption is what is to be done about a document that an earlier run may
-// have begun.
-type resumption int
-
-const (
-	submitIt  resumption = iota // It must be submitted.
-	followIt                    // Its extraction is watched.
-	settledIt                   // It is counted; nothing is to be done.
-)
-
-// resume looks for what an earlier run began for the document. Where it must be
-// submitted, id is journalled for it.
-func (b *backfill) resume(ctx context.Context, d source, f io.Reader, id string) (resumption, error) {
-	digest := sha256.New()
-	if _, err := io.Copy(digest, f); err != nil {
-		return settledIt, cause(err)
-	}
-	want := entry{
-		Name: d.name, SHA256: hex.EncodeToString(digest.Sum(nil)), Account: b.account.Name,
-		Type: b.template.Type + strings.Join(b.template.Types, ","),
-	}
-	if old, ok := b.journal.Find(want); ok {
-		found, err := b.takeUp(ctx, d, old)
-		if err != nil || found != submitIt {
-			return found, err
-		}
-	}
-	want.ID, want.Volatile = id, !b.persistent
-	return submitIt, b.journal.Add(want)
-}
-
-// takeUp goes on with an earlier run's extraction.
-func (b *backfill) takeUp(ctx context.Context, d source, old entry) (resumption, error) {
-	r, err := b.records.Get(ctx, b.account.Name, old.ID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return settledIt, unavailable(err)
-	}
-	if err == nil {
-		switch {
-		case r.Status == extraction.StatusSuccess && b.written(d.name, old.ID):
-			b.shown.Skip(extraction.StatusSuccess)
-			return settledIt, nil
-		case r.Status.Final() && r.Status != extraction.StatusSuccess && b.retryFailed:
-			return submitIt, nil
-		}
-		b.watch(old.ID, d.name) // A final one is told of at once.
-		return followIt, nil
-	}
-	// The record is gone: after its retention, or with a Redis in memory, or
-	// because a crash fell between the journal and the record.
-	e, ok := readResult(b.resultFile(d.name))
-	switch {
-	case ok && e.ID == old.ID && e.Status == extraction.StatusSuccess:
-		b.shown.Skip(extraction.StatusSuccess)
-		return settledIt, nil
-	case b.retryFailed, b.ephemeral:
-		return submitIt, nil
-	case ok && e.ID == old.ID && e.Error != nil:
-		b.shown.Skip(e.Status)
-		b.fail(d.name, e.Error.Code, errors.New(e.Error.Message))
-		return settledIt, nil
-	case old.Volatile:
-		b.shown.Skip(extraction.StatusError)
-		b.fail(d.name, extraction.CodeSubmitUncertain, errors.New(
-			"an earlier run that kept its state in memory may have submitted it; --retry-failed submits it again"))
-		return settledIt, nil
-	}
-	return submitIt, nil
-}
-
 func (b *backfill) watch(id, name string) {
 	b.mu.Lock()
 	b.names[id] = name
@@ -326,55 +252,4 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 func (b *backfill) fail(name string, code extraction.Code, err error) {
 	b.failed.Add(1)
 	b.say("%s: %s: %s", visible(name), code, plain(err))
-}
-
-// maxFileName is the longest file name, in bytes, that file systems take.
-const maxFileName = 255
-
-// resultFile is where the extraction of a document is written.
-func (b *backfill) resultFile(name string) string {
-	return filepath.Join(b.out, filepath.FromSlash(name)+".json")
-}
-
-// writeResult writes an extraction by rename, so that a reader never sees half.
-func writeResult(path string, e extraction.Extraction) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".extractq-*")
-	if err != nil {
-		return err
-	}
-	enc := json.NewEncoder(f)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	err = errors.Join(enc.Encode(e), f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
-}
-
-// readResult reads what an earlier run wrote.
-func readResult(path string) (extraction.Extraction, bool) {
-	var e extraction.Extraction
-	body, err := os.ReadFile(path)
-	return e, err == nil && json.Unmarshal(body, &e) == nil
-}
-
-// written reports whether the result of this very extraction has been written.
-func (b *backfill) written(name, id string) bool {
-	e, ok := readResult(b.resultFile(name))
-	return ok && e.ID == id && e.Status == extraction.StatusSuccess
-}
-
-// void takes back the journal's entry for a document that was refused.
-func (b *backfill) void(name string) error {
-	if b.journal == nil {
-		return nil
-	}
-	return b.journal.Add(entry{Name: name})
 }

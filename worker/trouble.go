@@ -1,0 +1,137 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/store"
+)
+
+// trouble acts on an error of a vendor call: on the account, and on the
+// extraction by ending it or repeating the step, with c.
+func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
+	if s.ctx.Err() != nil || s.bodyErr != nil {
+		return s.notTheVendor(c)
+	}
+	ctx, cancel := s.saving()
+	defer cancel()
+	others, stateErr := s.othersSucceed(ctx)
+	if stateErr != nil {
+		return stateErr
+	}
+	failures, attempts := s.rec.PollErrors+1, 0
+	if s.kind == extraction.StepSubmit {
+		failures = s.rec.SubmitErrors + 1
+		// Only a submission that surely did not arrive may be the last one: a
+		// question about one that may have arrived is asked until it is answered.
+		if e, ok := errors.AsType[*extraction.Error](err); op == limiter.OpSubmit && (!ok || !e.Sent) {
+			attempts = s.acct.SubmitAttempts
+		}
+	}
+	r := react(err, op, failures, attempts, others)
+	if err := s.account(ctx, r, err); err != nil {
+		return err
+	}
+	switch {
+	case r.Fault && s.kind == extraction.StepSubmit:
+		c.SubmitErrors(failures, s.failingSince())
+	case r.Fault:
+		c.PollErrors(failures)
+	}
+	if r.Failure != nil {
+		return s.fail(extraction.StatusError, r.Failure, c)
+	}
+	if r.Because != extraction.BecauseRate {
+		c.Trouble(extraction.Trouble{
+			Code: troubleCode(err), Message: err.Error(), At: extraction.Time{Time: s.now()},
+		})
+	}
+	return s.again(s.kind, r.Delay, r.Because, c)
+}
+
+// notTheVendor acts on a call that failed for a reason of ours: the lease is
+// lost, the process stops, or the document cannot be read. It counts against
+// nobody.
+func (s *step) notTheVendor(c *store.Change) error {
+	switch {
+	case errors.Is(context.Cause(s.ctx), errLeaseLost), errors.Is(s.bodyErr, errLeaseLost):
+		s.ended, s.outcome = true, "lease lost"
+		return nil // Whoever took over acts.
+	case s.ctx.Err() != nil:
+		return s.again(s.kind, 0, extraction.BecauseRetry, c)
+	case errors.Is(s.bodyErr, store.ErrNotFound):
+		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
+			"the document is not in the document store", nil), c)
+	}
+	return s.storeFails(s.bodyErr, s.kind, c)
+}
+
+// storeFails goes on with a step after trouble with the document store.
+func (s *step) storeFails(err error, next extraction.Step, c *store.Change) error {
+	s.w.log.ErrorContext(s.ctx, "document store fails", slog.String("extraction_id", s.rec.ID), slog.Any("error", err))
+	return s.again(next, storeRetry, extraction.BecauseRetry, c.Trouble(extraction.Trouble{
+		Code: extraction.CodeInternal, Message: "the document store fails", At: extraction.Time{Time: s.now()},
+	}))
+}
+
+// storeRetry spaces attempts while the document store fails.
+const storeRetry = 10 * time.Second
+
+// account carries out what a reaction means for the account.
+func (s *step) account(ctx context.Context, r reaction, cause error) error {
+	if r.Block > 0 {
+		if err := s.w.limiter.Block(ctx, s.acct.Name, r.Block); err != nil {
+			return err
+		}
+	}
+	if r.Fault {
+		down, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, false)
+		if err != nil {
+			return err
+		}
+		if down {
+			r.Pause = limiter.Unavailable
+		}
+	}
+	if r.Pause == limiter.Active {
+		return nil
+	}
+	return s.w.pause(ctx, s.acct, r.Pause, cause)
+}
+
+// othersSucceed reports whether the vendor has done anything for the account
+// since this extraction began to fail.
+func (s *step) othersSucceed(ctx context.Context) (bool, error) {
+	if s.rec.FailingSince.IsZero() {
+		return false, nil
+	}
+	state, err := s.w.limiter.State(ctx, s.acct.Name)
+	return state.LastOK.After(s.rec.FailingSince), err
+}
+
+// failingSince is when the present row of failures began.
+func (s *step) failingSince() time.Time {
+	if s.rec.FailingSince.IsZero() {
+		return s.now()
+	}
+	return s.rec.FailingSince
+}
+
+// troubleCode is the code under which trouble that is not final is shown.
+func troubleCode(err error) extraction.Code {
+	switch extraction.KindOf(err) {
+	case extraction.KindUnauthorized:
+		return extraction.CodeUnauthorized
+	case extraction.KindQuota, extraction.KindRateLimited:
+		return extraction.CodeVendorQuota
+	case extraction.KindRejected:
+		return extraction.CodeVendorRejected
+	case extraction.KindNotFound, extraction.KindTransient, extraction.KindUploadGone:
+		return extraction.CodeVendorFailed
+	}
+	return extraction.CodeVendorFailed
+}
