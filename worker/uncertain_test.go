@@ -1,0 +1,126 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+// While the vendor cannot be asked whether it has a lost submission, nothing is
+// decided about it: however often asking fails, and while others succeed.
+func TestLostAnswerAndNoList(t *testing.T) {
+	t.Parallel()
+	v := &listless{vendor: newVendor()}
+	v.onSubmit = func(n int, _ extraction.Submission) error {
+		if n == 1 {
+			return &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Sent: true, Err: errors.New("reset")}
+		}
+		return nil
+	}
+	r := newRig(t, v)
+	r.cfg.Accounts[0].SubmitAttempts = 2
+	w := r.worker()
+	lost := r.submit("lost")
+	for i := range 8 {
+		if err := w.submit(t.Context(), r.payload(lost)); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.get(lost); got.Status.Final() {
+			t.Fatalf("after %d steps: %s %+v, want it undecided", i+1, got.Status, got.Failure)
+		}
+		other := r.polling(w, "other", time.Second)
+		if err := w.poll(t.Context(), r.payload(other)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.get(lost); got.Phase != store.PhaseUncertain {
+		t.Errorf("now in phase %q", got.Phase)
+	}
+}
+
+// listless is a vendor whose ready list is out of order.
+type listless struct{ *vendor }
+
+func (v *listless) Ready(context.Context, extraction.ReadyQuery) (extraction.ReadyPage, error) {
+	return extraction.ReadyPage{}, &extraction.Error{Op: "ready", Kind: extraction.KindTransient, Status: 500, Err: errors.New("500")}
+}
+
+// The document of an opened upload may be at the vendor: polls that fail do not
+// end the extraction.
+func TestOpenedAndNoPolls(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	v.onPut = func(n int, body io.Reader) error {
+		if n > 1 {
+			return nil
+		}
+		_, _ = io.ReadAll(body)
+		return &extraction.Error{Op: "upload", Kind: extraction.KindTransient, Sent: true, Err: errors.New("reset")}
+	}
+	v.onPoll = func(id string, _ int) (extraction.Outcome, error) {
+		if id == "u1" {
+			return extraction.Outcome{}, &extraction.Error{Op: "poll", Kind: extraction.KindTransient, Status: 500, Err: errors.New("500")}
+		}
+		return done(), nil
+	}
+	r := newRig(t, uploader{v})
+	r.cfg.Accounts[0].SubmitAttempts = 2
+	w := r.worker()
+	lost := r.submit("lost")
+	for i := range 8 {
+		if err := w.submit(t.Context(), r.payload(lost)); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.get(lost); got.Status.Final() {
+			t.Fatalf("after %d steps: %s %+v, want it undecided", i+1, got.Status, got.Failure)
+		}
+		other := r.polling(w, "other", time.Second)
+		if err := w.poll(t.Context(), r.payload(other)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The document of an upload whose answer was lost is at the vendor, and the
+// result cannot be stored: what is repeated is the question, not the upload.
+func TestResumedUploadAndNoRoomForTheResult(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	v.onPut = func(n int, body io.Reader) error {
+		if n > 1 {
+			return nil
+		}
+		_, _ = io.ReadAll(body)
+		return &extraction.Error{Op: "upload", Kind: extraction.KindTransient, Sent: true, Err: errors.New("reset")}
+	}
+	r := newRig(t, uploader{v})
+	w := r.worker()
+	id := r.submit("the document")
+	if err := w.submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	// A folder where the result's file must go fails its writing.
+	blocked := fmt.Sprintf("%s/%s/%d", r.dir, id, r.get(id).Seq)
+	if err := os.MkdirAll(blocked+"/x", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(id); got.Status != extraction.StatusInProgress || got.Step != extraction.StepPoll {
+		t.Errorf("now %s, next %s, want IN_PROGRESS and a poll", got.Status, got.Step)
+	}
+	if err := w.poll(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(id); got.Status != extraction.StatusSuccess || v.opened != 1 || v.puts != 1 {
+		t.Errorf("now %s with %d opened and %d puts, want SUCCESS with 1 and 1", got.Status, v.opened, v.puts)
+	}
+}
