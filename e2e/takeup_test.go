@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestResultOfAnotherRunIsNoResult runs two types into one folder and puts the
@@ -65,4 +68,81 @@ func TestSubmitStopsWhenNobodyReads(t *testing.T) {
 	p := launch(t, cmd)
 	_ = writer.Close()
 	p.wait().want(t, 141)
+}
+
+// TestNamesAreKept gives documents of one name to one --out in the ways in which
+// they come to be there. Each document is submitted once and has a result of its
+// own, whatever else is named beside it.
+func TestNamesAreKept(t *testing.T) {
+	t.Parallel()
+	for name, runs := range map[string][][]string{
+		"a namesake comes later":     {{"one", "two/x.pdf"}, {"one", "two/x.pdf", "three"}, {"three", "one", "two/x.pdf"}},
+		"a path looks like a name":   {{"one/x.pdf", "two/x.pdf", "below"}, {"below", "two/x.pdf", "one/x.pdf"}},
+		"two folders, one after one": {{"one"}, {"three"}, {"one"}, {"three"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, quick(0))
+			docs := s.documents("spare", 4)
+			for i, place := range []string{"one/x.pdf", "two/x.pdf", "three/x.pdf", "below/one/x.pdf"} {
+				move(t, s, docs[i].path, place)
+			}
+			seen := map[string]bool{}
+			for _, run := range runs {
+				for _, arg := range run {
+					seen[arg] = true
+				}
+				s.run(runArgs(append([]string{"--out", s.path("results")}, run...)...)...).want(t, 0)
+			}
+			if got := len(s.vendor.takenBy()); got != len(seen) {
+				t.Errorf("%d documents are at the vendor, want %d", got, len(seen))
+			}
+			if got := s.vendor.asked(opPut); got != len(seen) {
+				t.Errorf("%d uploads, want %d", got, len(seen))
+			}
+			var results []string
+			err := filepath.WalkDir(s.path("results"), func(file string, d fs.DirEntry, err error) error {
+				if err == nil && !d.IsDir() && strings.HasSuffix(file, ".pdf.json") || strings.Contains(d.Name(), ".pdf-") {
+					results = append(results, file)
+				}
+				return err
+			})
+			if err != nil || len(results) != len(seen) {
+				t.Errorf("results %q (%v), want %d", results, err, len(seen))
+			}
+		})
+	}
+}
+
+// TestNameThatIsNoText runs a document whose name is not UTF-8 twice.
+func TestNameThatIsNoText(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick(0))
+	doc := s.documents("inbox", 1)[0]
+	move(t, s, doc.path, "inbox/bad\xff.pdf")
+	for range 2 {
+		s.run(runArgs("--out", s.path("results"), s.path("inbox"))...).want(t, 0)
+	}
+	if got := s.vendor.asked(opPut); got != 1 {
+		t.Errorf("%d uploads, want 1", got)
+	}
+}
+
+// TestLostStateIsNotPaidAgain loses the records of accepted documents between
+// two runs.
+func TestLostStateIsNotPaidAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick(time.Hour))
+	docs := s.documents("inbox", 2)
+	args := runArgs("--out", s.path("results"), s.path("inbox"))
+	s.run(append(args, "--timeout", "3s")...).want(t, 4)
+	if err := os.RemoveAll(s.path("results", ".extractq", "redis")); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.run(args...).want(t, 1); !strings.Contains(r.stderr, "submit_uncertain") {
+		t.Errorf("it says %q, want submit_uncertain", r.stderr)
+	}
+	if got := s.vendor.asked(opPut); got != len(docs) {
+		t.Errorf("%d uploads, want %d", got, len(docs))
+	}
 }

@@ -382,3 +382,13 @@ func TestMembersAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// A vendor's body that is not UTF-8 does not make a result file that no JSON
+// reader takes.
+func TestResultIsUTF8(t *testing.T) {
+	t.Parallel()
+	body, err := json.Marshal(NewResult(json.RawMessage("{\"a\":\"caf\xe9\"}")))
+	if err != nil || !utf8.Valid(body) {
+		t.Errorf("Marshal = %q, %v, want UTF-8", body, err)
+	}
+}

@@ -89,8 +89,12 @@ type Warning struct {
 }
 
 // NewResult returns a result without a finding: every collection is empty, not
-// nil, so that its JSON has no null where a collection is promised.
+// nil, so that its JSON has no null where a collection is promised. JSON is
+// UTF-8: what is not in raw becomes U+FFFD.
 func NewResult(raw json.RawMessage) *Result {
+	if raw != nil {
+		raw = bytes.ToValidUTF8(raw, []byte("\uFFFD"))
+	}
 	return &Result{
 		Fields:    Fields{},
 		Tables:    Tables{},

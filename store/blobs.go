@@ -121,7 +121,9 @@ func (b *Blobs) Result(ctx context.Context, id string, seq int64) (*extraction.R
 		return nil, fmt.Errorf("read result: %w", b.named(err))
 	}
 	var out extraction.Result
-	if err := json.Unmarshal(body, &out); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber() // A number stays as the vendor wrote it.
+	if err := dec.Decode(&out); err != nil {
 		return nil, fmt.Errorf("decode result: %w", err)
 	}
 	return &out, nil

@@ -97,8 +97,12 @@ func (s *step) search() (found string, ok bool, err error) {
 		for _, vendorID := range unknown {
 			name := names[vendorID]
 			if name == "" && !s.acct.Provider.Traits().ReadyHasNames {
-				if name, ok, err = s.nameOf(vendorID); !ok || err != nil {
+				var known bool
+				if name, known, ok, err = s.nameOf(vendorID); !ok || err != nil {
 					return "", ok, err
+				}
+				if !known {
+					continue // Asked again by the next search.
 				}
 			}
 			mine, err := s.claim(vendorID, extraction.TokenID(name))
@@ -117,17 +121,25 @@ func (s *step) search() (found string, ok bool, err error) {
 }
 
 // nameOf asks the vendor for the name of an extraction it lists without one.
-func (s *step) nameOf(vendorID string) (name string, ok bool, err error) {
+// known is false where the answer settles nothing: a 404 although it is listed,
+// trouble with this one, or one that is not final. Trouble with the account is
+// an error.
+func (s *step) nameOf(vendorID string) (name string, known, ok bool, err error) {
 	if ok, err := s.admit(limiter.OpPoll); !ok || err != nil {
-		return "", ok, err
+		return "", false, ok, err
 	}
 	ctx, cancel := s.calling(pollCall)
 	defer cancel()
 	out, err := s.acct.Provider.Poll(ctx, vendorID)
-	if err != nil && extraction.KindOf(err) != extraction.KindNotFound {
-		return "", true, err
+	if err != nil {
+		switch extraction.KindOf(err) {
+		case extraction.KindUnauthorized, extraction.KindQuota, extraction.KindRateLimited:
+			return "", false, true, err
+		case extraction.KindNotFound, extraction.KindTransient, extraction.KindRejected, extraction.KindUploadGone:
+		}
+		return "", false, true, nil
 	}
-	return out.Name, true, nil
+	return out.Name, out.Status.Final(), true, nil
 }
 
 // claim gives a listed vendor id to the extraction its token names, if that one

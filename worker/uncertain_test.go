@@ -124,3 +124,43 @@ func TestResumedUploadAndNoRoomForTheResult(t *testing.T) {
 		t.Errorf("now %s with %d opened and %d puts, want SUCCESS with 1 and 1", got.Status, v.opened, v.puts)
 	}
 }
+
+// listsIDs lists finished extractions without their names, as Typless does.
+type listsIDs struct{ *vendor }
+
+func (l *listsIDs) Traits() extraction.Traits { return extraction.Traits{Provider: "fake"} }
+
+// A listed id that is answered with 404 at first is asked about again, and one
+// that always fails does not keep the others from being found.
+func TestLostAnswerAndEarly404(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	var name string
+	v.onSubmit = func(_ int, s extraction.Submission) error {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		name = s.Name
+		v.ready = []extraction.ReadyItem{{VendorID: "broken"}, {VendorID: "lost"}}
+		return &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Sent: true, Err: errors.New("reset")}
+	}
+	v.onPoll = func(id string, n int) (extraction.Outcome, error) {
+		switch {
+		case id == "broken":
+			return extraction.Outcome{}, &extraction.Error{Op: "poll", Kind: extraction.KindTransient, Err: errors.New("500")}
+		case n == 1:
+			return extraction.Outcome{}, &extraction.Error{Op: "poll", Kind: extraction.KindNotFound, Err: errors.New("404")}
+		}
+		out := done()
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		out.Name = name
+		return out, nil
+	}
+	r := newRig(t, &listsIDs{v})
+	r.cfg.UncertainWindow = 20 * time.Second
+	id := r.submit("x")
+	r.start()
+	if got := r.final(id); got.Status != extraction.StatusSuccess || v.submits != 1 {
+		t.Errorf("ended %s %+v after %d submissions, want SUCCESS after 1", got.Status, got.Failure, v.submits)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -133,9 +134,24 @@ func (b *backfill) stuck(ctx context.Context) bool {
 	case limiter.Unauthorized:
 		return true
 	case limiter.Quota:
-		n, err := b.records.InFlight(ctx, b.account.Name)
-		return err == nil && n == 0
+		return !b.polling(ctx)
 	case limiter.Active, limiter.Operator, limiter.Unavailable:
+	}
+	return false
+}
+
+// polling reports whether the vendor still has something of this run.
+func (b *backfill) polling(ctx context.Context) bool {
+	for page := range slices.Chunk(b.follow.Waiting(), 200) {
+		records, err := b.records.GetAll(ctx, []string{b.account.Name}, page...)
+		if err != nil {
+			return true // Redis is away; nothing is known.
+		}
+		for _, r := range records {
+			if r.Status.Final() || r.Step == extraction.StepPoll {
+				return true
+			}
+		}
 	}
 	return false
 }
@@ -185,14 +201,18 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 		return false, cause(err)
 	}
 	defer func() { _ = f.Close() }()
+	// Reading a large document ends with the run.
+	defer context.AfterFunc(ctx, func() { _ = f.Close() })()
 	s := b.template
 	s.Name = filepath.Base(d.path)
 	s.ID = store.NewID()
 	if err := b.check(s); err != nil {
 		return false, err
 	}
+	begun := entry{Name: d.name}
 	if b.journal != nil {
-		found, err := b.resume(ctx, d, f, s.ID)
+		var found resumption
+		begun, found, err = b.resume(ctx, d, f, s.ID)
 		if err != nil || found != submitIt {
 			return found == followIt, err
 		}
@@ -204,12 +224,16 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	b.warnSize(b.settings, d.name, f)
 	if _, err := b.client.Submit(ctx, s); err != nil {
 		if errors.Is(err, extraction.ErrInvalid) || errors.Is(err, store.ErrTooLarge) {
-			return false, errors.Join(err, b.void(d.name))
+			return false, errors.Join(err, b.void(begun))
 		}
 		return false, unavailable(err)
 	}
-	b.watch(s.ID, d.name) // Only now: an extraction that is not there is gone.
-	return true, nil
+	b.watch(s.ID, begun.Name) // Only now: an extraction that is not there is gone.
+	if b.journal == nil {
+		return true, nil
+	}
+	begun.Accepted = true
+	return true, b.journal.Note(begun)
 }
 
 func (b *backfill) watch(id, name string) {

@@ -57,6 +57,8 @@ func findDocuments(args []string) (found, error) {
 		switch {
 		case err != nil:
 			problems = append(problems, usage("%s: %w", arg, cause(err)))
+		case !info.IsDir() && !info.Mode().IsRegular():
+			problems = append(problems, usage("%s: it is neither a file nor a directory", arg))
 		case !info.IsDir():
 			out.sources = append(out.sources, source{path: arg, name: filepath.Base(arg)})
 		default:
@@ -86,7 +88,7 @@ func (f *found) walk(dir string) error {
 			return fs.SkipDir // Our own state directory is such a one.
 		case d.IsDir():
 			return nil
-		case !slices.Contains(documentTypes, strings.ToLower(filepath.Ext(name))) || strings.HasPrefix(d.Name(), "."):
+		case d.Type()&^(fs.ModeDir|fs.ModeSymlink) != 0, !slices.Contains(documentTypes, strings.ToLower(filepath.Ext(name))) || strings.HasPrefix(d.Name(), "."):
 			f.skipped++
 			return nil
 		}
@@ -109,12 +111,13 @@ func (f *found) separate() {
 		paths[filepath.Clean(s.path)] = true
 		return twice
 	})
-	for _, s := range f.sources {
-		count[s.name]++
+	for i, s := range f.sources {
+		f.sources[i].name = strings.ToValidUTF8(s.name, "\uFFFD") // Names stand in JSON.
+		count[f.sources[i].name]++
 	}
 	for i, s := range f.sources {
 		if count[s.name] > 1 {
-			f.sources[i].name = wholePath(s.path)
+			f.sources[i].name = strings.ToValidUTF8(wholePath(s.path), "\uFFFD")
 		}
 	}
 }

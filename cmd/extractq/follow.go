@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -20,6 +21,15 @@ const (
 	// eventPage is how many events are read at once.
 	eventPage = 1000
 )
+
+// redisPatience is how long a Redis that was there may be away.
+const redisPatience = 30 * time.Second
+
+// redisError is trouble with Redis while following.
+type redisError struct{ err error }
+
+func (e redisError) Error() string { return e.err.Error() }
+func (e redisError) Unwrap() error { return e.err }
 
 // follower waits for extractions to become final. It tells of each once.
 type follower struct {
@@ -65,7 +75,7 @@ func (f *follower) Waiting() []string {
 func (f *follower) Run(ctx context.Context, stop func() bool, final func(r store.Record, gone bool) error) error {
 	ticker := time.NewTicker(followEvery)
 	defer ticker.Stop()
-	lastSweep := time.Time{}
+	lastSweep, lastAnswer := time.Time{}, time.Now()
 	for {
 		var err error
 		if time.Since(lastSweep) >= sweepEvery {
@@ -77,10 +87,17 @@ func (f *follower) Run(ctx context.Context, stop func() bool, final func(r store
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err != nil {
+		switch e, ok := errors.AsType[redisError](err); {
+		case err == nil:
+			lastAnswer = time.Now()
+		case !ok:
 			return err
+		case time.Since(lastAnswer) > redisPatience:
+			return unavailable(e.err)
+		default: // A restart; the workers wait for it too.
+			lastSweep = time.Time{}
 		}
-		if stop() {
+		if err == nil && stop() {
 			return nil
 		}
 		select {
@@ -98,7 +115,7 @@ func (f *follower) events(ctx context.Context, final func(store.Record, bool) er
 		for {
 			events, err := f.records.Events(ctx, account, cursor, eventPage)
 			if err != nil {
-				return unavailable(err)
+				return redisError{err}
 			}
 			for _, e := range events {
 				cursor = e.Cursor
@@ -130,7 +147,7 @@ func (f *follower) look(ctx context.Context, ids []string, final func(store.Reco
 		for account, ids := range byAccount {
 			records, err := f.records.GetAll(ctx, []string{account}, ids...)
 			if err != nil {
-				return unavailable(err)
+				return redisError{err}
 			}
 			exists := map[string]bool{}
 			for _, r := range records {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/gofrs/flock"
@@ -20,14 +22,19 @@ const stateFolder = ".extractq"
 // the extraction exists, so that no crash lets the next run submit it again. One
 // without an id takes back the one before.
 type entry struct {
-	Name   string `json:"name"`
+	// Name is what the result file is called.
+	Name string `json:"name"`
+	// Path is the document's absolute path, quoted: it need not be UTF-8.
+	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
-	ID     string `json:"id"`
-	// Account and Type make it the same question.
-	Account string `json:"account"`
-	Type    string `json:"type"`
+	// Question is a digest of the account and everything that was asked.
+	Question string `json:"question"`
+	ID       string `json:"id"`
 	// Volatile says that the record was in a Redis that ended with the run.
 	Volatile bool `json:"volatile,omitempty"`
+	// Accepted says that the record was written: where it is missing later, it
+	// was lost, and with it what became of the document.
+	Accepted bool `json:"accepted,omitempty"`
 }
 
 // journal is what earlier runs with the same --out have begun. Only one run may
@@ -36,9 +43,18 @@ type journal struct {
 	lock *flock.Flock
 	file *os.File
 
-	mu      sync.Mutex
-	entries map[string]entry // By name; the last one counts.
+	mu sync.Mutex
+	// entries are found by place and by name: the same bytes with the same
+	// question at the same path, or, for folders that were moved, under the same
+	// name. The last one counts.
+	entries map[[3]string]entry
+	// owners are the paths that the names of result files belong to.
+	owners map[string]string
 }
+
+// byPath and byName are the keys of an entry.
+func (e entry) byPath() [3]string { return [3]string{"path " + e.Path, e.SHA256, e.Question} }
+func (e entry) byName() [3]string { return [3]string{"name " + e.Name, e.SHA256, e.Question} }
 
 // openJournal opens the journal in the state folder of out, and locks it.
 func openJournal(out string) (*journal, error) {
@@ -59,7 +75,7 @@ func openJournal(out string) (*journal, error) {
 		_ = lock.Unlock()
 		return nil, unavailable(fmt.Errorf("--out cannot be written: %w", err))
 	}
-	j := &journal{lock: lock, file: file, entries: map[string]entry{}}
+	j := &journal{lock: lock, file: file, entries: map[[3]string]entry{}, owners: map[string]string{}}
 	if err := j.read(); err != nil {
 		_ = j.Close()
 		return nil, unavailable(fmt.Errorf("read journal: %w", err))
@@ -85,36 +101,85 @@ func (j *journal) read() error {
 			return fmt.Errorf("line at byte %d: %w", good, err)
 		}
 		good += int64(len(line))
-		j.entries[e.Name] = e
+		j.remember(e)
 	}
 	return j.file.Truncate(good)
+}
+
+// remember takes in an entry.
+func (j *journal) remember(e entry) {
+	j.entries[e.byPath()], j.entries[e.byName()] = e, e
+	j.owners[e.Name] = e.Path
 }
 
 // Find returns what an earlier run began for a document, if it asked the same.
 func (j *journal) Find(want entry) (entry, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	e, ok := j.entries[want.Name]
-	want.ID, want.Volatile = e.ID, e.Volatile
-	return e, ok && e.ID != "" && e == want
+	e, ok := j.entries[want.byPath()]
+	if !ok {
+		e, ok = j.entries[want.byName()]
+	}
+	return e, ok && e.ID != ""
 }
 
-// Add writes an entry and returns once it is on disk.
-func (j *journal) Add(e entry) error {
+// Begin writes an entry, under a name that belongs to no other document, and
+// returns it once it is on disk.
+func (j *journal) Begin(e entry) (entry, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e.Name = j.free(e)
+	err := j.write(e)
+	if err == nil {
+		err = j.file.Sync()
+	}
+	if err != nil {
+		return e, unavailable(fmt.Errorf("write journal: %w", err))
+	}
+	return e, nil
+}
+
+// Note writes an entry again after a change that a crash may lose.
+func (j *journal) Note(e entry) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.write(e); err != nil {
+		return unavailable(fmt.Errorf("write journal: %w", err))
+	}
+	return nil
+}
+
+func (j *journal) write(e entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	if _, err := j.file.Write(append(line, '\n')); err != nil {
-		return unavailable(fmt.Errorf("write journal: %w", err))
+		return err
 	}
-	if err := j.file.Sync(); err != nil {
-		return unavailable(fmt.Errorf("write journal: %w", err))
-	}
-	j.entries[e.Name] = e
+	j.remember(e)
 	return nil
+}
+
+// free is the entry's name, or one made from its path where another document's
+// result has it.
+func (j *journal) free(e entry) string {
+	mine := func(name string) bool {
+		owner, taken := j.owners[name]
+		return !taken || owner == e.Path
+	}
+	if mine(e.Name) {
+		return e.Name
+	}
+	whole := e.Name
+	if path, err := strconv.Unquote(e.Path); err == nil {
+		whole = strings.ToValidUTF8(wholePath(path), "\uFFFD")
+	}
+	name := whole
+	for n := 2; !mine(name); n++ {
+		name = whole + "-" + strconv.Itoa(n)
+	}
+	return name
 }
 
 // Close lets the next run have the journal.

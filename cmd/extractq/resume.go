@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
-	"strings"
+	"path/filepath"
+	"strconv"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
@@ -23,46 +25,68 @@ const (
 )
 
 // resume looks for what an earlier run began for the document. Where it must be
-// submitted, id is journalled for it.
-func (b *backfill) resume(ctx context.Context, d source, f io.Reader, id string) (resumption, error) {
+// submitted, id is journalled for it; the entry has the name of its result.
+func (b *backfill) resume(ctx context.Context, d source, f io.Reader, id string) (entry, resumption, error) {
 	digest := sha256.New()
 	if _, err := io.Copy(digest, f); err != nil {
-		return settledIt, cause(err)
+		return entry{}, settledIt, cause(err)
+	}
+	path, err := filepath.Abs(d.path)
+	if err != nil {
+		return entry{}, settledIt, cause(err)
 	}
 	want := entry{
-		Name: d.name, SHA256: hex.EncodeToString(digest.Sum(nil)), Account: b.account.Name,
-		Type: b.template.Type + strings.Join(b.template.Types, ","),
+		Name: d.name, Path: strconv.QuoteToASCII(path), SHA256: hex.EncodeToString(digest.Sum(nil)),
+		Question: b.question(), ID: id, Volatile: !b.persistent,
 	}
 	if old, ok := b.journal.Find(want); ok {
-		found, err := b.takeUp(ctx, d, old)
+		found, err := b.takeUp(ctx, old)
 		if err != nil || found != submitIt {
-			return found, err
+			return old, found, err
 		}
+		want.Name = old.Name
 	}
-	want.ID, want.Volatile = id, !b.persistent
-	return submitIt, b.journal.Add(want)
+	want, err = b.journal.Begin(want)
+	return want, submitIt, err
+}
+
+// question is a digest of everything that is asked of each document.
+func (b *backfill) question() string {
+	body, err := json.Marshal(struct {
+		Account, Type, ConfigName, Environment, Customer string
+		Types                                            []string
+		Options                                          map[string]any
+	}{
+		b.account.Name, b.template.Type, b.template.ConfigName, b.template.Environment, b.template.Customer,
+		b.template.Types, b.template.Options,
+	})
+	if err != nil {
+		panic(err) // Strings always encode.
+	}
+	digest := sha256.Sum256(body)
+	return hex.EncodeToString(digest[:8])
 }
 
 // takeUp goes on with an earlier run's extraction.
-func (b *backfill) takeUp(ctx context.Context, d source, old entry) (resumption, error) {
+func (b *backfill) takeUp(ctx context.Context, old entry) (resumption, error) {
 	r, err := b.records.Get(ctx, b.account.Name, old.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return settledIt, unavailable(err)
 	}
 	if err == nil {
 		switch {
-		case r.Status == extraction.StatusSuccess && b.written(d.name, old.ID):
+		case r.Status == extraction.StatusSuccess && b.written(old.Name, old.ID):
 			b.shown.Skip(extraction.StatusSuccess)
 			return settledIt, nil
 		case r.Status.Final() && r.Status != extraction.StatusSuccess && b.retryFailed:
 			return submitIt, nil
 		}
-		b.watch(old.ID, d.name) // A final one is told of at once.
+		b.watch(old.ID, old.Name) // A final one is told of at once.
 		return followIt, nil
 	}
 	// The record is gone: after its retention, or with a Redis in memory, or
 	// because a crash fell between the journal and the record.
-	e, ok := readResult(b.resultFile(d.name))
+	e, ok := readResult(b.resultFile(old.Name))
 	switch {
 	case ok && e.ID == old.ID && e.Status == extraction.StatusSuccess:
 		b.shown.Skip(extraction.StatusSuccess)
@@ -71,12 +95,12 @@ func (b *backfill) takeUp(ctx context.Context, d source, old entry) (resumption,
 		return submitIt, nil
 	case ok && e.ID == old.ID && e.Error != nil:
 		b.shown.Skip(e.Status)
-		b.fail(d.name, e.Error.Code, errors.New(e.Error.Message))
+		b.fail(old.Name, e.Error.Code, errors.New(e.Error.Message))
 		return settledIt, nil
-	case old.Volatile:
+	case old.Volatile, old.Accepted:
 		b.shown.Skip(extraction.StatusError)
-		b.fail(d.name, extraction.CodeSubmitUncertain, errors.New(
-			"an earlier run that kept its state in memory may have submitted it; --retry-failed submits it again"))
+		b.fail(old.Name, extraction.CodeSubmitUncertain, errors.New(
+			"an earlier run may have submitted it, and its state is gone: name the same Redis, or submit again with --retry-failed"))
 		return settledIt, nil
 	}
 	return submitIt, nil
@@ -89,9 +113,10 @@ func (b *backfill) written(name, id string) bool {
 }
 
 // void takes back the journal's entry for a document that was refused.
-func (b *backfill) void(name string) error {
+func (b *backfill) void(e entry) error {
 	if b.journal == nil {
 		return nil
 	}
-	return b.journal.Add(entry{Name: name})
+	e.ID = ""
+	return b.journal.Note(e)
 }

@@ -18,6 +18,7 @@ import (
 type route struct {
 	candidates []string
 	use        atomic.Int32 // index of the candidate to try first
+	found      atomic.Bool  // it has been there: a 404 is no longer the path's
 }
 
 // newRoute returns the route of a path. versioned says which candidate is
@@ -41,6 +42,9 @@ func (r *route) url() (url string, index int32) {
 // missed notes that a candidate was not there, so that the next attempt uses
 // the other. Of many calls that failed with the same one, one moves on.
 func (r *route) missed(index int32) {
+	if r.found.Load() {
+		return
+	}
 	r.use.CompareAndSwap(index, (index+1)%int32(len(r.candidates)))
 }
 
@@ -50,7 +54,10 @@ func (c *Client) get(ctx context.Context, r *route, op, query string) (vendorhtt
 	for range r.candidates {
 		url, index := r.url()
 		answer, err := c.api.Do(ctx, vendorhttp.Call{Op: op, Method: http.MethodGet, URL: url + query})
-		if err == nil || !noRoute(err) {
+		if err == nil {
+			r.found.Store(true)
+		}
+		if r.found.Load() || !noRoute(err) {
 			return answer, err
 		}
 		r.missed(index)

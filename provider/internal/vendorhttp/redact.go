@@ -108,7 +108,11 @@ func (r *Redactor) Text(s string) string {
 }
 
 // withoutValue takes the value off a parameter whose name is that of a secret.
-func withoutValue(pair string) string {
+func withoutValue(pair string) string { return withoutValueIn(pair, 8) }
+
+// withoutValueIn looks depth levels into a value that is a query itself. What is
+// nested deeper is nobody's address, and is removed.
+func withoutValueIn(pair string, depth int) string {
 	m := parameter.FindStringSubmatch(pair)
 	name := strings.ToLower(m[1])
 	switch name {
@@ -122,7 +126,12 @@ func withoutValue(pair string) string {
 	}
 	// In an encoded query the value reaches over the parameters behind it.
 	head := len(m[1]) + len(m[2])
-	return pair[:head] + parameter.ReplaceAllStringFunc(pair[head:], withoutValue)
+	if depth == 0 && parameter.MatchString(pair[head:]) {
+		return pair[:head] + Redacted
+	}
+	return pair[:head] + parameter.ReplaceAllStringFunc(pair[head:], func(inner string) string {
+		return withoutValueIn(inner, depth-1)
+	})
 }
 
 // longRun is the length from which an unbroken run of base64 characters is a
