@@ -88,12 +88,15 @@ func (s *step) notYet(c *store.Change) error {
 		extraction.BecauseScheduled, c)
 }
 
+// storeTimeout bounds the storing of one result, which may be tens of megabytes.
+const storeTimeout = 30 * time.Second
+
 // success stores the result and then the final status. Who loses the race for
 // the status deletes the result again: its seq is no winner's.
 func (s *step) success(out extraction.Outcome, c *store.Change) error {
-	ctx, cancel := s.saving()
-	defer cancel()
-	if err := s.w.cfg.Blobs.PutResult(ctx, s.rec.ID, s.fence.Seq, out.Result); err != nil {
+	storing, cancelStoring := context.WithTimeout(context.WithoutCancel(s.ctx), storeTimeout)
+	defer cancelStoring()
+	if err := s.w.cfg.Blobs.PutResult(storing, s.rec.ID, s.fence.Seq, out.Result); err != nil {
 		if errors.Is(err, store.ErrEncode) { // No repetition can mend that.
 			return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeInternal,
 				"the result cannot be stored: "+err.Error(), nil), c)
@@ -102,6 +105,8 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 		// vendor has the document.
 		return s.storeFails(err, extraction.StepPoll, c)
 	}
+	ctx, cancel := s.saving()
+	defer cancel()
 	_, err := s.w.records.Finish(ctx, s.fence, out.Status, s.w.kept(out.Status), c.Result(s.fence.Seq))
 	if err == nil {
 		s.ended, s.outcome = true, string(out.Status)
