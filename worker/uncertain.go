@@ -69,12 +69,16 @@ func (s *step) lookUp() error {
 // be: the vendor's clock is not ours.
 const skew = 5 * time.Minute
 
+// maxPages bounds one search: a list longer than ten thousand entries, or one
+// whose cursors run in a circle, is not read to its end.
+const maxPages = 100
+
 // search looks through the vendor's ready list for this extraction's token. What
 // it finds of other uncertain extractions it gives to them. ok is false when the
 // limiter has rescheduled the step.
 func (s *step) search() (found string, ok bool, err error) {
 	q := extraction.ReadyQuery{Customer: s.rec.Customer, Since: s.rec.SentAt.Add(-skew)}
-	for {
+	for range maxPages {
 		if ok, err := s.admit(limiter.OpReady); !ok || err != nil {
 			return "", ok, err
 		}
@@ -118,6 +122,7 @@ func (s *step) search() (found string, ok bool, err error) {
 		}
 		q.Cursor = page.NextCursor
 	}
+	return "", true, nil
 }
 
 // nameOf asks the vendor for the name of an extraction it lists without one.
