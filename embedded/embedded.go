@@ -177,6 +177,7 @@ func (r *Redis) Close() error {
 		}
 		return nil
 	}
+	r.place.compact()
 	if r.owned != nil {
 		err = r.owned.stop()
 	} else {
