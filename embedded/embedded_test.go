@@ -296,7 +296,7 @@ func TestServerThatCannotStart(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(t.TempDir(), "redis-server")
 	script := "#!/bin/sh\necho 'Bad file format' >" + filepath.Join(dir, "redis", "redis.log") + "\nexit 1\n"
-	if err := os.WriteFile(program, []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	_, err := start(t.Context(), Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)}, program)

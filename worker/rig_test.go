@@ -2,43 +2,14 @@ package worker
 
 import (
 	"context"
-	"log/slog"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
-
-// newRigOn is newRig with a Redis of the test's own.
-func newRigOn(t *testing.T, rdb *redis.Client, p extraction.Provider) *rig {
-	t.Helper()
-	blobs, err := store.OpenBlobs(t.Context(), "file://"+t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := tasks.NewClient(tasks.Config{Redis: rdb, Blobs: blobs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	records, err := store.NewRecords(rdb)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &rig{
-		t: t, rdb: rdb, blobs: blobs, client: client, records: records, limiter: limiter.New(rdb),
-		cfg: Config{
-			Redis: rdb, Blobs: blobs, Concurrency: 8, StopTimeout: 2 * time.Second, Lease: time.Second,
-			UncertainWindow: 10 * time.Second, Logger: slog.New(slog.DiscardHandler),
-			Accounts: []Account{{Name: "acme", Provider: p, MaxInFlight: 100, Deadline: time.Hour, SubmitAttempts: 5}},
-		},
-	}
-}
 
 // startThrough is start for a test in which Redis goes away: its ticks may fail.
 func (r *rig) startThrough() {

@@ -170,7 +170,12 @@ type rig struct {
 
 func newRig(t *testing.T, p extraction.Provider) *rig {
 	t.Helper()
-	rdb := redistest.Client(t)
+	return newRigOn(t, redistest.Client(t), p)
+}
+
+// newRigOn is newRig with a Redis of the test's own.
+func newRigOn(t *testing.T, rdb *redis.Client, p extraction.Provider) *rig {
+	t.Helper()
 	dir := t.TempDir()
 	blobs, err := store.OpenBlobs(t.Context(), "file://"+dir)
 	if err != nil {
