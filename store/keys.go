@@ -13,6 +13,9 @@ import "strings"
 // recordVersion is written to every record; a binary refuses newer ones.
 const recordVersion = 1
 
+// accountsKey is the set of all accounts that ever had an extraction.
+const accountsKey = "extractq:accounts"
+
 // keys are the Redis keys of one account. They share the account's hash tag, so
 // that one script may touch several of them on a Redis Cluster.
 type keys struct{ prefix string }
@@ -39,6 +42,9 @@ func (k keys) list() string { return k.prefix + "list" }
 
 // inFlight are the extractions that hold one of the account's slots.
 func (k keys) inFlight() string { return k.prefix + "inflight" }
+
+// queued are the extractions that wait for their submission, by creation.
+func (k keys) queued() string { return k.prefix + "queued" }
 
 // vendorIDs maps a vendor's id to ours.
 func (k keys) vendorIDs() string { return k.prefix + "vids" }

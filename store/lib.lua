@@ -1,9 +1,9 @@
 -- What every record script starts with. KEYS, the same for all of them:
 -- 1 record, 2 detail, 3 upload, 4 due, 5 list, 6 in flight, 7 vendor ids,
 -- 8 ready, 9 events, 10 batch, 11 batch counts (10 and 11 are unused names
--- where an extraction has no batch).
-local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH, COUNTS =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+-- where an extraction has no batch), 12 queued.
+local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH, COUNTS, QUEUED =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 -- An attempt without a name would pass for the holder of what nobody holds.
@@ -16,7 +16,8 @@ local function num(field) return tonumber(redis.call('HGET', R, field) or '') or
 -- int writes a number of milliseconds without an exponent.
 local function int(n) return string.format('%.0f', n) end
 
--- move changes the status, tells the listeners and keeps the batch's counts.
+-- move changes the status, tells the listeners, and keeps the batch's counts and
+-- the list of what waits for its submission, oldest first.
 local function move(id, to)
   local from = get('st')
   if from == to then return end
@@ -24,6 +25,11 @@ local function move(id, to)
   if redis.call('HGET', R, 'bt') == '1' then
     if from ~= '' then redis.call('HINCRBY', COUNTS, from, -1) end
     redis.call('HINCRBY', COUNTS, to, 1)
+  end
+  if to == 'QUEUED' then
+    redis.call('ZADD', QUEUED, num('cr'), id)
+  elseif from == 'QUEUED' then
+    redis.call('ZREM', QUEUED, id)
   end
   redis.call('XADD', EVENTS, 'MAXLEN', '~', 10000, '*', 'id', id, 'status', to)
 end

@@ -121,8 +121,8 @@ func TestFightForSlots(t *testing.T) {
 		_, err := r.s.Begin(t.Context(), fences[i], testLease, slots)
 		return err
 	}, ErrFull)
-	if n, err := r.s.InFlight(t.Context(), "acme"); err != nil || won != slots || n != slots {
-		t.Errorf("%d won a slot and %d are held, %v, want %d", won, n, err, slots)
+	if l, err := r.s.Load(t.Context(), "acme"); err != nil || won != slots || l.InFlight != slots {
+		t.Errorf("%d won a slot and %d are held, %v, want %d", won, l.InFlight, err, slots)
 	}
 }
 

@@ -203,12 +203,3 @@ func (s *Records) UploadURL(ctx context.Context, in Input) (string, error) {
 	}
 	return url, nil
 }
-
-// InFlight counts the extractions that hold one of the account's slots.
-func (s *Records) InFlight(ctx context.Context, account string) (int64, error) {
-	n, err := s.rdb.ZCard(ctx, accountKeys(account).inFlight()).Result()
-	if err != nil {
-		return 0, fmt.Errorf("read in-flight: %w", err)
-	}
-	return n, nil
-}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -43,6 +44,8 @@ const grace = 3 * time.Second
 type Records struct {
 	rdb     redis.UniversalClient
 	scripts map[string]*redis.Script
+	// known are the accounts that this process has registered, and when.
+	known sync.Map
 }
 
 // NewRecords returns the records in rdb.
@@ -82,7 +85,7 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 	k := accountKeys(in.Account)
 	keys := []string{
 		k.record(in.ID), k.detail(in.ID), k.upload(in.ID), k.due(), k.list(), k.inFlight(),
-		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch),
+		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch), k.queued(),
 	}
 	answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append([]any{in.ID}, args...)...).Slice()
 	if err != nil {

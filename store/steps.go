@@ -39,6 +39,9 @@ type Scheduled struct {
 // it with the same token has no effect. It returns ErrExists if the id is
 // taken.
 func (s *Records) Create(ctx context.Context, in Input, token string) (time.Time, error) {
+	if err := s.register(ctx, in.Account); err != nil {
+		return time.Time{}, err
+	}
 	in.Version = recordVersion
 	body, err := json.Marshal(in)
 	if err != nil {

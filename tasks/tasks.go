@@ -108,6 +108,38 @@ const (
 	reconcileTimeout = time.Minute
 )
 
+// finishedShown is how long the task that ended an extraction stays as a completed
+// one, for those who look at the queue.
+const finishedShown = 10 * time.Minute
+
+// Passed is what the handler of a step returns when the extraction goes on, or
+// when there was nothing to do: the task goes and leaves nothing behind. Only the
+// task that ended an extraction returns nil, and stays for a while as completed.
+var Passed = asynq.RevokeTask
+
+// Outcome is what the task that ended an extraction shows.
+type Outcome struct {
+	Status    extraction.Status `json:"status"`
+	ErrorCode extraction.Code   `json:"error_code,omitempty"`
+	Polls     int               `json:"polls"`
+}
+
+// Show writes the outcome to the task that ended an extraction.
+func Show(t *asynq.Task, o Outcome) error {
+	w := t.ResultWriter()
+	if w == nil { // The task was not taken from a queue.
+		return nil
+	}
+	body, err := json.Marshal(o)
+	if err != nil {
+		panic(err) // Strings and numbers always encode.
+	}
+	if _, err := w.Write(body); err != nil {
+		return fmt.Errorf("show outcome: %w", err)
+	}
+	return nil
+}
+
 // newStep is the task for the step of a record.
 func newStep(step extraction.Step, p Payload, at time.Time) (*asynq.Task, []asynq.Option) {
 	body, err := json.Marshal(p)
@@ -120,6 +152,7 @@ func newStep(step extraction.Step, p Payload, at time.Time) (*asynq.Task, []asyn
 		// about the vendor is a new step.
 		asynq.MaxRetry(math.MaxInt32),
 		asynq.ProcessAt(at),
+		asynq.Retention(finishedShown),
 	}
 	if step == extraction.StepPoll {
 		opts = append(opts, asynq.Queue(PollQueue(p.Account)), asynq.Timeout(pollTimeout))

@@ -60,10 +60,10 @@ func TestRetryAfterBlocks(t *testing.T) {
 	r := newRig(t, v)
 	w, other := r.worker(), r.worker()
 	first, second := r.polling(w, "a", time.Second), r.polling(w, "b", time.Second)
-	if err := w.poll(t.Context(), r.payload(first)); err != nil {
+	if _, err := w.poll(t.Context(), r.payload(first)); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.poll(t.Context(), r.payload(second)); err != nil {
+	if _, err := other.poll(t.Context(), r.payload(second)); err != nil {
 		t.Fatal(err)
 	}
 	if n := v.polls["v1"] + v.polls["v2"]; n != 1 {
@@ -106,17 +106,17 @@ func TestOneSlot(t *testing.T) {
 			p := r.payload(id)
 			wg.Go(func() {
 				if r.get(id).Step == extraction.StepSubmit {
-					_ = w.submit(context.Background(), p)
+					_, _ = w.submit(context.Background(), p)
 				}
 			})
 		}
 		wg.Wait()
-		if n, err := r.records.InFlight(t.Context(), "acme"); err != nil || n > 1 {
-			t.Fatalf("%d in flight, %v", n, err)
+		if l, err := r.records.Load(t.Context(), "acme"); err != nil || l.InFlight > 1 {
+			t.Fatalf("%d in flight, %v", l.InFlight, err)
 		}
 		for _, id := range ids {
 			if r.get(id).Step == extraction.StepPoll {
-				_ = w.poll(context.Background(), r.payload(id))
+				_, _ = w.poll(context.Background(), r.payload(id))
 			}
 		}
 	}

@@ -23,12 +23,12 @@ func TestDeliveredTwice(t *testing.T) {
 	r := newRig(t, v)
 	w := r.worker()
 	id := r.submit("x")
-	everyone := func(h func(context.Context, tasks.Payload) error) {
+	everyone := func(h func(context.Context, tasks.Payload) (*tasks.Outcome, error)) {
 		p := r.payload(id)
 		var wg sync.WaitGroup
 		for range 32 {
 			wg.Go(func() {
-				if err := h(context.Background(), p); err != nil {
+				if _, err := h(context.Background(), p); err != nil {
 					t.Errorf("handler: %v", err)
 				}
 			})
@@ -125,7 +125,7 @@ func TestLeaseLapsesInSubmit(t *testing.T) {
 	id := r.submit("x")
 	p := r.payload(id)
 	done := make(chan error, 1)
-	go func() { done <- first.submit(context.Background(), p) }()
+	go func() { _, err := first.submit(context.Background(), p); done <- err }()
 	<-began
 	if got := r.get(id).Phase; got != store.PhaseSent {
 		t.Fatalf("after the last byte the journal says %q", got)
@@ -140,7 +140,7 @@ func TestLeaseLapsesInSubmit(t *testing.T) {
 	}
 	for r.get(id).Status != extraction.StatusInProgress {
 		seq := r.get(id).Seq
-		if err := second.submit(t.Context(), r.payload(id)); err != nil {
+		if _, err := second.submit(t.Context(), r.payload(id)); err != nil {
 			t.Fatal(err)
 		}
 		if r.get(id).Seq == seq {
@@ -158,7 +158,7 @@ func TestLeaseLapsesInSubmit(t *testing.T) {
 	if v.submits != 1 {
 		t.Errorf("%d submissions", v.submits)
 	}
-	if err := second.poll(t.Context(), r.payload(id)); err != nil {
+	if _, err := second.poll(t.Context(), r.payload(id)); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.get(id); got.Status != extraction.StatusSuccess {
@@ -185,14 +185,14 @@ func TestLeaseLapsesInPoll(t *testing.T) {
 	id := r.polling(first, "x", time.Second)
 	p := r.payload(id)
 	ended := make(chan error, 1)
-	go func() { ended <- first.poll(context.Background(), p) }()
+	go func() { _, err := first.poll(context.Background(), p); ended <- err }()
 	<-began
 	r.hset(id, "lease", ago(time.Second))
 	r.overdue(id)
 	if _, err := second.reconcile(t.Context(), second.accounts["acme"]); err != nil {
 		t.Fatal(err)
 	}
-	if err := second.poll(t.Context(), r.payload(id)); err != nil {
+	if _, err := second.poll(t.Context(), r.payload(id)); err != nil {
 		t.Fatal(err)
 	}
 	won := r.get(id)

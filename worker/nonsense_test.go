@@ -117,7 +117,7 @@ func TestPollNonsense(t *testing.T) {
 			r := newRig(t, v)
 			w := r.worker()
 			id := r.polling(w, "x", time.Second)
-			if err := w.poll(t.Context(), r.payload(id)); err != nil {
+			if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
 				t.Fatal(err)
 			}
 			got := r.get(id)
@@ -158,7 +158,7 @@ func TestMissing(t *testing.T) {
 			if tt.missing > 0 {
 				r.hset(id, "nf", ago(tt.missing))
 			}
-			if err := w.poll(t.Context(), r.payload(id)); err != nil {
+			if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
 				t.Fatal(err)
 			}
 			got := r.get(id)
@@ -174,7 +174,7 @@ func TestMissing(t *testing.T) {
 			// One answer ends the row.
 			gone = false
 			r.hset(id, "sub", ago(time.Minute))
-			if err := w.poll(t.Context(), r.payload(id)); err != nil {
+			if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
 				t.Fatal(err)
 			}
 			if got := r.get(id); !got.MissingSince.IsZero() {

@@ -23,12 +23,17 @@ const (
 
 // poll asks the vendor once. "Not yet" is no failure: the next poll is planned
 // and the task is done.
-func (w *Worker) poll(ctx context.Context, p tasks.Payload) error {
+func (w *Worker) poll(ctx context.Context, p tasks.Payload) (*tasks.Outcome, error) {
 	s, err := w.begin(ctx, p, extraction.StepPoll, 0)
 	if err != nil || s == nil {
-		return err
+		return nil, err
 	}
 	defer s.close(ctx)
+	err = s.poll()
+	return s.final, err
+}
+
+func (s *step) poll() error {
 	ok, err := s.admit(limiter.OpPoll)
 	if !ok || err != nil {
 		return err
@@ -110,6 +115,7 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	_, err := s.w.records.Finish(ctx, s.fence, out.Status, s.w.kept(out.Status), c.Result(s.fence.Seq))
 	if err == nil {
 		s.ended, s.outcome = true, string(out.Status)
+		s.final = &tasks.Outcome{Status: out.Status, Polls: s.rec.Polls}
 		return nil
 	}
 	if err := s.lost(err); err != nil {

@@ -123,7 +123,7 @@ func TestLastPutArrives(t *testing.T) {
 	w := r.worker()
 	id := r.submit("the document")
 	for range 6 {
-		if err := w.submit(t.Context(), r.payload(id)); err != nil {
+		if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := r.limiter.Report(t.Context(), "acme", "other", true); err != nil { // Others succeed.
@@ -163,7 +163,7 @@ func TestUploadExpired(t *testing.T) {
 	w := r.worker()
 	id := r.submit("x")
 	step := func() store.Record {
-		if err := w.submit(t.Context(), r.payload(id)); err != nil {
+		if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
 			t.Fatal(err)
 		}
 		return r.get(id)

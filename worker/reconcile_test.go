@@ -18,7 +18,7 @@ func TestExpiry(t *testing.T) {
 	w := r.worker()
 	a := w.accounts["acme"]
 	id := r.polling(w, "x", time.Second)
-	if err := w.poll(t.Context(), r.payload(id)); err != nil {
+	if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
 		t.Fatal(err)
 	}
 	seq := r.get(id).ResultSeq
@@ -73,7 +73,7 @@ func TestFailedKeepsDocument(t *testing.T) {
 	r := newRig(t, v)
 	w := r.worker()
 	id := r.polling(w, "x", time.Second)
-	if err := w.poll(t.Context(), r.payload(id)); err != nil {
+	if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
 		t.Fatal(err)
 	}
 	due, err := r.rdb.ZScore(t.Context(), "extractq:{acme}:due", id).Result()
@@ -123,8 +123,8 @@ func TestRedisRestarts(t *testing.T) {
 			t.Errorf("%s ended %s %+v", id, got.Status, got.Failure)
 		}
 	}
-	if n, err := r.records.InFlight(t.Context(), "acme"); err != nil || n != 0 {
-		t.Errorf("%d slots are still held, %v", n, err)
+	if l, err := r.records.Load(t.Context(), "acme"); err != nil || l.InFlight != 0 {
+		t.Errorf("%d slots are still held, %v", l.InFlight, err)
 	}
 	counts := r.rdb.HGetAll(t.Context(), "extractq:{acme}:bn:b1").Val()
 	if counts["SUCCESS"] != "30" {

@@ -78,7 +78,7 @@ func (r *rig) payload(id string) tasks.Payload {
 func (r *rig) polling(w *Worker, body string, submitted time.Duration) string {
 	r.t.Helper()
 	id := r.submit(body)
-	if err := w.submit(r.t.Context(), r.payload(id)); err != nil {
+	if _, err := w.submit(r.t.Context(), r.payload(id)); err != nil {
 		r.t.Fatal(err)
 	}
 	if got := r.get(id); got.Status != extraction.StatusInProgress {

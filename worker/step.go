@@ -21,12 +21,13 @@ type step struct {
 	rec  store.Record
 	*hold
 
-	began    time.Time // Local, when the lease was taken.
-	redisNow time.Time // Redis's time then.
-	outcome  string    // What the attempt came to, for its log line.
-	ended    bool      // The step has been given back, or lost.
-	guard    *guard    // The document's bytes, once they were opened,
-	bodyErr  error     // and what went wrong with them.
+	began    time.Time      // Local, when the lease was taken.
+	redisNow time.Time      // Redis's time then.
+	outcome  string         // What the attempt came to, for its log line.
+	final    *tasks.Outcome // Set when this attempt ended the extraction.
+	ended    bool           // The step has been given back, or lost.
+	guard    *guard         // The document's bytes, once they were opened,
+	bodyErr  error          // and what went wrong with them.
 }
 
 // begin takes the lease of the step that p names. A nil step means that there
@@ -202,6 +203,7 @@ func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Ch
 		return s.lost(err)
 	}
 	s.ended, s.outcome = true, string(status)+" "+string(f.Code)
+	s.final = &tasks.Outcome{Status: status, ErrorCode: f.Code, Polls: s.rec.Polls}
 	return nil
 }
 

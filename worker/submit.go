@@ -14,16 +14,21 @@ import (
 
 // submit hands one document to the vendor, or finds out what became of an
 // earlier attempt to.
-func (w *Worker) submit(ctx context.Context, p tasks.Payload) error {
+func (w *Worker) submit(ctx context.Context, p tasks.Payload) (*tasks.Outcome, error) {
 	slots := unlimited
 	if a, ok := w.accounts[p.Account]; ok && a.MaxInFlight > 0 {
 		slots = a.MaxInFlight
 	}
 	s, err := w.begin(ctx, p, extraction.StepSubmit, slots)
 	if err != nil || s == nil {
-		return err
+		return nil, err
 	}
 	defer s.close(ctx)
+	err = s.submit()
+	return s.final, err
+}
+
+func (s *step) submit() error {
 	switch s.rec.Phase {
 	case store.PhaseOpened:
 		return s.resumeUpload()

@@ -29,14 +29,14 @@ func TestLostAnswerAndNoList(t *testing.T) {
 	w := r.worker()
 	lost := r.submit("lost")
 	for i := range 8 {
-		if err := w.submit(t.Context(), r.payload(lost)); err != nil {
+		if _, err := w.submit(t.Context(), r.payload(lost)); err != nil {
 			t.Fatal(err)
 		}
 		if got := r.get(lost); got.Status.Final() {
 			t.Fatalf("after %d steps: %s %+v, want it undecided", i+1, got.Status, got.Failure)
 		}
 		other := r.polling(w, "other", time.Second)
-		if err := w.poll(t.Context(), r.payload(other)); err != nil {
+		if _, err := w.poll(t.Context(), r.payload(other)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,14 +75,14 @@ func TestOpenedAndNoPolls(t *testing.T) {
 	w := r.worker()
 	lost := r.submit("lost")
 	for i := range 8 {
-		if err := w.submit(t.Context(), r.payload(lost)); err != nil {
+		if _, err := w.submit(t.Context(), r.payload(lost)); err != nil {
 			t.Fatal(err)
 		}
 		if got := r.get(lost); got.Status.Final() {
 			t.Fatalf("after %d steps: %s %+v, want it undecided", i+1, got.Status, got.Failure)
 		}
 		other := r.polling(w, "other", time.Second)
-		if err := w.poll(t.Context(), r.payload(other)); err != nil {
+		if _, err := w.poll(t.Context(), r.payload(other)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestResumedUploadAndNoRoomForTheResult(t *testing.T) {
 	r := newRig(t, uploader{v})
 	w := r.worker()
 	id := r.submit("the document")
-	if err := w.submit(t.Context(), r.payload(id)); err != nil {
+	if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
 		t.Fatal(err)
 	}
 	// A folder where the result's file must go fails its writing.
@@ -111,13 +111,13 @@ func TestResumedUploadAndNoRoomForTheResult(t *testing.T) {
 	if err := os.MkdirAll(blocked+"/x", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.submit(t.Context(), r.payload(id)); err != nil {
+	if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.get(id); got.Status != extraction.StatusInProgress || got.Step != extraction.StepPoll {
 		t.Errorf("now %s, next %s, want IN_PROGRESS and a poll", got.Status, got.Step)
 	}
-	if err := w.poll(t.Context(), r.payload(id)); err != nil {
+	if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.get(id); got.Status != extraction.StatusSuccess || v.opened != 1 || v.puts != 1 {

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -210,8 +211,9 @@ func (w *Worker) server(base context.Context, concurrency int, queues map[string
 }
 
 // handle turns the handler of a step into one of asynq: it decodes, logs what
-// asynq would retry, and lets a panic cost one attempt, not the process.
-func (w *Worker) handle(h func(context.Context, tasks.Payload) error) func(context.Context, *asynq.Task) error {
+// asynq would retry, lets a panic cost one attempt, not the process, and leaves a
+// completed task behind where the handler ended the extraction.
+func (w *Worker) handle(h func(context.Context, tasks.Payload) (*tasks.Outcome, error)) func(context.Context, *asynq.Task) error {
 	return func(ctx context.Context, t *asynq.Task) (err error) {
 		p, err := tasks.Decode(t)
 		if err != nil {
@@ -225,10 +227,17 @@ func (w *Worker) handle(h func(context.Context, tasks.Payload) error) func(conte
 				err = fmt.Errorf("step of %s panicked", p.ID)
 			}
 		}()
-		if err := h(ctx, p); err != nil {
+		ended, err := h(ctx, p)
+		if err != nil {
 			w.log.WarnContext(ctx, "step interrupted", slog.String("extraction_id", p.ID),
 				slog.String("account", p.Account), slog.Any("error", err))
 			return err
+		}
+		if ended == nil {
+			return tasks.Passed
+		}
+		if err := tasks.Show(t, *ended); err != nil { // The record has it all the same.
+			w.log.WarnContext(ctx, "outcome not shown", slog.String("extraction_id", p.ID), slog.Any("error", err))
 		}
 		return nil
 	}
@@ -246,7 +255,11 @@ func (l asynqLogger) Error(args ...any) { l.write(slog.LevelError, args) }
 func (l asynqLogger) Fatal(args ...any) { l.write(slog.LevelError, args) }
 
 func (l asynqLogger) write(level slog.Level, args []any) {
-	l.log.Log(context.Background(), level, "asynq", slog.String("message", fmt.Sprint(args...)))
+	message := fmt.Sprint(args...)
+	if strings.HasPrefix(message, "revoke task") {
+		return // Every step but the last returns tasks.Passed.
+	}
+	l.log.Log(context.Background(), level, "asynq", slog.String("message", message))
 }
 
 // unlimited is the number of slots of an account without a limit.

@@ -300,8 +300,8 @@ func TestOneCall(t *testing.T) {
 	if err != nil || len(result.Fields["total"]) != 1 {
 		t.Errorf("result %+v, %v", result, err)
 	}
-	if n, _ := r.records.InFlight(t.Context(), "acme"); n != 0 {
-		t.Errorf("%d slots are still held", n)
+	if l, _ := r.records.Load(t.Context(), "acme"); l.InFlight != 0 {
+		t.Errorf("%d slots are still held", l.InFlight)
 	}
 }
 
