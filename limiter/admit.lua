@@ -17,7 +17,16 @@ end
 -- a burst: a burst of b lets b + rate calls into one second at the vendor).
 local at = math.max(now, num('tat'), num('blocked'))
 if at - now <= patience then
-  redis.call('HSET', KEYS[1], 'tat', string.format('%.0f', at + interval))
+  -- Calls are counted in slots of ten seconds, the present one and the one
+  -- before, by the moment they were given: used.lua makes a rate of them.
+  local slot, old = math.floor(at / 10000000), num('slot')
+  local n, before = num('slot.now'), num('slot.before')
+  if slot ~= old then
+    before = slot == old + 1 and n or 0
+    n = 0
+  end
+  redis.call('HSET', KEYS[1], 'tat', string.format('%.0f', at + interval),
+    'slot', slot, 'slot.now', n + 1, 'slot.before', before)
   return {'go', at - now}
 end
 -- Too far away to reserve. Those who are sent away come back one interval

@@ -118,6 +118,16 @@ func (l *Limiter) Block(ctx context.Context, account string, d time.Duration) er
 	return nil
 }
 
+// Used is how many calls a second were admitted to the account over the last
+// ten seconds, for all workers together.
+func (l *Limiter) Used(ctx context.Context, account string) (float64, error) {
+	used, err := usedScript.Run(ctx, l.rdb, []string{accountKeys(account).limits()}).Float64()
+	if err != nil {
+		return 0, fmt.Errorf("read use of %s: %w", account, err)
+	}
+	return used, nil
+}
+
 // keys are the limiter's Redis keys of one account; the hash tag keeps them on
 // one node of a cluster.
 type keys struct{ prefix string }

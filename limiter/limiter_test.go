@@ -429,15 +429,17 @@ func TestRedisAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, call := range map[string]func() error{
-		"Admit":  func() error { _, err := l.Admit(ctx, "acme", OpPoll, 1, true); return err },
-		"Defer":  func() error { _, err := l.Defer(ctx, "acme", 1); return err },
-		"Block":  func() error { return l.Block(ctx, "acme", 1) },
-		"State":  func() error { _, err := l.State(ctx, "acme"); return err },
-		"Pause":  func() error { _, err := l.Pause(ctx, "acme", Quota, "", ""); return err },
-		"Probed": func() error { return l.Probed(ctx, "acme", State{}, "", "") },
-		"Resume": func() error { return l.Resume(ctx, "acme") },
-		"Lift":   func() error { return l.Lift(ctx, "acme", Quota) },
-		"Report": func() error { _, err := l.Report(ctx, "acme", "a", true); return err },
+		"Admit":   func() error { _, err := l.Admit(ctx, "acme", OpPoll, 1, true); return err },
+		"Defer":   func() error { _, err := l.Defer(ctx, "acme", 1); return err },
+		"Block":   func() error { return l.Block(ctx, "acme", 1) },
+		"State":   func() error { _, err := l.State(ctx, "acme"); return err },
+		"Pause":   func() error { _, err := l.Pause(ctx, "acme", Quota, "", ""); return err },
+		"Probed":  func() error { return l.Probed(ctx, "acme", State{}, "", "") },
+		"Resume":  func() error { return l.Resume(ctx, "acme") },
+		"Lift":    func() error { return l.Lift(ctx, "acme", Quota) },
+		"Used":    func() error { _, err := l.Used(ctx, "acme"); return err },
+		"Trouble": func() error { return l.Trouble(ctx, "acme", "", "") },
+		"Report":  func() error { _, err := l.Report(ctx, "acme", "a", true); return err },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s = %v, want the context's error", name, err)

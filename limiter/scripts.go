@@ -22,6 +22,10 @@ var (
 	liftLua string
 	//go:embed report.lua
 	reportLua string
+	//go:embed used.lua
+	usedLua string
+	//go:embed trouble.lua
+	troubleLua string
 )
 
 var (
@@ -32,4 +36,7 @@ var (
 	probedScript = redis.NewScript(probedLua)
 	liftScript   = redis.NewScript(liftLua)
 	reportScript = redis.NewScript(reportLua)
+
+	usedScript    = redis.NewScript(usedLua)
+	troubleScript = redis.NewScript(troubleLua)
 )

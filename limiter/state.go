@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -44,7 +45,7 @@ func (r Reason) probeAfter(n int) time.Duration {
 	return 0
 }
 
-// State is an account's pause.
+// State is an account's pause, and how it fared lately.
 type State struct {
 	Reason  Reason
 	Since   time.Time
@@ -58,6 +59,16 @@ type State struct {
 	// LastOK is when the vendor last did what it was asked to, for any
 	// extraction of the account.
 	LastOK time.Time
+	// LastError is the latest trouble with the vendor that concerned the account
+	// and not one document; it stays when the trouble is over.
+	LastError Trouble
+}
+
+// Trouble is something that went wrong with an account.
+type Trouble struct {
+	// Code is one of extractq's own, Message what happened, without secrets.
+	Code, Message string
+	At            time.Time
 }
 
 // State returns an account's state.
@@ -70,6 +81,7 @@ func (l *Limiter) State(ctx context.Context, account string) (State, error) {
 	return State{
 		Reason: Reason(m["reason"]), Since: millis(m["since"]), ProbeAt: millis(m["probe_at"]),
 		Probes: probes, Message: m["message"], Key: m["key"], LastOK: millis(m["last_ok"]),
+		LastError: Trouble{Code: m["err_code"], Message: m["err_message"], At: millis(m["err_at"])},
 	}, nil
 }
 
@@ -79,6 +91,26 @@ func millis(s string) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
+}
+
+// Trouble keeps the latest trouble with the vendor that concerns the account.
+// message must hold no secret.
+func (l *Limiter) Trouble(ctx context.Context, account, code, message string) error {
+	err := troubleScript.Run(ctx, l.rdb, []string{accountKeys(account).state()}, code, cut(message)).Err()
+	if err != nil {
+		return fmt.Errorf("note trouble of %s: %w", account, err)
+	}
+	return nil
+}
+
+// maxMessage bounds a message in bytes: it is for one line of a table.
+const maxMessage = 500
+
+func cut(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
 }
 
 // Pause stops an account for a reason and reports whether that is a new one. A

@@ -58,6 +58,9 @@ func (w *Worker) probe(ctx context.Context, a *account, s limiter.State) (limite
 	call, cancel := context.WithTimeoutCause(ctx, pollCall, errors.New("no answer to the probe"))
 	defer cancel()
 	if err := a.Provider.Probe(call); err != nil {
+		if err := w.limiter.Trouble(ctx, a.Name, string(troubleCode(err)), err.Error()); err != nil {
+			return s, err
+		}
 		return s, w.limiter.Probed(ctx, a.Name, s, a.Key, err.Error())
 	}
 	w.log.InfoContext(ctx, "account resumed", slog.String("account", a.Name), slog.String("reason", string(s.Reason)))

@@ -83,6 +83,11 @@ const storeRetry = 10 * time.Second
 
 // account carries out what a reaction means for the account.
 func (s *step) account(ctx context.Context, r reaction, cause error) error {
+	if r.Fault || r.Block > 0 || r.Pause != limiter.Active {
+		if err := s.w.limiter.Trouble(ctx, s.acct.Name, string(troubleCode(cause)), cause.Error()); err != nil {
+			return err
+		}
+	}
 	if r.Block > 0 {
 		if err := s.w.limiter.Block(ctx, s.acct.Name, r.Block); err != nil {
 			return err

@@ -1,0 +1,67 @@
+package worker
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+)
+
+// What concerns the account is kept with it; what is about one document is not.
+func TestAccountKeepsTrouble(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err  *extraction.Error
+		want string
+	}{
+		"refused key":   {&extraction.Error{Op: "submit", Kind: extraction.KindUnauthorized, Err: errors.New("401 Unauthorized")}, "unauthorized"},
+		"used-up plan":  {&extraction.Error{Op: "submit", Kind: extraction.KindQuota, Err: errors.New("429")}, "vendor_quota"},
+		"too fast":      {&extraction.Error{Op: "submit", Kind: extraction.KindRateLimited, RetryAfter: time.Minute, Err: errors.New("429")}, "vendor_quota"},
+		"server error":  {&extraction.Error{Op: "submit", Kind: extraction.KindTransient, Err: errors.New("502 Bad Gateway")}, "vendor_failed"},
+		"bad document":  {&extraction.Error{Op: "submit", Kind: extraction.KindRejected, Err: errors.New("422")}, ""},
+		"nothing wrong": {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor()
+			v.onSubmit = func(int, extraction.Submission) error {
+				if tt.err == nil {
+					return nil
+				}
+				return tt.err
+			}
+			r := newRig(t, v)
+			if _, err := r.worker().submit(t.Context(), r.payload(r.submit("x"))); err != nil {
+				t.Fatal(err)
+			}
+			s, err := r.limiter.State(t.Context(), "acme")
+			if err != nil || s.LastError.Code != tt.want {
+				t.Fatalf("last error %+v, %v, want %q", s.LastError, err, tt.want)
+			}
+			if tt.want != "" && s.LastError.Message != tt.err.Error() {
+				t.Errorf("it says %q, want %q", s.LastError.Message, tt.err)
+			}
+		})
+	}
+}
+
+// A probe that fails says why the account is still paused.
+func TestProbeKeepsTrouble(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	v.onProbe = func() error {
+		return &extraction.Error{Op: "probe", Kind: extraction.KindUnauthorized, Err: errors.New("403 Forbidden")}
+	}
+	r := newRig(t, v)
+	w := r.worker()
+	r.paused(limiter.Unavailable)
+	if err := w.tend(t.Context(), w.accounts["acme"], time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.limiter.State(t.Context(), "acme")
+	if err != nil || s.LastError.Code != "unauthorized" || s.LastError.Message != "probe: unauthorized: 403 Forbidden" {
+		t.Errorf("last error %+v, %v", s.LastError, err)
+	}
+}
