@@ -97,6 +97,29 @@ func (b *Blobs) OpenDocument(ctx context.Context, id string) (io.ReadCloser, err
 	return r, nil
 }
 
+// HasDocument reports whether a document is stored.
+func (b *Blobs) HasDocument(ctx context.Context, id string) (bool, error) {
+	ok, err := b.bucket.Exists(ctx, documentKey(id))
+	if err != nil {
+		return false, fmt.Errorf("look for document: %w", err)
+	}
+	return ok, nil
+}
+
+// CopyDocument stores one extraction's document as another's too and returns once
+// it is durable. It returns ErrNotFound where there is none.
+func (b *Blobs) CopyDocument(ctx context.Context, from, to string) error {
+	r, err := b.OpenDocument(ctx, from)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	if err := b.put(ctx, documentKey(to), r); err != nil {
+		return fmt.Errorf("copy document: %w", err)
+	}
+	return nil
+}
+
 // ErrEncode is returned for a result that has no JSON form.
 var ErrEncode = errors.New("result has no JSON form")
 

@@ -1,14 +1,16 @@
--- erase: removes every trace of an extraction whose retention has passed.
--- ARGV: id. The blobs are gone already; the batch's counts stay.
+-- erase: removes every trace of a final extraction, at once or once its
+-- retention has passed, and leaves a tombstone, so that nobody makes the same one
+-- again. The blobs are gone already; the batch's counts stay.
+-- ARGV: id, force flag, ms for which the tombstone stays.
+local id = ARGV[1]
 if redis.call('EXISTS', R) == 0 then
-  redis.call('ZREM', DUE, ARGV[1])
+  redis.call('ZREM', DUE, id)
   return {'gone'}
 end
-if not FINAL[get('st')] or num('exp') > now then return {'stale'} end
-redis.call('HDEL', VIDS, get('vid'))
+if not FINAL[get('st')] or ARGV[2] ~= '1' and num('exp') > now then return {'stale'} end
+unmap(id)
 redis.call('DEL', R, X, U)
-redis.call('ZREM', DUE, ARGV[1])
-redis.call('ZREM', LIST, ARGV[1])
-redis.call('ZREM', READY, ARGV[1])
-redis.call('ZREM', BATCH, ARGV[1])
+for _, index in ipairs({DUE, LIST, READY, BATCH}) do redis.call('ZREM', index, id) end
+redis.call('ZREMRANGEBYSCORE', TOMBS, '-inf', int(now))
+redis.call('ZADD', TOMBS, int(now + ARGV[3]), id)
 return {'won'}

@@ -58,6 +58,9 @@ func (k keys) events() string { return k.prefix + "ev" }
 // foreign are vendor ids that were looked at and are not ours.
 func (k keys) foreign() string { return k.prefix + "foreign" }
 
+// tombs are the ids of what was erased, by when they may be forgotten.
+func (k keys) tombs() string { return k.prefix + "tombs" }
+
 // batch is the index of one batch, batchCounts its counts by status.
 func (k keys) batch(name string) string       { return k.prefix + "b:" + name }
 func (k keys) batchCounts(name string) string { return k.prefix + "bn:" + name }

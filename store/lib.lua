@@ -1,9 +1,9 @@
 -- What every record script starts with. KEYS, the same for all of them:
 -- 1 record, 2 detail, 3 upload, 4 due, 5 list, 6 in flight, 7 vendor ids,
 -- 8 ready, 9 events, 10 batch, 11 batch counts (10 and 11 are unused names
--- where an extraction has no batch), 12 queued.
-local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH, COUNTS, QUEUED =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+-- where an extraction has no batch), 12 queued, 13 tombstones.
+local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH, COUNTS, QUEUED, TOMBS =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 -- An attempt without a name would pass for the holder of what nobody holds.
@@ -34,6 +34,13 @@ local function move(id, to)
   redis.call('XADD', EVENTS, 'MAXLEN', '~', 10000, '*', 'id', id, 'status', to)
 end
 
+-- unmap takes the vendor id back from an extraction, unless another has taken it
+-- over.
+local function unmap(id)
+  local vid = get('vid')
+  if vid ~= '' and redis.call('HGET', VIDS, vid) == id then redis.call('HDEL', VIDS, vid) end
+end
+
 -- set writes the field-value pairs of ARGV[from..]; an empty value deletes. The
 -- pseudo-fields x.NAME go to the detail hash, "upload" to its own key.
 local function set(id, from)
@@ -44,7 +51,7 @@ local function set(id, from)
     if f == 'upload' then
       if v == '' then redis.call('DEL', U) else redis.call('SET', U, v) end
     elseif v == '' then
-      if f == 'vid' then redis.call('HDEL', VIDS, get('vid')) end
+      if f == 'vid' then unmap(id) end
       redis.call('HDEL', key, f)
     else
       if f == 'vid' then redis.call('HSET', VIDS, v, id) end
@@ -55,3 +62,18 @@ end
 
 -- release ends a lease.
 local function release() redis.call('HDEL', R, 'own', 'lease', 'orph') end
+
+-- conclude writes the final status, once, with its event and its place among the
+-- results nobody has collected. record and document are for how many ms they are
+-- kept.
+local function conclude(id, token, status, record, document)
+  release()
+  redis.call('HSET', R, 'ftok', token, 'fin', int(now), 'exp', int(now + record), 'seq', int(num('seq') + 1))
+  redis.call('HDEL', R, 'ph', 'step', 'bc', 'due', 'hint', 'ltok', 'wait', 'ugone', 'uexp', 'unc')
+  redis.call('DEL', U)
+  redis.call('ZREM', INFLIGHT, id)
+  -- The first look is for the document, which may go earlier than the rest.
+  redis.call('ZADD', DUE, int(now + math.min(record, document)), id)
+  redis.call('ZADD', READY, int(now), id)
+  move(id, status)
+end

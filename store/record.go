@@ -26,6 +26,9 @@ const (
 	PhaseSent Phase = "sent"
 	// PhaseUncertain: the answer is lost; the vendor's lists are searched.
 	PhaseUncertain Phase = "uncertain"
+	// PhaseRecheck: this one repeats an extraction that the vendor may have
+	// after all, and asks for that first.
+	PhaseRecheck Phase = "recheck"
 )
 
 // Input is what the producer asked for. It never changes.
@@ -44,6 +47,8 @@ type Input struct {
 	Metadata    map[string]string   `json:"metadata,omitempty"`
 	Options     map[string]any      `json:"options,omitempty"`
 	Document    extraction.Document `json:"document"`
+	// RetryOf is the extraction that this one repeats.
+	RetryOf string `json:"retry_of,omitempty"`
 }
 
 // Record is the state of one extraction as Redis has it.
@@ -92,6 +97,8 @@ type Record struct {
 	ExpiresAt    time.Time
 	// ResultSeq names the result's blob, ID/ResultSeq; 0 if there is none.
 	ResultSeq int64
+	// RetriedBy is the extraction that repeats this one.
+	RetriedBy string
 
 	Failure *extraction.Failure
 	Trouble *extraction.Trouble
@@ -126,6 +133,7 @@ const (
 	fieldFinishedAt     = "fin"
 	fieldExpiresAt      = "exp"
 	fieldResultSeq      = "res"
+	fieldRetriedBy      = "rb"
 	fieldVersion        = "v"
 
 	detailInput   = "in"
@@ -155,6 +163,7 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 	r.VendorID = fields[fieldVendorID]
 	r.VendorStatus = fields[fieldVendorStatus]
 	r.Polls = int(number(fields[fieldPolls]))
+	r.RetriedBy = fields[fieldRetriedBy]
 	r.ResultSeq = number(fields[fieldResultSeq])
 	for name, at := range map[string]*time.Time{
 		fieldLease: &r.Lease, fieldDue: &r.Due, fieldOrphaned: &r.Orphaned,
@@ -202,6 +211,8 @@ func (r Record) Extraction() extraction.Extraction {
 		SubmittedAt: extraction.Time{Time: r.SubmittedAt},
 		FinishedAt:  extraction.Time{Time: r.FinishedAt},
 		ExpiresAt:   extraction.Time{Time: r.ExpiresAt},
+		RetryOf:     extraction.Null(r.RetryOf),
+		RetriedBy:   extraction.Null(r.RetriedBy),
 		Error:       r.Failure,
 	}
 	if e.Metadata == nil {

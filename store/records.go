@@ -33,6 +33,10 @@ var (
 	ErrFull = errors.New("no in-flight slot")
 	// ErrExists: another extraction has this id.
 	ErrExists = errors.New("extraction exists")
+	// ErrErased: there was an extraction of this id, and it has been erased.
+	ErrErased = errors.New("extraction was erased")
+	// ErrFollowed: another extraction has this vendor id.
+	ErrFollowed = errors.New("the vendor's id belongs to another extraction")
 	// ErrNewer: a newer version of extractq wrote the record.
 	ErrNewer = errors.New("written by a newer version")
 )
@@ -56,7 +60,7 @@ func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 	}
 	r := &Records{rdb: rdb, scripts: map[string]*redis.Script{}}
 	for _, name := range []string{
-		"create", "begin", "renew", "mark", "next", "finish", "reissue", "touch", "resolve", "erase",
+		"create", "begin", "renew", "mark", "next", "finish", "reissue", "touch", "resolve", "cancel", "claim", "erase",
 	} {
 		body, err := lua.ReadFile(name + ".lua")
 		if err != nil {
@@ -77,7 +81,7 @@ func NewToken() string { return ulid.Make().String() }
 // verdicts are the answers of the scripts that are not "won".
 var verdicts = map[string]error{
 	"gone": ErrNotFound, "final": ErrFinal, "stale": ErrStale,
-	"busy": ErrBusy, "full": ErrFull, "exists": ErrExists,
+	"busy": ErrBusy, "full": ErrFull, "exists": ErrExists, "erased": ErrErased, "followed": ErrFollowed,
 }
 
 // run calls one script for one extraction and returns what follows "won".
@@ -85,7 +89,7 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 	k := accountKeys(in.Account)
 	keys := []string{
 		k.record(in.ID), k.detail(in.ID), k.upload(in.ID), k.due(), k.list(), k.inFlight(),
-		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch), k.queued(),
+		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch), k.queued(), k.tombs(),
 	}
 	answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append([]any{in.ID}, args...)...).Slice()
 	if err != nil {

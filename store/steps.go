@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -33,30 +31,6 @@ type Scheduled struct {
 	Due time.Time
 	// Now is Redis's time when the step was scheduled.
 	Now time.Time
-}
-
-// Create writes the record of a new extraction, with its due entry. Repeating
-// it with the same token has no effect. It returns ErrExists if the id is
-// taken.
-func (s *Records) Create(ctx context.Context, in Input, token string) (time.Time, error) {
-	if err := s.register(ctx, in.Account); err != nil {
-		return time.Time{}, err
-	}
-	in.Version = recordVersion
-	body, err := json.Marshal(in)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("encode record: %w", err)
-	}
-	batch := "0"
-	if in.Batch != "" {
-		batch = "1"
-	}
-	got, err := s.run(ctx, "create", in, token, string(body), batch, grace.Milliseconds(),
-		fieldVersion, recordVersion)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return at(got, 0), nil
 }
 
 // Begin takes the lease of a step for d; the fence's input needs the account,
@@ -111,8 +85,20 @@ type Kept struct {
 	Record, Document time.Duration
 }
 
-// Finish writes the final status under a held lease.
+// For is how long something that ended with status is kept. The document of what
+// neither succeeded nor was canceled stays as long as its record, so that it can
+// be submitted again.
+func (k Kept) For(status extraction.Status) Kept {
+	if status != extraction.StatusSuccess && status != extraction.StatusCanceled {
+		k.Document = k.Record
+	}
+	return k
+}
+
+// Finish writes the final status under a held lease. kept is what the retention
+// says for any status.
 func (s *Records) Finish(ctx context.Context, f Fence, status extraction.Status, kept Kept, c *Change) (time.Time, error) {
+	kept = kept.For(status)
 	args := append([]any{
 		f.Token, f.Seq, string(status), kept.Record.Milliseconds(), kept.Document.Milliseconds(),
 	}, c.args()...)
@@ -145,19 +131,14 @@ func (s *Records) Touch(ctx context.Context, f Fence, delay time.Duration, orpha
 	return err
 }
 
-// Resolve gives an uncertain extraction the vendor id it was found under.
+// Resolve gives an uncertain extraction the vendor id it was found under. One that
+// has ended meanwhile without a vendor id keeps it too, and that is ErrFinal.
 func (s *Records) Resolve(ctx context.Context, in Input, token, vendorID string) (Scheduled, error) {
 	got, err := s.run(ctx, "resolve", in, token, vendorID, grace.Milliseconds())
 	if err != nil {
 		return Scheduled{}, err
 	}
 	return scheduled(got), nil
-}
-
-// Erase removes a final extraction whose retention has passed.
-func (s *Records) Erase(ctx context.Context, in Input) error {
-	_, err := s.run(ctx, "erase", in)
-	return err
 }
 
 // at reads a time in milliseconds.

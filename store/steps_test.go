@@ -16,11 +16,14 @@ func TestCreate(t *testing.T) {
 	r := newRig(t)
 	in, token := testInput(), NewToken()
 	f := Fence{Input: in}
-	first, err := r.s.Create(t.Context(), in, token)
+	created, err := r.s.Create(t.Context(), in, token, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := r.get(f)
+	first, got := created.CreatedAt, r.get(f)
+	if diff := cmp.Diff(got, created); diff != "" {
+		t.Errorf("Create returned another record (-stored +returned):\n%s", diff)
+	}
 	in.Version = recordVersion
 	if diff := cmp.Diff(in, got.Input); diff != "" {
 		t.Errorf("input (-want +got):\n%s", diff)
@@ -34,13 +37,13 @@ func TestCreate(t *testing.T) {
 	}
 
 	before := r.dump()
-	again, err := r.s.Create(t.Context(), in, token)
-	if err != nil || !again.Equal(first) {
+	again, err := r.s.Create(t.Context(), in, token, nil)
+	if err != nil || !again.CreatedAt.Equal(first) {
 		t.Errorf("replayed Create = %v, %v, want %v", again, err, first)
 	}
 	other := in
 	other.Type = "invoice"
-	_, err = r.s.Create(t.Context(), other, NewToken())
+	_, err = r.s.Create(t.Context(), other, NewToken(), nil)
 	r.want("Create of a taken id", err, ErrExists)
 	if diff := cmp.Diff(before, r.dump()); diff != "" {
 		t.Errorf("a replay or a refusal changed Redis (-before +after):\n%s", diff)
@@ -365,7 +368,7 @@ func TestFinish(t *testing.T) {
 	if url, err := r.s.UploadURL(t.Context(), f.Input); err != nil || url != "" {
 		t.Errorf("UploadURL = %q, %v, want it erased", url, err)
 	}
-	if want := at.Add(testKept.Document); !r.due(f).Equal(want) {
+	if want := at.Add(testKept.For(extraction.StatusError).Document); !r.due(f).Equal(want) {
 		t.Errorf("due %v, want the first look %v", r.due(f), want)
 	}
 	if _, ok := r.score(r.k.ready(), f.Input.ID); !ok {
@@ -525,12 +528,12 @@ func TestErase(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	f := r.finished(extraction.StatusSuccess)
-	r.want("Erase before the retention is over", r.s.Erase(t.Context(), f.Input), ErrStale)
+	r.want("Erase before the retention is over", r.s.Erase(t.Context(), f.Input, false, testKept), ErrStale)
 	r.hset(f, fieldExpiresAt, time.Now().Add(-time.Second).UnixMilli())
-	r.want("Erase", r.s.Erase(t.Context(), f.Input), nil)
+	r.want("Erase", r.s.Erase(t.Context(), f.Input, false, testKept), nil)
 	var left []string
 	for key := range r.dump() {
-		if key != r.k.events() && key != r.k.batchCounts("b1") && key != accountsKey {
+		if key != r.k.events() && key != r.k.batchCounts("b1") && key != accountsKey && key != r.k.tombs() {
 			left = append(left, key)
 		}
 	}
@@ -540,14 +543,14 @@ func TestErase(t *testing.T) {
 	if diff := cmp.Diff(map[extraction.Status]int{extraction.StatusSuccess: 1}, r.counts()); diff != "" {
 		t.Errorf("batch counts (-want +got):\n%s", diff)
 	}
-	r.want("Erase again", r.s.Erase(t.Context(), f.Input), ErrNotFound)
+	r.want("Erase again", r.s.Erase(t.Context(), f.Input, false, testKept), ErrNotFound)
 	running := r.polling()
-	r.want("Erase of a running extraction", r.s.Erase(t.Context(), running.Input), ErrStale)
+	r.want("Erase of a running extraction", r.s.Erase(t.Context(), running.Input, false, testKept), ErrStale)
 	orphan := testInput()
 	if err := r.rdb.ZAdd(t.Context(), r.k.due(), z(1, orphan.ID)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	r.want("Erase of a due entry alone", r.s.Erase(t.Context(), orphan), ErrNotFound)
+	r.want("Erase of a due entry alone", r.s.Erase(t.Context(), orphan, false, testKept), ErrNotFound)
 	if _, ok := r.score(r.k.due(), orphan.ID); ok {
 		t.Error("a due entry without a record is still there")
 	}
@@ -570,7 +573,9 @@ func TestNothingFromNothing(t *testing.T) {
 			"reissue": func() error { _, _, err := r.s.Reissue(ctx, f); return err },
 			"touch":   func() error { return r.s.Touch(ctx, f, 0, true) },
 			"resolve": func() error { _, err := r.s.Resolve(ctx, f.Input, f.Token, "v1"); return err },
-			"erase":   func() error { return r.s.Erase(ctx, f.Input) },
+			"cancel":  func() error { return r.s.Cancel(ctx, f.Input, f.Token, testKept) },
+			"claim":   func() error { _, err := r.s.ClaimRetry(ctx, f.Input, f.Token); return err },
+			"erase":   func() error { return r.s.Erase(ctx, f.Input, true, testKept) },
 		} {
 			if err := call(); !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrStale) {
 				t.Errorf("%s of nothing with token %q = %v, want a refusal", name, token, err)
@@ -598,7 +603,7 @@ func TestCanceledContext(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := r.s.Create(ctx, testInput(), NewToken())
+	_, err := r.s.Create(ctx, testInput(), NewToken(), nil)
 	r.want("Create", err, context.Canceled)
 	if got := r.dump(); len(got) > 0 {
 		t.Errorf("a cancelled Create wrote %v", got)

@@ -49,6 +49,8 @@ func TestRandomWalk(t *testing.T) {
 			"reissue": w.reissue,
 			"touch":   w.touch,
 			"resolve": w.resolve,
+			"cancel":  w.cancel,
+			"retry":   w.retry,
 			"lapse":   w.lapse,
 			"hint":    w.hint,
 		})
@@ -166,6 +168,33 @@ func (w *walk) finish(rt *rapid.T) {
 	})
 	if err == nil && !before.Final() {
 		w.final[f.Input.ID] = status
+	}
+}
+
+func (w *walk) cancel(rt *rapid.T) {
+	_, f := w.pick(rt)
+	f.Token = NewToken()
+	before := w.getRecord(f).Status
+	err := w.twice(rt, "cancel", func() error { return w.s.Cancel(w.t.Context(), f.Input, f.Token, testKept) })
+	if (err == nil) == before.Final() {
+		w.rt.Fatalf("cancel of a %s extraction: %v", before, err)
+	}
+	if err == nil {
+		w.final[f.Input.ID] = extraction.StatusCanceled
+	}
+}
+
+// retry claims the repetition of an extraction: only a final one has one, and it
+// is always the same.
+func (w *walk) retry(rt *rapid.T) {
+	_, f := w.pick(rt)
+	before := w.getRecord(f)
+	got, err := w.s.ClaimRetry(w.t.Context(), f.Input, NewID())
+	if (err == nil) != before.Status.Final() {
+		w.rt.Fatalf("retry of a %s extraction: %v", before.Status, err)
+	}
+	if err == nil && before.RetriedBy != "" && got != before.RetriedBy {
+		w.rt.Fatalf("repeated by %s and by %s", before.RetriedBy, got)
 	}
 }
 

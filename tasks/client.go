@@ -57,6 +57,8 @@ type Config struct {
 	Blobs *store.Blobs
 	// MaxDocument is the largest document accepted, in bytes; 0 means any.
 	MaxDocument int64
+	// Kept is how long what Cancel ends and what Delete leaves is kept.
+	Kept store.Kept
 }
 
 // Client accepts documents. It is safe for concurrent use.
@@ -86,12 +88,19 @@ func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extractio
 	if err := s.Validate(); err != nil {
 		return extraction.Extraction{}, err
 	}
+	return c.accept(ctx, s, func(in store.Input) (store.Record, error) {
+		return c.records.Create(ctx, in, store.NewToken(), nil)
+	})
+}
+
+// accept stores the document of a valid submission, then its record, by create,
+// and enqueues its first task.
+func (c *Client) accept(
+	ctx context.Context, s Submission, create func(store.Input) (store.Record, error),
+) (extraction.Extraction, error) {
 	if s.ID == "" {
 		s.ID = store.NewID()
-	} else if _, err := c.records.Get(ctx, s.Account, s.ID); !errors.Is(err, store.ErrNotFound) {
-		if err == nil { // A repeated submission must not touch the document of the first.
-			err = fmt.Errorf("submit %s: %w", s.ID, store.ErrExists)
-		}
+	} else if err := c.free(ctx, s); err != nil {
 		return extraction.Extraction{}, err
 	}
 	in := store.Input{
@@ -104,24 +113,41 @@ func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extractio
 		return extraction.Extraction{}, err
 	}
 	in.Document = document
-	now, err := c.records.Create(ctx, in, store.NewToken())
+	r, err := create(in)
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
-	r := store.Record{
-		Input: in, Status: extraction.StatusQueued, Seq: 1, Step: extraction.StepSubmit,
-		Because: extraction.BecauseScheduled, CreatedAt: now, Due: now,
-	}
-	// The document is accepted: a task that cannot be enqueued now is made by
-	// reconcile.
-	_ = c.queue.Schedule(ctx, r, extraction.StepSubmit, store.Scheduled{Seq: 1, Due: now, Now: now})
+	c.enqueue(ctx, r)
 	return r.Extraction(), nil
+}
+
+// free returns nil if no extraction has or had the submission's id. A repeated
+// submission must not touch the document of the first.
+func (c *Client) free(ctx context.Context, s Submission) error {
+	_, err := c.records.Get(ctx, s.Account, s.ID)
+	if err == nil {
+		return fmt.Errorf("submit %s: %w", s.ID, store.ErrExists)
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	erased, err := c.records.Erased(ctx, s.Account, s.ID)
+	if err == nil && erased {
+		err = fmt.Errorf("submit %s: %w", s.ID, store.ErrErased)
+	}
+	return err
+}
+
+// enqueue makes the first task of a new record. The extraction is accepted: a
+// task that cannot be enqueued now is made by reconcile.
+func (c *Client) enqueue(ctx context.Context, r store.Record) {
+	_ = c.queue.Schedule(ctx, r, r.Step, store.Scheduled{Seq: r.Seq, Due: r.Due, Now: r.Due})
 }
 
 // keep stores the document's bytes, or describes its URL.
 func (c *Client) keep(ctx context.Context, s Submission) (extraction.Document, error) {
 	d := extraction.Document{Name: s.Name, ContentType: s.ContentType, URL: extraction.Null(s.URL)}
-	if s.Document == nil {
+	if s.Document == nil { // A URL, or an adopted one whose document only the vendor has.
 		if d.ContentType == "" {
 			d.ContentType = typeByName(s.Name)
 		}
@@ -145,11 +171,20 @@ func (c *Client) keep(ctx context.Context, s Submission) (extraction.Document, e
 // maxLabel is the longest customer or batch, in characters.
 const maxLabel = 128
 
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", extraction.ErrInvalid, fmt.Sprintf(format, args...))
+}
+
 // Validate reports what is wrong with a submission, whatever the provider.
 func (s Submission) Validate() error {
-	invalid := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s", extraction.ErrInvalid, fmt.Sprintf(format, args...))
+	if (s.Document == nil) == (s.URL == "") {
+		return invalid("either a document or a URL is required")
 	}
+	return s.validate()
+}
+
+// validate is Validate but for the document.
+func (s Submission) validate() error {
 	switch {
 	case !store.ValidAccount(s.Account):
 		return invalid("account %q is not a name of 1 to 40 characters a-z, 0-9 and -", s.Account)
@@ -161,8 +196,6 @@ func (s Submission) Validate() error {
 		return invalid("a type, or types for a portfolio, is required")
 	case s.Type != "" && len(s.Types) > 0:
 		return invalid("type and types exclude each other")
-	case (s.Document == nil) == (s.URL == ""):
-		return invalid("either a document or a URL is required")
 	case !label(s.Customer):
 		return invalid("customer is not 1 to %d printable characters", maxLabel)
 	case !label(s.Batch):

@@ -70,11 +70,32 @@ const (
 
 // Presence looks for the task of a step.
 func (q *Queue) Presence(account, id string, step extraction.Step, seq int64) (Presence, error) {
-	queue := SubmitQueue(account)
+	return q.presence(stepQueue(account, step), TaskID(id, seq))
+}
+
+// stepQueue is the queue of an account's tasks of one kind.
+func stepQueue(account string, step extraction.Step) string {
 	if step == extraction.StepPoll {
-		queue = PollQueue(account)
+		return PollQueue(account)
 	}
-	return q.presence(queue, TaskID(id, seq))
+	return SubmitQueue(account)
+}
+
+// remove takes the tasks of one seq of an extraction out of its account's queues.
+// One that runs stays: it finds its step stale.
+func (q *Queue) remove(account, id string, seq int64) error {
+	for _, step := range []extraction.Step{extraction.StepSubmit, extraction.StepPoll} {
+		queue := stepQueue(account, step)
+		err := q.inspector.DeleteTask(queue, TaskID(id, seq))
+		if err == nil || errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+			continue
+		}
+		// asynq has no typed error for a task that runs.
+		if p, lookErr := q.presence(queue, TaskID(id, seq)); lookErr != nil || p != Running {
+			return fmt.Errorf("remove task of %s: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // ReconcileWaits reports whether the tick of an account and slot has not been

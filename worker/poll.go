@@ -112,7 +112,7 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	}
 	ctx, cancel := s.saving()
 	defer cancel()
-	_, err := s.w.records.Finish(ctx, s.fence, out.Status, s.w.kept(out.Status), c.Result(s.fence.Seq))
+	_, err := s.w.records.Finish(ctx, s.fence, out.Status, s.w.cfg.kept(), c.Result(s.fence.Seq))
 	if err == nil {
 		s.ended, s.outcome = true, string(out.Status)
 		s.final = &tasks.Outcome{Status: out.Status, Polls: s.rec.Polls}

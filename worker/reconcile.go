@@ -8,7 +8,6 @@ import (
 
 	"github.com/hibiken/asynq"
 
-	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -113,17 +112,6 @@ func (w *Worker) reissue(ctx context.Context, f store.Fence) error {
 	return w.queue.Schedule(ctx, r, r.Step, at)
 }
 
-// kept is how long a finished extraction is kept. The document of one that
-// neither succeeded nor was canceled stays as long as its record, so that it can
-// be submitted again.
-func (w *Worker) kept(status extraction.Status) store.Kept {
-	k := store.Kept{Record: w.cfg.Retention, Document: w.cfg.Retention}
-	if status == extraction.StatusSuccess || status == extraction.StatusCanceled {
-		k.Document = w.cfg.DocumentRetention
-	}
-	return k
-}
-
 // expire erases what has outlived its retention. The blobs go first: a record
 // without blobs is found again, blobs without a record are not.
 func (w *Worker) expire(ctx context.Context, f store.Fence, now time.Time) error {
@@ -143,5 +131,5 @@ func (w *Worker) expire(ctx context.Context, f store.Fence, now time.Time) error
 	if err := w.cfg.Blobs.Delete(ctx, f.Input.ID); err != nil {
 		return err
 	}
-	return nothingToDo(w.records.Erase(ctx, f.Input))
+	return nothingToDo(w.records.Erase(ctx, f.Input, false, w.cfg.kept()))
 }

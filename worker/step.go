@@ -198,7 +198,7 @@ func (s *step) again(next extraction.Step, delay time.Duration, because extracti
 func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Change) error {
 	ctx, cancel := s.saving()
 	defer cancel()
-	_, err := s.w.records.Finish(ctx, s.fence, status, s.w.kept(status), c.Failure(f))
+	_, err := s.w.records.Finish(ctx, s.fence, status, s.w.cfg.kept(), c.Failure(f))
 	if err != nil {
 		return s.lost(err)
 	}

@@ -37,6 +37,8 @@ func (s *step) submit() error {
 		return s.uncertain()
 	case store.PhaseUncertain:
 		return s.lookUp()
+	case store.PhaseRecheck:
+		return s.recheck()
 	case store.PhaseNone, store.PhaseSending:
 	}
 	return s.fresh()

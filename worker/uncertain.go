@@ -35,17 +35,9 @@ func (s *step) uncertain() error {
 // lookUp searches once, and decides when the window is over.
 func (s *step) lookUp() error {
 	over := !s.now().Before(s.rec.UncertainUntil)
-	found, ok, err := s.search()
-	if !ok {
-		return err // Rescheduled by the limiter.
-	}
-	if _, vendors := errors.AsType[*extraction.Error](err); err != nil && !vendors {
-		return err
-	}
-	if err != nil {
-		// While the vendor cannot be asked, nothing is decided.
-		return s.trouble(err, limiter.OpReady,
-			new(store.Change).Polls(s.rec.Polls))
+	found, ok, err := s.search(s.rec.ID, s.rec.SentAt)
+	if !ok || err != nil {
+		return s.searchFails(err)
 	}
 	switch {
 	case found != "":
@@ -65,6 +57,15 @@ func (s *step) lookUp() error {
 		new(store.Change).Phase(store.PhaseNone).Polls(s.rec.Polls))
 }
 
+// searchFails goes on after a search that has no answer: it was rescheduled by the
+// limiter where err is nil. While the vendor cannot be asked, nothing is decided.
+func (s *step) searchFails(err error) error {
+	if _, vendors := errors.AsType[*extraction.Error](err); err == nil || !vendors {
+		return err
+	}
+	return s.trouble(err, limiter.OpReady, new(store.Change).Polls(s.rec.Polls))
+}
+
 // skew is how much older than the submission a listed extraction may claim to
 // be: the vendor's clock is not ours.
 const skew = 5 * time.Minute
@@ -73,11 +74,11 @@ const skew = 5 * time.Minute
 // whose cursors run in a circle, is not read to its end.
 const maxPages = 100
 
-// search looks through the vendor's ready list for this extraction's token. What
-// it finds of other uncertain extractions it gives to them. ok is false when the
-// limiter has rescheduled the step.
-func (s *step) search() (found string, ok bool, err error) {
-	q := extraction.ReadyQuery{Customer: s.rec.Customer, Since: s.rec.SentAt.Add(-skew)}
+// search looks through the vendor's ready list for what was submitted under a
+// token since some time. What it finds of other uncertain extractions it gives to
+// them. ok is false when the limiter has rescheduled the step.
+func (s *step) search(token string, since time.Time) (found string, ok bool, err error) {
+	q := extraction.ReadyQuery{Customer: s.rec.Customer, Since: since.Add(-skew)}
 	for range maxPages {
 		if ok, err := s.admit(limiter.OpReady); !ok || err != nil {
 			return "", ok, err
@@ -109,12 +110,12 @@ func (s *step) search() (found string, ok bool, err error) {
 					continue // Asked again by the next search.
 				}
 			}
-			mine, err := s.claim(vendorID, extraction.TokenID(name))
-			if err != nil {
-				return "", true, err
-			}
-			if mine {
+			of := extraction.TokenID(name)
+			if of == token {
 				return vendorID, true, nil
+			}
+			if err := s.give(vendorID, of); err != nil {
+				return "", true, err
 			}
 		}
 		if page.NextCursor == "" {
@@ -147,29 +148,26 @@ func (s *step) nameOf(vendorID string) (name string, known, ok bool, err error) 
 	return out.Name, out.Status.Final(), true, nil
 }
 
-// claim gives a listed vendor id to the extraction its token names, if that one
-// is uncertain, and reports whether it is this step's own. Anything else is
-// remembered as foreign.
-func (s *step) claim(vendorID, token string) (mine bool, err error) {
-	if token == s.rec.ID {
-		return true, nil
-	}
+// give hands a listed vendor id to the extraction its token names, if that one has
+// none yet: an uncertain one goes on with it, one that has ended keeps it for its
+// repetition. Anything else is remembered as foreign.
+func (s *step) give(vendorID, token string) error {
 	if token != "" {
 		other, err := s.w.records.Get(s.ctx, s.acct.Name, token)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
-			return false, err
-		case other.Phase == store.PhaseUncertain:
-			return false, s.w.resolve(s.ctx, other, vendorID)
+			return err
+		case other.Phase == store.PhaseUncertain, other.Status.Final() && other.VendorID == "":
+			return s.w.resolve(s.ctx, other, vendorID)
 		case other.Phase == store.PhaseSent, other.Phase == store.PhaseSending:
-			return false, nil // Its own answer may still come.
+			return nil // Its own answer may still come.
 		}
 	}
-	return false, s.w.records.NoteForeign(s.ctx, s.acct.Name, vendorID)
+	return s.w.records.NoteForeign(s.ctx, s.acct.Name, vendorID)
 }
 
-// resolve gives a vendor id to an uncertain extraction that nobody holds.
+// resolve gives a vendor id to an extraction that has none and that nobody holds.
 func (w *Worker) resolve(ctx context.Context, r store.Record, vendorID string) error {
 	at, err := w.records.Resolve(ctx, r.Input, store.NewToken(), vendorID)
 	if err != nil {

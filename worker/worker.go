@@ -100,6 +100,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// kept is what the retention says for any status.
+func (c Config) kept() store.Kept {
+	return store.Kept{Record: c.Retention, Document: c.DocumentRetention}
+}
+
 // Worker serves the tasks of its accounts. Make one with New.
 type Worker struct {
 	cfg      Config

@@ -139,7 +139,10 @@ func open(ctx context.Context, cfg settings, bring bool) (_ *services, err error
 	if s.records, err = store.NewRecords(s.rdb); err != nil {
 		return nil, err
 	}
-	s.client, err = tasks.NewClient(tasks.Config{Redis: s.rdb, Blobs: s.blobs, MaxDocument: cfg.API.MaxDocument})
+	s.client, err = tasks.NewClient(tasks.Config{
+		Redis: s.rdb, Blobs: s.blobs, MaxDocument: cfg.API.MaxDocument,
+		Kept: store.Kept{Record: cfg.Data.Retention, Document: cfg.Data.DocumentRetention},
+	})
 	return s, err
 }
 

@@ -1,0 +1,226 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+// Why an extraction is left as it is. Cancel of one that has ended is
+// store.ErrFinal, and an unknown id is store.ErrNotFound.
+var (
+	// ErrNotFinal: only what has ended is repeated.
+	ErrNotFinal = errors.New("it has not ended yet")
+	// ErrSucceeded: there is nothing to repeat.
+	ErrSucceeded = errors.New("it succeeded")
+	// ErrRetried: it has been repeated already.
+	ErrRetried = errors.New("it has been repeated already")
+	// ErrDocumentGone: the document is not kept any more.
+	ErrDocumentGone = errors.New("its document is gone")
+)
+
+// Adopt follows an extraction that something else submitted to the vendor, under
+// the vendor's id. It is never submitted by extractq, and a document is not
+// needed. store.ErrFollowed says that the account follows that id already.
+func (c *Client) Adopt(ctx context.Context, s Submission, vendorID string) (extraction.Extraction, error) {
+	if err := s.validate(); err != nil {
+		return extraction.Extraction{}, err
+	}
+	if vendorID == "" {
+		return extraction.Extraction{}, invalid("the vendor's id is missing")
+	}
+	return c.accept(ctx, s, func(in store.Input) (store.Record, error) {
+		return c.records.Adopt(ctx, in, store.NewToken(), vendorID, nil)
+	})
+}
+
+// Begun is how far a dead process had got with a submission, as it had journalled
+// elsewhere than in Redis.
+type Begun struct {
+	// VendorID is the id of a submission in two steps whose first was answered:
+	// the vendor is asked whether it has the document, and only if it surely has
+	// not is the document sent again.
+	VendorID string
+	// SentAt is when the last byte of a submission in one call may have been let
+	// go: the vendor's lists are searched for it before the account's
+	// on_uncertain decides.
+	SentAt time.Time
+}
+
+// Resume accepts a document that a dead process had begun to submit under the
+// same id. Where b is empty, it is Submit.
+func (c *Client) Resume(ctx context.Context, s Submission, b Begun) (extraction.Extraction, error) {
+	if err := s.Validate(); err != nil {
+		return extraction.Extraction{}, err
+	}
+	change := &store.Change{}
+	switch {
+	case b.VendorID != "":
+		change.Phase(store.PhaseOpened).Vendor(b.VendorID)
+	case !b.SentAt.IsZero():
+		change.Phase(store.PhaseSent).SentAt(b.SentAt)
+	}
+	return c.accept(ctx, s, func(in store.Input) (store.Record, error) {
+		return c.records.Create(ctx, in, store.NewToken(), change)
+	})
+}
+
+// Cancel ends an extraction as CANCELED. It stops neither the vendor nor its
+// charge. It returns store.ErrFinal if the extraction has ended already.
+func (c *Client) Cancel(ctx context.Context, account, id string) (extraction.Extraction, error) {
+	r, err := c.records.Get(ctx, account, id)
+	if err != nil {
+		return extraction.Extraction{}, err
+	}
+	if err := c.cancel(ctx, r); err != nil {
+		return extraction.Extraction{}, err
+	}
+	r, err = c.records.Get(ctx, account, id)
+	return r.Extraction(), err
+}
+
+func (c *Client) cancel(ctx context.Context, r store.Record) error {
+	if err := c.records.Cancel(ctx, r.Input, store.NewToken(), c.cfg.Kept); err != nil {
+		return err
+	}
+	// Its task would find nothing to do; one that a worker has just made for a
+	// later step is left to that.
+	_ = c.queue.remove(r.Account, r.ID, r.Seq)
+	return nil
+}
+
+// Retry repeats an extraction that ended otherwise than SUCCESS, as a new one. The
+// new one asks the vendor first where the old one may have arrived after all, and
+// takes a result over; with resubmit it is submitted in any case. A call that was
+// interrupted is completed by the next one. It returns ErrNotFinal, ErrSucceeded,
+// ErrRetried or ErrDocumentGone where there is nothing to do.
+func (c *Client) Retry(ctx context.Context, account, id string, resubmit bool) (extraction.Extraction, error) {
+	old, err := c.records.Get(ctx, account, id)
+	if err != nil {
+		return extraction.Extraction{}, err
+	}
+	if err := c.Retryable(ctx, old); err != nil {
+		return extraction.Extraction{}, err
+	}
+	in := old.Input
+	in.RetryOf = id
+	if in.ID, err = c.records.ClaimRetry(ctx, old.Input, store.NewID()); err != nil {
+		return extraction.Extraction{}, err
+	}
+	if old.Document.Bytes != nil {
+		if err := c.cfg.Blobs.CopyDocument(ctx, id, in.ID); err != nil {
+			if errors.Is(err, store.ErrNotFound) {
+				err = fmt.Errorf("retry %s: %w", id, ErrDocumentGone)
+			}
+			return extraction.Extraction{}, err
+		}
+	}
+	change := &store.Change{}
+	if !resubmit && mayHaveArrived(old) {
+		change.Phase(store.PhaseRecheck)
+	}
+	r, err := c.records.Create(ctx, in, store.NewToken(), change)
+	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrErased) {
+		return extraction.Extraction{}, fmt.Errorf("retry %s: %w, by %s", id, ErrRetried, in.ID)
+	}
+	if err != nil {
+		return extraction.Extraction{}, err
+	}
+	c.enqueue(ctx, r)
+	return r.Extraction(), nil
+}
+
+// Retryable returns nil if Retry would repeat the extraction.
+func (c *Client) Retryable(ctx context.Context, old store.Record) error {
+	var why error
+	switch {
+	case !old.Status.Final():
+		why = ErrNotFinal
+	case old.Status == extraction.StatusSuccess:
+		why = ErrSucceeded
+	case old.RetriedBy != "":
+		// A repetition that was claimed and never written is completed.
+		_, err := c.records.Get(ctx, old.Account, old.RetriedBy)
+		if err == nil {
+			why = fmt.Errorf("%w, by %s", ErrRetried, old.RetriedBy)
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	if why == nil && old.Document.URL == "" {
+		has, err := c.cfg.Blobs.HasDocument(ctx, old.ID)
+		if err != nil {
+			return err
+		}
+		if !has {
+			why = ErrDocumentGone
+		}
+	}
+	if why != nil {
+		return fmt.Errorf("retry %s: %w", old.ID, why)
+	}
+	return nil
+}
+
+// mayHaveArrived reports whether the vendor may have, or yet finish, what ended
+// here.
+func mayHaveArrived(old store.Record) bool {
+	switch {
+	case old.Status == extraction.StatusCanceled:
+		return old.VendorID != "" || !old.SentAt.IsZero()
+	case old.Failure == nil:
+		return false
+	}
+	return old.Failure.Code == extraction.CodeDeadlineExceeded || old.Failure.Code == extraction.CodeSubmitUncertain
+}
+
+// Remains is what a deletion cannot reach.
+type Remains struct {
+	ID      string `json:"id"`
+	Account string `json:"account"`
+	// Provider and VendorID say where the vendor keeps the document and what it
+	// read in it; VendorID is null where the vendor never had it.
+	Provider string          `json:"provider"`
+	VendorID extraction.Null `json:"vendor_id"`
+}
+
+// Delete erases an extraction with its document, result and tasks; a running one
+// is canceled first. Its events are erased by ForgetEvents, for many extractions
+// at once.
+func (c *Client) Delete(ctx context.Context, account, id string) (Remains, error) {
+	r, err := c.records.Get(ctx, account, id)
+	if err != nil {
+		return Remains{}, err
+	}
+	if !r.Status.Final() {
+		if err := c.cancel(ctx, r); err != nil && !errors.Is(err, store.ErrFinal) {
+			return Remains{}, err
+		}
+		if r, err = c.records.Get(ctx, account, id); err != nil {
+			return Remains{}, err
+		}
+	}
+	// The task that ended it has the seq before.
+	for _, seq := range []int64{r.Seq - 1, r.Seq} {
+		if err := c.queue.remove(account, id, seq); err != nil {
+			return Remains{}, err
+		}
+	}
+	// The blobs go first: a record without blobs is found again.
+	if err := c.cfg.Blobs.Delete(ctx, id); err != nil {
+		return Remains{}, err
+	}
+	if err := c.records.Erase(ctx, r.Input, true, c.cfg.Kept); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Remains{}, err
+	}
+	return Remains{ID: id, Account: account, Provider: r.Provider, VendorID: extraction.Null(r.VendorID)}, nil
+}
+
+// ForgetEvents erases the events of deleted extractions of an account.
+func (c *Client) ForgetEvents(ctx context.Context, account string, ids map[string]bool) error {
+	return c.records.ForgetEvents(ctx, account, ids)
+}
