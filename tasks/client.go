@@ -114,6 +114,9 @@ func (c *Client) accept(
 	}
 	in.Document = document
 	r, err := create(in)
+	if errors.Is(err, store.ErrFollowed) {
+		_ = c.cfg.Blobs.Delete(ctx, in.ID) // No record names it.
+	}
 	if err != nil {
 		return extraction.Extraction{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -21,17 +22,20 @@ type rig struct {
 	*Client
 	rdb     *redis.Client
 	blobs   *store.Blobs
+	dir     string // Of the blobs.
 	records *store.Records
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	rdb := redistest.Client(t)
-	blobs, err := store.OpenBlobs(t.Context(), "file://"+t.TempDir())
+	dir := t.TempDir()
+	blobs, err := store.OpenBlobs(t.Context(), "file://"+dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := NewClient(Config{Redis: rdb, Blobs: blobs, MaxDocument: 1000})
+	kept := store.Kept{Record: 168 * time.Hour, Document: 24 * time.Hour}
+	c, err := NewClient(Config{Redis: rdb, Blobs: blobs, MaxDocument: 1000, Kept: kept})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +43,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{Client: c, rdb: rdb, blobs: blobs, records: records}
+	return &rig{Client: c, rdb: rdb, blobs: blobs, dir: dir, records: records}
 }
 
 func submission(body string) Submission {

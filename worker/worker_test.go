@@ -181,7 +181,9 @@ func newRigOn(t *testing.T, rdb *redis.Client, p extraction.Provider) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := tasks.NewClient(tasks.Config{Redis: rdb, Blobs: blobs})
+	client, err := tasks.NewClient(tasks.Config{
+		Redis: rdb, Blobs: blobs, Kept: store.Kept{Record: 168 * time.Hour, Document: 24 * time.Hour},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
