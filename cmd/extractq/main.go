@@ -156,7 +156,7 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usage("%w; see extractq --help", err) },
 		Commands: []*cli.Command{
 			runCommand(), workerCommand(), schedulerCommand(),
-			submitCommand(), statusCommand(), resultCommand(), watchCommand(), sandboxCommand(),
+			submitCommand(), statusCommand(), resultCommand(), watchCommand(), accountsCommand(), sandboxCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -165,12 +165,19 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 			return cli.ShowAppHelp(c)
 		},
 	}
-	for _, command := range app.Commands {
-		name := command.Name
+	complain(app.Commands, "")
+	return app
+}
+
+// complain gives every command its own words for a wrong flag. above are the
+// names of the commands that they belong to.
+func complain(commands []*cli.Command, above string) {
+	for _, command := range commands {
+		name := above + command.Name
 		command.HideHelpCommand = true // "help" may be a document.
 		command.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
 			return usage("%s: %w; see extractq %s --help", name, err, name)
 		}
+		complain(command.Subcommands, name+" ")
 	}
-	return app
 }

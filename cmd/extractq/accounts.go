@@ -1,0 +1,292 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/tasks"
+)
+
+func accountsCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "accounts",
+		Usage:     "show accounts: state, backlog, rate in use, last error; pause and resume them",
+		ArgsUsage: "[NAME]",
+		Description: `An account that left the configuration while it has extractions is shown as
+paused by an operator, without a provider: it goes on when it is back.
+
+Examples:
+
+   extractq accounts
+   extractq accounts acme --format json
+   extractq accounts pause acme
+   extractq accounts resume acme`,
+		// The subcommands take them too.
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Usage: "table, json or ndjson"},
+			&cli.BoolFlag{Name: "json", Usage: "the same as --format ndjson"},
+		},
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 1 {
+				return usage("accounts takes at most one name; see extractq accounts --help")
+			}
+			return withAccounts(c, func(*accountDesk, string) error { return nil })
+		},
+		Subcommands: []*cli.Command{
+			{
+				Name: "pause", Usage: "stop an account's calls until it is resumed; ends no extraction", ArgsUsage: "NAME",
+				Description: `Only "accounts resume" lifts it. Its queues show as paused in the web UI too.
+Prints the account as "accounts" does, and takes the same flags.
+
+Example:
+
+   extractq accounts pause acme`,
+				Action: func(c *cli.Context) error { return changeAccount(c, (*accountDesk).pause) },
+			},
+			{
+				Name: "resume", Usage: "let an account go on, whatever it was paused for", ArgsUsage: "NAME",
+				Description: `A pause that had another reason than an operator comes back if the reason lasts.
+Prints the account as "accounts" does, and takes the same flags.
+
+Example:
+
+   extractq accounts resume acme`,
+				Action: func(c *cli.Context) error { return changeAccount(c, (*accountDesk).resume) },
+			},
+		},
+	}
+}
+
+// changeAccount carries out a change to the one account that is named, and shows
+// what came of it.
+func changeAccount(c *cli.Context, change func(*accountDesk, context.Context, string) error) error {
+	if c.NArg() != 1 {
+		return usage("accounts %s takes one name; see extractq accounts %[1]s --help", c.Command.Name)
+	}
+	return withAccounts(c, func(d *accountDesk, name string) error { return change(d, c.Context, name) })
+}
+
+// withAccounts opens what is needed, calls act with the account that is named,
+// and prints that account, or all.
+func withAccounts(c *cli.Context, act func(*accountDesk, string) error) error {
+	cfg, err := load(c, slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	f, err := chooseFormat(c.String("format"), c.Bool("json"), isTerminal(c.App.Writer))
+	if err != nil {
+		return err
+	}
+	if f == formatCSV {
+		return usage("accounts: --format: want table, json or ndjson")
+	}
+	svc, err := open(c.Context, cfg, false)
+	if err != nil {
+		return err
+	}
+	defer svc.Close()
+	d := &accountDesk{
+		configured: cfg.Accounts, services: svc,
+		limits: limiter.New(svc.rdb), queue: tasks.NewQueue(svc.rdb),
+	}
+	all, err := d.names(c.Context)
+	if err != nil {
+		return unavailable(err)
+	}
+	if name := c.Args().First(); name != "" {
+		if !slices.Contains(all, name) {
+			return usage("no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
+		}
+		if err := act(d, name); err != nil {
+			return err
+		}
+		all = []string{name}
+	}
+	shown := make([]accountState, len(all))
+	for i, name := range all {
+		if shown[i], err = d.state(c.Context, name); err != nil {
+			return unavailable(err)
+		}
+	}
+	return printAccounts(c.App.Writer, f, shown)
+}
+
+// accountDesk shows and changes the state of accounts.
+type accountDesk struct {
+	*services
+
+	configured []config.Account
+	limits     *limiter.Limiter
+	queue      *tasks.Queue
+}
+
+// names are the accounts in the configuration and those that have extractions.
+func (d *accountDesk) names(ctx context.Context) ([]string, error) {
+	registered, err := d.records.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := append(names(d.configured), registered...)
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+func (d *accountDesk) find(name string) (config.Account, bool) {
+	i := slices.IndexFunc(d.configured, func(a config.Account) bool { return a.Name == name })
+	if i < 0 {
+		return config.Account{}, false
+	}
+	return d.configured[i], true
+}
+
+// pause stops an account for good. The state comes first: it is what counts, and
+// the queues are brought in line with it by the next tick too.
+func (d *accountDesk) pause(ctx context.Context, name string) error {
+	if _, err := d.limits.Pause(ctx, name, limiter.Operator, "", "paused by an operator"); err != nil {
+		return unavailable(err)
+	}
+	if err := d.queue.SetPaused(name, true, true); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// resume lifts whatever pause there is.
+func (d *accountDesk) resume(ctx context.Context, name string) error {
+	if _, ok := d.find(name); !ok {
+		return usage("account %s is not in the configuration: it goes on when it is back there", name)
+	}
+	if err := d.limits.Resume(ctx, name); err != nil {
+		return unavailable(err)
+	}
+	if err := d.queue.SetPaused(name, false, false); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// accountState is an account as it is shown.
+type accountState struct {
+	Name           string              `json:"name"`
+	Provider       extraction.Null     `json:"provider"`
+	State          string              `json:"state"`
+	Reason         extraction.Null     `json:"reason"`
+	Since          extraction.Time     `json:"since"`
+	NextProbeAt    extraction.Time     `json:"next_probe_at"`
+	Queued         int64               `json:"queued"`
+	InFlight       int64               `json:"in_flight"`
+	OldestQueuedAt extraction.Time     `json:"oldest_queued_at"`
+	Rate           *float64            `json:"rate"`
+	RateUsed       float64             `json:"rate_used"`
+	LastError      *extraction.Trouble `json:"last_error"`
+}
+
+// The states of an account.
+const (
+	accountActive = "active"
+	accountPaused = "paused"
+)
+
+// state is one account as it is now.
+func (d *accountDesk) state(ctx context.Context, name string) (accountState, error) {
+	s, err := d.limits.State(ctx, name)
+	if err != nil {
+		return accountState{}, err
+	}
+	load, err := d.records.Load(ctx, name)
+	if err != nil {
+		return accountState{}, err
+	}
+	used, err := d.limits.Used(ctx, name)
+	if err != nil {
+		return accountState{}, err
+	}
+	out := accountState{
+		Name: name, State: accountActive, Queued: load.Queued, InFlight: load.InFlight,
+		OldestQueuedAt: extraction.Time{Time: load.Oldest}, RateUsed: used,
+	}
+	if t := s.LastError; t.Code != "" {
+		out.LastError = &extraction.Trouble{Code: extraction.Code(t.Code), Message: t.Message, At: extraction.Time{Time: t.At}}
+	}
+	if s.Reason != limiter.Active {
+		out.State, out.Reason, out.Since = accountPaused, extraction.Null(s.Reason), extraction.Time{Time: s.Since}
+		if s.Reason != limiter.Operator {
+			out.NextProbeAt = extraction.Time{Time: s.ProbeAt}
+		}
+	}
+	a, ok := d.find(name)
+	if !ok {
+		// Whoever took it out of the configuration stopped it, and only a person
+		// can bring it back; nothing is probed meanwhile.
+		out.State, out.Reason, out.NextProbeAt = accountPaused, extraction.Null(limiter.Operator), extraction.Time{}
+		if s.Reason != limiter.Operator {
+			out.Since = extraction.Time{}
+		}
+		return out, nil
+	}
+	rate := float64(a.Rate)
+	out.Provider, out.Rate = extraction.Null(a.Provider), &rate
+	return out, nil
+}
+
+func printAccounts(w io.Writer, f format, all []accountState) error {
+	switch f {
+	case formatJSON:
+		return printJSON(w, all)
+	case formatNDJSON:
+		for _, a := range all {
+			if err := printJSON(w, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	case formatTable, formatCSV:
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	rows := [][]string{{"NAME", "PROVIDER", "STATE", "REASON", "SINCE", "NEXT PROBE", "QUEUED", "IN FLIGHT", "OLDEST QUEUED", "RATE", "USED", "LAST ERROR"}}
+	for _, a := range all {
+		rows = append(rows, a.row())
+	}
+	for _, row := range rows {
+		if _, err := fmt.Fprintln(t, strings.Join(row, "\t")); err != nil {
+			return err
+		}
+	}
+	return t.Flush()
+}
+
+// row is the account's line in the table; what there is none of is a dash.
+func (a accountState) row() []string {
+	moment := func(t extraction.Time) string {
+		if t.IsZero() {
+			return "-"
+		}
+		return t.Format(time.RFC3339)
+	}
+	word := func(s extraction.Null) string { return cmp.Or(visible(string(s)), "-") }
+	rate, trouble := "-", "-"
+	if a.Rate != nil {
+		rate = config.Rate(*a.Rate).String()
+	}
+	if a.LastError != nil {
+		trouble = moment(a.LastError.At) + " " + visible(string(a.LastError.Code)+": "+a.LastError.Message)
+	}
+	return []string{
+		a.Name, word(a.Provider), a.State, word(a.Reason), moment(a.Since), moment(a.NextProbeAt),
+		strconv.FormatInt(a.Queued, 10), strconv.FormatInt(a.InFlight, 10), moment(a.OldestQueuedAt),
+		rate, strconv.FormatFloat(a.RateUsed, 'f', 1, 64) + "/s", trouble,
+	}
+}
