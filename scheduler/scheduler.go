@@ -1,6 +1,7 @@
 // Package scheduler is the ticker. It only enqueues: for each account and slot
-// of time one reconcile task, whose id names the slot, so that any number of
-// schedulers give one run.
+// of time one reconcile task, and every hour one that looks through the document
+// store. The id of a task names its slot, so that any number of schedulers give
+// one run.
 package scheduler
 
 import (
@@ -17,6 +18,9 @@ import (
 // Interval is the time between two runs for an account.
 const Interval = 2 * time.Second
 
+// ExpireInterval is the time between two looks through the document store.
+const ExpireInterval = time.Hour
+
 // Config is what a Scheduler needs.
 type Config struct {
 	// Redis is shared with the workers; the caller closes it.
@@ -32,6 +36,7 @@ type Scheduler struct {
 	cfg   Config
 	queue *tasks.Queue
 	last  map[string]int64 // The slot enqueued last, by account.
+	swept int64            // The slot of ExpireInterval enqueued last.
 }
 
 // New returns a scheduler. It makes no connection before Run.
@@ -75,6 +80,13 @@ func (s *Scheduler) runOnce(ctx context.Context, now time.Time) error {
 			continue
 		}
 		s.last[account] = slot
+	}
+	if hour := now.UnixMilli() / ExpireInterval.Milliseconds(); hour != s.swept {
+		err := s.queue.Expire(ctx, hour, ExpireInterval)
+		if err == nil {
+			s.swept = hour
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -21,7 +21,7 @@ func TestOneRunPerSlot(t *testing.T) {
 	rdb := redistest.Client(t)
 	accounts := []string{"a", "b"}
 	var mu sync.Mutex
-	runs := map[string]int{}
+	runs, expired := map[string]int{}, 0
 	server := asynq.NewServerFromRedisClient(rdb, asynq.Config{
 		Concurrency: 4, Queues: map[string]int{tasks.SystemQueue: 1}, TaskCheckInterval: 5 * time.Millisecond, LogLevel: asynq.FatalLevel,
 	})
@@ -34,6 +34,12 @@ func TestOneRunPerSlot(t *testing.T) {
 		return n
 	}
 	err := server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
+		if task.Type() == tasks.TypeExpire {
+			mu.Lock()
+			defer mu.Unlock()
+			expired++
+			return nil
+		}
 		p, err := tasks.DecodeReconcile(task)
 		if err != nil {
 			return err
@@ -66,6 +72,9 @@ func TestOneRunPerSlot(t *testing.T) {
 		if runs[a] != slots {
 			t.Errorf("%d runs for %s, want %d", runs[a], a, slots)
 		}
+	}
+	if expired != 1 {
+		t.Errorf("the document store was looked through %d times in an hour, want once", expired)
 	}
 }
 

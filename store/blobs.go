@@ -66,7 +66,10 @@ func OpenBlobs(_ context.Context, rawURL string) (*Blobs, error) {
 // Close releases the store.
 func (b *Blobs) Close() error { return b.bucket.Close() }
 
-func documentKey(id string) string          { return id + "/document" }
+// documentPart is the last part of a document's key.
+const documentPart = "document"
+
+func documentKey(id string) string          { return id + "/" + documentPart }
 func resultKey(id string, seq int64) string { return id + "/" + strconv.FormatInt(seq, 10) }
 
 // Stored is what PutDocument learned of a document while it went by.
@@ -177,10 +180,15 @@ func (b *Blobs) Delete(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	if b.dir != "" {
-		_ = os.Remove(filepath.Join(b.dir, id)) // An empty folder; a filled one stays.
-	}
+	b.removeFolder(id)
 	return nil
+}
+
+// removeFolder removes an extraction's folder if it is empty; a filled one stays.
+func (b *Blobs) removeFolder(id string) {
+	if b.dir != "" {
+		_ = os.Remove(filepath.Join(b.dir, id))
+	}
 }
 
 func (b *Blobs) remove(ctx context.Context, key string) error {
@@ -191,13 +199,29 @@ func (b *Blobs) remove(ctx context.Context, key string) error {
 	return nil
 }
 
-// put streams r into the bucket. The bucket writes a file under another name
+// put streams r into the bucket.
+func (b *Blobs) put(ctx context.Context, key string, r io.Reader) error {
+	return b.write(ctx, key, r, false)
+}
+
+// putOnce is put of a small blob; one that exists stays, and created is false.
+func (b *Blobs) putOnce(ctx context.Context, key string, body []byte) (created bool, err error) {
+	err = b.write(ctx, key, bytes.NewReader(body), true)
+	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// write streams r into the bucket. The bucket writes a file under another name
 // and renames it, so that a reader never sees half of one; cancelling the
 // context before Close leaves nothing behind.
-func (b *Blobs) put(ctx context.Context, key string, r io.Reader) error {
+func (b *Blobs) write(ctx context.Context, key string, r io.Reader, once bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w, err := b.bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: "application/octet-stream"})
+	w, err := b.bucket.NewWriter(ctx, key, &blob.WriterOptions{
+		ContentType: "application/octet-stream", IfNotExist: once,
+	})
 	if err != nil {
 		return err
 	}

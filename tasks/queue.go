@@ -47,6 +47,12 @@ func (q *Queue) Reconcile(ctx context.Context, account string, slot int64, inter
 	return q.enqueue(ctx, task, opts)
 }
 
+// Expire enqueues the looking through of the document store in one slot.
+func (q *Queue) Expire(ctx context.Context, slot int64, interval time.Duration) error {
+	task, opts := NewExpire(slot, interval)
+	return q.enqueue(ctx, task, opts)
+}
+
 func (q *Queue) enqueue(ctx context.Context, task *asynq.Task, opts []asynq.Option) error {
 	_, err := q.client.EnqueueContext(ctx, task, opts...)
 	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {

@@ -27,6 +27,7 @@ const (
 	TypeSubmit    = "extraction:submit"
 	TypePoll      = "extraction:poll"
 	TypeReconcile = "system:reconcile"
+	TypeExpire    = "system:expire"
 )
 
 // SystemQueue is the queue of what belongs to no single extraction.
@@ -106,6 +107,7 @@ const (
 	submitTimeout    = 2 * time.Hour
 	pollTimeout      = 5 * time.Minute
 	reconcileTimeout = time.Minute
+	expireTimeout    = 30 * time.Minute
 )
 
 // finishedShown is how long the task that ended an extraction stays as a completed
@@ -170,15 +172,27 @@ func NewReconcile(account string, slot int64, interval time.Duration) (*asynq.Ta
 	if err != nil {
 		panic(err) // Strings and numbers always encode.
 	}
-	return asynq.NewTask(TypeReconcile, body), []asynq.Option{
-		asynq.Queue(SystemQueue),
-		asynq.TaskID(reconcileID(account, slot)),
-		asynq.MaxRetry(0),
-		asynq.Timeout(reconcileTimeout),
-		asynq.Retention(max(2*interval, 2*time.Second)),
-	}
+	return newTick(TypeReconcile, body, reconcileID(account, slot), reconcileTimeout, interval)
 }
 
 func reconcileID(account string, slot int64) string {
 	return "reconcile:" + account + ":" + strconv.FormatInt(slot, 10)
+}
+
+// NewExpire is the task that looks through the document store in one slot of
+// time, once however many schedulers enqueue it.
+func NewExpire(slot int64, interval time.Duration) (*asynq.Task, []asynq.Option) {
+	return newTick(TypeExpire, []byte(`{"v":1}`), "expire:"+strconv.FormatInt(slot, 10), expireTimeout, interval)
+}
+
+// newTick is a task of one slot of time. What it would have done waits for the
+// next one.
+func newTick(kind string, body []byte, id string, timeout, interval time.Duration) (*asynq.Task, []asynq.Option) {
+	return asynq.NewTask(kind, body), []asynq.Option{
+		asynq.Queue(SystemQueue),
+		asynq.TaskID(id),
+		asynq.MaxRetry(0),
+		asynq.Timeout(timeout),
+		asynq.Retention(max(2*interval, 2*time.Second)),
+	}
 }

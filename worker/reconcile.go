@@ -111,25 +111,3 @@ func (w *Worker) reissue(ctx context.Context, f store.Fence) error {
 	}
 	return w.queue.Schedule(ctx, r, r.Step, at)
 }
-
-// expire erases what has outlived its retention. The blobs go first: a record
-// without blobs is found again, blobs without a record are not.
-func (w *Worker) expire(ctx context.Context, f store.Fence, now time.Time) error {
-	r, err := w.records.Get(ctx, f.Input.Account, f.Input.ID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	if err == nil {
-		f.Input = r.Input
-		if left := r.ExpiresAt.Sub(now); left > 0 {
-			if err := w.cfg.Blobs.DeleteDocument(ctx, r.ID); err != nil {
-				return err
-			}
-			return nothingToDo(w.records.Touch(ctx, f, left, false))
-		}
-	}
-	if err := w.cfg.Blobs.Delete(ctx, f.Input.ID); err != nil {
-		return err
-	}
-	return nothingToDo(w.records.Erase(ctx, f.Input, false, w.cfg.kept()))
-}

@@ -186,6 +186,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(tasks.TypeReconcile, w.reconcileTask)
+	mux.HandleFunc(tasks.TypeExpire, w.expireTask)
 	if err := start(w.server(base, 4, map[string]int{tasks.SystemQueue: 1}), mux); err != nil {
 		return err
 	}

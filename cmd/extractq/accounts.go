@@ -93,7 +93,7 @@ func withAccounts(c *cli.Context, act func(*accountDesk, string) error) error {
 	if f == formatCSV {
 		return usage("accounts: --format: want table, json or ndjson")
 	}
-	svc, err := open(c.Context, cfg, false)
+	svc, err := openRecords(c.Context, cfg)
 	if err != nil {
 		return err
 	}
@@ -102,9 +102,9 @@ func withAccounts(c *cli.Context, act func(*accountDesk, string) error) error {
 		configured: cfg.Accounts, services: svc,
 		limits: limiter.New(svc.rdb), queue: tasks.NewQueue(svc.rdb),
 	}
-	all, err := d.names(c.Context)
+	all, err := svc.accounts(c.Context, cfg)
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
 	if name := c.Args().First(); name != "" {
 		if !slices.Contains(all, name) {
@@ -133,18 +133,7 @@ type accountDesk struct {
 	queue      *tasks.Queue
 }
 
-// names are the accounts in the configuration and those that have extractions.
-func (d *accountDesk) names(ctx context.Context) ([]string, error) {
-	registered, err := d.records.Accounts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := append(names(d.configured), registered...)
-	slices.Sort(all)
-	return slices.Compact(all), nil
-}
-
-func (d *accountDesk) find(name string) (config.Account, bool) {
+func (d *accountDesk) account(name string) (config.Account, bool) {
 	i := slices.IndexFunc(d.configured, func(a config.Account) bool { return a.Name == name })
 	if i < 0 {
 		return config.Account{}, false
@@ -166,7 +155,7 @@ func (d *accountDesk) pause(ctx context.Context, name string) error {
 
 // resume lifts whatever pause there is.
 func (d *accountDesk) resume(ctx context.Context, name string) error {
-	if _, ok := d.find(name); !ok {
+	if _, ok := d.account(name); !ok {
 		return usage("account %s is not in the configuration: it goes on when it is back there", name)
 	}
 	if err := d.limits.Resume(ctx, name); err != nil {
@@ -227,7 +216,7 @@ func (d *accountDesk) state(ctx context.Context, name string) (accountState, err
 			out.NextProbeAt = extraction.Time{Time: s.ProbeAt}
 		}
 	}
-	a, ok := d.find(name)
+	a, ok := d.account(name)
 	if !ok {
 		// Whoever took it out of the configuration stopped it, and only a person
 		// can bring it back; nothing is probed meanwhile.

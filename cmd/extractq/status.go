@@ -20,7 +20,7 @@ func statusCommand() *cli.Command {
 
    extractq status 01JD0Z3M9V7Q8W2R5T6Y4X1C0B`,
 		Action: func(c *cli.Context) error {
-			return withRecord(c, func(_ *services, r store.Record) error {
+			return withRecord(c, openRecords, func(_ *services, r store.Record) error {
 				return printJSON(c.App.Writer, r.Extraction())
 			})
 		},
@@ -36,7 +36,7 @@ func resultCommand() *cli.Command {
 
    extractq result 01JD0Z3M9V7Q8W2R5T6Y4X1C0B`,
 		Action: func(c *cli.Context) error {
-			return withRecord(c, func(svc *services, r store.Record) error {
+			return withRecord(c, withStore, func(svc *services, r store.Record) error {
 				if r.Status != extraction.StatusSuccess {
 					return exitError{exitFailed, fmt.Errorf("%s has no result: it is %s", r.ID, r.Status)}
 				}
@@ -51,7 +51,7 @@ func resultCommand() *cli.Command {
 }
 
 // withRecord finds the one extraction that the arguments name.
-func withRecord(c *cli.Context, use func(*services, store.Record) error) error {
+func withRecord(c *cli.Context, open opener, use func(*services, store.Record) error) error {
 	cfg, err := load(c, slog.LevelWarn)
 	if err != nil {
 		return err
@@ -59,18 +59,18 @@ func withRecord(c *cli.Context, use func(*services, store.Record) error) error {
 	if c.NArg() != 1 {
 		return usage("%s takes one id; see extractq %[1]s --help", c.Command.Name)
 	}
-	svc, err := open(c.Context, cfg, false)
+	svc, err := open(c.Context, cfg)
 	if err != nil {
 		return err
 	}
 	defer svc.Close()
 	id := c.Args().First()
-	found, err := svc.records.GetAll(c.Context, names(cfg.Accounts), id)
+	found, err := svc.find(c.Context, cfg, id)
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
 	if len(found) == 0 {
-		return exitError{exitFailed, fmt.Errorf("there is no extraction %q at the configured accounts", id)}
+		return noExtraction(id)
 	}
 	return use(svc, found[0])
 }

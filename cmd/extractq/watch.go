@@ -39,11 +39,15 @@ func watchCommand() *cli.Command {
 				return err
 			}
 			defer svc.Close()
-			f, err := newFollower(c.Context, svc.records, names(cfg.Accounts))
+			accounts, err := svc.accounts(c.Context, cfg)
 			if err != nil {
 				return err
 			}
-			n, err := watched(c, cfg, svc, f)
+			f, err := newFollower(c.Context, svc.records, accounts)
+			if err != nil {
+				return err
+			}
+			n, err := watched(c, svc, f, accounts)
 			if err != nil {
 				return err
 			}
@@ -54,8 +58,7 @@ func watchCommand() *cli.Command {
 
 // watched adds to f what the arguments name and counts it. Unknown ids are
 // errors: waiting for them would never end.
-func watched(c *cli.Context, cfg settings, svc *services, f *follower) (int, error) {
-	accounts := names(cfg.Accounts)
+func watched(c *cli.Context, svc *services, f *follower, accounts []string) (int, error) {
 	n := 0
 	if batch := c.String("batch"); batch != "" {
 		for _, account := range accounts {
@@ -79,7 +82,7 @@ func watched(c *cli.Context, cfg settings, svc *services, f *follower) (int, err
 			return 0, unavailable(err)
 		}
 		if len(found) == 0 {
-			return 0, exitError{exitFailed, fmt.Errorf("there is no extraction %q at the configured accounts", id)}
+			return 0, noExtraction(id)
 		}
 		f.Watch(found[0].Account, id)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -115,6 +116,55 @@ func (s *services) Close() {
 // may start a Redis of its own in the data directory; the others use the one
 // that lives there.
 func open(ctx context.Context, cfg settings, bring bool) (_ *services, err error) {
+	s, err := connected(ctx, cfg, bring)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.blobs, err = store.OpenBlobs(ctx, blobURL(cfg.Data.URL)); err != nil {
+		return nil, unavailable(err)
+	}
+	s.closers = append(s.closers, s.blobs.Close)
+	// A Redis that this command brought lives in the store's directory.
+	own := bring && cfg.Redis.URL == ""
+	if err = belongs(cfg, store.Pair(ctx, s.records, s.blobs, own)); err != nil {
+		return nil, err
+	}
+	s.client, err = newClient(cfg, s)
+	return s, err
+}
+
+// openRecords is open for commands that touch no document: which document store
+// they are given does not matter.
+func openRecords(ctx context.Context, cfg settings) (_ *services, err error) {
+	s, err := connected(ctx, cfg, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if err = belongs(cfg, s.records.CheckVersion(ctx)); err != nil {
+		return nil, err
+	}
+	s.client, err = newClient(cfg, s)
+	return s, err
+}
+
+// opener is openRecords or withStore.
+type opener func(context.Context, settings) (*services, error)
+
+// withStore is open for a command that brings no Redis.
+func withStore(ctx context.Context, cfg settings) (*services, error) { return open(ctx, cfg, false) }
+
+// connected has Redis and the records in it.
+func connected(ctx context.Context, cfg settings, bring bool) (_ *services, err error) {
 	s := &services{persistent: true}
 	defer func() {
 		if err != nil {
@@ -132,18 +182,58 @@ func open(ctx context.Context, cfg settings, bring bool) (_ *services, err error
 		return nil, err
 	}
 	s.closers = append(s.closers, s.rdb.Close)
-	if s.blobs, err = store.OpenBlobs(ctx, blobURL(cfg.Data.URL)); err != nil {
-		return nil, unavailable(err)
-	}
-	s.closers = append(s.closers, s.blobs.Close)
-	if s.records, err = store.NewRecords(s.rdb); err != nil {
-		return nil, err
-	}
-	s.client, err = tasks.NewClient(tasks.Config{
+	s.records, err = store.NewRecords(s.rdb)
+	return s, err
+}
+
+func newClient(cfg settings, s *services) (*tasks.Client, error) {
+	return tasks.NewClient(tasks.Config{
 		Redis: s.rdb, Blobs: s.blobs, MaxDocument: cfg.API.MaxDocument,
 		Kept: store.Kept{Record: cfg.Data.Retention, Document: cfg.Data.DocumentRetention},
 	})
-	return s, err
+}
+
+// accounts are the names of the accounts in the configuration and of those that
+// have extractions without being there.
+func (s *services) accounts(ctx context.Context, cfg settings) ([]string, error) {
+	registered, err := s.records.Accounts(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	all := append(names(cfg.Accounts), registered...)
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// find returns the records that exist among some ids, whatever their account.
+func (s *services) find(ctx context.Context, cfg settings, ids ...string) ([]store.Record, error) {
+	accounts, err := s.accounts(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.records.GetAll(ctx, accounts, ids...)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return found, nil
+}
+
+// noExtraction is the error for an id that nobody knows.
+func noExtraction(id string) error {
+	return exitError{exitFailed, fmt.Errorf("there is no extraction %q", id)}
+}
+
+// belongs is what the answer of the check means to the user.
+func belongs(cfg settings, err error) error {
+	switch {
+	case errors.Is(err, store.ErrOtherStore):
+		return usage("%s is %w; set data.url (--data) to the one where the documents of this Redis are", cfg.Data.URL, err)
+	case errors.Is(err, store.ErrNewer):
+		return usage("%w; update extractq", err)
+	case err != nil:
+		return unavailable(err)
+	}
+	return nil
 }
 
 // embedded brings a Redis, or finds the one that lives in the data directory.

@@ -20,7 +20,7 @@ Example:
 
    extractq worker --redis redis://127.0.0.1:6379/0 --data /var/lib/extractq`,
 		Action: func(c *cli.Context) error {
-			return serveRole(c, func(ctx context.Context, cfg settings, svc *services) error {
+			return serveRole(c, withStore, func(ctx context.Context, cfg settings, svc *services) error {
 				w, err := newWorker(cfg, svc, cfg.Accounts, 0)
 				if err != nil {
 					return err
@@ -44,7 +44,7 @@ Example:
 
    extractq scheduler --redis redis://127.0.0.1:6379/0`,
 		Action: func(c *cli.Context) error {
-			return serveRole(c, func(ctx context.Context, cfg settings, svc *services) error {
+			return serveRole(c, openRecords, func(ctx context.Context, cfg settings, svc *services) error {
 				cfg.log.InfoContext(ctx, "scheduler started", slog.Int("accounts", len(cfg.Accounts)))
 				return scheduler.New(scheduler.Config{
 					Redis: svc.rdb, Accounts: names(cfg.Accounts), Logger: cfg.log,
@@ -56,7 +56,7 @@ Example:
 
 // serveRole opens what a server role needs and runs it until a signal, which is
 // a graceful stop and no error.
-func serveRole(c *cli.Context, role func(context.Context, settings, *services) error) error {
+func serveRole(c *cli.Context, open opener, role func(context.Context, settings, *services) error) error {
 	cfg, err := load(c, slog.LevelInfo)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func serveRole(c *cli.Context, role func(context.Context, settings, *services) e
 	if len(cfg.Accounts) == 0 {
 		return usage("no account is configured: name one in the configuration file, or set SENSIBLE_API_KEY or TYPLESS_API_KEY")
 	}
-	svc, err := open(c.Context, cfg, false)
+	svc, err := open(c.Context, cfg)
 	if err != nil {
 		return err
 	}

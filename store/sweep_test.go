@@ -1,0 +1,124 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// blobFiles are the blobs in a directory, by name.
+func blobFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && d.Name() != identityKey {
+			out = append(out, strings.TrimPrefix(path, dir+"/"))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	dir := t.TempDir()
+	b := openFile(t, dir)
+	if err := Pair(t.Context(), r.s, b, false); err != nil {
+		t.Fatal(err)
+	}
+	put := func(id string, seqs ...int64) {
+		t.Helper()
+		if _, err := b.PutDocument(t.Context(), id, strings.NewReader("x"), 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, seq := range seqs {
+			if err := b.PutResult(t.Context(), id, seq, extraction.NewResult([]byte(`{}`))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	done, running, orphan := r.finished(extraction.StatusSuccess), r.polling(), NewID()
+	seq := r.get(done).ResultSeq
+	put(done.Input.ID, seq, seq+1) // The second is of a worker that lost the race.
+	put(running.Input.ID, 7)
+	put(orphan, 1)
+	all := blobFiles(t, dir)
+
+	n, err := Sweep(t.Context(), r.s, b, time.Now())
+	if n != 0 || err != nil || len(blobFiles(t, dir)) != len(all) {
+		t.Errorf("Sweep of young blobs = %d, %v", n, err)
+	}
+	later := time.Now().Add(unreferencedAfter + time.Minute)
+	n, err = Sweep(t.Context(), r.s, b, later)
+	if n != 4 || err != nil {
+		t.Errorf("Sweep = %d, %v, want 4", n, err)
+	}
+	want := []string{documentKey(done.Input.ID), resultKey(done.Input.ID, seq), documentKey(running.Input.ID)}
+	got := blobFiles(t, dir)
+	sort := cmp.Transformer("set", func(s []string) map[string]bool {
+		m := map[string]bool{}
+		for _, v := range s {
+			m[v] = true
+		}
+		return m
+	})
+	if diff := cmp.Diff(want, got, sort); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	if _, err := os.Stat(filepath.Join(dir, orphan)); !os.IsNotExist(err) {
+		t.Errorf("the folder of an unreferenced one is still there: %v", err)
+	}
+
+	// Without its records, Redis knows nothing, and nothing is deleted.
+	if err := r.rdb.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		n, err = Sweep(t.Context(), r.s, b, later)
+		r.want("Sweep without records", err, ErrNotOurs)
+		if left := blobFiles(t, dir); n != 0 || len(left) != 3 {
+			t.Errorf("Sweep without records deleted %d and left %v", n, left)
+		}
+		r.want("Pair", Pair(t.Context(), r.s, b, false), nil)
+	}
+}
+
+// More extractions than fit into one page.
+func TestSweepPages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b, err := OpenBlobs(t.Context(), "mem://")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Pair(t.Context(), r.s, b, false); err != nil {
+		t.Fatal(err)
+	}
+	const n = sweepPage + 20
+	for range n {
+		if _, err := b.PutDocument(t.Context(), NewID(), strings.NewReader("x"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := r.create()
+	if _, err := b.PutDocument(t.Context(), kept.Input.ID, strings.NewReader("x"), 0); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Sweep(t.Context(), r.s, b, time.Now().Add(2*unreferencedAfter))
+	if got != n || err != nil {
+		t.Errorf("Sweep = %d, %v, want %d", got, err, n)
+	}
+	if has, err := b.HasDocument(t.Context(), kept.Input.ID); !has || err != nil {
+		t.Errorf("a referenced document is there: %v, %v", has, err)
+	}
+}

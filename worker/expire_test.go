@@ -1,0 +1,46 @@
+package worker
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// The hourly task deletes what a crash left in the document store.
+func TestUnreferencedBlobs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, newVendor())
+	if err := store.Pair(t.Context(), r.records, r.blobs, false); err != nil {
+		t.Fatal(err)
+	}
+	orphan, wanted := store.NewID(), r.submit("x")
+	if _, err := r.blobs.PutDocument(t.Context(), orphan, strings.NewReader("x"), 0); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-2 * time.Hour)
+	for _, id := range []string{orphan, wanted} {
+		if err := os.Chtimes(filepath.Join(r.dir, id, "document"), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.start()
+	if err := tasks.NewQueue(r.rdb).Expire(t.Context(), 1, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	has := func(id string) bool {
+		has, err := r.blobs.HasDocument(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return has
+	}
+	r.await("the orphan to go", func() bool { return !has(orphan) })
+	if !has(wanted) {
+		t.Error("a document with a record is gone")
+	}
+}
