@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -23,6 +21,9 @@ type backfill struct {
 	*services
 
 	limiter *limiter.Limiter
+	opener  *opener
+	// found is what there is to do.
+	found found
 	// journal is nil without --out.
 	journal *journal
 	// ephemeral reports that the vendor is a sandbox that ends with this
@@ -59,12 +60,8 @@ func (b *backfill) carry(ctx context.Context) error {
 	work := make(chan source)
 	submitting.Go(func() {
 		defer close(work)
-		for _, d := range b.documents.sources {
-			select {
-			case work <- d:
-			case <-ctx.Done():
-				return
-			}
+		if err := b.handOut(ctx, work); err != nil {
+			cancel(err)
 		}
 	})
 	for range submitters {
@@ -95,6 +92,21 @@ func (b *backfill) carry(ctx context.Context) error {
 	return b.verdict(ctx, err)
 }
 
+// handOut finds the documents one by one.
+func (b *backfill) handOut(ctx context.Context, work chan<- source) error {
+	return b.documents.Each(ctx, func(d source) error {
+		select {
+		case work <- d:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}, func(what string, err error) error {
+		b.fail(what, extraction.CodeDocumentUnavailable, err)
+		return nil
+	})
+}
+
 // verdict is the end of the run: what the user is told and the exit code.
 func (b *backfill) verdict(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
@@ -109,9 +121,9 @@ func (b *backfill) verdict(ctx context.Context, err error) error {
 		if state.Reason == limiter.Quota {
 			code, advice = extraction.CodeVendorQuota, "the plan is used up"
 		}
-		left := int64(len(b.documents.sources)) - b.shown.Finished()
+		left := int64(b.found.documents) - b.shown.Finished()
 		return exitError{exitFailed, fmt.Errorf("%s: %s; %d of %d documents are left, the same command again does the rest",
-			code, advice, left, len(b.documents.sources))}
+			code, advice, left, b.found.documents)}
 	}
 	if err != nil {
 		return err
@@ -168,27 +180,15 @@ func (b *backfill) begin(ctx context.Context, d source) error {
 	if !follows {
 		<-b.room
 	}
-	var e exitError
 	switch {
 	case err == nil, ctx.Err() != nil:
 		return nil
-	case errors.As(err, &e) && e.code == exitUnavailable:
+	case isUnavailable(err):
 		return err
 	}
 	b.shown.Skip(extraction.StatusError)
-	b.fail(d.name, documentCode(err), err)
+	b.fail(d.title(), documentCode(err), err)
 	return nil
-}
-
-// documentCode is the code of a document that could not be submitted.
-func documentCode(err error) extraction.Code {
-	switch {
-	case errors.Is(err, store.ErrTooLarge):
-		return extraction.CodeDocumentTooLarge
-	case errors.Is(err, extraction.ErrInvalid):
-		return extraction.CodeUnsupportedDocument
-	}
-	return extraction.CodeDocumentUnavailable
 }
 
 // beginOne reports whether the document has become an extraction to wait for.
@@ -196,15 +196,12 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	if b.out != "" && len(filepath.Base(b.resultFile(d.name))) > maxFileName {
 		return false, fmt.Errorf("%w: the name is too long for a file NAME.json in --out", extraction.ErrInvalid)
 	}
-	f, err := os.Open(d.path)
+	doc, err := b.opener.Open(ctx, d)
 	if err != nil {
-		return false, cause(err)
+		return false, err
 	}
-	defer func() { _ = f.Close() }()
-	// Reading a large document ends with the run.
-	defer context.AfterFunc(ctx, func() { _ = f.Close() })()
-	s := b.template
-	s.Name = filepath.Base(d.path)
+	defer doc.Close()
+	s := doc.In(b.template)
 	s.ID = store.NewID()
 	if err := b.check(s); err != nil {
 		return false, err
@@ -212,21 +209,17 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	begun := entry{Name: d.name}
 	if b.journal != nil {
 		var found resumption
-		begun, found, err = b.resume(ctx, d, f, s.ID)
+		begun, found, err = b.resume(ctx, doc, s.ID)
 		if err != nil || found != submitIt {
 			return found == followIt, err
 		}
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return false, cause(err)
-		}
 	}
-	s.Document = f
-	b.warnSize(b.settings, d.name, f)
+	b.warnSize(b.settings, doc)
 	if _, err := b.client.Submit(ctx, s); err != nil {
-		if errors.Is(err, extraction.ErrInvalid) || errors.Is(err, store.ErrTooLarge) {
-			return false, errors.Join(err, b.void(begun))
+		if err = doc.Blame(err); !isUnavailable(err) {
+			err = errors.Join(err, b.void(begun))
 		}
-		return false, unavailable(err)
+		return false, err
 	}
 	b.watch(s.ID, begun.Name) // Only now: an extraction that is not there is gone.
 	if b.journal == nil {
@@ -267,9 +260,15 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	}
 	b.shown.Done(e.Status)
 	if e.Error != nil {
-		b.fail(name, e.Error.Code, errors.New(e.Error.Message))
+		b.fail(name, e.Error.Code, errors.New(failureText(e.Error)))
 	}
 	return b.print.Print(e)
+}
+
+// isUnavailable reports whether something that all documents need is not there.
+func isUnavailable(err error) bool {
+	e, ok := errors.AsType[exitError](err)
+	return ok && e.code == exitUnavailable
 }
 
 // fail counts and names a document that did not succeed.

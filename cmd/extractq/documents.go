@@ -1,125 +1,111 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
 	"path"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+
+	"github.com/extractq/extractq/internal/guard"
 )
 
-// source is one document that an argument names.
+// source is one document that the arguments name.
 type source struct {
-	// path is where it is.
+	// path is the file with its bytes; empty where url is set.
 	path string
+	// url is where the document is to be fetched.
+	url string
+	// stdin reports that path is a copy of standard input.
+	stdin bool
 	// name is what its result is called, with slashes: the path below the
 	// argument that named it.
 	name string
-	// url reports that path is one, which the vendor fetches.
-	url bool
 }
 
-// found are the documents of the arguments.
-type found struct {
-	sources []source
-	// skipped counts files in directories that are no documents.
-	skipped int
-}
-
-// skippedText says how many files were skipped; empty if none.
-func (f found) skippedText() string {
-	switch f.skipped {
-	case 0:
-		return ""
-	case 1:
-		return "; 1 file is skipped, which is no document"
+// title is what messages call the document.
+func (s source) title() string {
+	if s.url != "" {
+		return guard.Redact(s.url)
 	}
-	return fmt.Sprintf("; %d files are skipped, which are no documents", f.skipped)
+	return s.name
 }
 
-// documentTypes are the extensions that are taken from a directory: what the
-// vendors document that they read. A file that is named itself is always taken.
-var documentTypes = []string{
-	".pdf", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp",
-	".doc", ".docx", ".xls", ".xlsx", ".xlsm", ".csv",
-}
-
-// findDocuments expands files and directories. An argument that cannot be read
-// is an error, before anything is submitted.
-func findDocuments(args []string) (found, error) {
-	var out found
-	var problems []error
-	for _, arg := range args {
-		info, err := os.Stat(arg)
-		switch {
-		case err != nil:
-			problems = append(problems, usage("%s: %w", arg, cause(err)))
-		case !info.IsDir() && !info.Mode().IsRegular():
-			problems = append(problems, usage("%s: it is neither a file nor a directory", arg))
-		case !info.IsDir():
-			out.sources = append(out.sources, source{path: arg, name: filepath.Base(arg)})
-		default:
-			if err := out.walk(arg); err != nil {
-				problems = append(problems, usage("%s: %w", arg, cause(err)))
-			}
-		}
+// fileName is the document's own name, without a folder.
+func (s source) fileName() string {
+	if s.url != "" || s.stdin {
+		return path.Base(s.name)
 	}
-	if err := errors.Join(problems...); err != nil {
-		return out, exitError{exitUsage, err}
-	}
-	out.separate()
-	return out, nil
+	return filepath.Base(s.path)
 }
 
-// walk adds the documents below a directory, in the order of their names.
-func (f *found) walk(dir string) error {
-	dir, err := filepath.EvalSymlinks(dir) // The walk itself follows no links.
+// place is what a later run knows the document by, besides its bytes. It holds
+// no secret of a URL.
+func (s source) place() (string, error) {
+	switch {
+	case s.url != "":
+		return strconv.QuoteToASCII(guard.Redact(s.url) + " " + urlDigest(s.url)), nil
+	case s.stdin:
+		return strconv.QuoteToASCII("stdin " + s.name), nil
+	}
+	abs, err := filepath.Abs(s.path)
+	return strconv.QuoteToASCII(abs), err
+}
+
+// wholeName is the name of a document whose own name another one has: its whole
+// path.
+func (s source) wholeName() string {
+	switch {
+	case s.stdin:
+		return s.name
+	case s.url == "":
+		return valid(wholePath(s.path))
+	}
+	u, err := url.Parse(s.url)
 	if err != nil {
-		return err
+		return s.name
 	}
-	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && name != dir && strings.HasPrefix(d.Name(), "."):
-			return fs.SkipDir // Our own state directory is such a one.
-		case d.IsDir():
-			return nil
-		case d.Type()&^(fs.ModeDir|fs.ModeSymlink) != 0, !slices.Contains(documentTypes, strings.ToLower(filepath.Ext(name))) || strings.HasPrefix(d.Name(), "."):
-			f.skipped++
-			return nil
-		}
-		below, err := filepath.Rel(dir, name)
-		if err != nil {
-			return err
-		}
-		f.sources = append(f.sources, source{path: name, name: filepath.ToSlash(below)})
-		return nil
-	})
+	name := valid(wholePath(u.Hostname() + "/" + u.Path))
+	if u.RawQuery != "" {
+		name += "-" + urlDigest(s.url)[:8]
+	}
+	return name
 }
 
-// separate drops what was named twice and gives documents of different
-// arguments that would have the same name their whole path for a name.
-func (f *found) separate() {
-	count := map[string]int{}
-	paths := map[string]bool{}
-	f.sources = slices.DeleteFunc(f.sources, func(s source) bool {
-		twice := paths[filepath.Clean(s.path)]
-		paths[filepath.Clean(s.path)] = true
-		return twice
-	})
-	for i, s := range f.sources {
-		f.sources[i].name = strings.ToValidUTF8(s.name, "\uFFFD") // Names stand in JSON.
-		count[f.sources[i].name]++
+// fromURL is the document at an http or https URL.
+func fromURL(u string) source { return source{url: u, name: urlName(u)} }
+
+// isURL reports whether an argument is an http or https URL.
+func isURL(arg string) bool {
+	scheme, _, ok := strings.Cut(arg, "://")
+	return ok && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
+}
+
+// urlName is the document's name in a URL: the last part of its path.
+func urlName(raw string) string {
+	name := ""
+	if u, err := url.Parse(raw); err == nil {
+		name = path.Base("/" + u.Path)
 	}
-	for i, s := range f.sources {
-		if count[s.name] > 1 {
-			f.sources[i].name = strings.ToValidUTF8(wholePath(s.path), "\uFFFD")
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '_'
 		}
+		return r
+	}, valid(name))
+	if name == "/" || name == "" || name == "." || name == ".." {
+		return "document"
 	}
+	return name
+}
+
+// urlDigest stands for a URL that may hold a secret.
+func urlDigest(u string) string {
+	sum := sha256.Sum256([]byte(u))
+	return hex.EncodeToString(sum[:])
 }
 
 // wholePath is a path as a name below another directory: no root, no "..".
@@ -132,10 +118,5 @@ func wholePath(p string) string {
 	return strings.TrimPrefix(path.Clean(strings.ReplaceAll("/"+p, "/..", "/_")), "/")
 }
 
-// cause is what went wrong with a file, without its name.
-func cause(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
-}
+// valid is a name that can stand in JSON.
+func valid(name string) string { return strings.ToValidUTF8(name, "\uFFFD") }

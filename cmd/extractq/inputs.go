@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -11,6 +10,13 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/tasks"
 )
+
+// documentHelp says what a DOCUMENT is.
+const documentHelp = `
+A DOCUMENT is a file; a directory, which is walked for the kinds of document that
+vendors read; a quoted pattern such as 'in/**/*.pdf'; an http(s) URL; - for
+standard input, with --name; or @FILE, a list of them, one a line (@- reads the
+list from standard input). Hidden files and directories are left out.`
 
 // inputFlags say what is wanted of the documents, in run and submit alike.
 func inputFlags() []cli.Flag {
@@ -25,6 +31,7 @@ func inputFlags() []cli.Flag {
 		&cli.StringFlag{Name: "batch", Usage: "`LABEL` that groups extractions"},
 		&cli.StringFlag{Name: "priority", Value: string(extraction.PriorityNormal), Usage: "normal or bulk; kept with the extraction, without effect yet"},
 		&cli.StringSliceFlag{Name: "metadata", Usage: "a label `K=V` of your own (repeatable)"},
+		&cli.StringFlag{Name: "name", Usage: "what the document on standard input is called, as in `1040.pdf`"},
 		&cli.StringSliceFlag{Name: "option", Usage: "an option `K=V` for the vendor: segment_documents_with, extra_data, parse_text_blocks (repeatable)"},
 	}
 }
@@ -93,11 +100,14 @@ func (w wanted) check(s tasks.Submission) error {
 }
 
 // warnSize says what the vendor may refuse; it is the vendor's to decide.
-func (w wanted) warnSize(cfg settings, name string, f *os.File) {
+func (w wanted) warnSize(cfg settings, d *opened) {
 	limit := w.provider.Traits().WarnBytes
-	if info, err := f.Stat(); err == nil && limit > 0 && info.Size() > limit {
+	if d.file == nil || limit <= 0 {
+		return
+	}
+	if info, err := d.file.Stat(); err == nil && info.Size() > limit {
 		cfg.say("%s: %d MB may be too large for %s, which is said to take %d MB",
-			visible(name), info.Size()>>20, w.account.Provider, limit>>20)
+			visible(d.title()), info.Size()>>20, w.account.Provider, limit>>20)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/gofrs/flock"
@@ -24,7 +23,8 @@ const stateFolder = ".extractq"
 type entry struct {
 	// Name is what the result file is called.
 	Name string `json:"name"`
-	// Path is the document's absolute path, quoted: it need not be UTF-8.
+	// Path is the document's absolute path, or what stands for it where there
+	// is none, quoted: it need not be UTF-8.
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
 	// Question is a digest of the account and everything that was asked.
@@ -124,11 +124,12 @@ func (j *journal) Find(want entry) (entry, bool) {
 }
 
 // Begin writes an entry, under a name that belongs to no other document, and
-// returns it once it is on disk.
-func (j *journal) Begin(e entry) (entry, error) {
+// returns it once it is on disk. whole is its name where another document's
+// result has its own.
+func (j *journal) Begin(e entry, whole string) (entry, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	e.Name = j.free(e)
+	e.Name = j.free(e, whole)
 	err := j.write(e)
 	if err == nil {
 		err = j.file.Sync()
@@ -161,19 +162,15 @@ func (j *journal) write(e entry) error {
 	return nil
 }
 
-// free is the entry's name, or one made from its path where another document's
+// free is the entry's name, or one made from whole where another document's
 // result has it.
-func (j *journal) free(e entry) string {
+func (j *journal) free(e entry, whole string) string {
 	mine := func(name string) bool {
 		owner, taken := j.owners[name]
 		return !taken || owner == e.Path
 	}
 	if mine(e.Name) {
 		return e.Name
-	}
-	whole := e.Name
-	if path, err := strconv.Unquote(e.Path); err == nil {
-		whole = strings.ToValidUTF8(wholePath(path), "\uFFFD")
 	}
 	name := whole
 	for n := 2; !mine(name); n++ {

@@ -6,9 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
-	"path/filepath"
-	"strconv"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
@@ -26,17 +23,17 @@ const (
 
 // resume looks for what an earlier run began for the document. Where it must be
 // submitted, id is journalled for it; the entry has the name of its result.
-func (b *backfill) resume(ctx context.Context, d source, f io.Reader, id string) (entry, resumption, error) {
-	digest := sha256.New()
-	if _, err := io.Copy(digest, f); err != nil {
-		return entry{}, settledIt, cause(err)
+func (b *backfill) resume(ctx context.Context, d *opened, id string) (entry, resumption, error) {
+	digest, err := d.Digest()
+	if err != nil {
+		return entry{}, settledIt, err
 	}
-	path, err := filepath.Abs(d.path)
+	place, err := d.place()
 	if err != nil {
 		return entry{}, settledIt, cause(err)
 	}
 	want := entry{
-		Name: d.name, Path: strconv.QuoteToASCII(path), SHA256: hex.EncodeToString(digest.Sum(nil)),
+		Name: d.name, Path: place, SHA256: digest,
 		Question: b.question(), ID: id, Volatile: !b.persistent,
 	}
 	if old, ok := b.journal.Find(want); ok {
@@ -46,7 +43,7 @@ func (b *backfill) resume(ctx context.Context, d source, f io.Reader, id string)
 		}
 		want.Name = old.Name
 	}
-	want, err = b.journal.Begin(want)
+	want, err = b.journal.Begin(want, d.wholeName())
 	return want, submitIt, err
 }
 
@@ -95,7 +92,7 @@ func (b *backfill) takeUp(ctx context.Context, old entry) (resumption, error) {
 		return submitIt, nil
 	case ok && e.ID == old.ID && e.Error != nil:
 		b.shown.Skip(e.Status)
-		b.fail(old.Name, e.Error.Code, errors.New(e.Error.Message))
+		b.fail(old.Name, e.Error.Code, errors.New(failureText(e.Error)))
 		return settledIt, nil
 	case old.Volatile, old.Accepted:
 		b.shown.Skip(extraction.StatusError)

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/scheduler"
 )
@@ -22,9 +23,9 @@ func runCommand() *cli.Command {
 		Name:      "run",
 		Usage:     "take documents through a vendor and write their results",
 		ArgsUsage: "DOCUMENT…",
-		Description: `The main job in one process: submits every DOCUMENT (a file, or a directory
-that is walked), waits, writes the results and shows progress. With no Redis
-given it brings its own.
+		Description: `The main job in one process: submits every DOCUMENT, waits, writes the results
+and shows progress. With no Redis given it brings its own.
+` + documentHelp + `
 
 With --out DIR the whole extraction goes to DIR/NAME.json, and the same command
 again does what is left. Without it, results are printed as NDJSON.
@@ -33,11 +34,14 @@ Examples:
 
    extractq run --provider sandbox --type tax_forms examples/
    extractq run --provider sandbox --type invoices --out results examples/invoice.pdf
-   extractq run --account acme --type tax_forms --out results inbox/ more/1040.pdf`,
+   extractq run --account acme --type tax_forms --out results inbox/ more/1040.pdf
+   extractq run --account acme --type tax_forms --out results 'scans/**/*.pdf' @more.txt
+   extractq run --account acme --type tax_forms --name 1040.pdf - <1040.pdf`,
 		Flags: append(inputFlags(),
 			&cli.StringFlag{Name: "out", Usage: "write results to `DIR`, and resume from there"},
 			&cli.StringFlag{Name: "format", Usage: "print results as table, json, ndjson or csv"},
 			&cli.BoolFlag{Name: "json", Usage: "the same as --format ndjson"},
+			&cli.IntFlag{Name: "limit", Usage: "take only the first `N` documents"},
 			&cli.StringFlag{Name: "rate", Usage: "calls to the vendor, as in `10/s`, in place of the account's"},
 			&cli.BoolFlag{Name: "retry-failed", Usage: "submit again what an earlier run ended otherwise than with SUCCESS"},
 			&cli.DurationFlag{Name: "timeout", Usage: "stop waiting after `DURATION` with exit code 4"},
@@ -54,14 +58,13 @@ Examples:
 			if err != nil {
 				return err
 			}
+			if c.Int("limit") < 0 || c.IsSet("limit") && c.Int("limit") == 0 {
+				return usage("--limit: want a number of documents from 1 on")
+			}
 			if s := c.String("rate"); s != "" {
 				if want.account.Rate, err = config.ParseRate(s); err != nil {
 					return usage("--rate: %w", err)
 				}
-			}
-			docs, err := findDocuments(c.Args().Slice())
-			if err != nil {
-				return err
 			}
 			ctx := c.Context
 			if d := c.Duration("timeout"); d > 0 {
@@ -76,6 +79,11 @@ Examples:
 					return err
 				}
 			}
+			docs, err := findDocuments(ctx, c.Args().Slice(), c.String("name"), c.Int("limit"), cfg.API.MaxDocument, c.App.Reader)
+			if err != nil {
+				return err
+			}
+			defer docs.Close()
 			return runDocuments(ctx, runConfig{
 				settings: cfg, wanted: want, documents: docs, out: c.String("out"),
 				retryFailed: c.Bool("retry-failed"), print: p,
@@ -93,7 +101,7 @@ type runConfig struct {
 	settings
 	wanted
 
-	documents   found
+	documents   *finder
 	out         string
 	retryFailed bool
 	print       printer
@@ -102,14 +110,14 @@ type runConfig struct {
 // runDocuments does one run: it opens everything, carries the documents through
 // and closes everything again.
 func runDocuments(ctx context.Context, rc runConfig) error {
-	skipped := rc.documents.skippedText()
-	if len(rc.documents.sources) == 0 {
-		return usage("there is no document in what was named%s", skipped)
-	}
-	if skipped != "" {
-		rc.say("%d documents%s", len(rc.documents.sources), skipped)
-	}
 	b := &backfill{runConfig: rc}
+	if err := b.look(ctx, false); err != nil {
+		return err
+	}
+	var err error
+	if b.opener, err = newOpener(b.settings, b.wanted); err != nil {
+		return err
+	}
 	closeState, err := b.openState(ctx)
 	if err != nil {
 		return err
@@ -126,7 +134,7 @@ func runDocuments(ctx context.Context, rc runConfig) error {
 	if err != nil {
 		return err
 	}
-	shown, endProgress := b.progress(len(b.documents.sources))
+	shown, endProgress := b.progress(b.found.documents)
 	b.shown = shown
 	err = b.carry(ctx)
 	endProgress()
@@ -137,6 +145,32 @@ func runDocuments(ctx context.Context, rc runConfig) error {
 		err = closeErr
 	}
 	return err
+}
+
+// look says what there is to do, before anything is submitted.
+func (b *backfill) look(ctx context.Context, sizes bool) error {
+	var err error
+	b.found, err = b.documents.Look(ctx, sizes, func(what string, err error) {
+		b.fail(what, extraction.CodeDocumentUnavailable, err)
+	})
+	if err != nil {
+		return err
+	}
+	return b.found.check(b.settings)
+}
+
+// check says what is skipped. Where nothing is left, that is an error.
+func (f found) check(cfg settings) error {
+	skipped := f.skippedText()
+	switch {
+	case f.documents == 0 && f.troubles > 0:
+		return exitError{exitUsage, errReported}
+	case f.documents == 0:
+		return usage("there is no document in what was named%s", skipped)
+	case skipped != "":
+		cfg.say("%d documents%s", f.documents, skipped)
+	}
+	return nil
 }
 
 // openState prepares where this run keeps its state, and the sandbox if it is

@@ -1,18 +1,13 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/store"
 )
 
 func submitCommand() *cli.Command {
@@ -20,8 +15,8 @@ func submitCommand() *cli.Command {
 		Name:      "submit",
 		Usage:     "enqueue documents for the workers and print their ids",
 		ArgsUsage: "DOCUMENT…",
-		Description: `Every DOCUMENT is a file, a directory that is walked, or an http(s) URL for a
-vendor that fetches documents itself. Once an id is printed, nothing is lost.
+		Description: `Once an id is printed, nothing is lost.
+` + documentHelp + `
 
 Examples:
 
@@ -57,47 +52,55 @@ Examples:
 // submitDocuments enqueues what was named. A document that cannot be taken does
 // not keep the others back.
 func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
-	var urls []source
-	paths := slices.DeleteFunc(c.Args().Slice(), func(arg string) bool {
-		isURL := strings.HasPrefix(arg, "http://") || strings.HasPrefix(arg, "https://")
-		if isURL {
-			urls = append(urls, source{path: arg, name: arg, url: true})
-		}
-		return isURL
-	})
-	docs, err := findDocuments(paths)
+	docs, err := findDocuments(c.Context, c.Args().Slice(), c.String("name"), 0, cfg.API.MaxDocument, c.App.Reader)
 	if err != nil {
 		return err
 	}
-	docs.sources = append(urls, docs.sources...)
-	skipped := docs.skippedText()
-	if len(docs.sources) == 0 {
-		return usage("there is no document in what was named%s", skipped)
+	defer docs.Close()
+	failed := false
+	refuse := func(what string, code extraction.Code, err error) {
+		failed = true
+		cfg.say("%s: %s: %s", visible(what), code, plain(err))
 	}
-	if skipped != "" {
-		cfg.say("%d documents%s", len(docs.sources), skipped)
+	unread := func(what string, err error) { refuse(what, extraction.CodeDocumentUnavailable, err) }
+	found, err := docs.Look(c.Context, false, unread)
+	if err == nil {
+		err = found.check(cfg)
+	}
+	if err != nil {
+		return err
+	}
+	opener, err := newOpener(cfg, want)
+	if err != nil {
+		return err
 	}
 	svc, err := open(c.Context, cfg, false)
 	if err != nil {
 		return err
 	}
 	defer svc.Close()
-	var accepted []extraction.Extraction
-	failed := false
-	for _, d := range docs.sources {
-		e, err := enqueue(c, cfg, svc, want, d)
-		if stop, ok := errors.AsType[exitError](err); ok && stop.code == exitUnavailable {
-			return err
-		}
-		if err != nil {
-			failed = true
-			cfg.say("%s: %s: %s", visible(d.name), documentCode(err), plain(err))
-			continue
-		}
-		accepted = append(accepted, e)
+	f, err := newFollower(c.Context, svc.records, []string{want.account.Name})
+	if err != nil {
+		return err
 	}
-	if c.Bool("wait") {
-		err = watchAll(c, cfg, svc, want.account.Name, accepted)
+	accepted := 0
+	err = docs.Each(c.Context, func(d source) error {
+		e, err := enqueue(c, cfg, svc, opener, d)
+		switch {
+		case err == nil && c.Bool("wait"):
+			f.Watch(e.Account, e.ID)
+			accepted++
+		case c.Err() != nil:
+			return context.Cause(c.Context)
+		case isUnavailable(err):
+			return err
+		case err != nil:
+			refuse(d.title(), documentCode(err), err)
+		}
+		return nil
+	}, func(what string, err error) error { unread(what, err); return nil })
+	if err == nil && c.Bool("wait") {
+		err = followAll(c, cfg, svc, f, accepted)
 	}
 	if err == nil && failed {
 		err = exitError{exitFailed, errReported}
@@ -106,28 +109,21 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 }
 
 // enqueue submits one document and prints its id.
-func enqueue(c *cli.Context, cfg settings, svc *services, want wanted, d source) (extraction.Extraction, error) {
-	s := want.template
-	if d.url {
-		s.URL, s.Name = d.path, urlName(d.path)
-	} else {
-		f, err := os.Open(d.path)
-		if err != nil {
-			return extraction.Extraction{}, cause(err)
-		}
-		defer func() { _ = f.Close() }()
-		s.Document, s.Name = f, filepath.Base(d.path)
-		want.warnSize(cfg, d.name, f)
-	}
-	if err := want.check(s); err != nil {
+func enqueue(c *cli.Context, cfg settings, svc *services, o *opener, d source) (extraction.Extraction, error) {
+	doc, err := o.Open(c.Context, d)
+	if err != nil {
 		return extraction.Extraction{}, err
 	}
+	defer doc.Close()
+	s := doc.In(o.template)
+	if err := o.check(s); err != nil {
+		return extraction.Extraction{}, err
+	}
+	o.warnSize(cfg, doc)
 	e, err := svc.client.Submit(c.Context, s)
 	switch {
-	case errors.Is(err, extraction.ErrInvalid), errors.Is(err, store.ErrTooLarge):
-		return e, err
 	case err != nil:
-		return e, unavailable(err)
+		return e, doc.Blame(err)
 	case c.Bool("wait"):
 		return e, nil
 	case c.Bool("json"):
@@ -139,14 +135,4 @@ func enqueue(c *cli.Context, cfg settings, svc *services, want wanted, d source)
 		return e, unavailable(fmt.Errorf("%s is accepted, but %w", e.ID, err))
 	}
 	return e, nil
-}
-
-// urlName is the document's name in a URL: the last part of its path.
-func urlName(u string) string {
-	u, _, _ = strings.Cut(u, "?")
-	name := u[strings.LastIndexByte(u, '/')+1:]
-	if name == "" {
-		return "document"
-	}
-	return name
 }

@@ -89,18 +89,6 @@ func watched(c *cli.Context, svc *services, f *follower, accounts []string) (int
 	return len(f.Waiting()), nil
 }
 
-// watchAll follows extractions that were just accepted.
-func watchAll(c *cli.Context, cfg settings, svc *services, account string, accepted []extraction.Extraction) error {
-	f, err := newFollower(c.Context, svc.records, []string{account})
-	if err != nil {
-		return err
-	}
-	for _, e := range accepted {
-		f.Watch(account, e.ID)
-	}
-	return followAll(c, cfg, svc, f, len(accepted))
-}
-
 // followAll prints each extraction of f when it is final.
 func followAll(c *cli.Context, cfg settings, svc *services, f *follower, total int) error {
 	ctx := c.Context

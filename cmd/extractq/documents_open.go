@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/guard"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// opener opens documents for the account they are for.
+type opener struct {
+	wanted
+
+	guard   *guard.Guard
+	fetcher *guard.Fetcher
+	limit   int64
+}
+
+func newOpener(cfg settings, want wanted) (*opener, error) {
+	g, err := guard.New("fetch.allow_hosts", cfg.Fetch.AllowHosts)
+	if err != nil {
+		return nil, exitError{exitUsage, err}
+	}
+	return &opener{
+		wanted: want, guard: g, fetcher: guard.NewFetcher(g, userAgent()), limit: cfg.API.MaxDocument,
+	}, nil
+}
+
+// unreadable is trouble with one document's bytes.
+type unreadable struct{ err error }
+
+func (u unreadable) Error() string { return u.err.Error() }
+func (u unreadable) Unwrap() error { return u.err }
+
+// opened is a document that is about to be submitted.
+type opened struct {
+	source
+
+	// body is nil where the vendor fetches the document.
+	body io.ReadCloser
+	file *os.File
+	// failed is what reading the body ended with; read it when nobody reads.
+	failed error
+}
+
+// Open opens a document. Reading it ends with ctx, and Close must be called.
+func (o *opener) Open(ctx context.Context, s source) (*opened, error) {
+	d := &opened{source: s}
+	switch {
+	case s.url != "" && o.provider.Traits().FetchesURL:
+		// The vendor is not sent inside either, and whoever runs it locally is
+		// protected.
+		if err := o.guard.Check(ctx, s.url); err != nil {
+			return nil, unreadable{err}
+		}
+		return d, nil
+	case s.url != "":
+		d.body = &download{ctx: ctx, opener: o, url: s.url}
+		return d, nil
+	}
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, unreadable{advise(err)}
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() == 0 && info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: copy the file again, or leave it out", tasks.ErrEmpty)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, unreadable{advise(err)}
+	}
+	d.file, d.body = f, stoppable{f, context.AfterFunc(ctx, func() { _ = f.Close() })}
+	return d, nil
+}
+
+// Digest is that of the document's bytes; that of its URL where only reading all
+// of it would tell. It leaves the document at its beginning.
+func (d *opened) Digest() (string, error) {
+	if d.file == nil {
+		return "url " + urlDigest(d.url), nil
+	}
+	digest := sha256.New()
+	_, err := io.Copy(digest, d.file)
+	if err == nil {
+		_, err = d.file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return "", unreadable{advise(err)}
+	}
+	return hex.EncodeToString(digest.Sum(nil)), nil
+}
+
+// In puts the document into a submission.
+func (d *opened) In(s tasks.Submission) tasks.Submission {
+	s.Name = d.fileName()
+	if d.body == nil {
+		s.URL = d.url
+	} else {
+		s.Document = d
+	}
+	return s
+}
+
+// Read reads the document.
+func (d *opened) Read(p []byte) (int, error) {
+	n, err := d.body.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		d.failed = err
+	}
+	return n, err
+}
+
+// Close lets the document go.
+func (d *opened) Close() {
+	if d.body != nil {
+		_ = d.body.Close() // Nothing was written.
+	}
+}
+
+// Blame tells whose trouble it is that the document was not accepted: its own,
+// or that of a service that all documents need.
+func (d *opened) Blame(err error) error {
+	switch {
+	case errors.Is(err, extraction.ErrInvalid), errors.Is(err, store.ErrTooLarge):
+		return err
+	case d.failed != nil:
+		return unreadable{advise(d.failed)}
+	}
+	return unavailable(err)
+}
+
+// documentCode is the code of a document that could not be submitted.
+func documentCode(err error) extraction.Code {
+	switch {
+	case errors.Is(err, store.ErrTooLarge), errors.Is(err, guard.ErrTooLarge):
+		return extraction.CodeDocumentTooLarge
+	case errors.Is(err, extraction.ErrInvalid):
+		return extraction.CodeUnsupportedDocument
+	}
+	return extraction.CodeDocumentUnavailable
+}
+
+// stoppable is a file that is closed when its context ends.
+type stoppable struct {
+	*os.File
+
+	stop func() bool
+}
+
+func (s stoppable) Close() error {
+	if s.stop() {
+		return s.File.Close()
+	}
+	return nil // The context has closed it.
+}
+
+// download is a document at a URL. It is asked for when it is first read.
+type download struct {
+	ctx    context.Context // A reader's methods take none.
+	opener *opener
+	url    string
+
+	pipe   *io.PipeReader
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// Read reads what has arrived.
+func (d *download) Read(p []byte) (int, error) {
+	if d.pipe == nil {
+		d.begin()
+	}
+	return d.pipe.Read(p)
+}
+
+func (d *download) begin() {
+	r, w := io.Pipe()
+	ctx, cancel := context.WithCancel(d.ctx)
+	d.pipe, d.cancel = r, cancel
+	d.done.Go(func() {
+		_, err := d.opener.fetcher.Fetch(ctx, d.url, d.opener.limit, w)
+		_ = w.CloseWithError(err) // It returns nil always; without an error the reader gets EOF.
+	})
+}
+
+// Close ends the download.
+func (d *download) Close() error {
+	if d.pipe == nil {
+		return nil
+	}
+	d.cancel()
+	err := d.pipe.Close()
+	d.done.Wait()
+	return err
+}
