@@ -8,10 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// completionFlag is what the shells' completion scripts put at the end of the
-// line. The library looks for it there.
-const completionFlag = "--generate-bash-completion"
-
 // permute puts the arguments into the one order that the library understands,
 // which stops at the first argument that is no flag: each command's flags
 // right behind its name, and everything else at the end. Flags are accepted
@@ -23,16 +19,12 @@ func permute(app *cli.App, args []string) ([]string, error) {
 	if len(args) == 0 {
 		return args, nil
 	}
-	var completion []string
-	if last := len(args) - 1; app.EnableBashCompletion && args[last] == completionFlag {
-		args, completion = args[:last], args[last:]
-	}
 	p := permutation{levels: []*level{rootLevel(app, args[0])}}
 	p.take(args[1:])
-	if p.bare != "" && completion == nil {
+	if p.bare != "" {
 		return nil, usage("flag needs an argument: %s", p.bare)
 	}
-	return append(p.ordered(), completion...), nil
+	return p.ordered(), nil
 }
 
 // permutation is a command line that is being put in order.
@@ -52,7 +44,8 @@ type permutation struct {
 type level struct {
 	name     string
 	commands []*cli.Command
-	// takesValue has the command's flags by name.
+	// known are the command's flags, and takesValue the same by name.
+	known      []cli.Flag
 	takesValue map[string]bool
 	flags      []string
 }
@@ -77,6 +70,7 @@ func newLevel(name string, commands []*cli.Command, flags []cli.Flag) *level {
 }
 
 func (l *level) know(f cli.Flag) {
+	l.known = append(l.known, f)
 	d, ok := f.(cli.DocGenerationFlag)
 	for _, name := range f.Names() {
 		l.takesValue[name] = !ok || d.TakesValue()

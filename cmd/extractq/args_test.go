@@ -21,7 +21,6 @@ func sampleApp(got *[]string) *cli.App {
 	}
 	return &cli.App{
 		Name:                      "extractq",
-		EnableBashCompletion:      true,
 		DisableSliceFlagSeparator: true,
 		Writer:                    &bytes.Buffer{},
 		ErrWriter:                 &bytes.Buffer{},
@@ -82,8 +81,6 @@ func TestPermute(t *testing.T) {
 		"help at the front":         {"--help run", "--help run"},
 		"version":                   {"run --version", "--version run"},
 		"command named by argument": {"run run --json", "run --json run"},
-		"completion":                {"run a --type t " + completionFlag, "run --type t a " + completionFlag},
-		"completion of a value":     {"run a --type " + completionFlag, "run --type a " + completionFlag},
 		"at file":                   {"run @list --type t", "run --type t @list"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,20 +132,6 @@ func TestPermutedLinesReachTheCommand(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", in, diff)
 		}
-	}
-}
-
-func TestPermutedLinesComplete(t *testing.T) {
-	app := sampleApp(nil)
-	// The library's own completion looks at the arguments of the process.
-	completed := false
-	app.Command("accounts").BashComplete = func(c *cli.Context) { completed = c.Bool("verbose") }
-	line := []string{"extractq", "accounts", "--verbose", completionFlag}
-	if err := app.RunContext(t.Context(), ordered(t, app, line)); err != nil {
-		t.Fatal(err)
-	}
-	if !completed {
-		t.Error("the command was not asked to complete")
 	}
 }
 

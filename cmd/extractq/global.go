@@ -88,13 +88,7 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	path := c.String("config")
-	if path == "" {
-		if _, err := os.Stat(config.DefaultFile); err == nil {
-			path = config.DefaultFile
-		}
-	}
-	cfg, err := config.Load(path, config.Options{Providers: knownProviders()})
+	cfg, err := config.Load(configFile(c.String("config")), config.Options{Providers: knownProviders()})
 	if err != nil {
 		return settings{}, exitError{exitUsage, err}
 	}
@@ -125,6 +119,17 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 		cfg.Data.URL = config.FileURL(dir)
 	}
 	return s, nil
+}
+
+// configFile is the configuration file: the one that was named, or the default
+// where it exists.
+func configFile(named string) string {
+	if named == "" {
+		if _, err := os.Stat(config.DefaultFile); err == nil {
+			return config.DefaultFile
+		}
+	}
+	return named
 }
 
 // stateDir is where data is kept that nobody has named a place for.

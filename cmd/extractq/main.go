@@ -52,6 +52,9 @@ func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		}
 	}()
 	app := newApp(stdin, stdout, stderr)
+	if len(args) > 1 && args[1] == completeWord {
+		return report(stderr, printCandidates(app.Writer, candidates(app, args[2:])))
+	}
 	args, err := permute(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, args)
@@ -148,7 +151,6 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		Reader:                    stdin,
 		Writer:                    output{stdout},
 		ErrWriter:                 stderr,
-		EnableBashCompletion:      true,
 		DisableSliceFlagSeparator: true,
 		HideHelpCommand:           true,
 		// main alone prints errors and ends the process.
@@ -157,6 +159,7 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		Commands: []*cli.Command{
 			runCommand(), workerCommand(), schedulerCommand(),
 			submitCommand(), statusCommand(), resultCommand(), watchCommand(), accountsCommand(), sandboxCommand(),
+			completionCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
