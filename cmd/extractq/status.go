@@ -51,7 +51,7 @@ func resultCommand() *cli.Command {
 }
 
 // withRecord finds the one extraction that the arguments name.
-func withRecord(c *cli.Context, open opener, use func(*services, store.Record) error) error {
+func withRecord(c *cli.Context, open openFunc, use func(*services, store.Record) error) error {
 	cfg, err := load(c, slog.LevelWarn)
 	if err != nil {
 		return err

@@ -157,8 +157,8 @@ func openRecords(ctx context.Context, cfg settings) (_ *services, err error) {
 	return s, err
 }
 
-// opener is openRecords or withStore.
-type opener func(context.Context, settings) (*services, error)
+// openFunc is openRecords or withStore.
+type openFunc func(context.Context, settings) (*services, error)
 
 // withStore is open for a command that brings no Redis.
 func withStore(ctx context.Context, cfg settings) (*services, error) { return open(ctx, cfg, false) }

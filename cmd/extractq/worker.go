@@ -56,7 +56,7 @@ Example:
 
 // serveRole opens what a server role needs and runs it until a signal, which is
 // a graceful stop and no error.
-func serveRole(c *cli.Context, open opener, role func(context.Context, settings, *services) error) error {
+func serveRole(c *cli.Context, open openFunc, role func(context.Context, settings, *services) error) error {
 	cfg, err := load(c, slog.LevelInfo)
 	if err != nil {
 		return err
