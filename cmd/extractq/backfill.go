@@ -21,7 +21,7 @@ type backfill struct {
 	*services
 
 	limiter *limiter.Limiter
-	opener  *opener
+	reader  *reader
 	// found is what there is to do.
 	found found
 	// journal is nil without --out.
@@ -196,7 +196,7 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	if b.out != "" && len(filepath.Base(b.resultFile(d.name))) > maxFileName {
 		return false, fmt.Errorf("%w: the name is too long for a file NAME.json in --out", extraction.ErrInvalid)
 	}
-	doc, err := b.opener.Open(ctx, d)
+	doc, err := b.reader.Open(ctx, d)
 	if err != nil {
 		return false, err
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/extractq/extractq/tasks"
 )
 
-// opener opens documents for the account they are for.
-type opener struct {
+// reader opens documents for the account they are for.
+type reader struct {
 	wanted
 
 	guard   *guard.Guard
@@ -25,12 +25,12 @@ type opener struct {
 	limit   int64
 }
 
-func newOpener(cfg settings, want wanted) (*opener, error) {
+func newReader(cfg settings, want wanted) (*reader, error) {
 	g, err := guard.New("fetch.allow_hosts", cfg.Fetch.AllowHosts)
 	if err != nil {
 		return nil, exitError{exitUsage, err}
 	}
-	return &opener{
+	return &reader{
 		wanted: want, guard: g, fetcher: guard.NewFetcher(g, userAgent()), limit: cfg.API.MaxDocument,
 	}, nil
 }
@@ -53,7 +53,7 @@ type opened struct {
 }
 
 // Open opens a document. Reading it ends with ctx, and Close must be called.
-func (o *opener) Open(ctx context.Context, s source) (*opened, error) {
+func (o *reader) Open(ctx context.Context, s source) (*opened, error) {
 	d := &opened{source: s}
 	switch {
 	case s.url != "" && o.provider.Traits().FetchesURL:
@@ -64,7 +64,7 @@ func (o *opener) Open(ctx context.Context, s source) (*opened, error) {
 		}
 		return d, nil
 	case s.url != "":
-		d.body = &download{ctx: ctx, opener: o, url: s.url}
+		d.body = &download{ctx: ctx, reader: o, url: s.url}
 		return d, nil
 	}
 	f, err := os.Open(s.path)
@@ -167,7 +167,7 @@ func (s stoppable) Close() error {
 // download is a document at a URL. It is asked for when it is first read.
 type download struct {
 	ctx    context.Context // A reader's methods take none.
-	opener *opener
+	reader *reader
 	url    string
 
 	pipe   *io.PipeReader
@@ -188,7 +188,7 @@ func (d *download) begin() {
 	ctx, cancel := context.WithCancel(d.ctx)
 	d.pipe, d.cancel = r, cancel
 	d.done.Go(func() {
-		_, err := d.opener.fetcher.Fetch(ctx, d.url, d.opener.limit, w)
+		_, err := d.reader.fetcher.Fetch(ctx, d.url, d.reader.limit, w)
 		_ = w.CloseWithError(err) // It returns nil always; without an error the reader gets EOF.
 	})
 }

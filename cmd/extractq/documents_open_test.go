@@ -20,8 +20,8 @@ import (
 	"github.com/extractq/extractq/tasks"
 )
 
-// openerFor opens documents for a provider, and reaches the hosts of allow.
-func openerFor(t *testing.T, provider string, limit int64, allow ...string) *opener {
+// readerFor opens documents for a provider, and reaches the hosts of allow.
+func readerFor(t *testing.T, provider string, limit int64, allow ...string) *reader {
 	t.Helper()
 	a := config.Account{Name: "a", Provider: provider, APIKey: config.NewSecret("k")}
 	p, err := newProvider(a)
@@ -29,7 +29,7 @@ func openerFor(t *testing.T, provider string, limit int64, allow ...string) *ope
 		t.Fatal(err)
 	}
 	cfg := settings{Config: &config.Config{Fetch: config.Fetch{AllowHosts: allow}, API: config.API{MaxDocument: limit}}}
-	o, err := newOpener(cfg, wanted{account: a, provider: p})
+	o, err := newReader(cfg, wanted{account: a, provider: p})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestOpenURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, err := openerFor(t, typless.Name, 50, test.allow...).Open(t.Context(), fromURL(base+test.url+"?sig=secret"))
+			d, err := readerFor(t, typless.Name, 50, test.allow...).Open(t.Context(), fromURL(base+test.url+"?sig=secret"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +106,7 @@ func TestOpenURL(t *testing.T) {
 func TestOpenURLForTheVendor(t *testing.T) {
 	t.Parallel()
 	base := server(t)
-	d, err := openerFor(t, sensible.Name, 0, "127.0.0.0/8").Open(t.Context(), fromURL(base+"/x.pdf"))
+	d, err := readerFor(t, sensible.Name, 0, "127.0.0.0/8").Open(t.Context(), fromURL(base+"/x.pdf"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestOpenURLForTheVendor(t *testing.T) {
 	if s := d.In(tasks.Submission{}); s.URL != base+"/x.pdf" || s.Document != nil {
 		t.Errorf("URL %q, document %v; want the URL alone", s.URL, s.Document)
 	}
-	if _, err := openerFor(t, sensible.Name, 0).Open(t.Context(), fromURL(base+"/x.pdf")); err == nil ||
+	if _, err := readerFor(t, sensible.Name, 0).Open(t.Context(), fromURL(base+"/x.pdf")); err == nil ||
 		!strings.Contains(err.Error(), "fetch.allow_hosts") {
 		t.Errorf("%v, want the setting that would allow it", err)
 	}
@@ -124,7 +124,7 @@ func TestOpenURLForTheVendor(t *testing.T) {
 func TestOpenFile(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, "a.pdf", "folder.pdf/x")
-	o := openerFor(t, sensible.Name, 0)
+	o := readerFor(t, sensible.Name, 0)
 	if err := os.WriteFile(filepath.Join(dir, "empty.pdf"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestOpenFile(t *testing.T) {
 func TestOpenEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	d, err := openerFor(t, sensible.Name, 0).Open(ctx, source{path: filepath.Join(tree(t, "a.pdf"), "a.pdf")})
+	d, err := readerFor(t, sensible.Name, 0).Open(ctx, source{path: filepath.Join(tree(t, "a.pdf"), "a.pdf")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,7 +115,7 @@ func runDocuments(ctx context.Context, rc runConfig) error {
 		return err
 	}
 	var err error
-	if b.opener, err = newOpener(b.settings, b.wanted); err != nil {
+	if b.reader, err = newReader(b.settings, b.wanted); err != nil {
 		return err
 	}
 	closeState, err := b.openState(ctx)

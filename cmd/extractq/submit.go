@@ -70,7 +70,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 	if err != nil {
 		return err
 	}
-	opener, err := newOpener(cfg, want)
+	reader, err := newReader(cfg, want)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 	}
 	accepted := 0
 	err = docs.Each(c.Context, func(d source) error {
-		e, err := enqueue(c, cfg, svc, opener, d)
+		e, err := enqueue(c, cfg, svc, reader, d)
 		switch {
 		case err == nil && c.Bool("wait"):
 			f.Watch(e.Account, e.ID)
@@ -109,7 +109,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 }
 
 // enqueue submits one document and prints its id.
-func enqueue(c *cli.Context, cfg settings, svc *services, o *opener, d source) (extraction.Extraction, error) {
+func enqueue(c *cli.Context, cfg settings, svc *services, o *reader, d source) (extraction.Extraction, error) {
 	doc, err := o.Open(c.Context, d)
 	if err != nil {
 		return extraction.Extraction{}, err
