@@ -26,14 +26,26 @@ func (s *Records) Get(ctx context.Context, account, id string) (Record, error) {
 // GetAll returns the records that exist among the ids at the accounts, in the
 // order of the ids. It takes one round trip.
 func (s *Records) GetAll(ctx context.Context, accounts []string, ids ...string) ([]Record, error) {
+	refs := make([]ref, 0, len(ids)*len(accounts))
+	for _, id := range ids {
+		for _, account := range accounts {
+			refs = append(refs, ref{account, id})
+		}
+	}
+	return s.read(ctx, refs)
+}
+
+// ref names a record.
+type ref struct{ account, id string }
+
+// read returns the records that exist, in the order of refs, in one round trip.
+func (s *Records) read(ctx context.Context, refs []ref) ([]Record, error) {
 	type pair struct{ record, detail *redis.MapStringStringCmd }
-	var asked []pair
+	asked := make([]pair, len(refs))
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, id := range ids {
-			for _, account := range accounts {
-				k := accountKeys(account)
-				asked = append(asked, pair{p.HGetAll(ctx, k.record(id)), p.HGetAll(ctx, k.detail(id))})
-			}
+		for i, r := range refs {
+			k := accountKeys(r.account)
+			asked[i] = pair{p.HGetAll(ctx, k.record(r.id)), p.HGetAll(ctx, k.detail(r.id))}
 		}
 		return nil
 	})

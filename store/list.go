@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// Filter narrows a list; an empty field narrows nothing.
+type Filter struct {
+	Customer string
+	Batch    string
+	// Type is the document type, or one of a portfolio's.
+	Type     string
+	Statuses []extraction.Status
+	// Error is the code of a final error.
+	Error extraction.Code
+	// Since and Until bound when the extraction was accepted: from Since on, and
+	// before Until.
+	Since, Until time.Time
+}
+
+// Matches reports whether an extraction is one that the filter lets through.
+func (f Filter) Matches(r Record) bool {
+	switch {
+	case f.Customer != "" && r.Customer != f.Customer,
+		f.Batch != "" && r.Batch != f.Batch,
+		f.Type != "" && r.Type != f.Type && !slices.Contains(r.Types, f.Type),
+		len(f.Statuses) > 0 && !slices.Contains(f.Statuses, r.Status),
+		f.Error != "" && (r.Failure == nil || r.Failure.Code != f.Error),
+		!f.Since.IsZero() && r.CreatedAt.Before(f.Since),
+		!f.Until.IsZero() && !r.CreatedAt.Before(f.Until):
+		return false
+	}
+	return true
+}
+
+// Cursor is a place in a list: behind the extraction of that id, which was
+// accepted then. The zero value is the beginning.
+type Cursor struct {
+	CreatedAt time.Time
+	ID        string
+}
+
+// CursorOf is the place behind a record.
+func CursorOf(r Record) Cursor { return Cursor{r.CreatedAt, r.ID} }
+
+// listPage is how many entries of an account, and how many records, are read at
+// once.
+const listPage = 200
+
+// List returns the extractions of some accounts behind a cursor, the newest first.
+// Those accepted while it is read are not among them. It reads page by page, so
+// that a list of any length takes little memory; after an error it ends.
+func (s *Records) List(ctx context.Context, accounts []string, f Filter, after Cursor) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		lists := make([]*listReader, len(accounts))
+		for i, account := range accounts {
+			lists[i] = newListReader(s, account, f, after)
+		}
+		for {
+			page, err := newest(ctx, lists, listPage)
+			if err == nil && len(page) == 0 {
+				return
+			}
+			var records []Record
+			if err == nil {
+				records, err = s.read(ctx, page)
+			}
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			for _, r := range records {
+				if f.Matches(r) && !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// newest takes at most n entries off the lists, in their common order.
+func newest(ctx context.Context, lists []*listReader, n int) ([]ref, error) {
+	var out []ref
+	for len(out) < n {
+		var first *listReader
+		for _, l := range lists {
+			if err := l.fill(ctx); err != nil {
+				return nil, err
+			}
+			if len(l.page) > 0 && (first == nil || l.page[0].before(first.page[0])) {
+				first = l
+			}
+		}
+		if first == nil {
+			return out, nil
+		}
+		out = append(out, ref{first.account, first.page[0].id})
+		first.page = first.page[1:]
+	}
+	return out, nil
+}
+
+// entry is a member of a list with its score, the milliseconds of its creation.
+type entry struct {
+	created int64
+	id      string
+}
+
+// before is the order of a list: the newest first, and of one millisecond the
+// larger id, as Redis has it.
+func (e entry) before(other entry) bool {
+	if e.created != other.created {
+		return e.created > other.created
+	}
+	return strings.Compare(e.id, other.id) > 0
+}
+
+// listReader reads one account's list in pages.
+type listReader struct {
+	s       *Records
+	account string
+	key     string
+	last    entry  // The entry read last.
+	least   string // The least score that is wanted.
+	page    []entry
+	done    bool
+}
+
+func newListReader(s *Records, account string, f Filter, after Cursor) *listReader {
+	k := accountKeys(account)
+	l := &listReader{s: s, account: account, key: k.list(), last: entry{created: 1 << 52}, least: "-inf"}
+	if f.Batch != "" {
+		l.key = k.batch(f.Batch)
+	}
+	if !f.Since.IsZero() {
+		l.least = fmt.Sprint(f.Since.UnixMilli())
+	}
+	if !f.Until.IsZero() {
+		// Rounded up to milliseconds. The empty id is behind all others of its own.
+		l.last = entry{created: f.Until.Add(time.Millisecond - 1).UnixMilli()}
+	}
+	if c := (entry{after.CreatedAt.UnixMilli(), after.ID}); after.ID != "" && l.last.before(c) {
+		l.last = c
+	}
+	return l
+}
+
+// fill reads the next page where the present one is used up. Entries of one
+// millisecond may fill more than a page: they are stepped over by their number.
+func (l *listReader) fill(ctx context.Context) error {
+	for offset := int64(0); len(l.page) == 0 && !l.done; offset += listPage {
+		got, err := l.s.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
+			Key: l.key, ByScore: true, Rev: true, Start: l.last.created, Stop: l.least, Offset: offset, Count: listPage,
+		}).Result()
+		if err != nil {
+			return fmt.Errorf("read list of %s: %w", l.account, err)
+		}
+		l.done = len(got) < listPage
+		for _, z := range got {
+			id, _ := z.Member.(string)
+			if e := (entry{int64(z.Score), id}); l.last.before(e) {
+				l.page = append(l.page, e)
+			}
+		}
+	}
+	if len(l.page) > 0 {
+		l.last = l.page[len(l.page)-1]
+	}
+	return nil
+}
