@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -30,13 +31,16 @@ func (c *Client) Adopt(ctx context.Context, s Submission, vendorID string) (extr
 	if err := s.validate(); err != nil {
 		return extraction.Extraction{}, err
 	}
-	if vendorID == "" {
-		return extraction.Extraction{}, invalid("the vendor's id is missing")
+	if vendorID == "" || len(vendorID) > maxLabel || strings.ContainsFunc(vendorID, unprintable) {
+		return extraction.Extraction{}, invalid("the vendor's id is not 1 to %d printable characters without spaces", maxLabel)
 	}
 	return c.accept(ctx, s, func(in store.Input) (store.Record, error) {
 		return c.records.Adopt(ctx, in, store.NewToken(), vendorID, nil)
 	})
 }
+
+// unprintable reports whether a character has no place in an id.
+func unprintable(r rune) bool { return r <= ' ' || r >= 0x7f }
 
 // Begun is how far a dead process had got with a submission, as it had journalled
 // elsewhere than in Redis.

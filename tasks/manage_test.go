@@ -90,8 +90,10 @@ func TestAdoptFollows(t *testing.T) {
 	if has, err := r.blobs.HasDocument(t.Context(), s.ID); has || err != nil {
 		t.Errorf("the refused one's document is stored: %v, %v", has, err)
 	}
-	if _, err := r.Adopt(t.Context(), s, ""); !errors.Is(err, extraction.ErrInvalid) {
-		t.Errorf("Adopt of no id = %v", err)
+	for _, id := range []string{"", "a b", "a\nb", "ä", strings.Repeat("x", 129)} {
+		if _, err := r.Adopt(t.Context(), s, id); !errors.Is(err, extraction.ErrInvalid) {
+			t.Errorf("Adopt of %q = %v", id, err)
+		}
 	}
 }
 

@@ -158,7 +158,8 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usage("%w; see extractq --help", err) },
 		Commands: []*cli.Command{
 			runCommand(), workerCommand(), schedulerCommand(),
-			submitCommand(), statusCommand(), resultCommand(), watchCommand(), accountsCommand(), sandboxCommand(),
+			submitCommand(), adoptCommand(), statusCommand(), resultCommand(), listCommand(), watchCommand(),
+			cancelCommand(), retryCommand(), deleteCommand(), accountsCommand(), sandboxCommand(),
 			completionCommand(),
 		},
 		Action: func(c *cli.Context) error {

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+func adoptCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "adopt",
+		Usage:     "follow extractions that something else submitted, and print their ids",
+		ArgsUsage: "VENDOR_ID…|@FILE",
+		Description: `Takes the vendor's own ids, or a file of them with one a line (@- reads standard
+input). Nothing is submitted: the workers poll for the results. What is followed
+already keeps its id, so that the same command again does no harm.
+
+Examples:
+
+   extractq adopt --account acme --type tax_forms 14d82783-45a7-4f1c-9d7b-0c2f5a6f8e11
+   extractq adopt --account acme --type invoices --batch rescue @ids.txt
+   extractq watch --batch rescue`,
+		Flags: append(adoptedFlags(), &cli.BoolFlag{Name: "json", Usage: "print extractions in place of ids"}),
+		Action: func(c *cli.Context) error {
+			cfg, err := load(c, slog.LevelWarn)
+			if err != nil {
+				return err
+			}
+			if !c.Args().Present() {
+				return usage("adopt: name at least one id of the vendor's; see extractq adopt --help")
+			}
+			want, err := readInputs(c, cfg)
+			if err != nil {
+				return err
+			}
+			svc, err := withStore(c.Context, cfg)
+			if err != nil {
+				return err
+			}
+			defer svc.Close()
+			failed := false
+			for _, arg := range c.Args().Slice() {
+				err := eachListed(c.App.Reader, arg, func(vendorID string) error {
+					err := adoptOne(c, cfg, svc, want, vendorID)
+					if errors.Is(err, extraction.ErrInvalid) {
+						failed = true
+						cfg.say("%s: %s", visible(vendorID), plain(err))
+						return nil
+					}
+					return err
+				})
+				if err != nil {
+					return err
+				}
+			}
+			if failed {
+				return exitError{exitFailed, errReported}
+			}
+			return nil
+		},
+	}
+}
+
+// adoptedFlags are the input flags that mean something for what is submitted
+// already.
+func adoptedFlags() []cli.Flag {
+	kept := []string{"account", "provider", "type", "types", "customer", "batch", "metadata"}
+	return slices.DeleteFunc(inputFlags(), func(f cli.Flag) bool { return !slices.Contains(kept, f.Names()[0]) })
+}
+
+// adoptOne follows one id of the vendor's, and prints ours.
+func adoptOne(c *cli.Context, cfg settings, svc *services, want wanted, vendorID string) error {
+	e, err := svc.client.Adopt(c.Context, want.template, vendorID)
+	if errors.Is(err, store.ErrFollowed) {
+		id, findErr := svc.records.Follower(c.Context, want.account.Name, vendorID)
+		if findErr != nil {
+			return unavailable(findErr)
+		}
+		r, findErr := svc.records.Get(c.Context, want.account.Name, id)
+		if findErr != nil {
+			return unavailable(findErr)
+		}
+		cfg.say("%s is followed already as %s", visible(vendorID), id)
+		e, err = r.Extraction(), nil
+	}
+	switch {
+	case errors.Is(err, extraction.ErrInvalid):
+		return err
+	case err != nil:
+		return unavailable(err)
+	case c.Bool("json"):
+		return printJSON(cfg.stdout, e)
+	}
+	_, err = fmt.Fprintln(cfg.stdout, e.ID)
+	return err
+}
+
+// eachListed calls use with the argument, or with each line of the file that @FILE
+// names, but for blank ones and those that begin with #.
+func eachListed(stdin io.Reader, arg string, use func(string) error) error {
+	file, ok := strings.CutPrefix(arg, "@")
+	if !ok {
+		return use(arg)
+	}
+	in := stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return usage("%s: %w", visible(arg), cause(err))
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if err := use(line); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return usage("%s cannot be read: %w", visible(arg), cause(err))
+	}
+	return nil
+}

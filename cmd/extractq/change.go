@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"github.com/extractq/extractq/store"
+)
+
+// change is what cancel, retry and delete do to extractions, which are named by
+// their ids or chosen by a filter.
+type change struct {
+	// verb and done are "cancel" and "canceled".
+	verb, done string
+	open       openFunc
+	// refuse says why an extraction is left as it is; nil where it is not.
+	refuse func(context.Context, *services, store.Record) error
+	// do changes one. It returns the id to print and what --json prints.
+	do func(context.Context, *services, store.Record) (id string, shown any, err error)
+	// gone reports that an unknown id is of an extraction that has been there and
+	// needs nothing more; nil where an unknown id is an error.
+	gone func(ctx context.Context, svc *services, accounts []string, id string) (bool, error)
+	// end is called once after all; may be nil.
+	end func(context.Context, *services) error
+	// refusals are the errors of do that concern one extraction, not the services.
+	refusals []error
+}
+
+// refusal says why an extraction is left as it is.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// changeFlags are those of every change.
+func changeFlags() []cli.Flag {
+	return append(filterFlags(),
+		&cli.BoolFlag{Name: "dry-run", Usage: "print the ids of what would be changed, and change nothing"},
+		&cli.BoolFlag{Name: "yes", Usage: "do not ask; required with a filter where nobody can be asked"},
+		&cli.BoolFlag{Name: "json", Usage: "print JSON objects in place of ids"},
+	)
+}
+
+// isRefusal reports whether err is about one extraction, which is then left as it
+// is, and not about the services.
+func (ch change) isRefusal(err error) bool {
+	if _, ok := errors.AsType[refusal](err); ok {
+		return true
+	}
+	return slices.ContainsFunc(append(ch.refusals, store.ErrNotFound, store.ErrFinal),
+		func(target error) bool { return errors.Is(err, target) })
+}
+
+// changer carries out a change.
+type changer struct {
+	change
+	*services
+
+	c        *cli.Context
+	cfg      settings
+	accounts []string
+	// changed and skipped count.
+	changed, skipped int
+}
+
+// run carries out the change for what the command line names.
+func (ch change) run(c *cli.Context) (err error) {
+	cfg, err := load(c, slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	if c.Args().Present() == isFiltered(c) {
+		return usage("%s takes either ids or a filter such as --batch; see extractq %[1]s --help", ch.verb)
+	}
+	svc, err := ch.open(c.Context, cfg)
+	if err != nil {
+		return err
+	}
+	defer svc.Close()
+	all, err := svc.accounts(c.Context, cfg)
+	if err != nil {
+		return err
+	}
+	x := &changer{change: ch, services: svc, c: c, cfg: cfg, accounts: all}
+	if ch.end != nil && !c.Bool("dry-run") {
+		defer func() {
+			// What was changed before an interruption is completed too.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context), 5*time.Second)
+			defer cancel()
+			if endErr := ch.end(ctx, svc); err == nil && endErr != nil {
+				err = unavailable(endErr)
+			}
+		}()
+	}
+	if isFiltered(c) {
+		return x.byFilter()
+	}
+	return x.byID()
+}
+
+// byID changes what the arguments name. An id that cannot be changed does not keep
+// the others back.
+func (x *changer) byID() error {
+	failed := false
+	for _, id := range x.c.Args().Slice() {
+		found, err := x.find(x.c.Context, x.cfg, id)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			gone, err := false, error(nil)
+			if x.gone != nil {
+				gone, err = x.gone(x.c.Context, x.services, x.accounts, id)
+			}
+			if err != nil {
+				return unavailable(err)
+			}
+			if gone {
+				x.cfg.say("%s is %s already", visible(id), x.done)
+			} else {
+				failed = true
+				x.cfg.say("%s", noExtraction(id))
+			}
+			continue
+		}
+		refused, err := x.one(found[0])
+		if err != nil {
+			return err
+		}
+		if refused != nil {
+			failed = true
+			x.cfg.say("%s is not %s: %s", id, x.done, strings.TrimPrefix(refused.Error(), x.verb+" "+id+": "))
+		}
+	}
+	if failed {
+		return exitError{exitFailed, errReported}
+	}
+	return nil
+}
+
+// byFilter changes what matches, after asking. It first counts, and then changes
+// nothing that was accepted since.
+func (x *changer) byFilter() error {
+	s, err := readFilter(x.c, x.accounts)
+	if err != nil {
+		return err
+	}
+	matched := 0
+	for r, err := range x.records.List(x.c.Context, s.accounts, s.filter, store.Cursor{}) {
+		if err != nil {
+			return unavailable(err)
+		}
+		if matched++; matched == 1 && (s.filter.Until.IsZero() || s.filter.Until.After(r.CreatedAt)) {
+			s.filter.Until = r.CreatedAt.Add(time.Millisecond)
+		}
+	}
+	if matched == 0 {
+		noneMatches(x.cfg)
+		return nil
+	}
+	if err := x.confirm(matched); err != nil {
+		return err
+	}
+	for r, err := range x.records.List(x.c.Context, s.accounts, s.filter, store.Cursor{}) {
+		if err != nil {
+			return x.partly(unavailable(err))
+		}
+		refused, err := x.one(r)
+		if err != nil {
+			return x.partly(err)
+		}
+		if refused != nil {
+			x.skipped++
+		}
+	}
+	return x.partly(nil)
+}
+
+// partly says what a filter has come to, also where err ended it early.
+func (x *changer) partly(err error) error {
+	done := x.done
+	if x.c.Bool("dry-run") {
+		done = "would be " + done
+	}
+	skipped := ""
+	if x.skipped > 0 {
+		skipped = fmt.Sprintf(", %d left as they are", x.skipped)
+	}
+	x.cfg.say("%s %s%s", plural(x.changed), done, skipped)
+	return err
+}
+
+// one changes one extraction, and prints it. refused is why it is left as it is.
+func (x *changer) one(r store.Record) (refused, err error) {
+	ctx := x.c.Context
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	err = x.refuse(ctx, x.services, r)
+	id, shown := r.ID, any(r.Extraction())
+	if err == nil && !x.c.Bool("dry-run") {
+		id, shown, err = x.do(ctx, x.services, r)
+	}
+	switch {
+	case err != nil && x.isRefusal(err):
+		return err, nil
+	case err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return nil, unavailable(err)
+	}
+	x.changed++
+	if x.c.Bool("json") {
+		return nil, printJSON(x.cfg.stdout, shown)
+	}
+	_, err = fmt.Fprintln(x.cfg.stdout, id)
+	return nil, err
+}
+
+// confirm asks whether all that matches is to be changed.
+func (x *changer) confirm(matched int) error {
+	if x.c.Bool("yes") || x.c.Bool("dry-run") {
+		return nil
+	}
+	in, ok := x.c.App.Reader.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return usage("%s would concern %s: add --yes, or --dry-run to see them", x.verb, plural(matched))
+	}
+	_, _ = fmt.Fprintf(x.cfg.stderr, "%s %s? [y/N] ", x.verb, plural(matched))
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return exitError{exitFailed, errors.New("nothing was changed")}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/store"
+)
+
+func listCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "list",
+		Usage: "print extractions without their results, the newest first",
+		Description: `Examples:
+
+   extractq list --limit 20
+   extractq list --batch monday --status ERROR --status EXPIRED
+   extractq list --since 24h --error deadline_exceeded --format csv`,
+		Flags: append(filterFlags(),
+			&cli.IntFlag{Name: "limit", Usage: "print at most `N`; 0 means all"},
+			&cli.StringFlag{Name: "format", Usage: "table, json, ndjson or csv"},
+			&cli.BoolFlag{Name: "json", Usage: "the same as --format ndjson"},
+		),
+		Action: func(c *cli.Context) error {
+			cfg, err := load(c, slog.LevelWarn)
+			if err != nil {
+				return err
+			}
+			if c.Args().Present() {
+				return usage("list takes filters, no arguments; see extractq list --help")
+			}
+			if c.Int("limit") < 0 {
+				return usage("--limit: %d is less than 0", c.Int("limit"))
+			}
+			p, err := newOutput(c, cfg.stdout, true)
+			if err != nil {
+				return err
+			}
+			svc, err := openRecords(c.Context, cfg)
+			if err != nil {
+				return err
+			}
+			defer svc.Close()
+			all, err := svc.accounts(c.Context, cfg)
+			if err != nil {
+				return err
+			}
+			s, err := readFilter(c, all)
+			if err != nil {
+				return err
+			}
+			err = printList(c, svc, s, p)
+			if closeErr := p.Close(); err == nil {
+				err = closeErr
+			}
+			return err
+		},
+	}
+}
+
+// printList prints what is selected, as it is read.
+func printList(c *cli.Context, svc *services, s selection, p printer) error {
+	n := 0
+	for r, err := range svc.records.List(c.Context, s.accounts, s.filter, store.Cursor{}) {
+		if err != nil {
+			return unavailable(err)
+		}
+		if err := p.Print(r.Extraction()); err != nil {
+			return err
+		}
+		if n++; n == c.Int("limit") {
+			break
+		}
+	}
+	return nil
+}

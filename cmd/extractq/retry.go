@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+func retryCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "retry",
+		Usage:     "repeat extractions that ended otherwise than with SUCCESS, and print the new ids",
+		ArgsUsage: "[ID…]",
+		Description: `Each is repeated as a new extraction, once. Where the vendor may have the old one
+after all (deadline_exceeded, submit_uncertain, CANCELED) it is asked for that
+first, and a result found there is taken over: nothing is paid twice. --resubmit
+submits in any case. With a filter it asks first; --yes answers.
+
+Examples:
+
+   extractq retry 01JD0Z3M9V7Q8W2R5T6Y4X1C0B
+   extractq retry --batch monday --status ERROR --dry-run
+   extractq retry --error deadline_exceeded --since 24h --yes`,
+		Flags: append(changeFlags(),
+			&cli.BoolFlag{Name: "resubmit", Usage: "submit, and pay, again without asking the vendor for the old one"}),
+		Action: func(c *cli.Context) error {
+			return change{
+				verb: "retry", done: "retried", open: withStore,
+				refuse: func(ctx context.Context, svc *services, r store.Record) error {
+					return svc.client.Retryable(ctx, r)
+				},
+				do: func(ctx context.Context, svc *services, r store.Record) (string, any, error) {
+					e, err := svc.client.Retry(ctx, r.Account, r.ID, c.Bool("resubmit"))
+					return e.ID, e, err
+				},
+				refusals: []error{tasks.ErrNotFinal, tasks.ErrSucceeded, tasks.ErrRetried, tasks.ErrDocumentGone},
+			}.run(c)
+		},
+	}
+}
