@@ -96,7 +96,10 @@ func workerAccount(a config.Account) (worker.Account, error) {
 
 // services are what every command but sandbox works with.
 type services struct {
-	rdb     redis.UniversalClient
+	rdb redis.UniversalClient
+	// address is where Redis is, for a client of somebody's own. It may have a
+	// password in it.
+	address string
 	blobs   *store.Blobs
 	records *store.Records
 	client  *tasks.Client
@@ -171,14 +174,10 @@ func connected(ctx context.Context, cfg settings, bring bool) (_ *services, err 
 			s.Close()
 		}
 	}()
-	redis.SetLogger(redisLogger{cfg.log})
-	address := cfg.Redis.URL
-	if address == "" {
-		if address, err = s.embedded(ctx, cfg, bring); err != nil {
-			return nil, err
-		}
+	if err = s.locate(ctx, cfg, bring); err != nil {
+		return nil, err
 	}
-	if s.rdb, err = connect(ctx, address, poolSize(cfg)); err != nil {
+	if s.rdb, err = connect(ctx, s.address, poolSize(cfg)); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.rdb.Close)
@@ -234,6 +233,15 @@ func belongs(cfg settings, err error) error {
 		return unavailable(err)
 	}
 	return nil
+}
+
+// locate finds out where Redis is, and brings one if it must.
+func (s *services) locate(ctx context.Context, cfg settings, bring bool) (err error) {
+	redis.SetLogger(redisLogger{cfg.log})
+	if s.address = cfg.Redis.URL; s.address == "" {
+		s.address, err = s.embedded(ctx, cfg, bring)
+	}
+	return err
 }
 
 // embedded brings a Redis, or finds the one that lives in the data directory.

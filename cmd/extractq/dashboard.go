@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/dashboard"
+)
+
+func dashboardCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "dashboard",
+		Usage: "show the queues in a browser, until told to stop",
+		Description: `The asynq web UI is at /queues: each account's submit and poll tasks, with
+labels and nothing else of what is in them. It is read-only unless the key that
+is sent is an operator's, or --operator is given.
+
+With keys configured (api.keys), the browser asks for one as the password; a
+program sends Authorization: Bearer KEY. Without any, it listens on this machine
+only.
+
+Examples:
+
+   extractq dashboard
+   extractq dashboard --listen 127.0.0.1:9090 --operator
+   extractq dashboard --redis redis://127.0.0.1:6379/0 --listen :8080 --no-auth`,
+		Flags: dashboardFlags(),
+		Action: func(c *cli.Context) error {
+			cfg, err := load(c, slog.LevelInfo)
+			if err != nil {
+				return err
+			}
+			if c.Args().Present() {
+				return usage("dashboard takes no arguments")
+			}
+			d, err := readDashboard(c, cfg)
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			svc := &services{} // It has no use for documents.
+			if err := svc.locate(c.Context, cfg, false); err != nil {
+				return err
+			}
+			return d.serve(c.Context, cfg, svc.address)
+		},
+	}
+}
+
+// dashboardFlags are those of the commands that have a dashboard.
+func dashboardFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "listen", EnvVars: []string{"EXTRACTQ_LISTEN"}, Usage: "`ADDR` to listen on (default: api.listen, 127.0.0.1:8080)"},
+		&cli.BoolFlag{Name: "operator", Usage: "let everyone who is let in change things; on this machine only"},
+		&cli.BoolFlag{Name: "no-auth", Usage: "let everyone in, to look; for a private network"},
+	}
+}
+
+// board is a dashboard as the flags and the file say it, with its address taken.
+type board struct {
+	cfg      dashboard.Config
+	listener net.Listener
+}
+
+// Close gives the address back.
+func (b *board) Close() { _ = b.listener.Close() }
+
+// readDashboard reads the flags and takes the address, so that what is wrong with
+// either is said before anything is started.
+func readDashboard(c *cli.Context, cfg settings) (*board, error) {
+	b := &board{cfg: dashboard.Config{Operator: c.Bool("operator"), NoAuth: c.Bool("no-auth"), Logger: cfg.log}}
+	if b.cfg.Operator && b.cfg.NoAuth {
+		return nil, usage("--operator and --no-auth exclude each other: who is let in without a key may only look")
+	}
+	for _, k := range cfg.API.Keys {
+		b.cfg.Keys = append(b.cfg.Keys, dashboard.Key{
+			Name: k.Name, Digest: dashboard.Digest(k.Secret.Reveal()), Operator: k.Operator,
+			Limited: len(k.Accounts) > 0 || k.Customer != "",
+		})
+	}
+	address := cfg.API.Listen
+	if s := c.String("listen"); s != "" {
+		var err error
+		if address, err = config.ListenAddress(s); err != nil {
+			return nil, usage("--listen: %w", err)
+		}
+	}
+	var err error
+	if b.listener, err = new(net.ListenConfig).Listen(c.Context, "tcp", address); err != nil {
+		return nil, unavailable(fmt.Errorf("dashboard: %w; choose another address with --listen", err))
+	}
+	if err := b.cfg.Admits(b.listener.Addr()); err != nil {
+		b.Close()
+		hint := "listen on 127.0.0.1, configure api.keys, or give --no-auth in a private network"
+		if errors.Is(err, dashboard.ErrOperatorExposed) {
+			hint = "leave --operator out and use a key with operator: true"
+		}
+		return nil, usage("cannot listen on %s: %w; %s", address, err, hint)
+	}
+	return b, nil
+}
+
+// serve says where the dashboard is, and answers until ctx ends.
+func (b *board) serve(ctx context.Context, cfg settings, redisURL string) error {
+	rdb, err := connect(ctx, redisURL, dashboardPool)
+	if err != nil {
+		return err
+	}
+	b.cfg.Redis = rdb
+	d, err := dashboard.New(b.cfg)
+	if err != nil {
+		return errors.Join(err, rdb.Close())
+	}
+	defer func() { _ = d.Close() }()
+	cfg.say("dashboard at http://%s/", b.listener.Addr())
+	return d.Serve(ctx, b.listener)
+}
+
+// dashboardPool is how many connections a dashboard may need: a few for each page
+// that is open.
+const dashboardPool = 16

@@ -1,0 +1,229 @@
+package dashboard
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Key is one key of the HTTP API, as the dashboard knows it.
+type Key struct {
+	// Name identifies the key in logs.
+	Name string
+	// Digest is Digest of its secret.
+	Digest [sha256.Size]byte
+	// Operator keys may change things.
+	Operator bool
+	// Limited keys are for some accounts or one customer. The queues show
+	// everybody's tasks, so these keys are not let in.
+	Limited bool
+}
+
+// Digest is what is kept of a key's secret. All digests have the same length, so
+// that comparing them takes the same time whatever was sent.
+func Digest(secret string) [sha256.Size]byte { return sha256.Sum256([]byte(secret)) }
+
+// ErrExposed is returned for a listener that others can reach while nothing
+// keeps them out.
+var ErrExposed = errors.New("without keys the dashboard is for this machine only")
+
+// ErrOperatorExposed is returned for a listener that others can reach while
+// everyone who is let in may operate.
+var ErrOperatorExposed = errors.New("a dashboard that lets everyone operate is for this machine only")
+
+// visitor is who a request comes from.
+type visitor int
+
+const (
+	// stranger: a key is needed, and none of ours was sent.
+	stranger visitor = iota
+	// tenant: a key that is for some accounts or one customer.
+	tenant
+	// viewer may see everything.
+	viewer
+	// operator may change things too.
+	operator
+)
+
+type visitorKey struct{}
+
+// visitorOf is what the access check said about the request.
+func visitorOf(r *http.Request) visitor {
+	v, _ := r.Context().Value(visitorKey{}).(visitor)
+	return v
+}
+
+// access decides who is let in.
+type access struct {
+	keys     []Key
+	noAuth   bool
+	everyone visitor // What those are who are let in without an operator key.
+	crossing *http.CrossOriginProtection
+}
+
+func newAccess(cfg Config) access {
+	a := access{keys: cfg.Keys, noAuth: cfg.NoAuth, everyone: viewer, crossing: http.NewCrossOriginProtection()}
+	if cfg.NoAuth {
+		a.keys = nil
+	} else if cfg.Operator {
+		a.everyone = operator
+	}
+	return a
+}
+
+// mayOperate reports whether anyone could be let in to change things.
+func (a access) mayOperate() bool {
+	return a.everyone == operator || slices.ContainsFunc(a.keys, func(k Key) bool { return k.Operator })
+}
+
+// Admits reports whether such a dashboard may listen on the address.
+func (c Config) Admits(addr net.Addr) error {
+	switch {
+	case isLoopback(addr.String()), c.NoAuth:
+		return nil
+	case c.Operator:
+		return ErrOperatorExposed
+	case len(c.Keys) == 0:
+		return ErrExposed
+	}
+	return nil
+}
+
+// guarded lets those requests through that may be answered, with what they may
+// do.
+func (d *Dashboard) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := d.access
+		if !a.knowsHost(r.Host) {
+			http.Error(w, "this name is not one of the dashboard's: use its address or a private name", http.StatusMisdirectedRequest)
+			return
+		}
+		if a.crossing.Check(r) != nil || crossReads(r) {
+			http.Error(w, "refused: the request comes from another site", http.StatusForbidden)
+			return
+		}
+		name, who := a.identify(r)
+		switch {
+		case who == stranger:
+			w.Header().Add("WWW-Authenticate", `Basic realm="extractq", charset="UTF-8"`)
+			w.Header().Add("WWW-Authenticate", `Bearer realm="extractq"`)
+			http.Error(w, "a key is needed: as the password, or as Authorization: Bearer KEY", http.StatusUnauthorized)
+			return
+		case who == tenant:
+			http.Error(w, "this key is for some accounts or one customer; the queues show all of them", http.StatusForbidden)
+			return
+		case changes(r) && who != operator:
+			http.Error(w, "read-only: an operator key is needed, or --operator on this machine", http.StatusForbidden)
+			return
+		case changes(r):
+			d.cfg.Logger.InfoContext(r.Context(), "operator changes the queues", slog.String("key", name),
+				slog.String("method", r.Method), slog.String("path", r.URL.Path))
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, who)))
+	})
+}
+
+// identify finds out whose request it is, and the name of the key.
+func (a access) identify(r *http.Request) (key string, who visitor) {
+	if len(a.keys) == 0 {
+		return "", a.everyone
+	}
+	sent := Digest(presented(r))
+	for _, k := range a.keys { // To the end, also after it is found.
+		if subtle.ConstantTimeCompare(k.Digest[:], sent[:]) != 1 {
+			continue
+		}
+		key, who = k.Name, a.everyone
+		switch {
+		case k.Limited:
+			who = tenant
+		case k.Operator:
+			who = operator
+		}
+	}
+	return key, who
+}
+
+// presented is the key that a request brings: a bearer token, or the password
+// that a browser asks for, with any user name.
+func presented(r *http.Request) string {
+	if _, password, ok := r.BasicAuth(); ok {
+		return password
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token)
+	}
+	return ""
+}
+
+// changes reports whether the request could change anything.
+func changes(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead
+}
+
+// crossReads reports whether another site's page reads from here. Following a
+// link to here is not reading: that page does not see what comes back.
+func crossReads(r *http.Request) bool {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
+			return true
+		}
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+		return false
+	}
+	return r.Header.Get("Sec-Fetch-Mode") != "navigate"
+}
+
+// knowsHost reports whether a request without a key may have come for us. A page
+// whose name is made to point at this machine (DNS rebinding) is same-origin to
+// the browser; the name gives it away. With keys any name will do, since the
+// browser gives such a page none.
+func (a access) knowsHost(host string) bool {
+	switch {
+	case len(a.keys) > 0:
+		return true
+	case a.noAuth:
+		return isPrivateName(hostname(host))
+	}
+	return isLoopback(host)
+}
+
+// isLoopback reports whether host, with or without a port, is this machine and
+// nothing else.
+func isLoopback(host string) bool {
+	name := hostname(host)
+	if ip, err := netip.ParseAddr(name); err == nil {
+		return ip.Unmap().IsLoopback()
+	}
+	return strings.EqualFold(name, "localhost")
+}
+
+// isPrivateName reports whether nobody can buy the name: an address, one word, or
+// a name of a private domain.
+func isPrivateName(name string) bool {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	dot := strings.LastIndexByte(name, '.')
+	return name != "" && (dot < 0 || slices.Contains([]string{"local", "internal", "localhost", "test"}, name[dot+1:]))
+}
+
+// hostname is a host without its port and brackets.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+}

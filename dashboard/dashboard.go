@@ -1,0 +1,122 @@
+// Package dashboard shows operators what the queues do: the asynq web UI,
+// mounted behind an access check of our own.
+//
+// The UI has no authentication and shows whatever is in a payload. Here it is
+// read-only unless the request may operate, shows labels and nothing else, and
+// runs under headers that keep the browser away from every other host. What it
+// may do about an extraction is only to its task: records are changed by workers.
+package dashboard
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/internal/serve"
+)
+
+// Config is what a Dashboard needs.
+type Config struct {
+	// Redis is the dashboard's alone, so that what it lists takes no connection
+	// from a worker. Close closes it.
+	Redis redis.UniversalClient
+	// Keys are those of the HTTP API. With none, the dashboard is for this
+	// machine only.
+	Keys []Key
+	// Operator lets everyone who is let in change things, not only operator keys.
+	// It needs a loopback listener.
+	Operator bool
+	// NoAuth lets everyone in who can reach the listener, to look and never to
+	// change anything: for a private network. Keys and Operator then mean
+	// nothing.
+	NoAuth bool
+	// Logger receives one line per change.
+	Logger *slog.Logger
+}
+
+// maxBody is above any request of the UI: the ids of a page of tasks.
+const maxBody = 1 << 20
+
+// Dashboard is the web server of the operators. Make one with New.
+type Dashboard struct {
+	cfg     Config
+	access  access
+	handler http.Handler
+}
+
+// New returns a dashboard. It makes no connection before it is asked something.
+func New(cfg Config) (*Dashboard, error) {
+	d := &Dashboard{cfg: cfg, access: newAccess(cfg)}
+	shown, err := newQueues(cfg.Redis, true)
+	if err != nil {
+		return nil, err
+	}
+	open := shown
+	if d.access.mayOperate() {
+		if open, err = newQueues(cfg.Redis, false); err != nil {
+			return nil, err
+		}
+	}
+	d.handler = d.routes(shown, open)
+	return d, nil
+}
+
+// Close closes the Redis client.
+func (d *Dashboard) Close() error { return d.cfg.Redis.Close() }
+
+// Handler serves everything. Whoever uses it without Serve must ask
+// Config.Admits about the listener.
+func (d *Dashboard) Handler() http.Handler { return d.handler }
+
+// Serve answers on listener until ctx ends, then lets the requests under way
+// finish. It refuses a listener that Config.Admits refuses.
+func (d *Dashboard) Serve(ctx context.Context, listener net.Listener) error {
+	if err := d.cfg.Admits(listener.Addr()); err != nil {
+		_ = listener.Close()
+		return err
+	}
+	return serve.Until(ctx, listener, d.handler, d.cfg.Logger)
+}
+
+// routes puts the pages behind the access check: shown are the queues for those
+// who may only look, open for operators.
+func (d *Dashboard) routes(shown, open http.Handler) http.Handler {
+	queues := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if visitorOf(r) == operator {
+			open.ServeHTTP(w, r)
+			return
+		}
+		shown.ServeHTTP(w, r)
+	})
+	pages := http.NewServeMux()
+	pages.Handle(root, queues)
+	pages.Handle(root+"/", queues)
+	pages.Handle("GET /{$}", http.RedirectHandler(root, http.StatusFound))
+
+	all := http.NewServeMux()
+	all.Handle("/", d.guarded(http.MaxBytesHandler(pages, maxBody)))
+	all.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "ok\n")
+	})
+	return withHeaders(all)
+}
+
+// withHeaders sets what every answer carries. A page that needs more than
+// nothing says so itself.
+func withHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy(""))
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,102 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// hidden is shown in place of what is not known to be labels: another program's
+// task, or another version's.
+const hidden = "(not shown)"
+
+// maxLabel is above the longest label there is, in bytes.
+const maxLabel = 1024
+
+// step is what is shown of a submit or poll task.
+type step struct {
+	ID           string `json:"id"`
+	Account      string `json:"account"`
+	Type         string `json:"type"`
+	Customer     string `json:"customer"`
+	Batch        string `json:"batch"`
+	Polls        int    `json:"polls"`
+	VendorStatus string `json:"vendor_status"`
+}
+
+// tick is what is shown of a task that belongs to an account as a whole.
+type tick struct {
+	Account string `json:"account"`
+}
+
+// formatPayload is what the UI shows of a task's payload: the labels, and
+// nothing that anyone else might have put there.
+func formatPayload(kind string, payload []byte) string {
+	switch kind {
+	case tasks.TypeSubmit, tasks.TypePoll:
+		var s step
+		if json.Unmarshal(payload, &s) != nil {
+			return hidden
+		}
+		s.ID, s.Account, s.Type = label(s.ID), label(s.Account), label(s.Type)
+		s.Customer, s.Batch, s.VendorStatus = label(s.Customer), label(s.Batch), store.Label(s.VendorStatus)
+		return show(s)
+	case tasks.TypeReconcile:
+		var t tick
+		if json.Unmarshal(payload, &t) != nil {
+			return hidden
+		}
+		return show(tick{label(t.Account)})
+	}
+	return hidden
+}
+
+// formatResult is what the UI shows of a completed task's result.
+func formatResult(kind string, result []byte) string {
+	if len(result) == 0 {
+		return ""
+	}
+	if kind != tasks.TypeSubmit && kind != tasks.TypePoll {
+		return hidden
+	}
+	var o tasks.Outcome
+	if json.Unmarshal(result, &o) != nil || !o.Status.Final() {
+		return hidden
+	}
+	o.ErrorCode = ifWord(o.ErrorCode)
+	return show(o)
+}
+
+// label is a label as it is shown: one that no extraction can have is not.
+func label(s string) string {
+	if len(s) > maxLabel || !utf8.ValidString(s) {
+		return hidden
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return hidden
+		}
+	}
+	return s
+}
+
+// ifWord is a code as it is shown: one that is no lower_snake word is not.
+func ifWord[T ~string](s T) T {
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && r != '_' || len(s) > 40 {
+			return hidden
+		}
+	}
+	return s
+}
+
+func show(v any) string {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // Strings and numbers always encode.
+	}
+	return string(body)
+}
