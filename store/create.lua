@@ -26,7 +26,7 @@ local backlog = redis.call('ZCOUNT', DUE, '-inf', int(now + 600000))
 redis.call('ZADD', DUE, int(now + ARGV[5] + backlog * 4), id)
 redis.call('ZADD', LIST, int(now), id)
 if step == 'poll' then
-  redis.call('HSET', R, 'sub', int(now))
+  if get('sub') == '' then redis.call('HSET', R, 'sub', int(now)) end
   redis.call('ZADD', INFLIGHT, int(now), id)
   move(id, 'IN_PROGRESS')
 else

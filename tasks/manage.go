@@ -45,10 +45,17 @@ func unprintable(r rune) bool { return r <= ' ' || r >= 0x7f }
 // Begun is how far a dead process had got with a submission, as it had journalled
 // elsewhere than in Redis.
 type Begun struct {
-	// VendorID is the id of a submission in two steps whose first was answered:
-	// the vendor is asked whether it has the document, and only if it surely has
-	// not is the document sent again.
+	// VendorID is the vendor's id. Without SubmittedAt it is that of a submission
+	// in two steps whose first was answered: the vendor is asked whether it has
+	// the document, and only if it surely has not is the document sent again.
 	VendorID string
+	// UploadURL is where that document goes. It is a secret. Without one, the
+	// submission is begun anew after UploadExpires, and not before.
+	UploadURL     string
+	UploadExpires time.Time
+	// SubmittedAt is when the vendor had the document of VendorID, which is then
+	// only followed.
+	SubmittedAt time.Time
 	// SentAt is when the last byte of a submission in one call may have been let
 	// go: the vendor's lists are searched for it before the account's
 	// on_uncertain decides.
@@ -63,8 +70,13 @@ func (c *Client) Resume(ctx context.Context, s Submission, b Begun) (extraction.
 	}
 	change := &store.Change{}
 	switch {
+	case b.VendorID != "" && !b.SubmittedAt.IsZero():
+		change.SubmittedAt(b.SubmittedAt)
+		return c.accept(ctx, s, func(in store.Input) (store.Record, error) {
+			return c.records.Adopt(ctx, in, store.NewToken(), b.VendorID, change)
+		})
 	case b.VendorID != "":
-		change.Phase(store.PhaseOpened).Vendor(b.VendorID)
+		change.Phase(store.PhaseOpened).Vendor(b.VendorID).Upload(b.UploadURL, b.UploadExpires)
 	case !b.SentAt.IsZero():
 		change.Phase(store.PhaseSent).SentAt(b.SentAt)
 	}

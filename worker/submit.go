@@ -73,7 +73,15 @@ func (s *step) send() error {
 		return s.lost(err)
 	}
 	s.rec.Attempts++
+	if byURL {
+		if err := s.journal(tasks.Begun{SentAt: s.now()}); err != nil {
+			return s.storeFails(err, extraction.StepSubmit, new(store.Change).Phase(store.PhaseNone))
+		}
+	}
 	sub := s.submission(extraction.TokenName(s.rec.Document.Name, s.rec.ID), func() error {
+		if err := s.journal(tasks.Begun{SentAt: s.now()}); err != nil {
+			return err
+		}
 		return s.mark(new(store.Change).Phase(store.PhaseSent).SentAt(s.now()))
 	})
 	ctx, cancel := s.calling(sendCall(sub.Bytes))
@@ -83,6 +91,7 @@ func (s *step) send() error {
 	if err != nil {
 		var e *extraction.Error
 		if !letGo || errors.As(err, &e) && !e.Sent {
+			s.noted(tasks.Begun{})
 			return s.trouble(err, limiter.OpSubmit, new(store.Change).Phase(store.PhaseNone))
 		}
 		return s.uncertain()
@@ -96,6 +105,7 @@ func (s *step) send() error {
 // submitted notes the vendor's id and plans the first poll.
 func (s *step) submitted(vendorID, vendorStatus string) error {
 	defer s.worked()
+	s.noted(tasks.Begun{VendorID: vendorID, SubmittedAt: s.now()})
 	err := s.again(extraction.StepPoll, planner.Next(0, s.acct.PollPrice, s.acct.Deadline),
 		extraction.BecauseScheduled, new(store.Change).
 			Phase(store.PhaseNone).Vendor(vendorID).VendorStatus(vendorStatus).SubmittedAt(s.now()).

@@ -73,6 +73,9 @@ func (s *step) notTheVendor(c *store.Change) error {
 // storeFails goes on with a step after trouble with the document store.
 func (s *step) storeFails(err error, next extraction.Step, c *store.Change) error {
 	s.w.log.ErrorContext(s.ctx, "document store fails", slog.String("extraction_id", s.rec.ID), slog.Any("error", err))
+	if s.w.cfg.StoreFailed != nil {
+		s.w.cfg.StoreFailed(err)
+	}
 	return s.again(next, storeRetry, extraction.BecauseRetry, c.Trouble(extraction.Trouble{
 		Code: extraction.CodeInternal, Message: "the document store fails", At: extraction.Time{Time: s.now()},
 	}))

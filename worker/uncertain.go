@@ -9,6 +9,7 @@ import (
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
 )
 
 // A submission of one call whose answer was lost is uncertain: the vendor may
@@ -41,6 +42,7 @@ func (s *step) lookUp() error {
 	}
 	switch {
 	case found != "":
+		s.noted(tasks.Begun{VendorID: found, SubmittedAt: s.rec.SentAt})
 		return s.again(extraction.StepPoll, 0, extraction.BecauseScheduled, new(store.Change).
 			Phase(store.PhaseNone).Vendor(found).SubmittedAt(s.rec.SentAt).Polls(s.rec.Polls).
 			Uncertain(time.Time{}).SubmitErrors(0, time.Time{}))
@@ -49,6 +51,7 @@ func (s *step) lookUp() error {
 		return s.again(extraction.StepSubmit, wait, extraction.BecauseRetry,
 			new(store.Change).Polls(s.rec.Polls))
 	case s.acct.Resubmit:
+		s.noted(tasks.Begun{})
 		return s.again(extraction.StepSubmit, 0, extraction.BecauseRetry, new(store.Change).
 			Phase(store.PhaseNone).Polls(s.rec.Polls).Uncertain(time.Time{}).SentAt(time.Time{}))
 	}
@@ -173,5 +176,6 @@ func (w *Worker) resolve(ctx context.Context, r store.Record, vendorID string) e
 	if err != nil {
 		return nothingToDo(err)
 	}
+	w.noted(ctx, r.ID, tasks.Begun{VendorID: vendorID, SubmittedAt: r.SentAt})
 	return w.queue.Schedule(ctx, r, extraction.StepPoll, at)
 }

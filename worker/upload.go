@@ -7,6 +7,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
 )
 
 // A submission in two steps. The id of the first is journalled before the
@@ -39,6 +40,11 @@ func (s *step) open(up extraction.Uploader) error {
 	}
 	if err != nil {
 		return s.trouble(err, limiter.OpSubmit, new(store.Change).Phase(store.PhaseNone))
+	}
+	if err := s.journal(tasks.Begun{
+		VendorID: upload.VendorID, UploadURL: upload.URL, UploadExpires: upload.ExpiresAt,
+	}); err != nil { // An id that gets no document is free.
+		return s.storeFails(err, extraction.StepSubmit, new(store.Change).Phase(store.PhaseNone))
 	}
 	opened := new(store.Change).Phase(store.PhaseOpened).Vendor(upload.VendorID).
 		VendorStatus(upload.VendorStatus).Upload(upload.URL, upload.ExpiresAt)
@@ -81,6 +87,7 @@ func (s *step) resumeUpload() error {
 		return s.trouble(err, limiter.OpPoll, new(store.Change).Polls(s.rec.Polls))
 	case !waits:
 		s.rec.SubmittedAt = s.now()
+		s.noted(tasks.Begun{VendorID: s.rec.VendorID, SubmittedAt: s.rec.SubmittedAt})
 		return s.settle(out, new(store.Change).Phase(store.PhaseNone).SubmittedAt(s.rec.SubmittedAt).
 			Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).SubmitErrors(0, time.Time{}))
 	}
@@ -121,5 +128,6 @@ func (s *step) startOver() error {
 		return s.lost(err)
 	}
 	s.rec.VendorID = ""
+	s.noted(tasks.Begun{})
 	return s.fresh()
 }

@@ -77,6 +77,14 @@ type Config struct {
 	// searched for; 0 means 6 min: 5 for the slowest of a thousand documents
 	// by the fixed prior, and one more.
 	UncertainWindow time.Duration
+	// Journal, where it is set, is told how far each submission has got, for
+	// Client.Resume where Redis forgets. What it is told must be durable when it
+	// returns: its error stops the call that would make a second submission cost
+	// something.
+	Journal func(id string, b tasks.Begun) error
+	// StoreFailed, where it is set, is told when the journal or the document
+	// store fails. The step is repeated all the same.
+	StoreFailed func(error)
 	// Logger receives one line per attempt.
 	Logger *slog.Logger
 }
