@@ -36,6 +36,9 @@ var ErrOtherStore = errors.New("not the document store that the others use")
 type identity struct {
 	Store string `json:"store"`
 	Redis string `json:"redis"`
+	// Embedded says, on the store's side, that only a Redis that lives in the
+	// store's directory has ever used it.
+	Embedded bool `json:"embedded,omitempty"`
 }
 
 // CheckVersion returns ErrNewer if a newer version of extractq wrote into this
@@ -53,8 +56,9 @@ func (s *Records) CheckVersion(ctx context.Context) error {
 
 // Pair makes sure that a Redis and a document store belong together, and that
 // this binary can read what they hold. The first process writes an identity to
-// both; afterwards anything else is ErrOtherStore. own takes the store into this
-// Redis's possession, for a Redis that lives in the store's directory.
+// both; afterwards anything else is ErrOtherStore. own is for a Redis that lives in
+// the store's directory: it takes the store into its possession, if only such ones
+// have used it. A server's store stays the server's.
 func Pair(ctx context.Context, s *Records, b *Blobs, own bool) error {
 	if err := s.CheckVersion(ctx); err != nil {
 		return err
@@ -68,7 +72,7 @@ func Pair(ctx context.Context, s *Records, b *Blobs, own bool) error {
 		return err
 	}
 	if here.Store == "" {
-		here, there, err = enrol(ctx, s, b, there)
+		here, there, err = enrol(ctx, s, b, there, own)
 		if err != nil {
 			return err
 		}
@@ -78,16 +82,20 @@ func Pair(ctx context.Context, s *Records, b *Blobs, own bool) error {
 		return fmt.Errorf("%w: that one has the identity %s, this one has none", ErrOtherStore, here.Store)
 	case here.Store != there.Store:
 		return fmt.Errorf("%w: that one has the identity %s, this one has %s", ErrOtherStore, here.Store, there.Store)
-	case own && here.Redis != there.Redis:
-		return b.identify(ctx, here)
+	case here.Redis == there.Redis || !there.Embedded:
+		return nil
+	case own:
+		there.Redis = here.Redis
+	default:
+		there.Embedded = false
 	}
-	return nil
+	return b.identify(ctx, there)
 }
 
 // enrol gives an identity to a Redis that has none, and before that to a store
 // that has none. Of many processes at once one is first, for all.
-func enrol(ctx context.Context, s *Records, b *Blobs, there identity) (identity, identity, error) {
-	mine := identity{Store: there.Store, Redis: NewID()}
+func enrol(ctx context.Context, s *Records, b *Blobs, there identity, own bool) (identity, identity, error) {
+	mine := identity{Store: there.Store, Redis: NewID(), Embedded: own}
 	created := false
 	if there.Store == "" {
 		mine.Store = NewID()
@@ -115,7 +123,8 @@ func enrol(ctx context.Context, s *Records, b *Blobs, there identity) (identity,
 	here, err := s.identity(ctx)
 	if err == nil && created && here.Store == there.Store && here.Redis != there.Redis {
 		// Another process took the new store for one that was used before.
-		err, there = b.identify(ctx, here), here
+		there.Redis = here.Redis
+		err = b.identify(ctx, there)
 	}
 	return here, there, err
 }

@@ -47,7 +47,7 @@ func TestPairAfterLoss(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	b := openFile(t, t.TempDir())
-	r.want("Pair", Pair(t.Context(), r.s, b, false), nil)
+	r.want("Pair", Pair(t.Context(), r.s, b, true), nil)
 	if ours, err := paired(t.Context(), r.s, b); !ours || err != nil {
 		t.Errorf("paired = %v, %v", ours, err)
 	}
@@ -61,10 +61,38 @@ func TestPairAfterLoss(t *testing.T) {
 	if ours, err := paired(t.Context(), r.s, b); ours || err != nil {
 		t.Errorf("paired after the loss = %v, %v", ours, err)
 	}
-	// Unless it lives in the store's directory, where no other can be.
-	r.want("Pair of its own", Pair(t.Context(), r.s, b, true), nil)
-	if ours, err := paired(t.Context(), r.s, b); !ours || err != nil {
-		t.Errorf("paired with its own = %v, %v", ours, err)
+}
+
+// A Redis that lives in the store's directory takes over from the one that lived
+// there before, and from no other: a run with a server's data directory must not
+// clean up what the server's Redis wants.
+func TestPairOfItsOwn(t *testing.T) {
+	t.Parallel()
+	b := openFile(t, t.TempDir())
+	for _, tt := range []struct {
+		what      string
+		own, ours bool
+	}{
+		{"the first, embedded", true, true},
+		{"the next embedded one", true, true},
+		{"a server's", false, false},
+		{"an embedded one after it", true, false},
+	} {
+		r := newRig(t)
+		for range 2 {
+			r.want(tt.what, Pair(t.Context(), r.s, b, tt.own), nil)
+			if ours, err := paired(t.Context(), r.s, b); ours != tt.ours || err != nil {
+				t.Errorf("%s: paired = %v, %v, want %v", tt.what, ours, err, tt.ours)
+			}
+		}
+	}
+	r, server, b := newRig(t), newRig(t), openFile(t, t.TempDir())
+	r.want("Pair of a server", Pair(t.Context(), server.s, b, false), nil)
+	r.want("Pair of a run beside it", Pair(t.Context(), r.s, b, true), nil)
+	for s, want := range map[*Records]bool{server.s: true, r.s: false} {
+		if ours, err := paired(t.Context(), s, b); ours != want || err != nil {
+			t.Errorf("paired = %v, %v, want %v", ours, err, want)
+		}
 	}
 }
 

@@ -109,5 +109,5 @@ func paired(ctx context.Context, s *Records, b *Blobs) (bool, error) {
 		return false, err
 	}
 	there, err := b.identity(ctx)
-	return here == there && here.Store != "", err
+	return here.Store == there.Store && here.Redis == there.Redis && here.Store != "", err
 }
