@@ -1,8 +1,12 @@
 package sandbox
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
+	"net/url"
 	"regexp"
 	"time"
 
@@ -27,15 +31,24 @@ type Config struct {
 	// 429 with Retry-After; 0 is no limit. Uploads to Sensible's upload URLs are
 	// not calls.
 	RateLimit float64
+	// Quota is how many submissions a month (30 days) each vendor takes before it
+	// says 429 without Retry-After; 0 is no limit. With QuotaCountsCalls every call
+	// counts, polls as well: the texts of Sensible's plans speak of calls.
+	Quota            int
+	QuotaCountsCalls bool
 	// Rules turn text into fields, by document type and field name; ParseRules
 	// makes them.
 	Rules Rules
 	// PublicURL is how clients reach the sandbox, as in "http://sandbox:8080".
 	// It begins the upload URLs. Empty means the Host that each request names.
 	PublicURL string
-	// UploadTTL is how long a Sensible upload URL works; 0 means 15 min, as at
-	// Sensible.
+	// UploadTTL is how long a Sensible upload URL works, in whole seconds up to the
+	// 7 days that S3 allows; 0 means 15 min, as at Sensible.
 	UploadTTL time.Duration
+	// SecondUpload is what an upload URL says to a second document:
+	// SecondUploadRefuse (the default, 403, as Sensible documents one-time URLs) or
+	// SecondUploadIgnore (200, as S3 does by itself).
+	SecondUpload SecondUpload
 	// Expiry is how long after its end a Typless result can be fetched; 0 means
 	// 48 h, as at Typless. Nothing expires at Sensible.
 	Expiry time.Duration
@@ -75,6 +88,15 @@ const (
 	ContentTypeOff    = ContentTypeCheck(sensible.CheckOff)
 )
 
+// SecondUpload is a choice of Config.SecondUpload.
+type SecondUpload string
+
+// The answers to a second document. In neither case does it change anything.
+const (
+	SecondUploadRefuse SecondUpload = "refuse"
+	SecondUploadIgnore SecondUpload = "ignore"
+)
+
 const (
 	// maxBodyBytes bounds what all requests under way hold at once: five of the
 	// largest documents.
@@ -83,6 +105,44 @@ const (
 	// count once.
 	maxTextBytes = 256 << 20
 )
+
+// maxUploadTTL is what S3 allows.
+const maxUploadTTL = 7 * 24 * time.Hour
+
+// Validate reports everything in c that New could not go by.
+func (c Config) Validate() error {
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.RateLimit < 0 || math.IsNaN(c.RateLimit) || math.IsInf(c.RateLimit, 0) {
+		wrong("rate limit %v: want calls per second, or 0 for no limit", c.RateLimit)
+	}
+	if c.Quota < 0 {
+		wrong("quota %d: want a number of submissions, or 0 for no limit", c.Quota)
+	}
+	if c.UploadTTL != 0 && (c.UploadTTL < time.Second || c.UploadTTL > maxUploadTTL) {
+		wrong("upload TTL %s: want 1s to 168h", c.UploadTTL)
+	}
+	if c.Expiry < 0 {
+		wrong("expiry %s: want a time", c.Expiry)
+	}
+	switch c.ContentTypeCheck {
+	case "", ContentTypeStrict, ContentTypeFail, ContentTypeOff:
+	default:
+		wrong("content type check %q: want strict, fail or off", c.ContentTypeCheck)
+	}
+	switch c.SecondUpload {
+	case "", SecondUploadRefuse, SecondUploadIgnore:
+	default:
+		wrong("second upload %q: want refuse or ignore", c.SecondUpload)
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			wrong("public URL %q: want one such as http://sandbox:8090", c.PublicURL)
+		}
+	}
+	return errors.Join(errs...)
+}
 
 func (c Config) withDefaults() Config {
 	if c.UploadTTL <= 0 {
@@ -93,6 +153,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ContentTypeCheck == "" {
 		c.ContentTypeCheck = ContentTypeStrict
+	}
+	if c.SecondUpload == "" {
+		c.SecondUpload = SecondUploadRefuse
 	}
 	if c.MaxDocument <= 0 {
 		c.MaxDocument = 100 << 20

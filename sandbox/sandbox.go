@@ -72,13 +72,16 @@ func (s *Sandbox) routes() http.Handler {
 	mux.Handle(sensible.Prefix+"/", sensible.Handler(sensible.Config{
 		Engine: s.sensible, Key: s.cfg.APIKey, Rules: fields.Rules(s.cfg.Rules),
 		Limiter: httpkit.NewLimiter(s.cfg.RateLimit, s.cfg.Now), Bodies: bodies,
-		PublicURL: s.cfg.PublicURL, UploadTTL: s.cfg.UploadTTL, MaxDocument: s.cfg.MaxDocument,
+		Quota:     httpkit.NewQuota(s.cfg.Quota, s.cfg.QuotaCountsCalls, s.cfg.Now),
+		PublicURL: s.cfg.PublicURL, UploadTTL: s.cfg.UploadTTL, OneTime: s.cfg.SecondUpload == SecondUploadRefuse,
+		MaxDocument: s.cfg.MaxDocument,
 		ContentType: sensible.ContentTypeCheck(s.cfg.ContentTypeCheck),
 		Fetch:       s.fetcher, SigningKey: signingKey,
 	}))
 	mux.Handle(typless.Prefix+"/", typless.Handler(typless.Config{
 		Engine: s.typless, Key: s.cfg.APIKey, Rules: fields.Rules(s.cfg.Rules),
 		Limiter: httpkit.NewLimiter(s.cfg.RateLimit, s.cfg.Now), Bodies: bodies,
+		Quota:       httpkit.NewQuota(s.cfg.Quota, s.cfg.QuotaCountsCalls, s.cfg.Now),
 		MaxDocument: s.cfg.MaxTyplessDocument, DropFetched: s.cfg.DropFetched,
 	}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {

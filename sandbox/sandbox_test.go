@@ -150,3 +150,19 @@ func TestParseRulesNamesAllThatIsWrong(t *testing.T) {
 		t.Errorf("ParseRules = %v, want both bad expressions", err)
 	}
 }
+
+func TestValidateNamesAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	if err := (sandbox.Config{}).Validate(); err != nil {
+		t.Errorf("the zero value is refused: %v", err)
+	}
+	err := sandbox.Config{
+		RateLimit: math.NaN(), Quota: -1, UploadTTL: time.Millisecond, Expiry: -1,
+		ContentTypeCheck: "loose", SecondUpload: "keep", PublicURL: "sandbox:8090",
+	}.Validate()
+	for _, want := range []string{"rate limit NaN", "quota -1", "upload TTL 1ms", "expiry -1ns", `content type check "loose"`, `second upload "keep"`, `public URL "sandbox:8090"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Validate = %v, want %s in it", err, want)
+		}
+	}
+}

@@ -48,10 +48,8 @@ func TestSensibleTutorial(t *testing.T) {
 	if v := poll("PROCESSING"); v["parsed_document"] != nil || v["completed"] != nil {
 		t.Errorf("while it is processed: %v, want no result", v)
 	}
-	// A second document changes nothing.
-	if put := s.call("PUT", upload, fixtures.TaxForm(2), "Content-Type", "application/pdf"); put.status != 200 {
-		t.Errorf("second PUT = %d, want 200", put.status)
-	}
+	// The URL is a one-time one: a second document is refused and changes nothing.
+	checkS3(t, s.call("PUT", upload, fixtures.TaxForm(2), "Content-Type", "application/pdf"), 403, "AccessDenied")
 	s.pass(time.Second)
 	checkComplete(t, poll("COMPLETE"), id)
 }
@@ -320,5 +318,31 @@ func TestSensibleRateLimit(t *testing.T) {
 	s.pass(time.Second)
 	if got := s.sensible("GET", "/extractions", ""); got.status != 200 {
 		t.Errorf("after Retry-After: status %d, want 200", got.status)
+	}
+}
+
+// TestSensibleQuota: what a plan allows is used up by submissions alone, answered
+// in plain text without Retry-After, and there again a month later.
+func TestSensibleQuota(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{Quota: 2, APIKey: "right"})
+	submit := func(key string) answer {
+		return s.call("POST", "/sensible/v0/generate_upload_url/a", []byte("{}"), "Authorization", "Bearer "+key, "Content-Type", "application/json")
+	}
+	for _, key := range []string{"wrong", "wrong", "right", "right"} {
+		if got := submit(key); got.status == 429 {
+			t.Fatalf("submission with the %s key = 429, want another answer", key)
+		}
+	}
+	got := submit("right")
+	if got.status != 429 || got.header.Get("Retry-After") != "" || got.body != "Plan usage limit exceeded" {
+		t.Errorf("third submission = %d %q, Retry-After %q, want a 429 in plain text without", got.status, got.body, got.header.Get("Retry-After"))
+	}
+	if got := s.call("GET", "/sensible/v0/extractions", nil, "Authorization", "Bearer right"); got.status != 200 {
+		t.Errorf("a list = %d, want 200", got.status)
+	}
+	s.pass(31 * 24 * time.Hour)
+	if got := submit("right"); got.status != 200 {
+		t.Errorf("a month later = %d, want 200", got.status)
 	}
 }

@@ -167,3 +167,20 @@ func TestTyplessRateLimit(t *testing.T) {
 		t.Errorf("second call = %d %s, Retry-After %s, want 429 and 9", got.status, got.body, got.header.Get("Retry-After"))
 	}
 }
+
+// TestTyplessQuotaOfCalls: with QuotaCountsCalls polls use up the plan as well.
+func TestTyplessQuotaOfCalls(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{Quota: 2, QuotaCountsCalls: true})
+	s.typless("GET", "/awaiting-poll", "")
+	s.typless("GET", "/v1/awaiting-poll", "")
+	for _, call := range []struct{ method, path string }{{"GET", "/awaiting-poll"}, {"POST", "/extract-data-async"}} {
+		got := s.typless(call.method, call.path, "{}")
+		if got.status != 429 || got.header.Get("Retry-After") != "" || !strings.Contains(got.body, `"code":"quota_exceeded"`) {
+			t.Errorf("%s %s = %d %s, want 429 without Retry-After", call.method, call.path, got.status, got.body)
+		}
+	}
+	if got := s.sensible("GET", "/extractions", ""); got.status != 200 {
+		t.Errorf("the other vendor answers %d, want 200", got.status)
+	}
+}

@@ -72,11 +72,52 @@ func checkS3(t *testing.T, got answer, status int, code string) {
 	if code == "" {
 		return
 	}
-	if !regexp.MustCompile(`^<\?xml .*\s<Error><Code>` + code + `</Code><Message>.+</Message><RequestId>.+</Error>$`).MatchString(got.body) {
+	if !regexp.MustCompile(`^<\?xml .*\s<Error><Code>` + code + `</Code><Message>.+</Message>(?s:.*)<RequestId>.+</RequestId><HostId>.+</HostId></Error>$`).MatchString(got.body) {
 		t.Errorf("body = %s, want the XML of %s", got.body, code)
 	}
 	if kind := got.header.Get("Content-Type"); kind != "application/xml" {
 		t.Errorf("Content-Type = %s, want application/xml", kind)
+	}
+}
+
+// TestUploadErrorsEcho: S3 repeats what it was sent, secrets included, and says
+// when a URL ended.
+func TestUploadErrorsEcho(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{UploadTTL: 90 * time.Second})
+	url := s.object(s.sensible("POST", "/generate_upload_url/tax_forms", `{}`), 200)["upload_url"].(string)
+	for part, got := range map[string]answer{
+		"<ArgumentValue>Bearer my-key</ArgumentValue>": s.call("PUT", url, nil, "Authorization", "Bearer my-key"),
+		"<SignatureProvided>0000":                      s.call("PUT", replace("X-Amz-Signature=", "X-Amz-Signature=0000")(url), nil),
+		"X-Amz-Security-Token=sandbox-token":           s.call("PUT", url+"&a=b", nil),
+	} {
+		if !strings.Contains(got.body, part) {
+			t.Errorf("body = %s, want %s in it", got.body, part)
+		}
+	}
+	s.pass(91 * time.Second)
+	late := s.call("PUT", url, nil)
+	if want := "<X-Amz-Expires>90</X-Amz-Expires><Expires>2026-03-01T12:01:30Z</Expires><ServerTime>2026-03-01T12:01:31Z</ServerTime>"; !strings.Contains(late.body, want) {
+		t.Errorf("body = %s, want %s in it", late.body, want)
+	}
+}
+
+func TestSecondUpload(t *testing.T) {
+	t.Parallel()
+	for how, status := range map[sandbox.SecondUpload]int{sandbox.SecondUploadRefuse: 403, sandbox.SecondUploadIgnore: 200} {
+		s := start(t, sandbox.Config{SecondUpload: how})
+		receipt := s.object(s.sensible("POST", "/generate_upload_url/tax_forms", `{}`), 200)
+		for i, want := range []int{200, status} {
+			if got := s.call("PUT", receipt["upload_url"].(string), fixtures.TaxForm(1+i)); got.status != want {
+				t.Errorf("%s: PUT %d = %d, want %d", how, i+1, got.status, want)
+			}
+		}
+		s.pass(2 * time.Second)
+		x := s.object(s.sensible("GET", "/documents/"+receipt["id"].(string), ""), 200)
+		ssn := x["parsed_document"].(map[string]any)["ssn"].(map[string]any)["value"]
+		if want := fixtures.TaxFormFields(1)["ssn"]; ssn != want {
+			t.Errorf("%s: ssn = %v, want %v of the first document", how, ssn, want)
+		}
 	}
 }
 

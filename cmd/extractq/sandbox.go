@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -24,15 +25,10 @@ Examples:
 
    extractq sandbox
    extractq sandbox --listen 127.0.0.1:9000 --processing-time 2s
-   extractq sandbox --processing-time lognormal:14s,0.54 --seed 7 --rate-limit 10`,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8090", Usage: "`ADDR` to listen on"},
-			&cli.GenericFlag{Name: "processing-time", Value: &latency, DefaultText: "0s", Usage: "how long documents take: `TIME`, or lognormal:MEDIAN,SIGMA"},
-			&cli.Uint64Flag{Name: "seed", Usage: "`N` that makes processing times repeatable"},
-			&cli.Float64Flag{Name: "rate-limit", Usage: "calls per second (`N`) before 429; 0 is no limit"},
-			&cli.StringFlag{Name: "api-key", EnvVars: []string{"EXTRACTQ_SANDBOX_KEY"}, Usage: "the only `KEY` to accept (default: any)"},
-			&cli.StringFlag{Name: "public-url", Usage: "`URL` that upload URLs begin with (default: the host of the request)"},
-		},
+   extractq sandbox --processing-time lognormal:14s,0.54 --seed 7 --rate-limit 10
+   extractq sandbox --upload-ttl 5s --content-type-check fail --drop-fetched
+   extractq sandbox --quota 100 --api-key "$KEY"`,
+		Flags: sandboxFlags(&latency),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c.App.ErrWriter, c.String("log-level"), c.String("log-format"), slog.LevelInfo)
 			if err != nil {
@@ -41,16 +37,48 @@ Examples:
 			if c.Args().Present() {
 				return usage("sandbox takes no arguments")
 			}
+			cfg := sandboxConfig(c, latency)
+			cfg.Logger = log
+			if err := cfg.Validate(); err != nil {
+				return usage("sandbox: %w", err)
+			}
 			listener, err := new(net.ListenConfig).Listen(c.Context, "tcp", c.String("listen"))
 			if err != nil {
 				return unavailable(fmt.Errorf("--listen: %w", err))
 			}
 			_, _ = fmt.Fprintf(c.App.ErrWriter, "sandbox: Sensible at http://%[1]s/sensible/v0, Typless at http://%[1]s/typless/api\n", listener.Addr())
-			return sandbox.New(sandbox.Config{
-				ProcessingTime: latency, Seed: c.Uint64("seed"), RateLimit: c.Float64("rate-limit"),
-				APIKey: c.String("api-key"), PublicURL: c.String("public-url"), Logger: log,
-			}).Serve(c.Context, listener)
+			return sandbox.New(cfg).Serve(c.Context, listener)
 		},
+	}
+}
+
+func sandboxFlags(latency *sandbox.Latency) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8090", Usage: "`ADDR` to listen on"},
+		&cli.StringFlag{Name: "public-url", Usage: "`URL` that upload URLs begin with (default: the host of the request)"},
+		&cli.StringFlag{Name: "api-key", EnvVars: []string{"EXTRACTQ_SANDBOX_KEY"}, Usage: "the only `KEY` to accept (default: any)"},
+		&cli.GenericFlag{Name: "processing-time", Value: latency, DefaultText: "0s", Usage: "how long documents take: `TIME`, or lognormal:MEDIAN,SIGMA"},
+		&cli.Uint64Flag{Name: "seed", Usage: "`N` that makes a run repeatable"},
+		&cli.Float64Flag{Name: "rate-limit", Usage: "calls per second (`N`) before 429 with Retry-After; 0 is no limit"},
+		&cli.IntFlag{Name: "quota", Usage: "submissions a month (`N`) before 429 without Retry-After; 0 is no limit"},
+		&cli.BoolFlag{Name: "quota-counts-calls", Usage: "let every call use up the quota, polls as well"},
+		&cli.DurationFlag{Name: "upload-ttl", Value: 15 * time.Minute, Usage: "how long (`TIME`) a Sensible upload URL works"},
+		&cli.StringFlag{Name: "second-upload", Value: string(sandbox.SecondUploadRefuse), Usage: "`HOW` an upload URL treats a second document: refuse or ignore"},
+		&cli.StringFlag{Name: "content-type-check", Value: string(sandbox.ContentTypeStrict), Usage: "`HOW` an upload of another type than declared ends: strict (403), fail (FAILED) or off"},
+		&cli.DurationFlag{Name: "expiry", Value: 48 * time.Hour, Usage: "how long (`TIME`) a Typless result can be fetched"},
+		&cli.BoolFlag{Name: "drop-fetched", Usage: "take an extraction out of Typless's awaiting-poll when it is fetched"},
+	}
+}
+
+func sandboxConfig(c *cli.Context, latency sandbox.Latency) sandbox.Config {
+	return sandbox.Config{
+		PublicURL: c.String("public-url"), APIKey: c.String("api-key"),
+		ProcessingTime: latency, Seed: c.Uint64("seed"), RateLimit: c.Float64("rate-limit"),
+		Quota: c.Int("quota"), QuotaCountsCalls: c.Bool("quota-counts-calls"),
+		UploadTTL:        c.Duration("upload-ttl"),
+		SecondUpload:     sandbox.SecondUpload(c.String("second-upload")),
+		ContentTypeCheck: sandbox.ContentTypeCheck(c.String("content-type-check")),
+		Expiry:           c.Duration("expiry"), DropFetched: c.Bool("drop-fetched"),
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/extractq/extractq/sandbox/internal/reader"
 )
 
-// Errors of Receive.
+// Errors of Receive and Fail.
 var (
 	// ErrUnknown is an id that nobody registered, or that was forgotten.
 	ErrUnknown = errors.New("unknown extraction")
@@ -57,17 +57,22 @@ func (e *Engine[M]) Receive(ctx context.Context, id string, data []byte, declare
 	return nil
 }
 
-// Fail ends an extraction whose document could not be had.
-func (e *Engine[M]) Fail(id, reason string) {
+// Fail ends an extraction whose document could not be had, or is not taken. Its
+// errors are those of Receive.
+func (e *Engine[M]) Fail(id, reason string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r, ok := e.byID[id]
-	if !ok || !r.received.IsZero() {
-		return
+	if !ok {
+		return ErrUnknown
+	}
+	if !r.received.IsZero() {
+		return ErrReceived
 	}
 	r.received = e.cfg.Now()
 	r.started, r.finish = r.received, r.received
 	r.failure = reason
+	return nil
 }
 
 // read returns the text of data, with one reference taken. Of several senders of

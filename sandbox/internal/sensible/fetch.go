@@ -92,12 +92,12 @@ func (f *Fetcher) fetch(job fetchJob) {
 	if f.ctx.Err() != nil {
 		return
 	}
+	// Only an extraction that was forgotten meanwhile is refused, and then nobody
+	// asks for it.
 	if err != nil {
-		f.engine.Fail(job.id, "Could not download the document: "+err.Error())
+		_ = f.engine.Fail(job.id, "Could not download the document: "+err.Error())
 		return
 	}
-	// Only a document that was forgotten meanwhile is refused, and then nobody
-	// asks for it.
 	_ = f.engine.Receive(ctx, job.id, data, job.declared)
 }
 

@@ -33,12 +33,17 @@ type Config struct {
 	// Limiter limits calls to the API; nil does not. Uploads go to S3 and are
 	// not counted.
 	Limiter *httpkit.Limiter
-	Bodies  *httpkit.Bodies
+	// Quota is what the plan allows; nil allows all.
+	Quota  *httpkit.Quota
+	Bodies *httpkit.Bodies
 	// PublicURL is how clients reach the sandbox; empty means by the Host that
 	// the request names.
 	PublicURL string
 	// UploadTTL is how long an upload URL works.
 	UploadTTL time.Duration
+	// OneTime refuses a second document for the same URL; otherwise it is taken
+	// and ignored.
+	OneTime bool
 	// MaxDocument bounds a document, in bytes.
 	MaxDocument int64
 	ContentType ContentTypeCheck
@@ -119,6 +124,11 @@ func (a *api) limited(next http.Handler) http.Handler {
 			httpkit.JSON(w, http.StatusTooManyRequests, map[string]string{"error": "Rate limit exceeded"})
 			return
 		}
+		// Whose plan it is shows in the key; the handler refuses a wrong one.
+		if a.keyed(r) && !a.Quota.Take(r.Method == http.MethodPost) {
+			httpkit.Text(w, http.StatusTooManyRequests, "Plan usage limit exceeded")
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -142,11 +152,15 @@ func (a *api) notFound(w http.ResponseWriter, _ *http.Request) {
 
 // authorized answers 401 unless the request has a key that is accepted.
 func (a *api) authorized(w http.ResponseWriter, r *http.Request) bool {
-	if httpkit.Accepts(a.Key, httpkit.Credential(r, "Bearer")) {
+	if a.keyed(r) {
 		return true
 	}
 	httpkit.Text(w, http.StatusUnauthorized, "Unauthorized")
 	return false
+}
+
+func (a *api) keyed(r *http.Request) bool {
+	return httpkit.Accepts(a.Key, httpkit.Credential(r, "Bearer"))
 }
 
 // timestamp is the form of every time in Sensible's answers.

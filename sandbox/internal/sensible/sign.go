@@ -55,7 +55,7 @@ func (a *api) sign(method, path string, at time.Time, ttl time.Duration, operati
 		"X-Amz-Content-Sha256":         {"UNSIGNED-PAYLOAD"},
 		"X-Amz-Credential":             {"ASIASANDBOX/" + at.UTC().Format("20060102") + "/us-west-2/s3/aws4_request"},
 		"X-Amz-Date":                   {at.UTC().Format(amzDate)},
-		"X-Amz-Expires":                {strconv.FormatInt(int64(ttl/time.Second), 10)},
+		"X-Amz-Expires":                {strconv.FormatInt(int64((ttl+time.Second-1)/time.Second), 10)},
 		"X-Amz-Security-Token":         {"sandbox-token"},
 		"X-Amz-SignedHeaders":          {"host"},
 		"x-amz-checksum-crc32":         {"AAAAAA=="},

@@ -30,7 +30,9 @@ type Config struct {
 	Rules fields.Rules
 	// Limiter limits calls; nil does not. Typless documents no limit.
 	Limiter *httpkit.Limiter
-	Bodies  *httpkit.Bodies
+	// Quota is what the plan allows; nil allows all.
+	Quota  *httpkit.Quota
+	Bodies *httpkit.Bodies
 	// MaxDocument bounds a document before it is encoded, in bytes.
 	MaxDocument int64
 	// DropFetched takes an extraction out of awaiting-poll once it was fetched.
@@ -74,9 +76,14 @@ func Handler(cfg Config) http.Handler {
 			fail(w, http.StatusTooManyRequests, "too_many_requests", "Request was throttled.")
 			return
 		}
-		if a.authorized(w, r) {
-			mux.ServeHTTP(w, r)
+		if !a.authorized(w, r) {
+			return
 		}
+		if !a.Quota.Take(r.Method == http.MethodPost) {
+			fail(w, http.StatusTooManyRequests, "quota_exceeded", "The number of extractions of your plan is used up.")
+			return
+		}
+		mux.ServeHTTP(w, r)
 	})
 }
 
