@@ -51,7 +51,7 @@ func TestAccounts(t *testing.T) {
 	for _, account := range []string{"beta", "acme", "beta"} {
 		in := testInput()
 		in.Account = account
-		if _, err := r.s.Create(t.Context(), in, NewToken(), nil); err != nil {
+		if _, err := r.s.Create(t.Context(), in, Creation{Token: NewToken()}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -88,7 +88,16 @@ func (b *Blobs) PutDocument(ctx context.Context, id string, r io.Reader, limit i
 	if err := b.put(ctx, documentKey(id), io.TeeReader(r, m)); err != nil {
 		return Stored{}, fmt.Errorf("store document: %w", err)
 	}
-	return Stored{Bytes: m.n, SHA256: hex.EncodeToString(m.hash.Sum(nil)), Head: m.head}, nil
+	return m.stored(), nil
+}
+
+// Digest is PutDocument into w, which may be io.Discard.
+func Digest(w io.Writer, r io.Reader, limit int64) (Stored, error) {
+	m := &meter{hash: sha256.New(), limit: limit}
+	if _, err := io.Copy(w, io.TeeReader(r, m)); err != nil {
+		return Stored{}, fmt.Errorf("read document: %w", err)
+	}
+	return m.stored(), nil
 }
 
 // OpenDocument opens a stored document.
@@ -272,6 +281,10 @@ type meter struct {
 	n     int64
 	limit int64
 	head  []byte
+}
+
+func (m *meter) stored() Stored {
+	return Stored{Bytes: m.n, SHA256: hex.EncodeToString(m.hash.Sum(nil)), Head: m.head}
 }
 
 func (m *meter) Write(p []byte) (int, error) {

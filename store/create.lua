@@ -1,20 +1,32 @@
 -- create: writes the record, its due entry and its place in the lists.
--- ARGV: id, token, input JSON, batch flag, grace ms, step, vendor id (empty
--- where the vendor has none for it yet), field-value pairs.
-local id, token, step, vid = ARGV[1], ARGV[2], ARGV[6], ARGV[7]
+-- ARGV: id, token, input JSON, batch (empty for none), grace ms, step, vendor id
+-- (empty where the vendor has none for it yet), idempotency key (empty for none),
+-- fingerprint of the request, largest backlog (0 for any), field-value pairs.
+local id, token, batch, step, vid, key = ARGV[1], ARGV[2], ARGV[4], ARGV[6], ARGV[7], ARGV[8]
 if redis.call('EXISTS', R) == 1 then
   if get('tok') == token then return {'won', get('cr')} end
   return {'exists', int(now)}
 end
+if key ~= '' then
+  local first = redis.call('HGET', IDEM, key)
+  if first then return {'repeated', first} end
+end
 if redis.call('ZSCORE', TOMBS, id) then return {'erased'} end
 if vid ~= '' and (redis.call('HGET', VIDS, vid) or id) ~= id then return {'followed'} end
+local most = tonumber(ARGV[10])
+if most > 0 and redis.call('ZCARD', QUEUED) + redis.call('ZCARD', INFLIGHT) >= most then return {'backlog'} end
 redis.call('HSET', R, 'seq', 1, 'tok', token, 'step', step, 'bc', 'scheduled', 'cr', int(now), 'due', int(now))
-if ARGV[4] == '1' then
+if batch ~= '' then
   redis.call('HSET', R, 'bt', '1')
   redis.call('ZADD', BATCH, int(now), id)
+  redis.call('ZADD', BATCHES, 'GT', int(now), batch)
 end
 redis.call('HSET', X, 'in', ARGV[3])
-set(id, 8)
+if key ~= '' then
+  redis.call('HSET', X, 'key', key)
+  redis.call('HSET', IDEM, key, id .. ' ' .. ARGV[9])
+end
+set(id, 11)
 if vid ~= '' then
   redis.call('HSET', R, 'vid', vid)
   redis.call('HSET', VIDS, vid, id)

@@ -9,6 +9,8 @@ if redis.call('EXISTS', R) == 0 then
 end
 if not FINAL[get('st')] or ARGV[2] ~= '1' and num('exp') > now then return {'stale'} end
 unmap(id)
+local key = redis.call('HGET', X, 'key')
+if key then redis.call('HDEL', IDEM, key) end
 redis.call('DEL', R, X, U)
 for _, index in ipairs({DUE, LIST, READY, BATCH}) do redis.call('ZREM', index, id) end
 redis.call('ZREMRANGEBYSCORE', TOMBS, '-inf', int(now))

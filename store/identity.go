@@ -45,7 +45,7 @@ type identity struct {
 // Redis what this one cannot read.
 func (s *Records) CheckVersion(ctx context.Context) error {
 	text, err := s.rdb.HGet(ctx, metaKey, metaVersion).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil && !isNil(err) {
 		return fmt.Errorf("read version: %w", err)
 	}
 	if v := number(text); v > recordVersion {

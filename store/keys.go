@@ -61,6 +61,13 @@ func (k keys) foreign() string { return k.prefix + "foreign" }
 // tombs are the ids of what was erased, by when they may be forgotten.
 func (k keys) tombs() string { return k.prefix + "tombs" }
 
+// idempotency maps an idempotency key to its extraction and the fingerprint of
+// the request.
+func (k keys) idempotency() string { return k.prefix + "idem" }
+
+// batches orders the names of batches by their latest extraction.
+func (k keys) batches() string { return k.prefix + "batches" }
+
 // batch is the index of one batch, batchCounts its counts by status.
 func (k keys) batch(name string) string       { return k.prefix + "b:" + name }
 func (k keys) batchCounts(name string) string { return k.prefix + "bn:" + name }

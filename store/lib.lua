@@ -1,9 +1,10 @@
 -- What every record script starts with. KEYS, the same for all of them:
 -- 1 record, 2 detail, 3 upload, 4 due, 5 list, 6 in flight, 7 vendor ids,
 -- 8 ready, 9 events, 10 batch, 11 batch counts (10 and 11 are unused names
--- where an extraction has no batch), 12 queued, 13 tombstones.
-local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH, COUNTS, QUEUED, TOMBS =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+-- where an extraction has no batch), 12 queued, 13 tombstones, 14 idempotency
+-- keys, 15 batches.
+local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH, COUNTS, QUEUED, TOMBS, IDEM, BATCHES =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 -- An attempt without a name would pass for the holder of what nobody holds.
@@ -16,6 +17,12 @@ local function num(field) return tonumber(redis.call('HGET', R, field) or '') or
 -- int writes a number of milliseconds without an exponent.
 local function int(n) return string.format('%.0f', n) end
 
+-- count changes one of the batch's counts; an empty name is none.
+local function count(name, by)
+  if name == '' then return end
+  if redis.call('HINCRBY', COUNTS, name, by) == 0 then redis.call('HDEL', COUNTS, name) end
+end
+
 -- move changes the status, tells the listeners, and keeps the batch's counts and
 -- the list of what waits for its submission, oldest first.
 local function move(id, to)
@@ -23,8 +30,13 @@ local function move(id, to)
   if from == to then return end
   redis.call('HSET', R, 'st', to)
   if redis.call('HGET', R, 'bt') == '1' then
-    if from ~= '' then redis.call('HINCRBY', COUNTS, from, -1) end
-    redis.call('HINCRBY', COUNTS, to, 1)
+    count(from, -1)
+    count(to, 1)
+    local customer = get('cu')
+    if customer ~= '' then
+      count(from ~= '' and customer .. ':' .. from or '', -1)
+      count(customer .. ':' .. to, 1)
+    end
   end
   if to == 'QUEUED' then
     redis.call('ZADD', QUEUED, num('cr'), id)

@@ -53,7 +53,7 @@ func TestList(t *testing.T) {
 		in := testInput()
 		in.Account = accounts[i%2]
 		in.Batch = []string{"b1", "b2"}[i%3/2]
-		if _, err := r.s.Create(t.Context(), in, NewToken(), nil); err != nil {
+		if _, err := r.s.Create(t.Context(), in, Creation{Token: NewToken()}); err != nil {
 			t.Fatal(err)
 		}
 		ms := int64(1_000_000)

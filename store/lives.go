@@ -3,10 +3,8 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-
-	"github.com/redis/go-redis/v9"
+	"strings"
 
 	"github.com/extractq/extractq/extraction"
 )
@@ -14,24 +12,28 @@ import (
 // How extractions begin and end from outside: created, adopted, canceled,
 // repeated, erased. What workers do in between is in steps.go.
 
-// Create writes the record of a new extraction, with its due entry. Repeating
-// it with the same token has no effect. c is what is known of a submission that
-// somebody else began. It returns ErrExists if the id is taken, and ErrErased if
-// it was and has been erased.
-func (s *Records) Create(ctx context.Context, in Input, token string, c *Change) (Record, error) {
-	return s.create(ctx, in, token, extraction.StepSubmit, "", c)
+// Creation says how an extraction begins.
+type Creation struct {
+	// Token names this attempt: repeating it has no effect.
+	Token string
+	// VendorID is the vendor's id of what something else submitted; empty for what
+	// is still to be submitted.
+	VendorID string
+	// Change is what is known of a submission that somebody else began.
+	Change *Change
+	// Key is an idempotency key: one extraction has it, for as long as it exists.
+	// Fingerprint stands for all that was asked; a repetition asks the same.
+	Key, Fingerprint string
+	// MaxBacklog is how many unfinished extractions the account takes; 0 is any
+	// number.
+	MaxBacklog int
 }
 
-// Adopt writes the record of an extraction that the vendor has already, under
-// vendorID. Besides what Create returns, ErrFollowed says that another extraction
-// of the account has that id; see Follower.
-func (s *Records) Adopt(ctx context.Context, in Input, token, vendorID string, c *Change) (Record, error) {
-	return s.create(ctx, in, token, extraction.StepPoll, vendorID, c)
-}
-
-func (s *Records) create(
-	ctx context.Context, in Input, token string, step extraction.Step, vendorID string, c *Change,
-) (Record, error) {
+// Create writes the record of a new extraction, with its due entry. It returns
+// ErrExists if the id is taken, ErrErased if it was and has been erased,
+// ErrFollowed if another extraction of the account has the vendor's id (see
+// Follower), ErrBacklog, and a *RepeatedError if another one has the key.
+func (s *Records) Create(ctx context.Context, in Input, c Creation) (Record, error) {
 	if err := s.register(ctx, in.Account); err != nil {
 		return Record{}, err
 	}
@@ -40,13 +42,14 @@ func (s *Records) create(
 	if err != nil {
 		return Record{}, fmt.Errorf("encode record: %w", err)
 	}
-	batch := "0"
-	if in.Batch != "" {
-		batch = "1"
+	step := extraction.StepSubmit
+	if c.VendorID != "" {
+		step = extraction.StepPoll
 	}
 	args := append([]any{
-		token, string(body), batch, grace.Milliseconds(), string(step), vendorID, fieldVersion, recordVersion,
-	}, c.args()...)
+		c.Token, string(body), in.Batch, grace.Milliseconds(), string(step), c.VendorID, c.Key, c.Fingerprint, c.MaxBacklog,
+		fieldVersion, recordVersion, fieldCustomer, customerDigest(in.Customer),
+	}, c.Change.args()...)
 	got, err := s.run(ctx, "create", in, args...)
 	if err != nil {
 		return Record{}, err
@@ -57,16 +60,44 @@ func (s *Records) create(
 		Because: extraction.BecauseScheduled, CreatedAt: now, Due: now,
 	}
 	if step == extraction.StepPoll {
-		r.Status, r.VendorID, r.SubmittedAt = extraction.StatusInProgress, vendorID, now
+		r.Status, r.VendorID, r.SubmittedAt = extraction.StatusInProgress, c.VendorID, now
 	}
 	return r, nil
+}
+
+// RepeatedError says that an extraction was created with the same idempotency key
+// before.
+type RepeatedError struct {
+	// ID is that extraction, Fingerprint stands for what was asked then.
+	ID, Fingerprint string
+}
+
+func (e *RepeatedError) Error() string { return "the idempotency key belongs to extraction " + e.ID }
+
+// repeated reads the entry of an idempotency key.
+func repeated(entry string) *RepeatedError {
+	id, print, _ := strings.Cut(entry, " ")
+	return &RepeatedError{ID: id, Fingerprint: print}
+}
+
+// Repeated returns the extraction that an idempotency key belongs to; nil if there
+// is none.
+func (s *Records) Repeated(ctx context.Context, account, key string) (*RepeatedError, error) {
+	entry, err := s.rdb.HGet(ctx, accountKeys(account).idempotency(), key).Result()
+	if isNil(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read idempotency key: %w", err)
+	}
+	return repeated(entry), nil
 }
 
 // Follower returns the id of the extraction that has a vendor id; empty if none
 // has.
 func (s *Records) Follower(ctx context.Context, account, vendorID string) (string, error) {
 	id, err := s.rdb.HGet(ctx, accountKeys(account).vendorIDs(), vendorID).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil && !isNil(err) {
 		return "", fmt.Errorf("read vendor ids: %w", err)
 	}
 	return id, nil
@@ -109,7 +140,7 @@ func (s *Records) Erase(ctx context.Context, in Input, force bool, kept Kept) er
 // not long ago.
 func (s *Records) Erased(ctx context.Context, account, id string) (bool, error) {
 	err := s.rdb.ZScore(ctx, accountKeys(account).tombs(), id).Err()
-	if errors.Is(err, redis.Nil) {
+	if isNil(err) {
 		return false, nil
 	}
 	if err != nil {

@@ -17,7 +17,7 @@ func TestAdopt(t *testing.T) {
 	r := newRig(t)
 	in, token := testInput(), NewToken()
 	f := Fence{Input: in}
-	made, err := r.s.Adopt(t.Context(), in, token, "v1", nil)
+	made, err := r.s.Create(t.Context(), in, Creation{Token: token, VendorID: "v1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,9 +33,9 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 	before := r.dump()
-	_, err = r.s.Adopt(t.Context(), in, token, "v1", nil)
+	_, err = r.s.Create(t.Context(), in, Creation{Token: token, VendorID: "v1"})
 	r.want("replayed Adopt", err, nil)
-	_, err = r.s.Adopt(t.Context(), testInput(), NewToken(), "v1", nil)
+	_, err = r.s.Create(t.Context(), testInput(), Creation{Token: NewToken(), VendorID: "v1"})
 	r.want("Adopt of a followed id", err, ErrFollowed)
 	if diff := cmp.Diff(before, r.dump()); diff != "" {
 		t.Errorf("a replay or a refusal changed Redis (-before +after):\n%s", diff)
@@ -53,7 +53,7 @@ func TestCreateBegun(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	in := testInput()
-	if _, err := r.s.Create(t.Context(), in, NewToken(), new(Change).Phase(PhaseOpened).Vendor("v1")); err != nil {
+	if _, err := r.s.Create(t.Context(), in, Creation{Token: NewToken(), Change: new(Change).Phase(PhaseOpened).Vendor("v1")}); err != nil {
 		t.Fatal(err)
 	}
 	l := r.begin(Fence{Input: in, Seq: 1, Token: NewToken()})
@@ -178,7 +178,7 @@ func TestEraseByForce(t *testing.T) {
 			t.Errorf("Erased = %v, %v, want %v", got, err, want)
 		}
 	}
-	_, err := r.s.Create(t.Context(), f.Input, NewToken(), nil)
+	_, err := r.s.Create(t.Context(), f.Input, Creation{Token: NewToken()})
 	r.want("Create of what was erased", err, ErrErased)
 	// A tombstone is forgotten with the next erasure after its time.
 	if err := r.rdb.ZAdd(t.Context(), r.k.tombs(), z(1, f.Input.ID)).Err(); err != nil {

@@ -52,7 +52,7 @@ func TestFightForOneExtraction(t *testing.T) {
 	ctx := t.Context()
 	in := testInput()
 	one(t, "the creation", fight(t, func(int) error {
-		_, err := r.s.Create(ctx, in, NewToken(), nil)
+		_, err := r.s.Create(ctx, in, Creation{Token: NewToken()})
 		return err
 	}, ErrExists))
 

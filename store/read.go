@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -180,7 +179,7 @@ func (s *Records) Unknown(ctx context.Context, account string, vendorIDs []strin
 		}
 		err := s.rdb.ZScore(ctx, k.foreign(), id).Err()
 		switch {
-		case errors.Is(err, redis.Nil):
+		case isNil(err):
 			out = append(out, id)
 		case err != nil:
 			return nil, fmt.Errorf("read foreign ids: %w", err)
@@ -210,7 +209,7 @@ func (s *Records) NoteForeign(ctx context.Context, account, vendorID string) err
 // there is none. It is a secret.
 func (s *Records) UploadURL(ctx context.Context, in Input) (string, error) {
 	url, err := s.rdb.Get(ctx, accountKeys(in.Account).upload(in.ID)).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil && !isNil(err) {
 		return "", fmt.Errorf("read upload url: %w", err)
 	}
 	return url, nil

@@ -16,7 +16,7 @@ func TestGetAll(t *testing.T) {
 	a, b := r.create(), r.create()
 	other := testInput()
 	other.Account = "other"
-	if _, err := r.s.Create(t.Context(), other, NewToken(), nil); err != nil {
+	if _, err := r.s.Create(t.Context(), other, Creation{Token: NewToken()}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := r.s.GetAll(t.Context(), []string{"acme", "other"}, b.Input.ID, "none", other.ID, a.Input.ID)

@@ -134,6 +134,7 @@ const (
 	fieldExpiresAt      = "exp"
 	fieldResultSeq      = "res"
 	fieldRetriedBy      = "rb"
+	fieldCustomer       = "cu" // A digest: it names the counts of its batch.
 	fieldVersion        = "v"
 
 	detailInput   = "in"

@@ -37,6 +37,8 @@ var (
 	ErrErased = errors.New("extraction was erased")
 	// ErrFollowed: another extraction has this vendor id.
 	ErrFollowed = errors.New("the vendor's id belongs to another extraction")
+	// ErrBacklog: the account has as much unfinished work as it takes.
+	ErrBacklog = errors.New("the account's backlog is full")
 	// ErrNewer: a newer version of extractq wrote the record.
 	ErrNewer = errors.New("written by a newer version")
 )
@@ -81,7 +83,7 @@ func NewToken() string { return ulid.Make().String() }
 // verdicts are the answers of the scripts that are not "won".
 var verdicts = map[string]error{
 	"gone": ErrNotFound, "final": ErrFinal, "stale": ErrStale,
-	"busy": ErrBusy, "full": ErrFull, "exists": ErrExists, "erased": ErrErased, "followed": ErrFollowed,
+	"busy": ErrBusy, "full": ErrFull, "exists": ErrExists, "erased": ErrErased, "followed": ErrFollowed, "backlog": ErrBacklog,
 }
 
 // run calls one script for one extraction and returns what follows "won".
@@ -90,6 +92,7 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 	keys := []string{
 		k.record(in.ID), k.detail(in.ID), k.upload(in.ID), k.due(), k.list(), k.inFlight(),
 		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch), k.queued(), k.tombs(),
+		k.idempotency(), k.batches(),
 	}
 	answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append([]any{in.ID}, args...)...).Slice()
 	if err != nil {
@@ -98,6 +101,10 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 	verdict, _ := answer[0].(string)
 	if verdict == "won" {
 		return answer[1:], nil
+	}
+	if verdict == "repeated" {
+		first, _ := answer[1].(string)
+		return nil, repeated(first)
 	}
 	if err, ok := verdicts[verdict]; ok {
 		return nil, fmt.Errorf("%s %s: %w", script, in.ID, err)
@@ -216,3 +223,6 @@ func Label(s string) string {
 	}
 	return string(out)
 }
+
+// isNil reports whether Redis has nothing where it was asked.
+func isNil(err error) bool { return errors.Is(err, redis.Nil) }

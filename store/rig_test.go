@@ -46,7 +46,7 @@ func testInput() Input {
 func (r *rig) create() Fence {
 	r.t.Helper()
 	in := testInput()
-	if _, err := r.s.Create(r.t.Context(), in, NewToken(), nil); err != nil {
+	if _, err := r.s.Create(r.t.Context(), in, Creation{Token: NewToken()}); err != nil {
 		r.t.Fatalf("Create: %v", err)
 	}
 	return Fence{Input: in, Seq: 1, Token: NewToken()}

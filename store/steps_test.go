@@ -16,7 +16,7 @@ func TestCreate(t *testing.T) {
 	r := newRig(t)
 	in, token := testInput(), NewToken()
 	f := Fence{Input: in}
-	created, err := r.s.Create(t.Context(), in, token, nil)
+	created, err := r.s.Create(t.Context(), in, Creation{Token: token})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,13 +37,13 @@ func TestCreate(t *testing.T) {
 	}
 
 	before := r.dump()
-	again, err := r.s.Create(t.Context(), in, token, nil)
+	again, err := r.s.Create(t.Context(), in, Creation{Token: token})
 	if err != nil || !again.CreatedAt.Equal(first) {
 		t.Errorf("replayed Create = %v, %v, want %v", again, err, first)
 	}
 	other := in
 	other.Type = "invoice"
-	_, err = r.s.Create(t.Context(), other, NewToken(), nil)
+	_, err = r.s.Create(t.Context(), other, Creation{Token: NewToken()})
 	r.want("Create of a taken id", err, ErrExists)
 	if diff := cmp.Diff(before, r.dump()); diff != "" {
 		t.Errorf("a replay or a refusal changed Redis (-before +after):\n%s", diff)
@@ -533,7 +533,7 @@ func TestErase(t *testing.T) {
 	r.want("Erase", r.s.Erase(t.Context(), f.Input, false, testKept), nil)
 	var left []string
 	for key := range r.dump() {
-		if key != r.k.events() && key != r.k.batchCounts("b1") && key != accountsKey && key != r.k.tombs() {
+		if key != r.k.events() && key != r.k.batchCounts("b1") && key != accountsKey && key != r.k.tombs() && key != r.k.batches() {
 			left = append(left, key)
 		}
 	}
@@ -603,7 +603,7 @@ func TestCanceledContext(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := r.s.Create(ctx, testInput(), NewToken(), nil)
+	_, err := r.s.Create(ctx, testInput(), Creation{Token: NewToken()})
 	r.want("Create", err, context.Canceled)
 	if got := r.dump(); len(got) > 0 {
 		t.Errorf("a cancelled Create wrote %v", got)

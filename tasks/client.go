@@ -40,6 +40,10 @@ type Submission struct {
 	Metadata map[string]string
 	Options  map[string]any
 
+	// MaxBacklog is how many unfinished extractions the account takes; 0 is any
+	// number, one more is store.ErrBacklog.
+	MaxBacklog int
+
 	// Name is what the producer calls the document.
 	Name string
 	// ContentType is its media type; found out from the bytes where it is empty.
@@ -88,33 +92,30 @@ func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extractio
 	if err := s.Validate(); err != nil {
 		return extraction.Extraction{}, err
 	}
-	return c.accept(ctx, s, func(in store.Input) (store.Record, error) {
-		return c.records.Create(ctx, in, store.NewToken(), nil)
-	})
+	return c.accept(ctx, s, store.Creation{})
 }
 
-// accept stores the document of a valid submission, then its record, by create,
-// and enqueues its first task.
-func (c *Client) accept(
-	ctx context.Context, s Submission, create func(store.Input) (store.Record, error),
-) (extraction.Extraction, error) {
+// accept stores the document of a valid submission, then its record, and enqueues
+// its first task.
+func (c *Client) accept(ctx context.Context, s Submission, how store.Creation) (extraction.Extraction, error) {
 	if s.ID == "" {
 		s.ID = store.NewID()
 	} else if err := c.free(ctx, s); err != nil {
 		return extraction.Extraction{}, err
 	}
-	in := store.Input{
-		ID: s.ID, Account: s.Account, Provider: s.Provider, Type: s.Type, Types: s.Types,
-		ConfigName: s.ConfigName, Environment: s.Environment, Customer: s.Customer, Batch: s.Batch,
-		Priority: s.Priority, Metadata: s.Metadata, Options: s.Options,
-	}
+	in := s.input()
 	document, err := c.keep(ctx, s)
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
 	in.Document = document
-	r, err := create(in)
-	if errors.Is(err, store.ErrFollowed) {
+	if how.Key != "" {
+		how.Fingerprint = fingerprint(in, how.VendorID)
+	}
+	how.Token, how.MaxBacklog = store.NewToken(), s.MaxBacklog
+	r, err := c.records.Create(ctx, in, how)
+	if _, repeated := errors.AsType[*store.RepeatedError](err); repeated ||
+		errors.Is(err, store.ErrFollowed) || errors.Is(err, store.ErrBacklog) {
 		_ = c.cfg.Blobs.Delete(ctx, in.ID) // No record names it.
 	}
 	if err != nil {
@@ -147,28 +148,45 @@ func (c *Client) enqueue(ctx context.Context, r store.Record) {
 	_ = c.queue.Schedule(ctx, r, r.Step, store.Scheduled{Seq: r.Seq, Due: r.Due, Now: r.Due})
 }
 
+// input is what is asked, without the document.
+func (s Submission) input() store.Input {
+	return store.Input{
+		ID: s.ID, Account: s.Account, Provider: s.Provider, Type: s.Type, Types: s.Types,
+		ConfigName: s.ConfigName, Environment: s.Environment, Customer: s.Customer, Batch: s.Batch,
+		Priority: s.Priority, Metadata: s.Metadata, Options: s.Options,
+	}
+}
+
 // keep stores the document's bytes, or describes its URL.
 func (c *Client) keep(ctx context.Context, s Submission) (extraction.Document, error) {
-	d := extraction.Document{Name: s.Name, ContentType: s.ContentType, URL: extraction.Null(s.URL)}
 	if s.Document == nil { // A URL, or an adopted one whose document only the vendor has.
-		if d.ContentType == "" {
-			d.ContentType = typeByName(s.Name)
-		}
-		return d, nil
+		return describe(s, store.Stored{}), nil
 	}
 	kept, err := c.cfg.Blobs.PutDocument(ctx, s.ID, s.Document, c.cfg.MaxDocument)
 	if err != nil {
-		return d, err
+		return extraction.Document{}, err
 	}
 	if kept.Bytes == 0 {
 		_ = c.cfg.Blobs.Delete(ctx, s.ID) // No record names it; what stays is nothing but an empty file.
-		return d, ErrEmpty
+		return extraction.Document{}, ErrEmpty
+	}
+	return describe(s, kept), nil
+}
+
+// describe is the document of a submission, of which kept was stored, if anything.
+func describe(s Submission, kept store.Stored) extraction.Document {
+	d := extraction.Document{Name: s.Name, ContentType: s.ContentType, URL: extraction.Null(s.URL)}
+	if s.Document == nil {
+		if d.ContentType == "" {
+			d.ContentType = typeByName(s.Name)
+		}
+		return d
 	}
 	d.Bytes, d.SHA256 = &kept.Bytes, extraction.Null(kept.SHA256)
 	if d.ContentType == "" || d.ContentType == "application/octet-stream" {
 		d.ContentType = sniff(s.Name, kept.Head)
 	}
-	return d, nil
+	return d
 }
 
 // maxLabel is the longest customer or batch, in characters.

@@ -34,9 +34,7 @@ func (c *Client) Adopt(ctx context.Context, s Submission, vendorID string) (extr
 	if vendorID == "" || len(vendorID) > maxLabel || strings.ContainsFunc(vendorID, unprintable) {
 		return extraction.Extraction{}, invalid("the vendor's id is not 1 to %d printable characters without spaces", maxLabel)
 	}
-	return c.accept(ctx, s, func(in store.Input) (store.Record, error) {
-		return c.records.Adopt(ctx, in, store.NewToken(), vendorID, nil)
-	})
+	return c.accept(ctx, s, store.Creation{VendorID: vendorID})
 }
 
 // unprintable reports whether a character has no place in an id.
@@ -80,9 +78,7 @@ func (c *Client) Resume(ctx context.Context, s Submission, b Begun) (extraction.
 	case !b.SentAt.IsZero():
 		change.Phase(store.PhaseSent).SentAt(b.SentAt)
 	}
-	return c.accept(ctx, s, func(in store.Input) (store.Record, error) {
-		return c.records.Create(ctx, in, store.NewToken(), change)
-	})
+	return c.accept(ctx, s, store.Creation{Change: change})
 }
 
 // Cancel ends an extraction as CANCELED. It stops neither the vendor nor its
@@ -139,7 +135,7 @@ func (c *Client) Retry(ctx context.Context, account, id string, resubmit bool) (
 	if !resubmit && mayHaveArrived(old) {
 		change.Phase(store.PhaseRecheck)
 	}
-	r, err := c.records.Create(ctx, in, store.NewToken(), change)
+	r, err := c.records.Create(ctx, in, store.Creation{Token: store.NewToken(), Change: change})
 	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrErased) {
 		return extraction.Extraction{}, fmt.Errorf("retry %s: %w, by %s", id, ErrRetried, in.ID)
 	}

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// What is kept about an idempotency key while its request is being received is
+// there for early and clear answers. That one key gives one extraction is held by
+// Create alone.
+
+// receiving is the mark of a request that is being received, of one account.
+func (k keys) receiving(key string) string { return k.prefix + "rcv:" + key }
+
+// receivingFor is how long the mark of a process that died stays.
+const receivingFor = 10 * time.Second
+
+// Receive notes that a request with an idempotency key is being received, until the
+// returned function is called or ctx ends. ok is false while another one is.
+func (s *Records) Receive(ctx context.Context, account, key string) (done func(), ok bool, err error) {
+	name, token := accountKeys(account).receiving(key), NewToken()
+	ok, err = s.rdb.SetNX(ctx, name, token, receivingFor).Result()
+	if err != nil {
+		return nil, false, fmt.Errorf("note request: %w", err)
+	}
+	if !ok {
+		return nil, false, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(receivingFor / 3)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				_ = s.rdb.PExpire(ctx, name, receivingFor).Err() // The next one tries again.
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = s.rdb.Del(ctx, name).Err() // Else it lapses.
+	}, true, nil
+}
+
+// boundFor is how long an idempotency key is known to belong to an account.
+const boundFor = 30 * 24 * time.Hour
+
+// boundKey says which account an idempotency key was used for last.
+func boundKey(key string) string { return "extractq:idem:" + key }
+
+// Bind notes that an idempotency key is used for an account. It returns the account
+// that it was used for before, where that one has an extraction with it.
+func (s *Records) Bind(ctx context.Context, account, key string) (other string, err error) {
+	bound, err := s.rdb.SetArgs(ctx, boundKey(key), account, redis.SetArgs{Get: true, TTL: boundFor}).Result()
+	if isNil(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("bind idempotency key: %w", err)
+	}
+	if bound == account {
+		return "", nil
+	}
+	first, err := s.Repeated(ctx, bound, key)
+	if err != nil || first == nil {
+		return "", err
+	}
+	// It stays with the one that has the extraction.
+	if err := s.rdb.Set(ctx, boundKey(key), bound, boundFor).Err(); err != nil {
+		return "", fmt.Errorf("bind idempotency key: %w", err)
+	}
+	return bound, nil
+}

@@ -1,0 +1,110 @@
+package tasks
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+var (
+	// ErrReceiving: a request with the same idempotency key is being received.
+	ErrReceiving = errors.New("a request with this idempotency key is being received")
+	// ErrKeyReused: the idempotency key was used for something else.
+	ErrKeyReused = errors.New("the idempotency key was used for another document or other fields")
+)
+
+// SubmitOnce is Submit, or with a vendorID Adopt, under an idempotency key: the
+// same key, document and fields give the same extraction for as long as it exists,
+// and replayed is true then. It returns ErrKeyReused where they differ, and
+// ErrReceiving while another request with the key is being received.
+func (c *Client) SubmitOnce(
+	ctx context.Context, s Submission, vendorID, key string,
+) (_ extraction.Extraction, replayed bool, err error) {
+	check := s.Validate
+	if vendorID != "" {
+		check = s.validate
+	}
+	if err := check(); err != nil {
+		return extraction.Extraction{}, false, err
+	}
+	sum := sha256.Sum256([]byte(key))
+	key = hex.EncodeToString(sum[:])
+	other, err := c.records.Bind(ctx, s.Account, key)
+	if err == nil && other != "" {
+		err = ErrKeyReused
+	}
+	if err != nil {
+		return extraction.Extraction{}, false, err
+	}
+	done, ok, err := c.records.Receive(ctx, s.Account, key)
+	if err == nil && !ok {
+		err = ErrReceiving
+	}
+	if err != nil {
+		return extraction.Extraction{}, false, err
+	}
+	defer done()
+	first, err := c.records.Repeated(ctx, s.Account, key)
+	if err != nil {
+		return extraction.Extraction{}, false, err
+	}
+	if first == nil {
+		e, err := c.accept(ctx, s, store.Creation{VendorID: vendorID, Key: key})
+		lost, ok := errors.AsType[*store.RepeatedError](err)
+		if !ok {
+			return e, false, err
+		}
+		// Another process was quicker although its mark had lapsed. This one's
+		// document is read, and gone.
+		return c.replay(ctx, s.Account, lost, lost.Fingerprint)
+	}
+	in := s.input()
+	if in.Document, err = c.digest(s); err != nil {
+		return extraction.Extraction{}, false, err
+	}
+	return c.replay(ctx, s.Account, first, fingerprint(in, vendorID))
+}
+
+// replay returns the extraction that has a key, if the same was asked then.
+func (c *Client) replay(
+	ctx context.Context, account string, first *store.RepeatedError, print string,
+) (extraction.Extraction, bool, error) {
+	if print != first.Fingerprint {
+		return extraction.Extraction{}, false, ErrKeyReused
+	}
+	r, err := c.records.Get(ctx, account, first.ID)
+	return r.Extraction(), err == nil, err
+}
+
+// digest is keep without keeping anything.
+func (c *Client) digest(s Submission) (extraction.Document, error) {
+	if s.Document == nil {
+		return describe(s, store.Stored{}), nil
+	}
+	kept, err := store.Digest(io.Discard, s.Document, c.cfg.MaxDocument)
+	if err == nil && kept.Bytes == 0 {
+		err = ErrEmpty
+	}
+	return describe(s, kept), err
+}
+
+// fingerprint stands for all that is asked: fields and document.
+func fingerprint(in store.Input, vendorID string) string {
+	in.ID, in.Version, in.RetryOf = "", 0, ""
+	body, err := json.Marshal(struct {
+		In       store.Input
+		VendorID string
+	}{in, vendorID})
+	if err != nil {
+		panic(fmt.Sprintf("fingerprint: %v", err)) // What was decoded from JSON has a JSON form.
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}

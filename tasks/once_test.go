@@ -1,0 +1,157 @@
+package tasks
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/extractq/extractq/store"
+)
+
+func TestSubmitOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	first, replayed, err := r.SubmitOnce(t.Context(), submission("x"), "", "billing\nk1")
+	if err != nil || replayed {
+		t.Fatalf("SubmitOnce = replayed %v, %v", replayed, err)
+	}
+	for range 2 {
+		again, replayed, err := r.SubmitOnce(t.Context(), submission("x"), "", "billing\nk1")
+		if err != nil || !replayed || again.ID != first.ID {
+			t.Errorf("SubmitOnce again = %s, replayed %v, %v; want %s", again.ID, replayed, err, first.ID)
+		}
+	}
+	for name, mend := range map[string]func(*Submission){
+		"other bytes":   func(s *Submission) { s.Document = strings.NewReader("y") },
+		"another type":  func(s *Submission) { s.Type = "invoice" },
+		"another name":  func(s *Submission) { s.Name = "b.pdf" },
+		"metadata":      func(s *Submission) { s.Metadata = map[string]string{"a": "b"} },
+		"a URL":         func(s *Submission) { s.Document, s.URL = nil, "https://x.test/1040.pdf" },
+		"other account": func(s *Submission) { s.Account = "other" },
+	} {
+		s := submission("x")
+		mend(&s)
+		if e, _, err := r.SubmitOnce(t.Context(), s, "", "billing\nk1"); !errors.Is(err, ErrKeyReused) {
+			t.Errorf("%s: SubmitOnce = %s, %v, want %v", name, e.ID, err, ErrKeyReused)
+		}
+	}
+	if e, replayed, err := r.SubmitOnce(t.Context(), submission("x"), "", "other\nk1"); err != nil || replayed || e.ID == first.ID {
+		t.Errorf("the same key of another producer = %s, replayed %v, %v", e.ID, replayed, err)
+	}
+	if _, _, err := r.SubmitOnce(t.Context(), submission(""), "", "billing\nk1"); !errors.Is(err, ErrEmpty) {
+		t.Errorf("SubmitOnce of nothing = %v", err)
+	}
+	files, err := os.ReadDir(r.dir)
+	if len(files) != 2 || err != nil {
+		t.Errorf("%d documents are stored, want 2: %v", len(files), err)
+	}
+	// The key lives as long as its extraction.
+	if _, err := r.Delete(t.Context(), "acme", first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if e, replayed, err := r.SubmitOnce(t.Context(), submission("y"), "", "billing\nk1"); err != nil || replayed || e.ID == first.ID {
+		t.Errorf("the key of a deleted one = %s, replayed %v, %v", e.ID, replayed, err)
+	}
+}
+
+func TestAdoptOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := submission("")
+	s.Document = nil
+	first, _, err := r.SubmitOnce(t.Context(), s, "v1", "k")
+	if err != nil || first.Vendor.ID != "v1" {
+		t.Fatalf("SubmitOnce = %+v, %v", first.Vendor, err)
+	}
+	if e, replayed, err := r.SubmitOnce(t.Context(), s, "v1", "k"); err != nil || !replayed || e.ID != first.ID {
+		t.Errorf("again = %s, replayed %v, %v", e.ID, replayed, err)
+	}
+	if _, _, err := r.SubmitOnce(t.Context(), s, "v2", "k"); !errors.Is(err, ErrKeyReused) {
+		t.Errorf("another vendor id = %v", err)
+	}
+}
+
+// While the document of the first is being received, a second one is told to wait.
+func TestSubmitOnceWhileReceiving(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	body, feed := io.Pipe()
+	s := submission("")
+	s.Document = body
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := r.SubmitOnce(t.Context(), s, "", "k")
+		done <- err
+	}()
+	if _, err := feed.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.SubmitOnce(t.Context(), submission("x"), "", "k"); !errors.Is(err, ErrReceiving) {
+		t.Errorf("SubmitOnce = %v, want %v", err, ErrReceiving)
+	}
+	// The mark of the first lapses, as that of a process that hangs: one of the two
+	// gives the extraction, and the other one's document goes.
+	r.rdb.Del(t.Context(), r.rdb.Keys(t.Context(), "*:rcv:*").Val()...)
+	second, replayed, err := r.SubmitOnce(t.Context(), submission("x"), "", "k")
+	if err != nil || replayed {
+		t.Errorf("SubmitOnce = replayed %v, %v", replayed, err)
+	}
+	_ = feed.Close()
+	if err := <-done; err != nil {
+		t.Errorf("the first = %v, want a replay", err)
+	}
+	if files, err := os.ReadDir(r.dir); len(files) != 1 || files[0].Name() != second.ID || err != nil {
+		t.Errorf("the document store has %v, %v", files, err)
+	}
+}
+
+// Of many at once, one gives the extraction.
+func TestSubmitOnceAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var mu sync.Mutex
+	ids := map[string]bool{}
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			e, _, err := r.SubmitOnce(t.Context(), submission("x"), "", "k")
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				ids[e.ID] = true
+			} else if !errors.Is(err, ErrReceiving) {
+				t.Errorf("SubmitOnce = %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(ids) != 1 {
+		t.Errorf("%d extractions, want 1", len(ids))
+	}
+	for range r.records.List(t.Context(), []string{"acme"}, store.Filter{}, store.Cursor{}) {
+		if len(ids) == 0 {
+			t.Error("more than one record")
+		}
+		clear(ids)
+	}
+}
+
+func TestSubmitAboveBacklog(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := submission("x")
+	s.MaxBacklog = 1
+	if _, err := r.Submit(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	s.Document = strings.NewReader("y")
+	if _, err := r.Submit(t.Context(), s); !errors.Is(err, store.ErrBacklog) {
+		t.Errorf("Submit = %v, want %v", err, store.ErrBacklog)
+	}
+	if files, err := os.ReadDir(r.dir); len(files) != 1 || err != nil {
+		t.Errorf("the document store has %v, %v", files, err)
+	}
+}
