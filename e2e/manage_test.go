@@ -50,15 +50,21 @@ func TestList(t *testing.T) {
 	wantIDs(t, "everything, the newest first", reversed(all), s.listed())
 	wantIDs(t, "--limit", reversed(all)[:2], s.listed("--limit", "2"))
 	for _, args := range [][]string{
-		{"--batch", "monday"}, {"--account", sensibleAccount}, {"--customer", "acme"},
+		{"--batch", "monday"},
+		{"--account", sensibleAccount},
+		{"--customer", "acme"},
 		{"--account", sensibleAccount, "--status", "queued", "--type", "tax_forms", "--since", "1h"},
 	} {
 		wantIDs(t, strings.Join(args, " "), reversed(first), s.listed(args...))
 	}
 	wantIDs(t, "two accounts", reversed(all), s.listed("--account", sensibleAccount, "--account", typlessAccount))
 	for _, args := range [][]string{
-		{"--batch", "nobody"}, {"--status", "SUCCESS"}, {"--error", "expired"}, {"--type", "other"},
-		{"--until", "2020-01-01"}, {"--since", "2999-01-01T00:00:00Z"},
+		{"--batch", "nobody"},
+		{"--status", "SUCCESS"},
+		{"--error", "expired"},
+		{"--type", "other"},
+		{"--until", "2020-01-01"},
+		{"--since", "2999-01-01T00:00:00Z"},
 	} {
 		wantIDs(t, strings.Join(args, " "), nil, s.listed(args...))
 	}

@@ -95,7 +95,6 @@ func TestList(t *testing.T) {
 		"until":      {accounts, Filter{Until: time.UnixMilli(1_000_000)}, Cursor{}, func(in Input) bool { return created[in.ID] < 1_000_000 }},
 		"until half": {accounts, Filter{Until: time.UnixMilli(1_000_000).Add(1)}, Cursor{}, func(in Input) bool { return created[in.ID] <= 1_000_000 }},
 	} {
-
 		if diff := gocmp.Diff(want(tt.keep), r.listed(tt.accounts, tt.f, tt.after)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

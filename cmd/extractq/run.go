@@ -15,6 +15,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/sandbox"
 	"github.com/extractq/extractq/scheduler"
 )
 
@@ -213,13 +214,13 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 		if !b.dataGiven {
 			b.Data.URL = config.FileURL(dir)
 		}
-		base, stop, err := startSandbox(ctx)
+		base, stop, err := startSandbox(ctx, sandbox.Config{})
 		if err != nil {
 			closeAll()
 			return nil, unavailable(err)
 		}
 		closers = append(closers, stop)
-		b.account.BaseURL, b.ephemeral = base+"/sensible/v0", true
+		b.account.BaseURL, b.ephemeral = base+sandboxPath, true
 	}
 	return closeAll, nil
 }

@@ -28,6 +28,9 @@ import (
 // sandboxProvider is the name under which the sandbox can be used as an account.
 const sandboxProvider = "sandbox"
 
+// sandboxPath is where the dialect is in a sandbox that newSandbox speaks.
+const sandboxPath = "/sensible/v0"
+
 // providers are the adapters there are: a new vendor is one line here.
 var providers = []struct {
 	config.Provider

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/sandbox"
+	"github.com/extractq/extractq/scheduler"
+)
+
+func upCommand() *cli.Command {
+	latency := sandbox.Latency{}
+	return &cli.Command{
+		Name:  "up",
+		Usage: "worker, scheduler and dashboard in one process, until told to stop",
+		Description: `Everything that submit, status and watch need, on this machine. With no Redis
+given it brings its own, in the data directory; the other commands find it there.
+
+With --provider sandbox it needs no account: a sandbox in the same process stands
+for the vendor, and forgets everything when that ends.
+
+Examples:
+
+   extractq up --provider sandbox --processing-time 20s
+   extractq submit --provider sandbox --type tax_forms examples/
+   extractq up --data /var/lib/extractq --listen 127.0.0.1:9090`,
+		Flags: append(dashboardFlags(),
+			&cli.StringFlag{Name: "provider", Usage: "serve only the account of one `PROVIDER`; sandbox needs nothing at all"},
+			&cli.GenericFlag{Name: "processing-time", Value: &latency, DefaultText: "0s", Usage: "with the sandbox, how long documents take: `TIME`, or lognormal:MEDIAN,SIGMA"},
+		),
+		Action: func(c *cli.Context) error {
+			cfg, err := load(c, slog.LevelInfo)
+			if err != nil {
+				return err
+			}
+			if c.Args().Present() {
+				return usage("up takes no arguments; in another terminal, extractq submit takes documents")
+			}
+			if p := c.String("provider"); p != "" || len(cfg.Accounts) == 0 {
+				account, err := cfg.Account("", p)
+				if err != nil {
+					return exitError{exitUsage, err}
+				}
+				cfg.Accounts = []config.Account{account}
+			}
+			b, err := readDashboard(c, cfg)
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			stop, err := standIn(c.Context, cfg.Accounts, sandbox.Config{ProcessingTime: latency, Logger: cfg.log})
+			if err != nil {
+				return unavailable(err)
+			}
+			defer stop()
+			svc, err := open(c.Context, cfg, true)
+			if err != nil {
+				return err
+			}
+			defer svc.Close()
+			return serveAll(c.Context, cfg, svc, b)
+		},
+	}
+}
+
+// standIn starts a sandbox where an account wants one and names no address, and
+// sends these accounts there.
+func standIn(ctx context.Context, accounts []config.Account, cfg sandbox.Config) (stop func(), err error) {
+	stop = func() {}
+	base := ""
+	for i, a := range accounts {
+		if a.Provider != sandboxProvider || a.BaseURL != "" {
+			continue
+		}
+		if base == "" {
+			if base, stop, err = startSandbox(ctx, cfg); err != nil {
+				return nil, err
+			}
+		}
+		accounts[i].BaseURL = base + sandboxPath
+	}
+	return stop, nil
+}
+
+// serveAll runs every role until ctx ends or one of them fails, then stops one
+// after the other: first what makes tasks, then what carries them out, and the
+// dashboard last, so that the end can be watched.
+func serveAll(ctx context.Context, cfg settings, svc *services, b *board) error {
+	w, err := newWorker(cfg, svc, cfg.Accounts, 0)
+	if err != nil {
+		return err
+	}
+	ticker := scheduler.New(scheduler.Config{Redis: svc.rdb, Accounts: names(cfg.Accounts), Logger: cfg.log})
+	return inOrder(ctx, cfg.log,
+		role{"dashboard", func(ctx context.Context) error { return b.serve(ctx, cfg, svc.address) }},
+		role{"worker", w.Run},
+		role{"scheduler", ticker.Run},
+	)
+}
+
+// role is a part of the process that runs until its context ends.
+type role struct {
+	name string
+	run  func(context.Context) error
+}
+
+// inOrder starts the roles and stops the last one first, each after the one
+// before has ended. It returns the error of the role that failed first; an end
+// of ctx is none.
+func inOrder(ctx context.Context, log *slog.Logger, roles ...role) error {
+	failing := make(chan error, len(roles))
+	var stops []func()
+	for _, r := range roles {
+		// Each has an end of its own, which comes when those after it are over.
+		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if err := r.run(own); err != nil {
+				log.ErrorContext(own, "role failed", slog.String("role", r.name), slog.Any("error", err))
+				failing <- err
+			}
+		}()
+		stops = append(stops, func() {
+			cancel()
+			<-done
+			log.InfoContext(own, "role stopped", slog.String("role", r.name))
+		})
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failing:
+	}
+	for _, stop := range slices.Backward(stops) {
+		stop()
+	}
+	if err == nil {
+		select { // One that could not be stopped as it should.
+		case err = <-failing:
+		default:
+		}
+	}
+	if _, coded := errors.AsType[exitError](err); err == nil || coded {
+		return err
+	}
+	return unavailable(err)
+}
