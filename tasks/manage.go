@@ -70,9 +70,7 @@ func (c *Client) Resume(ctx context.Context, s Submission, b Begun) (extraction.
 	switch {
 	case b.VendorID != "" && !b.SubmittedAt.IsZero():
 		change.SubmittedAt(b.SubmittedAt)
-		return c.accept(ctx, s, func(in store.Input) (store.Record, error) {
-			return c.records.Adopt(ctx, in, store.NewToken(), b.VendorID, change)
-		})
+		return c.accept(ctx, s, store.Creation{VendorID: b.VendorID, Change: change})
 	case b.VendorID != "":
 		change.Phase(store.PhaseOpened).Vendor(b.VendorID).Upload(b.UploadURL, b.UploadExpires)
 	case !b.SentAt.IsZero():
