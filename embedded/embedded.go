@@ -76,11 +76,12 @@ type stopper interface {
 // Start adopts the Redis that lives in the directory or starts one there. It
 // returns when the server has loaded its data and answers.
 func Start(ctx context.Context, cfg Config) (*Redis, error) {
-	return start(ctx, cfg, findProgram())
+	return start(ctx, cfg, Program())
 }
 
-// findProgram is the path of a Redis server program, empty if there is none.
-func findProgram() string {
+// Program is the path of the Redis server that Start would run; empty where there
+// is none, so that it would be one in memory.
+func Program() string {
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		if path, err := exec.LookPath(name); err == nil && canRunServers {
 			return path

@@ -77,11 +77,10 @@ func Pair(ctx context.Context, s *Records, b *Blobs, own bool) error {
 			return err
 		}
 	}
+	if err := here.match(there); err != nil {
+		return err
+	}
 	switch {
-	case there.Store == "":
-		return fmt.Errorf("%w: that one has the identity %s, this one has none", ErrOtherStore, here.Store)
-	case here.Store != there.Store:
-		return fmt.Errorf("%w: that one has the identity %s, this one has %s", ErrOtherStore, here.Store, there.Store)
 	case here.Redis == there.Redis || !there.Embedded:
 		return nil
 	case own:
@@ -90,6 +89,34 @@ func Pair(ctx context.Context, s *Records, b *Blobs, own bool) error {
 		there.Embedded = false
 	}
 	return b.identify(ctx, there)
+}
+
+// CheckPair is Pair for somebody who only looks: it writes nothing, and a Redis
+// without an identity belongs to any store. b is nil for a store that does not
+// exist yet.
+func CheckPair(ctx context.Context, s *Records, b *Blobs) error {
+	here, err := s.identity(ctx)
+	if err != nil || here.Store == "" {
+		return err
+	}
+	var there identity
+	if b != nil {
+		if there, err = b.identity(ctx); err != nil {
+			return err
+		}
+	}
+	return here.match(there)
+}
+
+// match returns ErrOtherStore unless a store's side has the identity of Redis's.
+func (i identity) match(there identity) error {
+	switch {
+	case there.Store == "":
+		return fmt.Errorf("%w: that one has the identity %s, this one has none", ErrOtherStore, i.Store)
+	case i.Store != there.Store:
+		return fmt.Errorf("%w: that one has the identity %s, this one has %s", ErrOtherStore, i.Store, there.Store)
+	}
+	return nil
 }
 
 // enrol gives an identity to a Redis that has none, and before that to a store

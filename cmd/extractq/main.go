@@ -160,7 +160,7 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 			runCommand(), upCommand(), workerCommand(), schedulerCommand(), dashboardCommand(),
 			submitCommand(), adoptCommand(), statusCommand(), resultCommand(), listCommand(), watchCommand(),
 			cancelCommand(), retryCommand(), deleteCommand(), accountsCommand(), sandboxCommand(),
-			completionCommand(),
+			doctorCommand(), completionCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

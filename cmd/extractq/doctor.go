@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/config"
+)
+
+func doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "check the configuration, Redis, the document store and every account, and say what to fix",
+		Description: `One line a check: "ok", "note" (it works, but you should know), "fix" (what to
+change) or "away" (what does not answer). Each account costs one free call.
+Exit code 0 where there is nothing to fix, 2 with a "fix", 3 with an "away" alone.
+
+Examples:
+
+   extractq doctor
+   extractq doctor --json`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "json", Usage: "one JSON object a line: check, state, message"},
+		},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usage("doctor takes no arguments")
+			}
+			d := &doctor{}
+			if err := d.examine(c); err != nil {
+				return err
+			}
+			if err := printFindings(c.App.Writer, c.Bool("json"), d.findings); err != nil {
+				return err
+			}
+			return d.verdict()
+		},
+	}
+}
+
+// finding is what one check came to.
+type finding struct {
+	Check   string `json:"check"`
+	State   health `json:"state"`
+	Message string `json:"message"`
+}
+
+// health is a finding's first word.
+type health string
+
+const (
+	healthOK   health = "ok"
+	healthNote health = "note"
+	healthFix  health = "fix"
+	healthAway health = "away"
+)
+
+// doctor collects findings. It changes nothing that lasts.
+type doctor struct {
+	findings []finding
+	// rdb is nil where no Redis could be reached.
+	rdb redis.UniversalClient
+}
+
+func (d *doctor) found(check string, state health, format string, args ...any) {
+	d.findings = append(d.findings, finding{check, state, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")})
+}
+
+// examine makes all checks that the results of the earlier ones allow.
+func (d *doctor) examine(c *cli.Context) error {
+	cfg, err := load(c, slog.LevelWarn)
+	if err != nil {
+		for problem := range strings.SplitSeq(err.Error(), "\n") {
+			d.found("configuration", healthFix, "%s", problem)
+		}
+		return nil
+	}
+	d.configuration(c, cfg)
+	d.redis(c.Context, cfg)
+	if d.rdb != nil {
+		defer func() { _ = d.rdb.Close() }()
+	}
+	d.documents(c.Context, cfg)
+	d.accounts(c.Context, cfg)
+	return context.Cause(c.Context) // A signal: what was not checked is no finding.
+}
+
+func (d *doctor) configuration(c *cli.Context, cfg settings) {
+	file := configFile(c.String("config"))
+	if file == "" {
+		file = "no file, and the environment"
+	}
+	switch n := len(cfg.Accounts); n {
+	case 0:
+		_, err := cfg.Account("", "")
+		d.found("configuration", healthFix, "%s: %v", file, err)
+	default:
+		d.found("configuration", healthOK, "%s: accounts: %s", file, strings.Join(names(cfg.Accounts), ", "))
+	}
+}
+
+// verdict is the exit code: what has to be mended comes before what may come
+// back by itself.
+func (d *doctor) verdict() error {
+	code := exitOK
+	for _, f := range d.findings {
+		if f.State == healthFix {
+			return exitError{exitUsage, errReported}
+		}
+		if f.State == healthAway {
+			code = exitUnavailable
+		}
+	}
+	if code != exitOK {
+		return exitError{code, errReported}
+	}
+	return nil
+}
+
+func printFindings(w io.Writer, asJSON bool, all []finding) error {
+	if asJSON {
+		for _, f := range all {
+			if err := printJSON(w, f); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range all {
+		if _, err := fmt.Fprintf(t, "%s\t%s\t%s\n", f.State, f.Check, visible(f.Message)); err != nil {
+			return err
+		}
+	}
+	return t.Flush()
+}
+
+// healthOf tells what a person must mend from what may come back by itself.
+func healthOf(err error) health {
+	if e, ok := errors.AsType[exitError](err); ok && e.code == exitUnavailable && !redis.IsAuthError(err) && !redis.IsPermissionError(err) {
+		return healthAway
+	}
+	return healthFix
+}
+
+// keyEnv is the environment variable with the key of a provider.
+func keyEnv(a config.Account) string {
+	for _, p := range providers {
+		if p.Name == a.Provider {
+			return p.KeyEnv
+		}
+	}
+	return ""
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+)
+
+// vendorPatience is how long a vendor may take for the one free call.
+const vendorPatience = 15 * time.Second
+
+// probesAtOnce bounds the calls at the same time: there may be a thousand
+// accounts.
+const probesAtOnce = 8
+
+// accounts makes one free call for each account, and gives the findings in the
+// order of the accounts.
+func (d *doctor) accounts(ctx context.Context, cfg settings) {
+	found := make([]finding, len(cfg.Accounts))
+	slots := make(chan struct{}, probesAtOnce)
+	var wg sync.WaitGroup
+	for i, a := range cfg.Accounts {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			found[i] = d.account(ctx, a)
+		})
+	}
+	wg.Wait()
+	d.findings = append(d.findings, found...)
+}
+
+// account makes the free call, within the rate that all workers share where there
+// is a Redis to share it over.
+func (d *doctor) account(ctx context.Context, a config.Account) finding {
+	f := finding{Check: "account " + a.Name}
+	if a.Provider == sandboxProvider && a.BaseURL == "" {
+		f.State, f.Message = healthNote, "run brings a sandbox of its own; for workers set accounts."+a.Name+".base_url to a sandbox that is running"
+		return f
+	}
+	p, err := newProvider(a)
+	if err != nil {
+		f.State, f.Message = healthFix, err.Error()
+		return f
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, vendorPatience, errTooSlow)
+	defer cancel()
+	if d.rdb != nil {
+		admission, err := limiter.New(d.rdb).Admit(ctx, a.Name, limiter.OpProbe, float64(a.Rate), true)
+		switch {
+		case err != nil: // The line about Redis says why; the call is made all the same.
+		case admission.Verdict != limiter.Go:
+			f.State = healthNote
+			f.Message = fmt.Sprintf("not asked: the rate of this account, or the vendor, allows no call for %v", admission.Wait.Round(time.Second))
+			return f
+		default:
+			if err := wait(ctx, admission.Wait); err != nil {
+				f.State, f.Message = healthAway, err.Error()
+				return f
+			}
+		}
+	}
+	f.State, f.Message = judge(a, p.Probe(ctx))
+	return f
+}
+
+// judge says what the vendor's answer to the free call means.
+func judge(a config.Account, err error) (health, string) {
+	where := a.Provider
+	if a.BaseURL != "" {
+		where += " at " + shownURL(a.BaseURL)
+	}
+	if err == nil {
+		return healthOK, where + " answers and takes the key"
+	}
+	cause := err
+	e, ok := errors.AsType[*extraction.Error](err)
+	if ok {
+		cause = e.Err
+	}
+	switch extraction.KindOf(err) {
+	case extraction.KindUnauthorized:
+		return healthFix, fmt.Sprintf("%s refuses the key (%v): set %s", where, cause, keySetting(a))
+	case extraction.KindQuota:
+		return healthFix, fmt.Sprintf("%s says that the plan is used up (%v): submissions stand still until it is renewed", where, cause)
+	case extraction.KindRateLimited:
+		return healthNote, fmt.Sprintf("%s answers, and wants no more calls for %v", where, e.RetryAfter.Round(time.Second))
+	case extraction.KindNotFound, extraction.KindRejected, extraction.KindUploadGone, extraction.KindTransient:
+	}
+	if ok && (e.Status == http.StatusNotFound || e.Status == http.StatusBadRequest || e.Status == http.StatusMethodNotAllowed) {
+		return healthFix, fmt.Sprintf("%s answers, but not as its API does (%v): check accounts.%s.base_url", where, cause, a.Name)
+	}
+	return healthAway, fmt.Sprintf("%s does not answer as it should: %v", where, cause)
+}
+
+// keySetting is where the key of an account can be set.
+func keySetting(a config.Account) string {
+	setting := "accounts." + a.Name + ".api_key"
+	if env := keyEnv(a); env != "" && a.Name == a.Provider {
+		setting += ", or " + env + ","
+	}
+	return setting + " to one that works"
+}
+
+// wait is a sleep that ends with the context.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

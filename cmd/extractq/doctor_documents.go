@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/extractq/extractq/store"
+)
+
+// storePatience is how long the document store may take with a few bytes.
+const storePatience = 15 * time.Second
+
+const checkDocuments = "documents"
+
+// errTooSlow is the cause of a check that ran out of time.
+var errTooSlow = errors.New("no answer in time")
+
+// documents checks the document store. A check may hang in a system call, on a
+// network file system whose server is gone: then it is left behind, and ends with
+// the process.
+func (d *doctor) documents(ctx context.Context, cfg settings) {
+	ctx, cancel := context.WithTimeoutCause(ctx, storePatience, errTooSlow)
+	defer cancel()
+	done := make(chan finding, 1)
+	go func() {
+		state, message := d.store(ctx, cfg)
+		done <- finding{checkDocuments, state, message}
+	}()
+	select {
+	case f := <-done:
+		d.findings = append(d.findings, f)
+	case <-ctx.Done():
+		d.found(checkDocuments, healthAway, "%s: %v", shownURL(cfg.Data.URL), context.Cause(ctx))
+	}
+}
+
+// store tries the document store, and whether it is the one of this Redis.
+func (d *doctor) store(ctx context.Context, cfg settings) (health, string) {
+	name := shownURL(cfg.Data.URL)
+	if strings.HasPrefix(cfg.Data.URL, "mem:") {
+		return healthNote, "in memory: no two processes see the same documents"
+	}
+	address := blobURL(cfg.Data.URL)
+	dir, err := dataDir(address)
+	if err != nil {
+		return healthFix, err.Error()
+	}
+	// Opening it would create it, for a user who may not be the worker's.
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		if err := canCreate(dir); err != nil {
+			return healthFix, fmt.Sprintf("%s does not exist and cannot be created: %v; set data.url (--data), or change who may write there", name, cause(err))
+		}
+		return d.pair(ctx, nil, name, "does not exist yet, and can be created")
+	}
+	blobs, err := store.OpenBlobs(ctx, address)
+	if err != nil {
+		return healthFix, err.Error()
+	}
+	defer func() { _ = blobs.Close() }()
+	if err := tryStore(ctx, blobs); err != nil {
+		return healthFix, fmt.Sprintf("%s: %v; data.url (--data) must be a directory that this user may write to", name, err)
+	}
+	return d.pair(ctx, blobs, name, "can be written, read and deleted from")
+}
+
+// pair says whether a store that is good in itself is the one of this Redis.
+func (d *doctor) pair(ctx context.Context, blobs *store.Blobs, name, good string) (health, string) {
+	if d.rdb == nil {
+		return healthOK, name + " " + good
+	}
+	records, err := store.NewRecords(d.rdb)
+	if err == nil {
+		err = store.CheckPair(ctx, records, blobs)
+	}
+	switch {
+	case errors.Is(err, store.ErrOtherStore):
+		return healthFix, fmt.Sprintf("%s is %v; set data.url (--data) to the one where the documents of this Redis are", name, err)
+	case err != nil:
+		return healthAway, fmt.Sprintf("%s %s; whether it is the one of this Redis cannot be told: %v", name, good, err)
+	}
+	return healthOK, name + " " + good
+}
+
+// tryStore writes, reads and deletes a document under an id that no extraction
+// has. One that a crash leaves behind is swept like any without a record.
+func tryStore(ctx context.Context, blobs *store.Blobs) error {
+	id, sent := store.NewID(), []byte("extractq doctor")
+	if _, err := blobs.PutDocument(ctx, id, bytes.NewReader(sent), 0); err != nil {
+		return err
+	}
+	got, err := readDocument(ctx, blobs, id)
+	if err == nil && !bytes.Equal(sent, got) {
+		err = errors.New("what was read is not what was written")
+	}
+	return errors.Join(err, blobs.Delete(ctx, id))
+}
+
+func readDocument(ctx context.Context, blobs *store.Blobs, id string) ([]byte, error) {
+	r, err := blobs.OpenDocument(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	return io.ReadAll(r)
+}
+
+// canCreate reports why a folder could not be created, and leaves nothing behind.
+func canCreate(dir string) error {
+	parent := filepath.Dir(dir)
+	for {
+		_, err := os.Stat(parent)
+		if up := filepath.Dir(parent); errors.Is(err, os.ErrNotExist) && up != parent {
+			parent = up
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		break
+	}
+	trial, err := os.MkdirTemp(parent, ".extractq-doctor-")
+	if err != nil {
+		return err
+	}
+	return os.Remove(trial)
+}
