@@ -66,7 +66,10 @@ local function set(id, from)
       if f == 'vid' then unmap(id) end
       redis.call('HDEL', key, f)
     else
-      if f == 'vid' then redis.call('HSET', VIDS, v, id) end
+      if f == 'vid' then
+        if get('vid') ~= v then unmap(id) end
+        redis.call('HSET', VIDS, v, id)
+      end
       redis.call('HSET', key, f, v)
     end
   end
@@ -77,11 +80,13 @@ local function release() redis.call('HDEL', R, 'own', 'lease', 'orph') end
 
 -- conclude writes the final status, once, with its event and its place among the
 -- results nobody has collected. record and document are for how many ms they are
--- kept.
+-- kept. What a repetition must know stays: the vendor id, when the last byte was
+-- let go, and until when a late upload may still arrive.
 local function conclude(id, token, status, record, document)
   release()
   redis.call('HSET', R, 'ftok', token, 'fin', int(now), 'exp', int(now + record), 'seq', int(num('seq') + 1))
-  redis.call('HDEL', R, 'ph', 'step', 'bc', 'due', 'hint', 'ltok', 'wait', 'ugone', 'uexp', 'unc')
+  if get('ugone') ~= '' then redis.call('HDEL', R, 'uexp') end
+  redis.call('HDEL', R, 'ph', 'step', 'bc', 'due', 'hint', 'ltok', 'wait', 'ugone', 'unc')
   redis.call('DEL', U)
   redis.call('ZREM', INFLIGHT, id)
   -- The first look is for the document, which may go earlier than the rest.

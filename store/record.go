@@ -79,6 +79,8 @@ type Record struct {
 	// UncertainUntil is when the search for it is given up.
 	SentAt         time.Time
 	UncertainUntil time.Time
+	// Sought is the extraction whose submission is looked for, in PhaseRecheck.
+	Sought string
 	// UploadExpires is when the upload URL stops working, UploadGone that the
 	// upload host refused it, WaitingSince when the vendor was first seen still
 	// waiting for the document of an earlier put.
@@ -121,6 +123,7 @@ const (
 	fieldFailingSince   = "fs"
 	fieldSentAt         = "sent"
 	fieldUncertainUntil = "unc"
+	fieldSought         = "sk"
 	fieldUploadExpires  = "uexp"
 	fieldUploadGone     = "ugone"
 	fieldWaitingSince   = "wait"
@@ -160,6 +163,7 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 	r.Attempts = int(number(fields[fieldAttempts]))
 	r.SubmitErrors = int(number(fields[fieldSubmitErrors]))
 	r.PollErrors = int(number(fields[fieldPollErrors]))
+	r.Sought = fields[fieldSought]
 	r.UploadGone = fields[fieldUploadGone] != ""
 	r.VendorID = fields[fieldVendorID]
 	r.VendorStatus = fields[fieldVendorStatus]

@@ -169,6 +169,9 @@ func (c *Change) SentAt(t time.Time) *Change { return c.putTime(fieldSentAt, t) 
 // Uncertain sets how long the vendor's lists are searched.
 func (c *Change) Uncertain(until time.Time) *Change { return c.putTime(fieldUncertainUntil, until) }
 
+// Sought names the extraction whose submission is looked for; empty for none.
+func (c *Change) Sought(id string) *Change { return c.put(fieldSought, id) }
+
 // SubmittedAt sets when the vendor had the document.
 func (c *Change) SubmittedAt(t time.Time) *Change { return c.putTime(fieldSubmittedAt, t) }
 

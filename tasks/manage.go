@@ -131,7 +131,7 @@ func (c *Client) Retry(ctx context.Context, account, id string, resubmit bool) (
 	}
 	change := &store.Change{}
 	if !resubmit && mayHaveArrived(old) {
-		change.Phase(store.PhaseRecheck)
+		change = seek(old)
 	}
 	r, err := c.records.Create(ctx, in, store.Creation{Token: store.NewToken(), Change: change})
 	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrErased) {
@@ -174,6 +174,21 @@ func (c *Client) Retryable(ctx context.Context, old store.Record) error {
 		return fmt.Errorf("retry %s: %w", old.ID, why)
 	}
 	return nil
+}
+
+// seek is what a repetition must know to ask the vendor for what came before. It
+// knows it by itself, because the old record may be deleted meanwhile; and where
+// that was such a repetition too and never got to asking, it looks for the same.
+func seek(old store.Record) *store.Change {
+	sought := old.ID
+	if old.Sought != "" {
+		sought = old.Sought
+	}
+	c := new(store.Change).Phase(store.PhaseRecheck).Sought(sought).SentAt(old.SentAt).Upload("", old.UploadExpires)
+	if old.VendorID != "" {
+		c.Vendor(old.VendorID)
+	}
+	return c
 }
 
 // mayHaveArrived reports whether the vendor may have, or yet finish, what ended

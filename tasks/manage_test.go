@@ -171,8 +171,13 @@ func TestRetry(t *testing.T) {
 			if e.Status != extraction.StatusQueued || string(e.RetryOf) != old.ID || e.ID == old.ID || e.Document.SHA256 != old.Document.SHA256 {
 				t.Errorf("retried as %+v", e)
 			}
-			if got := r.record(t, e.ID); got.Phase != tt.want || got.VendorID != "" {
-				t.Errorf("it begins in phase %q with vendor id %q, want phase %q", got.Phase, got.VendorID, tt.want)
+			got, sought := r.record(t, e.ID), store.Record{}
+			if tt.want == store.PhaseRecheck {
+				sought = store.Record{Sought: old.ID, VendorID: old.VendorID, SentAt: old.SentAt}
+			}
+			if got.Phase != tt.want || got.Sought != sought.Sought || got.VendorID != sought.VendorID || !got.SentAt.Equal(sought.SentAt) {
+				t.Errorf("it begins in phase %q and looks for %q, %q, sent at %v; want phase %q and %+v",
+					got.Phase, got.Sought, got.VendorID, got.SentAt, tt.want, sought)
 			}
 			if got := r.record(t, old.ID).Extraction(); string(got.RetriedBy) != e.ID || got.Status != tt.status {
 				t.Errorf("the old one is %s, retried by %q", got.Status, got.RetriedBy)

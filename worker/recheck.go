@@ -6,35 +6,54 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
 )
 
 // A repetition of what may have arrived after all: the vendor was only late, or
 // the answer to the submission was lost, or somebody canceled in the middle. The
-// vendor is asked for the old one first, and only where it has none is the
-// document submitted, and paid for, again.
+// vendor is asked for the old one first, and only where it surely has none is the
+// document submitted, and paid for, again. What one answer says is not sure: the
+// old submission may be on its way still.
 
 // recheck looks for the old extraction at the vendor, once.
 func (s *step) recheck() error {
-	old, err := s.w.records.Get(s.ctx, s.acct.Name, s.rec.RetryOf)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return s.anew()
-	case err != nil:
-		return err
-	case old.VendorID != "":
-		return s.takeOver(old.VendorID)
-	case old.SentAt.IsZero():
-		return s.anew()
+	if s.rec.VendorID != "" {
+		return s.takeOver(s.rec.VendorID)
 	}
-	found, ok, err := s.search(old.ID, old.SentAt)
+	if done, err := s.foundMeanwhile(); done || err != nil {
+		return err
+	}
+	found, ok, err := s.search(s.rec.Sought, s.rec.SentAt)
 	if !ok || err != nil {
 		return s.searchFails(err)
 	}
-	if found == "" {
-		return s.anew()
+	if found != "" {
+		return s.takeOver(found)
 	}
-	return s.takeOver(found)
+	// Another search may have come across it since, and it is listed as known.
+	if done, err := s.foundMeanwhile(); done || err != nil {
+		return err
+	}
+	gone := s.now().Sub(s.rec.SentAt)
+	if gone < s.w.cfg.UncertainWindow { // The list is of what has finished.
+		return s.again(extraction.StepSubmit, planner.Next(gone, s.acct.PollPrice, s.w.cfg.UncertainWindow),
+			extraction.BecauseRetry, new(store.Change).Polls(s.rec.Polls))
+	}
+	return s.anew()
+}
+
+// foundMeanwhile goes on with the vendor id that the old extraction has been given
+// after its end: by its own late answer, or by the search for another.
+func (s *step) foundMeanwhile() (bool, error) {
+	old, err := s.w.records.Get(s.ctx, s.acct.Name, s.rec.Sought)
+	if errors.Is(err, store.ErrNotFound) || err == nil && old.VendorID == "" {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, s.takeOver(old.VendorID)
 }
 
 // takeOver asks for a vendor id and goes on with it, unless it came to nothing.
@@ -48,28 +67,55 @@ func (s *step) takeOver(vendorID string) error {
 	if err != nil {
 		switch extraction.KindOf(err) {
 		case extraction.KindNotFound, extraction.KindRejected:
-			return s.anew()
+			return s.unknown(vendorID)
 		case extraction.KindUnauthorized, extraction.KindRateLimited, extraction.KindQuota,
 			extraction.KindTransient, extraction.KindUploadGone:
 		}
 		// While the vendor cannot be asked, nothing is decided.
 		return s.trouble(err, limiter.OpPoll, new(store.Change).Polls(s.rec.Polls))
 	}
-	if out.AwaitsDocument || out.Status.Final() && out.Status != extraction.StatusSuccess {
+	switch {
+	case out.AwaitsDocument:
+		if seen, err := s.seenWaiting(); !seen || err != nil {
+			return err
+		}
+		return s.startOver()
+	case out.Status.Final() && out.Status != extraction.StatusSuccess:
 		return s.anew()
 	}
 	// The deadline begins again: the old one is what ended the old extraction.
 	s.rec.SubmittedAt = s.now()
 	return s.settle(out, new(store.Change).Phase(store.PhaseNone).Vendor(vendorID).
-		SubmittedAt(s.rec.SubmittedAt).SubmitErrors(0, time.Time{}))
+		SubmittedAt(s.rec.SubmittedAt).SubmitErrors(0, time.Time{}).Sought("").SentAt(time.Time{}).
+		Upload("", time.Time{}).WaitingSince(time.Time{}))
 }
 
-// anew submits the document: the vendor has nothing of the old extraction.
+// unknown acts on a vendor that does not know the old extraction, which is "not
+// yet" until it lasts.
+func (s *step) unknown(vendorID string) error {
+	now := s.now()
+	since := s.rec.MissingSince
+	if !since.IsZero() && now.Sub(since) >= missingLimit {
+		return s.startOver()
+	}
+	c := new(store.Change).Vendor(vendorID).Polls(s.rec.Polls)
+	if since.IsZero() {
+		since = now
+		c.MissingSince(now)
+	}
+	return s.again(extraction.StepSubmit, planner.Next(now.Sub(since), s.acct.PollPrice, missingLimit),
+		extraction.BecauseRetry, c)
+}
+
+// anew submits the document: the vendor has nothing of what came before, and can
+// no longer get it.
 func (s *step) anew() error {
-	s.rec.VendorID = ""
-	if err := s.mark(new(store.Change).Phase(store.PhaseNone).Polls(s.rec.Polls)); err != nil {
+	forget := new(store.Change).Phase(store.PhaseNone).Vendor("").VendorStatus("").Polls(s.rec.Polls).
+		Sought("").SentAt(time.Time{}).MissingSince(time.Time{}).
+		Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{})
+	if err := s.mark(forget); err != nil {
 		return s.lost(err)
 	}
-	s.rec.Phase = store.PhaseNone
+	s.rec.Phase, s.rec.VendorID, s.rec.Sought, s.rec.SentAt = store.PhaseNone, "", "", time.Time{}
 	return s.fresh()
 }

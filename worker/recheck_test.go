@@ -54,12 +54,12 @@ func TestRetryAsksFirst(t *testing.T) {
 		"in progress": {pending(), nil, extraction.StatusInProgress, "v1", 1, ""},
 		"failed":      {extraction.Outcome{Status: extraction.StatusError}, nil, extraction.StatusInProgress, "v2", 2, ""},
 		"expired":     {extraction.Outcome{Status: extraction.StatusExpired}, nil, extraction.StatusInProgress, "v2", 2, ""},
-		"empty":       {extraction.Outcome{Status: extraction.StatusInProgress, AwaitsDocument: true}, nil, extraction.StatusInProgress, "v2", 2, ""},
-		"unknown":     {extraction.Outcome{}, trouble(extraction.KindNotFound), extraction.StatusInProgress, "v2", 2, ""},
-		"refused":     {extraction.Outcome{}, trouble(extraction.KindRejected), extraction.StatusInProgress, "v2", 2, ""},
 		// Nobody can tell yet: nothing is decided.
-		"trouble":      {extraction.Outcome{}, trouble(extraction.KindTransient), extraction.StatusSubmitting, "", 1, store.PhaseRecheck},
-		"unauthorized": {extraction.Outcome{}, trouble(extraction.KindUnauthorized), extraction.StatusSubmitting, "", 1, store.PhaseRecheck},
+		"empty":        {waiting(), nil, extraction.StatusSubmitting, "v1", 1, store.PhaseRecheck},
+		"unknown":      {extraction.Outcome{}, trouble(extraction.KindNotFound), extraction.StatusSubmitting, "v1", 1, store.PhaseRecheck},
+		"refused":      {extraction.Outcome{}, trouble(extraction.KindRejected), extraction.StatusSubmitting, "v1", 1, store.PhaseRecheck},
+		"trouble":      {extraction.Outcome{}, trouble(extraction.KindTransient), extraction.StatusSubmitting, "v1", 1, store.PhaseRecheck},
+		"unauthorized": {extraction.Outcome{}, trouble(extraction.KindUnauthorized), extraction.StatusSubmitting, "v1", 1, store.PhaseRecheck},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -73,7 +73,7 @@ func TestRetryAsksFirst(t *testing.T) {
 			r := newRig(t, v)
 			w := r.worker()
 			got := r.repeat(w, r.late(w))
-			if got.Status != tt.status || got.VendorID != tt.vendor || v.submits != tt.submits || got.Phase != tt.phase {
+			if got.Status != tt.status || got.Status.Final() && got.Sought != "" || got.VendorID != tt.vendor || v.submits != tt.submits || got.Phase != tt.phase {
 				t.Errorf("the repetition is %s in phase %q with vendor id %q after %d submissions, want %s, %q, %q, %d",
 					got.Status, got.Phase, got.VendorID, v.submits, tt.status, tt.phase, tt.vendor, tt.submits)
 			}
@@ -106,7 +106,7 @@ func TestRetryOfUncertain(t *testing.T) {
 			if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
 				t.Fatal(err)
 			}
-			r.hset(id, "unc", ago(time.Second))
+			r.hset(id, "unc", ago(time.Second), "sent", ago(w.cfg.UncertainWindow))
 		}
 		if got := r.get(id); got.Failure == nil || got.Failure.Code != extraction.CodeSubmitUncertain {
 			t.Fatalf("ended %s %+v", got.Status, got.Failure)

@@ -91,20 +91,15 @@ func (s *step) resumeUpload() error {
 		return s.settle(out, new(store.Change).Phase(store.PhaseNone).SubmittedAt(s.rec.SubmittedAt).
 			Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).SubmitErrors(0, time.Time{}))
 	}
-	now := s.now()
-	if s.rec.WaitingSince.IsZero() || now.Sub(s.rec.WaitingSince) < rePutAfter {
-		c := new(store.Change).Polls(s.rec.Polls)
-		if s.rec.WaitingSince.IsZero() {
-			c.WaitingSince(now)
-		}
-		return s.again(extraction.StepSubmit, rePutAfter, extraction.BecauseRetry, c)
+	if seen, err := s.seenWaiting(); !seen || err != nil {
+		return err
 	}
 	url, err := s.w.records.UploadURL(s.ctx, s.rec.Input)
 	if err != nil {
 		return err
 	}
 	up, canPut := s.acct.Provider.(extraction.Uploader)
-	if !canPut || url == "" || s.rec.UploadGone || s.rec.UploadExpires.Sub(now) < uploadMargin {
+	if !canPut || url == "" || s.rec.UploadGone || s.rec.UploadExpires.Sub(s.now()) < uploadMargin {
 		return s.startOver()
 	}
 	// The next failure must again be seen twice.
@@ -116,18 +111,26 @@ func (s *step) resumeUpload() error {
 	})
 }
 
+// seenWaiting reports whether the vendor was seen waiting for the document twice,
+// so far apart that an earlier upload surely had not arrived by then. After the
+// first time, it reschedules the step.
+func (s *step) seenWaiting() (bool, error) {
+	now := s.now()
+	if !s.rec.WaitingSince.IsZero() && now.Sub(s.rec.WaitingSince) >= rePutAfter {
+		return true, nil
+	}
+	c := new(store.Change).Polls(s.rec.Polls)
+	if s.rec.WaitingSince.IsZero() {
+		c.WaitingSince(now)
+	}
+	return false, s.again(extraction.StepSubmit, rePutAfter, extraction.BecauseRetry, c)
+}
+
 // startOver abandons an opened submission that never got its document and can
 // no longer get it. That is free.
 func (s *step) startOver() error {
 	if left := s.rec.UploadExpires.Sub(s.now()); left > 0 && !s.rec.UploadGone {
 		return s.again(extraction.StepSubmit, left, extraction.BecauseRetry, new(store.Change).Polls(s.rec.Polls))
 	}
-	forget := new(store.Change).Phase(store.PhaseNone).Vendor("").VendorStatus("").Polls(s.rec.Polls).
-		Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{})
-	if err := s.mark(forget); err != nil {
-		return s.lost(err)
-	}
-	s.rec.VendorID = ""
-	s.noted(tasks.Begun{})
-	return s.fresh()
+	return s.anew()
 }

@@ -37,6 +37,7 @@ type vendor struct {
 	onSubmit func(n int, s extraction.Submission) error
 	onPoll   func(id string, n int) (extraction.Outcome, error)
 	ready    []extraction.ReadyItem
+	onReady  func()
 	onProbe  func() error
 	puts     int
 }
@@ -91,6 +92,9 @@ func (v *vendor) Poll(_ context.Context, id string) (extraction.Outcome, error) 
 func (v *vendor) Ready(context.Context, extraction.ReadyQuery) (extraction.ReadyPage, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.onReady != nil {
+		v.onReady()
+	}
 	return extraction.ReadyPage{Items: v.ready}, nil
 }
 
