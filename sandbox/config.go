@@ -31,6 +31,17 @@ type Config struct {
 	// 429 with Retry-After; 0 is no limit. Uploads to Sensible's upload URLs are
 	// not calls.
 	RateLimit float64
+	// FailureRate is the share of documents whose extraction fails although they
+	// can be read, ExpireRate that of results that are gone as soon as they are
+	// there: EXPIRED at Typless, 404 at Sensible. Which documents these are depends
+	// on Seed and their bytes, not on the order they come in.
+	FailureRate, ExpireRate float64
+	// Faults happen to calls; where several would the first does.
+	Faults []Fault
+	// ClockScale makes the vendors' clock go so many times as fast: processing,
+	// upload URLs, expiry and the month of a quota. The rate limit is in real
+	// seconds. 0 means 1.
+	ClockScale float64
 	// Quota is how many submissions a month (30 days) each vendor takes before it
 	// says 429 without Retry-After; 0 is no limit. With QuotaCountsCalls every call
 	// counts, polls as well: the texts of Sensible's plans speak of calls.
@@ -68,8 +79,7 @@ type Config struct {
 	// MaxExtractions is how many extractions of one vendor are remembered; 0
 	// means 200,000. Beyond, the oldest that are over are forgotten.
 	MaxExtractions int
-	// Now is the clock; nil means time.Now. A faster one makes the vendors
-	// faster.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// HTTP downloads the documents of Sensible's extract_from_url, wherever they
 	// are, this machine included; nil means a client of its own.
@@ -106,8 +116,12 @@ const (
 	maxTextBytes = 256 << 20
 )
 
-// maxUploadTTL is what S3 allows.
-const maxUploadTTL = 7 * 24 * time.Hour
+const (
+	// maxUploadTTL is what S3 allows.
+	maxUploadTTL = 7 * 24 * time.Hour
+	// maxClockScale is a day in less than a second.
+	maxClockScale = 100_000
+)
 
 // Validate reports everything in c that New could not go by.
 func (c Config) Validate() error {
@@ -124,6 +138,15 @@ func (c Config) Validate() error {
 	}
 	if c.Expiry < 0 {
 		wrong("expiry %s: want a time", c.Expiry)
+	}
+	if !(c.FailureRate >= 0 && c.FailureRate <= 1) {
+		wrong("failure rate %v: want a number from 0 to 1", c.FailureRate)
+	}
+	if !(c.ExpireRate >= 0 && c.ExpireRate <= 1) {
+		wrong("expire rate %v: want a number from 0 to 1", c.ExpireRate)
+	}
+	if !(c.ClockScale >= 0 && c.ClockScale <= maxClockScale) {
+		wrong("clock scale %v: want a number up to %d, 60 for an hour a minute", c.ClockScale, maxClockScale)
 	}
 	switch c.ContentTypeCheck {
 	case "", ContentTypeStrict, ContentTypeFail, ContentTypeOff:
@@ -165,6 +188,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxExtractions <= 0 {
 		c.MaxExtractions = 200_000
+	}
+	if c.ClockScale == 0 {
+		c.ClockScale = 1
 	}
 	if c.Now == nil {
 		c.Now = time.Now

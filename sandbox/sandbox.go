@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/sandbox/internal/engine"
+	"github.com/extractq/extractq/sandbox/internal/fault"
 	"github.com/extractq/extractq/sandbox/internal/fields"
 	"github.com/extractq/extractq/sandbox/internal/httpkit"
 	"github.com/extractq/extractq/sandbox/internal/reader"
@@ -39,6 +40,8 @@ type Sandbox struct {
 	sensible *sensible.Engine
 	typless  *typless.Engine
 	fetcher  *sensible.Fetcher
+	faults   *fault.Injector
+	now      func() time.Time // the vendors' clock
 	handler  http.Handler
 }
 
@@ -46,44 +49,47 @@ type Sandbox struct {
 // more.
 func New(cfg Config) *Sandbox {
 	cfg = cfg.withDefaults()
+	now := scaled(cfg.Now, cfg.ClockScale)
 	rules := engine.Config{
-		Now: cfg.Now, Latency: cfg.ProcessingTime.Draw, Seed: cfg.Seed,
+		Now: now, Latency: cfg.ProcessingTime.Draw, Seed: cfg.Seed,
+		FailureRate: cfg.FailureRate, ExpireRate: cfg.ExpireRate,
 		Abandon:    cfg.UploadTTL,
 		MaxRecords: cfg.MaxExtractions, MaxBytes: maxTextBytes,
 		Limits: reader.Limits{},
 	}
 	expiring := rules
 	expiring.Expiry = cfg.Expiry
-	s := &Sandbox{cfg: cfg, sensible: engine.New[sensible.Meta](rules), typless: engine.New[typless.Meta](expiring)}
+	s := &Sandbox{
+		cfg: cfg, now: now, faults: fault.New(rulesOf(cfg.Faults), cfg.Seed, cfg.Logger),
+		sensible: engine.New[sensible.Meta](rules), typless: engine.New[typless.Meta](expiring),
+	}
 	s.fetcher = sensible.NewFetcher(s.sensible, cfg.MaxDocument, cfg.HTTP)
 	s.handler = s.routes()
 	return s
 }
 
-// routes puts the dialects side by side. Faults will be injected here, around
-// one vendor's handler, and in the engine's Latency and Receive: between the two
-// everything a vendor can do wrong can be done.
+// routes puts the dialects side by side, each within its faults.
 func (s *Sandbox) routes() http.Handler {
 	bodies := httpkit.NewBodies(maxBodyBytes)
 	signingKey := make([]byte, 32)
 	_, _ = rand.Read(signingKey) // never fails, by its documentation
 
 	mux := http.NewServeMux()
-	mux.Handle(sensible.Prefix+"/", sensible.Handler(sensible.Config{
+	mux.Handle(sensible.Prefix+"/", s.faults.Around(sensible.Faults(), sensible.Handler(sensible.Config{
 		Engine: s.sensible, Key: s.cfg.APIKey, Rules: fields.Rules(s.cfg.Rules),
 		Limiter: httpkit.NewLimiter(s.cfg.RateLimit, s.cfg.Now), Bodies: bodies,
-		Quota:     httpkit.NewQuota(s.cfg.Quota, s.cfg.QuotaCountsCalls, s.cfg.Now),
+		Quota:     httpkit.NewQuota(s.cfg.Quota, s.cfg.QuotaCountsCalls, s.now),
 		PublicURL: s.cfg.PublicURL, UploadTTL: s.cfg.UploadTTL, OneTime: s.cfg.SecondUpload == SecondUploadRefuse,
 		MaxDocument: s.cfg.MaxDocument,
 		ContentType: sensible.ContentTypeCheck(s.cfg.ContentTypeCheck),
 		Fetch:       s.fetcher, SigningKey: signingKey,
-	}))
-	mux.Handle(typless.Prefix+"/", typless.Handler(typless.Config{
+	})))
+	mux.Handle(typless.Prefix+"/", s.faults.Around(typless.Faults(), typless.Handler(typless.Config{
 		Engine: s.typless, Key: s.cfg.APIKey, Rules: fields.Rules(s.cfg.Rules),
 		Limiter: httpkit.NewLimiter(s.cfg.RateLimit, s.cfg.Now), Bodies: bodies,
-		Quota:       httpkit.NewQuota(s.cfg.Quota, s.cfg.QuotaCountsCalls, s.cfg.Now),
+		Quota:       httpkit.NewQuota(s.cfg.Quota, s.cfg.QuotaCountsCalls, s.now),
 		MaxDocument: s.cfg.MaxTyplessDocument, DropFetched: s.cfg.DropFetched,
-	}))
+	})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		httpkit.Text(w, http.StatusOK, "ok")
 	})
@@ -94,8 +100,12 @@ func (s *Sandbox) routes() http.Handler {
 func (s *Sandbox) Handler() http.Handler { return s.handler }
 
 // Close ends what runs in the background, the downloads for Sensible's
-// extract_from_url, and waits for it.
-func (s *Sandbox) Close() { s.fetcher.Close() }
+// extract_from_url, and waits for it. Answers that are kept back by a fault are
+// given up.
+func (s *Sandbox) Close() {
+	s.faults.Close()
+	s.fetcher.Close()
+}
 
 // shutdownGrace is how long requests under way may take once the sandbox is told
 // to stop.
@@ -122,6 +132,8 @@ func (s *Sandbox) Serve(ctx context.Context, listener net.Listener) error {
 		return failure
 	case <-ctx.Done():
 	}
+	// A slow answer would use up the whole grace.
+	s.faults.Close()
 	// ctx has ended: the last requests need a time of their own.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
@@ -140,7 +152,7 @@ func logged(logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(rec, r)
+		next.ServeHTTP(rec, r) // A fault that breaks the connection logs for itself and panics.
 		logger.DebugContext(r.Context(), "request answered",
 			slog.String("method", r.Method), slog.String("path", r.URL.Path),
 			slog.Int("status", rec.status), slog.Duration("duration", time.Since(began)))

@@ -158,9 +158,10 @@ func TestValidateNamesAllThatIsWrong(t *testing.T) {
 	}
 	err := sandbox.Config{
 		RateLimit: math.NaN(), Quota: -1, UploadTTL: time.Millisecond, Expiry: -1,
+		FailureRate: 2, ExpireRate: math.NaN(), ClockScale: -1,
 		ContentTypeCheck: "loose", SecondUpload: "keep", PublicURL: "sandbox:8090",
 	}.Validate()
-	for _, want := range []string{"rate limit NaN", "quota -1", "upload TTL 1ms", "expiry -1ns", `content type check "loose"`, `second upload "keep"`, `public URL "sandbox:8090"`} {
+	for _, want := range []string{"rate limit NaN", "quota -1", "upload TTL 1ms", "expiry -1ns", "failure rate 2", "expire rate NaN", "clock scale -1", `content type check "loose"`, `second upload "keep"`, `public URL "sandbox:8090"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Validate = %v, want %s in it", err, want)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -26,6 +27,8 @@ Examples:
    extractq sandbox
    extractq sandbox --listen 127.0.0.1:9000 --processing-time 2s
    extractq sandbox --processing-time lognormal:14s,0.54 --seed 7 --rate-limit 10
+   extractq sandbox --fault 'submit:drop-after=0.1' --fault '*:500=0.05' --seed 7
+   extractq sandbox --failure-rate 0.1 --expire-rate 0.02 --clock-scale 60
    extractq sandbox --upload-ttl 5s --content-type-check fail --drop-fetched
    extractq sandbox --quota 100 --api-key "$KEY"`,
 		Flags: sandboxFlags(&latency),
@@ -37,11 +40,11 @@ Examples:
 			if c.Args().Present() {
 				return usage("sandbox takes no arguments")
 			}
-			cfg := sandboxConfig(c, latency)
-			cfg.Logger = log
-			if err := cfg.Validate(); err != nil {
+			cfg, err := sandboxConfig(c, latency)
+			if err != nil {
 				return usage("sandbox: %w", err)
 			}
+			cfg.Logger = log
 			listener, err := new(net.ListenConfig).Listen(c.Context, "tcp", c.String("listen"))
 			if err != nil {
 				return unavailable(fmt.Errorf("--listen: %w", err))
@@ -66,20 +69,31 @@ func sandboxFlags(latency *sandbox.Latency) []cli.Flag {
 		&cli.StringFlag{Name: "second-upload", Value: string(sandbox.SecondUploadRefuse), Usage: "`HOW` an upload URL treats a second document: refuse or ignore"},
 		&cli.StringFlag{Name: "content-type-check", Value: string(sandbox.ContentTypeStrict), Usage: "`HOW` an upload of another type than declared ends: strict (403), fail (FAILED) or off"},
 		&cli.DurationFlag{Name: "expiry", Value: 48 * time.Hour, Usage: "how long (`TIME`) a Typless result can be fetched"},
+		&cli.StringSliceFlag{Name: "fault", Usage: "`OP:KIND=P`, repeatable: what happens to some calls; OP is submit, upload, poll, list or *, KIND is 429, 500, 502, drop-before, drop-after, truncated or slow[:TIME], P from 0 to 1"},
+		&cli.Float64Flag{Name: "failure-rate", Usage: "share (`P`) of documents whose extraction fails"},
+		&cli.Float64Flag{Name: "expire-rate", Usage: "share (`P`) of results that are gone as soon as they are there"},
+		&cli.Float64Flag{Name: "clock-scale", Value: 1, Usage: "how many times (`N`) as fast the vendors' clock goes"},
 		&cli.BoolFlag{Name: "drop-fetched", Usage: "take an extraction out of Typless's awaiting-poll when it is fetched"},
 	}
 }
 
-func sandboxConfig(c *cli.Context, latency sandbox.Latency) sandbox.Config {
-	return sandbox.Config{
+func sandboxConfig(c *cli.Context, latency sandbox.Latency) (sandbox.Config, error) {
+	cfg := sandbox.Config{
 		PublicURL: c.String("public-url"), APIKey: c.String("api-key"),
 		ProcessingTime: latency, Seed: c.Uint64("seed"), RateLimit: c.Float64("rate-limit"),
+		FailureRate: c.Float64("failure-rate"), ExpireRate: c.Float64("expire-rate"), ClockScale: c.Float64("clock-scale"),
 		Quota: c.Int("quota"), QuotaCountsCalls: c.Bool("quota-counts-calls"),
 		UploadTTL:        c.Duration("upload-ttl"),
 		SecondUpload:     sandbox.SecondUpload(c.String("second-upload")),
 		ContentTypeCheck: sandbox.ContentTypeCheck(c.String("content-type-check")),
 		Expiry:           c.Duration("expiry"), DropFetched: c.Bool("drop-fetched"),
 	}
+	var errs []error
+	for _, s := range c.StringSlice("fault") {
+		fault, err := sandbox.ParseFault(s)
+		cfg.Faults, errs = append(cfg.Faults, fault), append(errs, err)
+	}
+	return cfg, errors.Join(append(errs, cfg.Validate())...)
 }
 
 // startSandbox runs a sandbox in this process on a free port and returns where

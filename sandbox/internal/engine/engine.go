@@ -26,8 +26,11 @@ type Config struct {
 	Now func() time.Time
 	// Latency draws the processing time of one document.
 	Latency func(*rand.Rand) time.Duration
+	// FailureRate is the share of documents that fail although they can be read,
+	// ExpireRate that of results that are gone as soon as they are there.
+	FailureRate, ExpireRate float64
 	// Seed makes the draws repeatable: the nth reception of the same bytes
-	// takes the same time in every run with the same seed.
+	// takes the same time and ends the same way in every run with the same seed.
 	Seed uint64
 	// Expiry is how long after its end a result can be fetched; 0 means for
 	// ever.
@@ -88,6 +91,7 @@ type record[M any] struct {
 	finish   time.Time
 	text     *text
 	failure  string
+	lost     bool // expires at its end
 	hidden   bool
 }
 

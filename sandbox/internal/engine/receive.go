@@ -51,11 +51,20 @@ func (e *Engine[M]) Receive(ctx context.Context, id string, data []byte, declare
 	r.started = r.received.Add(min(maxPickup, latency/4))
 	r.finish = r.received.Add(latency)
 	r.text = t
-	if t.err != nil {
+	// Both are always drawn: then one rate changes nothing about the other.
+	fails, expires := rng.Float64() < e.cfg.FailureRate, rng.Float64() < e.cfg.ExpireRate
+	r.lost = expires
+	switch {
+	case t.err != nil:
 		r.failure = t.err.Error()
+	case fails:
+		r.failure = drawnFailure
 	}
 	return nil
 }
+
+// drawnFailure is the reason of a failure that has none.
+const drawnFailure = "This document could not be processed"
 
 // Fail ends an extraction whose document could not be had, or is not taken. Its
 // errors are those of Receive.

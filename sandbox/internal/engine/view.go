@@ -69,6 +69,8 @@ func (e *Engine[M]) state(r *record[M], now time.Time) State {
 		return Waiting
 	case now.Before(r.finish):
 		return Processing
+	case r.lost:
+		return Expired
 	case e.cfg.Expiry > 0 && !now.Before(r.finish.Add(e.cfg.Expiry)):
 		return Expired
 	case r.failure != "":
@@ -89,7 +91,7 @@ func (e *Engine[M]) Get(id string) (Extraction[M], bool) {
 }
 
 // Peek is one extraction whose document was received, as it will be when it is
-// finished.
+// finished, in state Done or Failed.
 func (e *Engine[M]) Peek(id string) (Extraction[M], bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -97,7 +99,14 @@ func (e *Engine[M]) Peek(id string) (Extraction[M], bool) {
 	if !ok || r.finish.IsZero() {
 		return Extraction[M]{}, false
 	}
-	return e.view(r, r.finish), true
+	x := e.view(r, r.finish)
+	x.State, x.Failure = Done, r.failure
+	if r.failure != "" {
+		x.State = Failed
+	} else {
+		x.Document = r.text.doc
+	}
+	return x, true
 }
 
 // Hide takes an extraction out of Finished.

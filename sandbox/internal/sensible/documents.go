@@ -15,7 +15,8 @@ func (a *api) document(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x, ok := a.Engine.Get(r.PathValue("id"))
-	if !ok {
+	// Sensible has no word for a result that it does not keep any more.
+	if !ok || x.State == engine.Expired {
 		a.notFound(w, r)
 		return
 	}
@@ -90,7 +91,7 @@ type fileMetadata struct {
 // configVersion is the version of every configuration here.
 const configVersion = "1"
 
-// status is Sensible's word for a state. Nothing expires at Sensible.
+// status is Sensible's word for a state. What has expired is not told of.
 func status(s engine.State) string {
 	switch s {
 	case engine.Waiting:
