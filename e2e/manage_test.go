@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,6 +85,12 @@ func TestList(t *testing.T) {
 	} {
 		wantComplaint(t, s.run(s.shared(strings.Fields(tt.args)...)...), 2, tt.says)
 	}
+	// A variable that is not set must not choose everything.
+	for _, flag := range []string{"--account", "--customer", "--batch", "--status", "--error", "--type", "--since", "--until"} {
+		wantComplaint(t, s.run(s.shared("list", flag, "")...), 2, flag)
+		wantComplaint(t, s.run(s.shared("delete", "--yes", "--account", sensibleAccount, flag, " ")...), 2, flag)
+	}
+	wantIDs(t, "everything is left", reversed(all), s.listed())
 }
 
 // TestCancelByIDAndFilter cancels what no worker has taken up.
@@ -195,4 +202,29 @@ func TestDeleteAndAdopt(t *testing.T) {
 		wantComplaint(t, s.run(s.shared("adopt", "--account", d.account, "--type", "tax_forms")...), 2, "at least one id")
 		wantComplaint(t, s.run(s.shared("adopt", "--account", d.account, "--type", "tax_forms", "a b")...), 1, "a b")
 	})
+}
+
+// TestAdoptLists reads lists as other programs and people write them, until it is
+// stopped.
+func TestAdoptLists(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick(0))
+	args := s.shared("adopt", "--account", typlessAccount, "--type", "tax_forms")
+	ids := lines(s.run(append(args, "@"+s.write("windows.txt", "\uFEFFv1\r\nv2\r\n"))...).want(t, 0).stdout)
+	wantIDs(t, "without the mark", ids, lines(s.run(append(args, "v1", "v2")...).want(t, 0).stdout))
+	wantComplaint(t, s.run(append(args, "@"+s.write("none.txt", "\n# none\n"))...), 2, "no id")
+	wantComplaint(t, s.run(append(args, "@-")...), 2, "no id")
+
+	cmd := s.command(append(args, "@-")...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, cmd)
+	if _, err := in.Write([]byte("v1\n")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first is adopted", func() bool { return p.stdout.String() == ids[0]+"\n" })
+	p.signal(syscall.SIGINT) // While it waits for more.
+	p.wait().want(t, 130)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -48,9 +49,10 @@ Examples:
 				return err
 			}
 			defer svc.Close()
-			failed := false
+			failed, named := false, false
 			for _, arg := range c.Args().Slice() {
-				err := eachListed(c.App.Reader, arg, func(vendorID string) error {
+				err := eachListed(c.Context, c.App.Reader, arg, func(vendorID string) error {
+					named = true
 					err := adoptOne(c, cfg, svc, want, vendorID)
 					if errors.Is(err, extraction.ErrInvalid) {
 						failed = true
@@ -62,6 +64,9 @@ Examples:
 				if err != nil {
 					return err
 				}
+			}
+			if !named {
+				return usage("there is no id in what was named")
 			}
 			if failed {
 				return exitError{exitFailed, errReported}
@@ -106,8 +111,9 @@ func adoptOne(c *cli.Context, cfg settings, svc *services, want wanted, vendorID
 }
 
 // eachListed calls use with the argument, or with each line of the file that @FILE
-// names, but for blank ones and those that begin with #.
-func eachListed(stdin io.Reader, arg string, use func(string) error) error {
+// names, but for blank ones and those that begin with #. A mark of the byte order, as
+// some editors write it, is no part of the first.
+func eachListed(ctx context.Context, stdin io.Reader, arg string, use func(string) error) error {
 	file, ok := strings.CutPrefix(arg, "@")
 	if !ok {
 		return use(arg)
@@ -121,16 +127,23 @@ func eachListed(stdin io.Reader, arg string, use func(string) error) error {
 		defer func() { _ = f.Close() }()
 		in = f
 	}
-	lines := bufio.NewScanner(in)
+	lines := bufio.NewScanner(interruptible{ctx, in})
 	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
+	for n := 1; lines.Scan(); n++ {
+		line := lines.Text()
+		if n == 1 {
+			line = strings.TrimPrefix(line, "\uFEFF")
+		}
+		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue
 		}
 		if err := use(line); err != nil {
 			return err
 		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	if err := lines.Err(); err != nil {
 		return usage("%s cannot be read: %w", visible(arg), cause(err))

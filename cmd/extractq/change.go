@@ -237,7 +237,7 @@ func (x *changer) confirm(matched int) error {
 		return usage("%s would concern %s: add --yes, or --dry-run to see them", x.verb, plural(matched))
 	}
 	_, _ = fmt.Fprintf(x.cfg.stderr, "%s %s? [y/N] ", x.verb, plural(matched))
-	answer, err := bufio.NewReader(in).ReadString('\n')
+	answer, err := bufio.NewReader(interruptible{x.c.Context, in}).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}

@@ -46,6 +46,12 @@ type selection struct {
 
 // readFilter reads the filter flags; all are the accounts there are.
 func readFilter(c *cli.Context, all []string) (selection, error) {
+	for _, name := range filterNames() {
+		// As from a variable that is not set: it would choose everything.
+		if c.IsSet(name) && strings.TrimSpace(c.String(name)) == "" {
+			return selection{}, usage("--%s is empty; leave it out to choose whatever it is", name)
+		}
+	}
 	s := selection{accounts: all, filter: store.Filter{
 		Customer: c.String("customer"), Batch: c.String("batch"), Type: c.String("type"),
 		Error: extraction.Code(c.String("error")),
@@ -97,7 +103,7 @@ func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 		return now.Add(-d), nil
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil && !t.IsZero() {
 			return t, nil
 		}
 	}

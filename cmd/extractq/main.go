@@ -57,7 +57,7 @@ func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	args, err := permute(app, args)
 	if err == nil {
-		err = app.RunContext(ctx, args)
+		err = interrupted(ctx, app.RunContext(ctx, args))
 	}
 	return report(stderr, err)
 }
