@@ -7,10 +7,8 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"regexp"
 	"time"
 
-	"github.com/extractq/extractq/sandbox/internal/fields"
 	"github.com/extractq/extractq/sandbox/internal/sensible"
 )
 
@@ -199,16 +197,4 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
-}
-
-// Rules are the fields of document types: document type, field name, and the
-// expression whose first match in a page's text is the field's value. An
-// expression with a group gives the group.
-type Rules map[string]map[string]*regexp.Regexp
-
-// ParseRules compiles rules, as in {"tax_forms": {"ssn": `\d{3}-\d{2}-\d{4}`}}.
-// It reports all expressions that do not compile.
-func ParseRules(source map[string]map[string]string) (Rules, error) {
-	rules, err := fields.Parse(source)
-	return Rules(rules), err
 }

@@ -49,13 +49,15 @@ func start(t *testing.T, cfg sandbox.Config) server {
 	if cfg.ProcessingTime == (sandbox.Latency{}) {
 		cfg.ProcessingTime = sandbox.Fixed(2 * time.Second)
 	}
-	rules, err := sandbox.ParseRules(map[string]map[string]string{
-		fixtures.TaxFormType: fixtures.TaxFormRules(), fixtures.InvoiceType: fixtures.InvoiceRules(),
-	})
-	if err != nil {
-		t.Fatal(err)
+	if cfg.Rules == nil {
+		rules, err := sandbox.ParseRules(map[string]map[string]string{
+			fixtures.TaxFormType: fixtures.TaxFormRules(), fixtures.InvoiceType: fixtures.InvoiceRules(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Rules = rules
 	}
-	cfg.Rules = rules
 	box := sandbox.New(cfg)
 	s := httptest.NewServer(box.Handler())
 	t.Cleanup(func() {

@@ -1,17 +1,21 @@
 package sandbox_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pdfcpu/pdfcpu/pkg/api"
 
 	"github.com/extractq/extractq/internal/fixtures"
 	"github.com/extractq/extractq/sandbox"
@@ -129,7 +133,7 @@ func TestSensibleFormWithoutRules(t *testing.T) {
 func TestSensiblePortfolio(t *testing.T) {
 	t.Parallel()
 	s := start(t, sandbox.Config{})
-	id := s.submitSensible("/generate_upload_url/", fixtures.TaxForm(1))
+	id := s.submitSensible("/generate_upload_url/", portfolio(t, fixtures.TaxForm(1), fixtures.Invoice(1)))
 	s.pass(2 * time.Second)
 	got := s.object(s.sensible("GET", "/documents/"+id, ""), 200)
 	if got["parsed_document"] != nil || got["type"] != nil || got["errors"] != nil {
@@ -147,12 +151,30 @@ func TestSensiblePortfolio(t *testing.T) {
 			t.Errorf("output = %v, want camelCase", output)
 		}
 	}
-	if diff := cmp.Diff([]string{"tax_forms 0-0", "invoices 1-1"}, parts); diff != "" {
+	if diff := cmp.Diff([]string{"tax_forms 0-1", "invoices 2-2"}, parts); diff != "" {
 		t.Errorf("documents (-want +got):\n%s", diff)
 	}
 	if got["charged"] != 2.0 || len(got["reviewStatuses"].([]any)) != 2 {
 		t.Errorf("charged %v, reviews %v, want 2 of each", got["charged"], got["reviewStatuses"])
 	}
+}
+
+// The library would write its settings into the home directory.
+var withoutConfigDir = sync.OnceFunc(api.DisableConfigDir)
+
+// portfolio is one PDF of several.
+func portfolio(t *testing.T, documents ...[]byte) []byte {
+	t.Helper()
+	withoutConfigDir()
+	var readers []io.ReadSeeker
+	for _, d := range documents {
+		readers = append(readers, bytes.NewReader(d))
+	}
+	var merged bytes.Buffer
+	if err := api.MergeRaw(readers, &merged, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	return merged.Bytes()
 }
 
 func TestSensibleFromURL(t *testing.T) {

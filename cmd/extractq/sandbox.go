@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ Examples:
    extractq sandbox
    extractq sandbox --listen 127.0.0.1:9000 --processing-time 2s
    extractq sandbox --processing-time lognormal:14s,0.54 --seed 7 --rate-limit 10
+   extractq sandbox --rules examples/rules.yaml
    extractq sandbox --fault 'submit:drop-after=0.1' --fault '*:500=0.05' --seed 7
    extractq sandbox --failure-rate 0.1 --expire-rate 0.02 --clock-scale 60
    extractq sandbox --upload-ttl 5s --content-type-check fail --drop-fetched
@@ -69,6 +71,7 @@ func sandboxFlags(latency *sandbox.Latency) []cli.Flag {
 		&cli.StringFlag{Name: "second-upload", Value: string(sandbox.SecondUploadRefuse), Usage: "`HOW` an upload URL treats a second document: refuse or ignore"},
 		&cli.StringFlag{Name: "content-type-check", Value: string(sandbox.ContentTypeStrict), Usage: "`HOW` an upload of another type than declared ends: strict (403), fail (FAILED) or off"},
 		&cli.DurationFlag{Name: "expiry", Value: 48 * time.Hour, Usage: "how long (`TIME`) a Typless result can be fetched"},
+		&cli.StringFlag{Name: "rules", Usage: "YAML `FILE` of regular expressions that turn text into fields, by document type"},
 		&cli.StringSliceFlag{Name: "fault", Usage: "`OP:KIND=P`, repeatable: what happens to some calls; OP is submit, upload, poll, list or *, KIND is 429, 500, 502, drop-before, drop-after, truncated or slow[:TIME], P from 0 to 1"},
 		&cli.Float64Flag{Name: "failure-rate", Usage: "share (`P`) of documents whose extraction fails"},
 		&cli.Float64Flag{Name: "expire-rate", Usage: "share (`P`) of results that are gone as soon as they are there"},
@@ -92,6 +95,13 @@ func sandboxConfig(c *cli.Context, latency sandbox.Latency) (sandbox.Config, err
 	for _, s := range c.StringSlice("fault") {
 		fault, err := sandbox.ParseFault(s)
 		cfg.Faults, errs = append(cfg.Faults, fault), append(errs, err)
+	}
+	if name := c.String("rules"); name != "" {
+		source, err := os.ReadFile(name)
+		if err == nil {
+			cfg.Rules, err = sandbox.ParseRulesYAML(name, source)
+		}
+		errs = append(errs, err)
 	}
 	return cfg, errors.Join(append(errs, cfg.Validate())...)
 }

@@ -85,6 +85,18 @@ func (rules Rules) Of(docType string, doc *reader.Document, first, last int) []F
 	return found
 }
 
+// On gives the fields that the rules of a document type find on one page, with
+// their first values; none where the type has no rules.
+func (rules Rules) On(docType, page string) map[string]string {
+	found := map[string]string{}
+	for name, re := range rules[docType] {
+		if r := read(re, []string{page}, 0, 1); len(r) > 0 {
+			found[name] = r[0].Text
+		}
+	}
+	return found
+}
+
 func read(re *regexp.Regexp, pages []string, first, last int) []Reading {
 	var readings []Reading
 	for page := first; page < last; page++ {

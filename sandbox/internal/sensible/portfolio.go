@@ -1,6 +1,10 @@
 package sensible
 
-import "github.com/extractq/extractq/sandbox/internal/engine"
+import (
+	"maps"
+
+	"github.com/extractq/extractq/sandbox/internal/engine"
+)
 
 // subDocument is one document of a portfolio. Below output Sensible writes
 // camelCase, although its published schema says otherwise.
@@ -28,7 +32,7 @@ type output struct {
 // portfolio adds the documents of a file that holds several.
 func (a *api) portfolio(answer *extraction, x engine.Extraction[Meta]) {
 	total := validationSummary{}
-	for _, part := range split(x.Meta.Types, len(x.Document.Pages)) {
+	for _, part := range a.split(x.Meta.Types, x.Document.Pages) {
 		parsed, sum := a.parse(x, part.docType, part.first, part.last)
 		total.Fields += sum.Fields
 		total.FieldsPresent += sum.FieldsPresent
@@ -63,9 +67,63 @@ type part struct {
 	first, last int // pages from 0; last is the page after
 }
 
-// split gives every type an equal run of pages, in the order of the types. With
+// split finds the documents in a file. A page on which the rules of a type find
+// more than those of other types is of that type; it begins a new document where
+// the type changes, or a field that the document has already has another value.
+// Other pages go on with the document before them. Where no rule finds anything,
+// the types share the pages out.
+func (a *api) split(types, pages []string) []part {
+	var parts []part
+	var seen map[string]string // the fields of the last of parts
+	for page, text := range pages {
+		docType, found := a.recognize(types, text)
+		if docType == "" {
+			if len(parts) > 0 {
+				parts[len(parts)-1].last = page + 1
+			}
+			continue
+		}
+		if len(parts) > 0 && parts[len(parts)-1].docType == docType && agree(seen, found) {
+			parts[len(parts)-1].last = page + 1
+			maps.Copy(seen, found)
+			continue
+		}
+		first := page
+		if len(parts) == 0 {
+			first = 0 // whatever comes before the first belongs to it
+		}
+		parts, seen = append(parts, part{docType: docType, first: first, last: page + 1}), found
+	}
+	if parts == nil {
+		return share(types, len(pages))
+	}
+	return parts
+}
+
+// recognize is the type of a page, and its fields; empty if no rule finds
+// anything.
+func (a *api) recognize(types []string, text string) (docType string, found map[string]string) {
+	for _, t := range types {
+		if f := a.Rules.On(t, text); len(f) > len(found) {
+			docType, found = t, f
+		}
+	}
+	return docType, found
+}
+
+// agree reports that no field has two values.
+func agree(a, b map[string]string) bool {
+	for name, value := range b {
+		if old, ok := a[name]; ok && old != value {
+			return false
+		}
+	}
+	return true
+}
+
+// share gives every type an equal run of pages, in the order of the types. With
 // more types than pages the last types get none: they were not found.
-func split(types []string, pages int) []part {
+func share(types []string, pages int) []part {
 	n := min(len(types), pages)
 	parts := make([]part, 0, n)
 	for i := range n {

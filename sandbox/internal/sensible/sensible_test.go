@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/extractq/extractq/sandbox/internal/engine"
+	"github.com/extractq/extractq/sandbox/internal/fields"
 	"github.com/extractq/extractq/sandbox/internal/httpkit"
 )
 
@@ -81,17 +82,34 @@ func FuzzSubmission(f *testing.F) {
 
 func TestSplit(t *testing.T) {
 	t.Parallel()
+	rules, err := fields.Parse(map[string]map[string]string{
+		"form":    {"name": `name (\w+)`, "tax": `tax (\d+)`},
+		"invoice": {"total": `total (\d+)`},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &api{Config{Rules: rules}}
+	both, other := []string{"form", "invoice"}, []string{"a", "b", "c"}
 	for _, test := range []struct {
+		name  string
 		types []string
-		pages int
+		pages []string
 		want  []part
 	}{
-		{[]string{"a"}, 3, []part{{"a", 0, 3}}},
-		{[]string{"a", "b"}, 3, []part{{"a", 0, 1}, {"b", 1, 3}}},
-		{[]string{"a", "b", "c"}, 2, []part{{"a", 0, 1}, {"b", 1, 2}}},
+		{"by what is on them", both, []string{"total 1", "name a tax 2"}, []part{{"invoice", 0, 1}, {"form", 1, 2}}},
+		{"other pages go with the one before", both, []string{"cover", "name a", "terms", "total 1", "end"}, []part{{"form", 0, 3}, {"invoice", 3, 5}}},
+		{"a field on every page", both, []string{"name a", "name a tax 1"}, []part{{"form", 0, 2}}},
+		{"two of a type", both, []string{"name a tax 1", "name b tax 1"}, []part{{"form", 0, 1}, {"form", 1, 2}}},
+		{"the type that finds more", both, []string{"name a tax 1 total 1"}, []part{{"form", 0, 1}}},
+		{"a type that was not asked for", []string{"invoice", "a"}, []string{"name a", "total 1"}, []part{{"invoice", 0, 2}}},
+		{"nothing found", both, []string{"x", "y", "z"}, []part{{"form", 0, 1}, {"invoice", 1, 3}}},
+		{"no rules", other[:1], []string{"x", "y", "z"}, []part{{"a", 0, 3}}},
+		{"more types than pages", other, []string{"x", "y"}, []part{{"a", 0, 1}, {"b", 1, 2}}},
+		{"no pages", other, nil, []part{}},
 	} {
-		if diff := cmp.Diff(test.want, split(test.types, test.pages), cmp.AllowUnexported(part{})); diff != "" {
-			t.Errorf("split(%v, %d) (-want +got):\n%s", test.types, test.pages, diff)
+		if diff := cmp.Diff(test.want, a.split(test.types, test.pages), cmp.AllowUnexported(part{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
 }
