@@ -137,3 +137,4 @@ func accountKeys(account string) keys { return keys{prefix: "extractq:{" + accou
 func (k keys) limits() string  { return k.prefix + "limits" }
 func (k keys) state() string   { return k.prefix + "account" }
 func (k keys) failing() string { return k.prefix + "failing" }
+func (k keys) workers() string { return k.prefix + "workers" }

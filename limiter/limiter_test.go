@@ -3,6 +3,7 @@ package limiter
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -269,7 +270,7 @@ func TestPauses(t *testing.T) {
 				t.Errorf("StopsPolls = %v", tt.reason.StopsPolls())
 			}
 			s, err := l.State(t.Context(), "acme")
-			if err != nil || s.Reason != tt.reason || s.Key != "key" || s.Message != "why" || s.Probes != 0 {
+			if err != nil || s.Reason != tt.reason || !slices.Equal(s.Keys, []string{"key"}) || s.Message != "why" || s.Probes != 0 {
 				t.Errorf("State = %+v, %v", s, err)
 			}
 			if late := s.ProbeAt.Sub(before); late < tt.probe-time.Millisecond || late > tt.probe+10*time.Second {
@@ -278,13 +279,13 @@ func TestPauses(t *testing.T) {
 			if changed, err := l.Pause(t.Context(), "acme", tt.reason, "other", "again"); err != nil || changed {
 				t.Errorf("the same pause again = %v, %v, want no change", changed, err)
 			}
-			if again, _ := l.State(t.Context(), "acme"); again != s {
+			if again, _ := l.State(t.Context(), "acme"); !reflect.DeepEqual(again, s) {
 				t.Errorf("State = %+v after the same pause again, want %+v", again, s)
 			}
 			if err := l.Resume(t.Context(), "acme"); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := l.State(t.Context(), "acme"); err != nil || got != (State{}) {
+			if got, err := l.State(t.Context(), "acme"); err != nil || !reflect.DeepEqual(got, State{}) {
 				t.Errorf("State = %+v, %v after Resume, want active", got, err)
 			}
 			if got := admit(t, l, OpSubmit, 1000, true); got.Verdict != Go {
@@ -363,7 +364,7 @@ func TestProbed(t *testing.T) {
 			if late := s.ProbeAt.Sub(before); late < wait-time.Millisecond || late > wait+10*time.Second {
 				t.Errorf("%s: probe %d is %v after the one before, want %v", reason, i+1, late, wait)
 			}
-			if s.Key != "k2" || s.Message != "still" || s.Reason != reason {
+			if !slices.Equal(s.Keys, []string{"k1", "k2"}) || s.Message != "still" || s.Reason != reason {
 				t.Errorf("State = %+v", s)
 			}
 		}
@@ -439,6 +440,9 @@ func TestRedisAway(t *testing.T) {
 		"Lift":    func() error { return l.Lift(ctx, "acme", Quota) },
 		"Used":    func() error { _, err := l.Used(ctx, "acme"); return err },
 		"Trouble": func() error { return l.Trouble(ctx, "acme", "", "") },
+		"Serve":   func() error { return l.Serve(ctx, "acme", "w") },
+		"Leave":   func() error { return l.Leave(ctx, "acme", "w") },
+		"Served":  func() error { _, err := l.Served(ctx, "acme"); return err },
 		"Report":  func() error { _, err := l.Report(ctx, "acme", "a", true); return err },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {

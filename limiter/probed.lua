@@ -1,6 +1,6 @@
 -- probed: plans the next probe of an account that is still paused for the same
 -- reason. KEYS: 1 account hash. ARGV: reason, probes so far, ms until the next,
--- key fingerprint, message.
+-- fingerprints of the refused keys, message.
 if redis.call('HGET', KEYS[1], 'reason') ~= ARGV[1] then return 0 end
 local t = redis.call('TIME')
 local at = t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[3]

@@ -26,6 +26,10 @@ var (
 	usedLua string
 	//go:embed trouble.lua
 	troubleLua string
+	//go:embed serve.lua
+	serveLua string
+	//go:embed served.lua
+	servedLua string
 )
 
 var (
@@ -39,4 +43,6 @@ var (
 
 	usedScript    = redis.NewScript(usedLua)
 	troubleScript = redis.NewScript(troubleLua)
+	serveScript   = redis.NewScript(serveLua)
+	servedScript  = redis.NewScript(servedLua)
 )

@@ -3,6 +3,7 @@ package limiter
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,9 +54,9 @@ type State struct {
 	Probes  int
 	// Message is the vendor trouble behind the pause, without secrets.
 	Message string
-	// Key is the fingerprint of the key that was in use when the account was
-	// paused.
-	Key string
+	// Keys are the fingerprints of the keys with which the vendor was asked in
+	// vain, the one in use when the account was paused first.
+	Keys []string
 	// LastOK is when the vendor last did what it was asked to, for any
 	// extraction of the account.
 	LastOK time.Time
@@ -78,9 +79,13 @@ func (l *Limiter) State(ctx context.Context, account string) (State, error) {
 		return State{}, fmt.Errorf("read state of %s: %w", account, err)
 	}
 	probes, _ := strconv.Atoi(m["probes"])
+	var keys []string
+	if m["key"] != "" {
+		keys = strings.Fields(m["key"])
+	}
 	return State{
 		Reason: Reason(m["reason"]), Since: millis(m["since"]), ProbeAt: millis(m["probe_at"]),
-		Probes: probes, Message: m["message"], Key: m["key"], LastOK: millis(m["last_ok"]),
+		Probes: probes, Message: m["message"], Keys: keys, LastOK: millis(m["last_ok"]),
 		LastError: Trouble{Code: m["err_code"], Message: m["err_message"], At: millis(m["err_at"])},
 	}, nil
 }
@@ -125,13 +130,22 @@ func (l *Limiter) Pause(ctx context.Context, account string, r Reason, key, mess
 	return n == 1, nil
 }
 
+// maxKeys bounds how many refused keys are remembered: as many as there may be
+// in use at once, while the workers learn of a new one.
+const maxKeys = 8
+
 // Probed notes that a probe of a paused account failed, or is about to be made,
 // and sets the time of the next one. Where the pause is another one by now,
 // nothing changes.
 func (l *Limiter) Probed(ctx context.Context, account string, s State, key, message string) error {
 	probes := s.Probes + 1
+	keys := s.Keys
+	if key != "" && !slices.Contains(keys, key) {
+		keys = append(slices.Clone(keys), key)
+		keys = keys[max(0, len(keys)-maxKeys):]
+	}
 	err := probedScript.Run(ctx, l.rdb, []string{accountKeys(account).state()},
-		string(s.Reason), probes, s.Reason.probeAfter(probes).Milliseconds(), key, message).Err()
+		string(s.Reason), probes, s.Reason.probeAfter(probes).Milliseconds(), strings.Join(keys, " "), message).Err()
 	if err != nil {
 		return fmt.Errorf("note probe of %s: %w", account, err)
 	}

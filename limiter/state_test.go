@@ -158,3 +158,25 @@ func TestTrouble(t *testing.T) {
 		t.Errorf("LastError = %+v, want the latest, cut to one line", got)
 	}
 }
+
+// The keys that were refused are remembered, each once, and not without end.
+func TestRefusedKeys(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	if _, err := l.Pause(t.Context(), "acme", Unauthorized, "k0", ""); err != nil {
+		t.Fatal(err)
+	}
+	for key := range strings.FieldsSeq("k1 k0 k1 k2 k3 k4 k5 k6 k7 k8 k9") {
+		s, err := l.State(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Probed(t.Context(), "acme", s, key, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := l.State(t.Context(), "acme")
+	if diff := cmp.Diff(strings.Fields("k2 k3 k4 k5 k6 k7 k8 k9"), s.Keys); err != nil || diff != "" {
+		t.Errorf("refused keys, %v (-want +got):\n%s", err, diff)
+	}
+}

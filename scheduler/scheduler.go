@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -27,6 +29,9 @@ type Config struct {
 	Redis redis.UniversalClient
 	// Accounts are the names of those to look after.
 	Accounts []string
+	// Registered are the accounts that have extractions. They are looked after
+	// too: some may be in the configuration no longer. Nil means none.
+	Registered func(context.Context) ([]string, error)
 	// Logger receives what goes wrong.
 	Logger *slog.Logger
 }
@@ -35,13 +40,23 @@ type Config struct {
 type Scheduler struct {
 	cfg   Config
 	queue *tasks.Queue
-	last  map[string]int64 // The slot enqueued last, by account.
-	swept int64            // The slot of ExpireInterval enqueued last.
+	// accounts are those of the configuration.
+	accounts atomic.Pointer[[]string]
+	last     map[string]int64 // The slot enqueued last, by account.
+	swept    int64            // The slot of ExpireInterval enqueued last.
 }
 
 // New returns a scheduler. It makes no connection before Run.
 func New(cfg Config) *Scheduler {
-	return &Scheduler{cfg: cfg, queue: tasks.NewQueue(cfg.Redis), last: map[string]int64{}}
+	s := &Scheduler{cfg: cfg, queue: tasks.NewQueue(cfg.Redis), last: map[string]int64{}}
+	s.Reload(cfg.Accounts)
+	return s
+}
+
+// Reload makes the scheduler look after other accounts from the next tick on.
+func (s *Scheduler) Reload(accounts []string) {
+	accounts = slices.Clone(accounts)
+	s.accounts.Store(&accounts)
 }
 
 // Run ticks until ctx ends. A tick that fails is logged and the next one tries
@@ -65,8 +80,9 @@ func (s *Scheduler) Run(ctx context.Context) error {
 // still waits gets none: with no worker running they would pile up.
 func (s *Scheduler) runOnce(ctx context.Context, now time.Time) error {
 	slot := now.UnixMilli() / Interval.Milliseconds()
-	var errs []error
-	for _, account := range s.cfg.Accounts {
+	accounts, err := s.known(ctx)
+	errs := []error{err}
+	for _, account := range accounts {
 		waits, err := s.queue.ReconcileWaits(account, s.last[account])
 		if err != nil {
 			errs = append(errs, err)
@@ -89,4 +105,20 @@ func (s *Scheduler) runOnce(ctx context.Context, now time.Time) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// known are the accounts of the configuration and those that have extractions.
+// With an error it is the first only.
+func (s *Scheduler) known(ctx context.Context) ([]string, error) {
+	all := slices.Clone(*s.accounts.Load())
+	if s.cfg.Registered == nil {
+		return all, nil
+	}
+	registered, err := s.cfg.Registered(ctx)
+	if err != nil {
+		return all, err
+	}
+	all = append(all, registered...)
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }

@@ -3,7 +3,9 @@ package scheduler
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -122,6 +124,54 @@ func TestRun(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("Run does not end with its context")
 	}
+}
+
+// Those that have extractions are looked after beside those of the configuration,
+// which may change, each once; where they cannot be read, the others are.
+func TestAccounts(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	var err error
+	s := New(Config{
+		Redis: rdb, Accounts: []string{"b", "a"}, Logger: slog.New(slog.DiscardHandler),
+		Registered: func(context.Context) ([]string, error) { return []string{"gone", "a"}, err },
+	})
+	at := time.Unix(1_800_000_000, 0)
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+	want := func(want ...string) {
+		t.Helper()
+		if got := s.runOnce(t.Context(), at); !errors.Is(got, err) {
+			t.Errorf("runOnce = %v, want %v", got, err)
+		}
+		at = at.Add(Interval)
+		waiting, err := inspector.ListPendingTasks(tasks.SystemQueue)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, task := range waiting {
+			if task.Type != tasks.TypeReconcile {
+				continue
+			}
+			p, err := tasks.DecodeReconcile(asynq.NewTask(task.Type, task.Payload))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, p.Account)
+			if err := inspector.DeleteTask(tasks.SystemQueue, task.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("ticks for %q, want %q", got, want)
+		}
+	}
+	want("a", "b", "gone")
+	s.Reload([]string{"c"})
+	want("a", "c", "gone")
+	err = errors.New("redis is away")
+	want("c")
 }
 
 type lockedBuffer struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -23,14 +24,16 @@ func (w *Worker) pause(ctx context.Context, a *account, r limiter.Reason, cause 
 }
 
 // tend brings an account's queues in line with its state, and probes a paused
-// account whose time has come or whose key has changed.
+// account whose time has come, or for which there is a key that has not been
+// refused yet. While the workers learn of a new key, one that still has the old
+// one must not make the others ask again and again.
 func (w *Worker) tend(ctx context.Context, a *account, now time.Time) error {
 	s, err := w.limiter.State(ctx, a.Name)
 	if err != nil {
 		return err
 	}
 	if s.Reason != limiter.Active && s.Reason != limiter.Operator {
-		newKey := s.Reason == limiter.Unauthorized && s.Key != a.Key
+		newKey := s.Reason == limiter.Unauthorized && a.Key != "" && !slices.Contains(s.Keys, a.Key)
 		if newKey || !now.Before(s.ProbeAt) {
 			if s, err = w.probe(ctx, a, s); err != nil {
 				return err

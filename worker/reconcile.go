@@ -31,18 +31,19 @@ func (w *Worker) reconcileTask(ctx context.Context, t *asynq.Task) error {
 		w.log.ErrorContext(ctx, "task not understood", slog.String("type", t.Type()), slog.Any("error", err))
 		return nil
 	}
-	a, ok := w.accounts[p.Account]
-	if !ok {
-		return nil // Its extractions wait for somebody who has the account.
+	var got reconciled
+	if a, ok := w.account(p.Account); ok {
+		got, err = w.reconcile(ctx, a)
+	} else {
+		got, err = w.reconcileGone(ctx, p.Account)
 	}
-	got, err := w.reconcile(ctx, a)
 	if got.Reissued+got.Erased > 0 {
-		w.log.InfoContext(ctx, "reconciled", slog.String("account", a.Name), slog.Int("due", got.Due),
+		w.log.InfoContext(ctx, "reconciled", slog.String("account", p.Account), slog.Int("due", got.Due),
 			slog.Int("reissued", got.Reissued), slog.Int("waiting", got.Waiting),
 			slog.Int("orphaned", got.Orphaned), slog.Int("erased", got.Erased))
 	}
 	if err != nil && ctx.Err() == nil {
-		w.log.WarnContext(ctx, "reconcile met trouble", slog.String("account", a.Name), slog.Any("error", err))
+		w.log.WarnContext(ctx, "reconcile met trouble", slog.String("account", p.Account), slog.Any("error", err))
 	}
 	return nil // The next tick tries again.
 }

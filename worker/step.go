@@ -33,7 +33,7 @@ type step struct {
 // begin takes the lease of the step that p names. A nil step means that there
 // is nothing to do for this task.
 func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Step, slots int) (*step, error) {
-	acct, ok := w.accounts[p.Account]
+	acct, ok := w.account(p.Account)
 	if !ok {
 		return nil, fmt.Errorf("account %q is not configured", p.Account)
 	}

@@ -16,7 +16,7 @@ import (
 // earlier attempt to.
 func (w *Worker) submit(ctx context.Context, p tasks.Payload) (*tasks.Outcome, error) {
 	slots := unlimited
-	if a, ok := w.accounts[p.Account]; ok && a.MaxInFlight > 0 {
+	if a, ok := w.account(p.Account); ok && a.MaxInFlight > 0 {
 		slots = a.MaxInFlight
 	}
 	s, err := w.begin(ctx, p, extraction.StepSubmit, slots)

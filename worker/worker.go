@@ -85,6 +85,10 @@ type Config struct {
 	// StoreFailed, where it is set, is told when the journal or the document
 	// store fails. The step is repeated all the same.
 	StoreFailed func(error)
+	// Gone makes the worker look after accounts that are in nobody's
+	// configuration any more: one that works for its own account only, beside
+	// others, leaves that to them.
+	Gone bool
 	// Logger receives one line per attempt.
 	Logger *slog.Logger
 }
@@ -115,21 +119,31 @@ func (c Config) kept() store.Kept {
 
 // Worker serves the tasks of its accounts. Make one with New.
 type Worker struct {
-	cfg      Config
-	records  *store.Records
-	queue    *tasks.Queue
-	limiter  *limiter.Limiter
+	cfg     Config
+	id      string // Of this worker among all that serve an account.
+	records *store.Records
+	queue   *tasks.Queue
+	limiter *limiter.Limiter
+	log     *slog.Logger
+
+	// mu guards accounts. The map is replaced by another one, never changed.
+	mu       sync.RWMutex
 	accounts map[string]*account
-	log      *slog.Logger
+
+	// turn is held by whoever starts or stops servers. fleet is nil while Run
+	// does not run.
+	turn  sync.Mutex
+	fleet *fleet
 }
 
-// account is an Account with what this process shares between its steps.
+// account is an Account with what this process shares between its steps. A step
+// keeps the one it began with.
 type account struct {
 	Account
 	// waiters are the slots that may be spent waiting for the rate: at most
 	// half, so that others can work meanwhile.
 	waiters chan struct{}
-	unknown sync.Map // Vendor words already warned about.
+	unknown *sync.Map // Vendor words already warned about.
 }
 
 // New returns a worker. It makes no connection before Run.
@@ -140,88 +154,45 @@ func New(cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{
-		cfg: cfg, records: records, queue: tasks.NewQueue(cfg.Redis), limiter: limiter.New(cfg.Redis),
-		accounts: map[string]*account{}, log: cfg.Logger,
+		cfg: cfg, id: store.NewToken(), records: records, queue: tasks.NewQueue(cfg.Redis),
+		limiter: limiter.New(cfg.Redis), log: cfg.Logger,
 	}
-	for _, a := range cfg.Accounts {
-		if !store.ValidAccount(a.Name) {
-			return nil, fmt.Errorf("account name %q is not 1 to 40 characters a-z, 0-9 and -", a.Name)
-		}
-		w.accounts[a.Name] = &account{Account: a, waiters: make(chan struct{}, max(1, cfg.Concurrency/2))}
+	if w.accounts, err = w.prepare(cfg.Accounts); err != nil {
+		return nil, err
 	}
 	return w, nil
 }
 
-// Run serves until ctx ends, then lets running steps end for at most
-// StopTimeout. It returns an error only when a server cannot start.
-func (w *Worker) Run(ctx context.Context) error {
-	// Steps outlive ctx by the stop timeout, and not longer.
-	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-
-	var servers []*asynq.Server
-	stop := func() {
-		var wg sync.WaitGroup
-		for _, s := range servers {
-			s.Stop()
+// prepare makes this process's accounts of those that are configured, with what the
+// present ones of the same name share between their steps.
+func (w *Worker) prepare(configured []Account) (map[string]*account, error) {
+	out := map[string]*account{}
+	for _, c := range configured {
+		if !store.ValidAccount(c.Name) {
+			return nil, fmt.Errorf("account name %q is not 1 to 40 characters a-z, 0-9 and -", c.Name)
 		}
-		timer := time.AfterFunc(w.cfg.StopTimeout, cancel)
-		defer timer.Stop()
-		for _, s := range servers {
-			wg.Go(s.Shutdown)
+		a := &account{Account: c, waiters: make(chan struct{}, max(1, w.cfg.Concurrency/2)), unknown: new(sync.Map)}
+		if old, ok := w.account(c.Name); ok {
+			a.waiters, a.unknown = old.waiters, old.unknown
 		}
-		wg.Wait()
+		out[c.Name] = a
 	}
-	start := func(s *asynq.Server, h asynq.Handler) error {
-		if err := s.Start(h); err != nil {
-			stop()
-			return fmt.Errorf("start server: %w", err)
-		}
-		servers = append(servers, s)
-		return nil
-	}
-	for _, a := range w.accounts {
-		mux := asynq.NewServeMux()
-		mux.HandleFunc(tasks.TypeSubmit, w.handle(w.submit))
-		mux.HandleFunc(tasks.TypePoll, w.handle(w.poll))
-		// One server for each account is a bulkhead: a slow vendor takes only
-		// its own slots. Polls go strictly first: what they find frees a slot.
-		if err := start(w.server(base, w.cfg.Concurrency, map[string]int{
-			tasks.PollQueue(a.Name): 2, tasks.SubmitQueue(a.Name): 1,
-		}), mux); err != nil {
-			return err
-		}
-	}
-	mux := asynq.NewServeMux()
-	mux.HandleFunc(tasks.TypeReconcile, w.reconcileTask)
-	mux.HandleFunc(tasks.TypeExpire, w.expireTask)
-	if err := start(w.server(base, 4, map[string]int{tasks.SystemQueue: 1}), mux); err != nil {
-		return err
-	}
-	w.log.InfoContext(ctx, "worker started", slog.Int("accounts", len(w.accounts)))
-	<-ctx.Done()
-	stop()
-	w.log.InfoContext(base, "worker stopped")
-	return nil
+	return out, nil
 }
 
-// server is an asynq server of this process for some queues.
-func (w *Worker) server(base context.Context, concurrency int, queues map[string]int) *asynq.Server {
-	return asynq.NewServerFromRedisClient(w.cfg.Redis, asynq.Config{
-		Concurrency:    concurrency,
-		Queues:         queues,
-		StrictPriority: true,
-		BaseContext:    func() context.Context { return base },
-		// The defaults of 1 s and 5 s make an idle queue up to a second late
-		// and a delayed task up to five.
-		TaskCheckInterval:        100 * time.Millisecond,
-		DelayedTaskCheckInterval: 500 * time.Millisecond,
-		// Only trouble with Redis or the store is retried by asynq.
-		RetryDelayFunc:  func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
-		ShutdownTimeout: w.cfg.StopTimeout + 2*time.Second,
-		Logger:          asynqLogger{w.log},
-		LogLevel:        asynq.WarnLevel,
-	})
+// account finds one of the accounts.
+func (w *Worker) account(name string) (*account, bool) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	a, ok := w.accounts[name]
+	return a, ok
+}
+
+// all are the accounts by name.
+func (w *Worker) all() map[string]*account {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return w.accounts
 }
 
 // handle turns the handler of a step into one of asynq: it decodes, logs what

@@ -223,7 +223,7 @@ func (r *rig) start() (stop func()) {
 		ticker := time.NewTicker(200 * time.Millisecond)
 		defer ticker.Stop()
 		for ctx.Err() == nil {
-			for _, a := range w.accounts {
+			for _, a := range w.all() {
 				if _, err := w.reconcile(ctx, a); err != nil && ctx.Err() == nil {
 					r.t.Errorf("reconcile: %v", err)
 				}

@@ -1,0 +1,41 @@
+package limiter
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// ServeEvery is how often a worker says that it serves an account, servedFor how
+// long that counts: two notes may be lost.
+const (
+	ServeEvery = 10 * time.Second
+	servedFor  = 3*ServeEvery + time.Second
+)
+
+// Serve notes that a worker serves an account. An account that nobody serves is
+// in no worker's configuration.
+func (l *Limiter) Serve(ctx context.Context, account, worker string) error {
+	err := serveScript.Run(ctx, l.rdb, []string{accountKeys(account).workers()}, worker, servedFor.Milliseconds()).Err()
+	if err != nil {
+		return fmt.Errorf("note worker of %s: %w", account, err)
+	}
+	return nil
+}
+
+// Leave takes back what Serve noted.
+func (l *Limiter) Leave(ctx context.Context, account, worker string) error {
+	if err := l.rdb.ZRem(ctx, accountKeys(account).workers(), worker).Err(); err != nil {
+		return fmt.Errorf("note worker of %s: %w", account, err)
+	}
+	return nil
+}
+
+// Served reports whether any worker serves an account.
+func (l *Limiter) Served(ctx context.Context, account string) (bool, error) {
+	n, err := servedScript.Run(ctx, l.rdb, []string{accountKeys(account).workers()}, servedFor.Milliseconds()).Int()
+	if err != nil {
+		return false, fmt.Errorf("look for workers of %s: %w", account, err)
+	}
+	return n > 0, nil
+}

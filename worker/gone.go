@@ -1,0 +1,56 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/extractq/extractq/store"
+)
+
+// An account that has extractions and is in no worker's configuration any more.
+// Its queues are paused, for those who look at them, until it is back; what is
+// unfinished stays as it is, and what is final expires as everything does.
+
+// goneRecheck is when an unfinished extraction of such an account is looked at
+// again. Those that are due are taken in the order of their time, so that however
+// many wait, what has outlived its retention has its turn.
+const goneRecheck = time.Minute
+
+// reconcileGone is one run for an account that this worker does not know.
+func (w *Worker) reconcileGone(ctx context.Context, name string) (reconciled, error) {
+	var got reconciled
+	if !w.cfg.Gone || !store.ValidAccount(name) {
+		return got, nil
+	}
+	served, err := w.limiter.Served(ctx, name)
+	if err != nil || served {
+		return got, err // Another worker has it, and acts on its own ticks.
+	}
+	if err := w.queue.SetPaused(name, true, true); err != nil {
+		return got, err
+	}
+	due, now, err := w.records.Due(ctx, name, reconcileLimit)
+	if err != nil {
+		return got, err
+	}
+	got.Due = len(due)
+	var errs []error
+	for _, g := range due {
+		f := store.Fence{Input: store.Input{ID: g.ID, Account: name}, Seq: g.Seq, Token: store.NewToken()}
+		switch {
+		case g.Gone, g.Status.Final():
+			got.Erased++
+			errs = append(errs, w.expire(ctx, f, now))
+		case g.Held && now.Before(g.Lease): // The last step before the account went.
+		case g.Held:
+			// Its worker died. The new task waits in the paused queue.
+			got.Reissued++
+			errs = append(errs, w.reissue(ctx, f))
+		default:
+			got.Waiting++
+			errs = append(errs, nothingToDo(w.records.Touch(ctx, f, goneRecheck, false)))
+		}
+	}
+	return got, errors.Join(errs...)
+}

@@ -1,0 +1,171 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/tasks"
+)
+
+// fleet are the asynq servers of a running worker: one for each account, so that
+// a slow vendor takes only its own slots, and one for what belongs to no account.
+type fleet struct {
+	w *Worker
+	// base is the context of all steps.
+	base    context.Context
+	system  *asynq.Server
+	servers map[string]*asynq.Server // By account.
+	// leaving waits for the servers of accounts that have left.
+	leaving sync.WaitGroup
+}
+
+// Run serves until ctx ends, then lets running steps end for at most
+// StopTimeout. It returns an error only when a server cannot start.
+func (w *Worker) Run(ctx context.Context) error {
+	// Steps outlive ctx by the stop timeout, and not longer.
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	f := &fleet{w: w, base: base, servers: map[string]*asynq.Server{}}
+
+	w.turn.Lock()
+	w.serve(ctx)
+	err := f.launch()
+	if err == nil {
+		w.fleet = f
+	}
+	w.turn.Unlock()
+	if err != nil {
+		f.stop(cancel)
+		return err
+	}
+	w.log.InfoContext(ctx, "worker started", slog.Int("accounts", len(w.all())))
+	w.keepServing(ctx)
+
+	w.turn.Lock()
+	w.fleet = nil // Nothing is started any more.
+	w.turn.Unlock()
+	f.stop(cancel)
+	w.leave(base, w.all())
+	w.log.InfoContext(base, "worker stopped")
+	return nil
+}
+
+// launch starts all servers.
+func (f *fleet) launch() error {
+	for name := range f.w.all() {
+		if err := f.add(name); err != nil {
+			return err
+		}
+	}
+	mux := asynq.NewServeMux()
+	mux.HandleFunc(tasks.TypeReconcile, f.w.reconcileTask)
+	mux.HandleFunc(tasks.TypeExpire, f.w.expireTask)
+	f.system = f.server(4, map[string]int{tasks.SystemQueue: 1})
+	if err := f.system.Start(mux); err != nil {
+		return fmt.Errorf("start server: %w", err)
+	}
+	return nil
+}
+
+// add starts the server of an account. Polls go strictly first: what they find
+// frees a slot.
+func (f *fleet) add(account string) error {
+	mux := asynq.NewServeMux()
+	mux.HandleFunc(tasks.TypeSubmit, f.w.handle(f.w.submit))
+	mux.HandleFunc(tasks.TypePoll, f.w.handle(f.w.poll))
+	s := f.server(f.w.cfg.Concurrency, map[string]int{tasks.PollQueue(account): 2, tasks.SubmitQueue(account): 1})
+	if err := s.Start(mux); err != nil {
+		return fmt.Errorf("start server: %w", err)
+	}
+	f.servers[account] = s
+	return nil
+}
+
+// remove takes no more tasks of an account and lets its running steps end.
+func (f *fleet) remove(account string) {
+	s := f.servers[account]
+	delete(f.servers, account)
+	s.Stop()
+	f.leaving.Go(s.Shutdown)
+}
+
+// stop ends all servers. Steps that are not done in time are canceled.
+func (f *fleet) stop(cancel context.CancelFunc) {
+	all := make([]*asynq.Server, 0, len(f.servers)+1)
+	if f.system != nil {
+		all = append(all, f.system)
+	}
+	for _, s := range f.servers {
+		all = append(all, s)
+	}
+	for _, s := range all {
+		s.Stop()
+	}
+	timer := time.AfterFunc(f.w.cfg.StopTimeout, cancel)
+	defer timer.Stop()
+	for _, s := range all {
+		f.leaving.Go(s.Shutdown)
+	}
+	f.leaving.Wait()
+}
+
+// server is an asynq server of this process for some queues.
+func (f *fleet) server(concurrency int, queues map[string]int) *asynq.Server {
+	return asynq.NewServerFromRedisClient(f.w.cfg.Redis, asynq.Config{
+		Concurrency:    concurrency,
+		Queues:         queues,
+		StrictPriority: true,
+		BaseContext:    func() context.Context { return f.base },
+		// The defaults of 1 s and 5 s make an idle queue up to a second late
+		// and a delayed task up to five.
+		TaskCheckInterval:        100 * time.Millisecond,
+		DelayedTaskCheckInterval: 500 * time.Millisecond,
+		// Only trouble with Redis or the store is retried by asynq.
+		RetryDelayFunc:  func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
+		ShutdownTimeout: f.w.cfg.StopTimeout + 2*time.Second,
+		Logger:          asynqLogger{f.w.log},
+		LogLevel:        asynq.WarnLevel,
+	})
+}
+
+// keepServing says until ctx ends that this worker serves its accounts.
+func (w *Worker) keepServing(ctx context.Context) {
+	ticker := time.NewTicker(limiter.ServeEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			w.serve(ctx)
+		}
+	}
+}
+
+// serve says once that this worker serves its accounts.
+func (w *Worker) serve(ctx context.Context) {
+	for name := range w.all() {
+		if err := w.limiter.Serve(ctx, name, w.id); err != nil && ctx.Err() == nil {
+			w.log.WarnContext(ctx, "worker not noted", slog.String("account", name), slog.Any("error", err))
+		}
+	}
+}
+
+// leave says that this worker no longer serves accounts. What it cannot say now
+// is forgotten by itself.
+func (w *Worker) leave(ctx context.Context, accounts map[string]*account) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	for name := range accounts {
+		if err := w.limiter.Leave(ctx, name, w.id); err != nil {
+			w.log.DebugContext(ctx, "worker still noted", slog.String("account", name), slog.Any("error", err))
+			return
+		}
+	}
+}
