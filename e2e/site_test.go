@@ -149,6 +149,16 @@ func (s *site) write(name, content string) string {
 	return file
 }
 
+// read is the content of a file of the site.
+func (s *site) read(name string) string {
+	s.t.Helper()
+	body, err := os.ReadFile(s.path(name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(body)
+}
+
 // command is the program with its environment, in the site's folder, where it
 // finds the configuration file by itself.
 func (s *site) command(args ...string) *exec.Cmd {

@@ -37,6 +37,8 @@ type settings struct {
 	stderr *redirect
 	// stdout is where results go.
 	stdout *redirect
+	// reloader is a server role's; nil otherwise.
+	reloader *reloader
 }
 
 // redirect is a writer whose target can change: log lines go through the

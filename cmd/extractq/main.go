@@ -26,7 +26,8 @@ func main() {
 }
 
 // program is the whole program: it returns the exit code. It turns the first signal
-// into the end of the context; the second ends the process at once.
+// into the end of the context; the second ends the process at once. A SIGHUP for
+// which a server role listens is neither.
 func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -38,17 +39,22 @@ func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	// process: what is running is still saved.
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Stop(signals)
+	reloads := new(hangups)
 	go func() {
-		select {
-		case s := <-signals:
-			cancel(signaled{s})
-		case <-done:
-			return
-		}
-		select {
-		case s := <-signals:
-			os.Exit(signaled{s}.code())
-		case <-done:
+		for stopping := false; ; {
+			select {
+			case s := <-signals:
+				switch {
+				case s == syscall.SIGHUP && reloads.take():
+				case stopping:
+					os.Exit(signaled{s}.code())
+				default:
+					stopping = true
+					cancel(signaled{s})
+				}
+			case <-done:
+				return
+			}
 		}
 	}()
 	app := newApp(stdin, stdout, stderr)
@@ -57,7 +63,7 @@ func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	args, err := permute(app, args)
 	if err == nil {
-		err = interrupted(ctx, app.RunContext(ctx, args))
+		err = interrupted(ctx, app.RunContext(context.WithValue(ctx, hangupKey{}, reloads), args))
 	}
 	return report(stderr, err)
 }

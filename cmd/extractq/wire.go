@@ -288,9 +288,10 @@ func blobURL(dataURL string) string {
 }
 
 // poolSize is how many connections the process may need at once: every slot of
-// every account, its heartbeats, and asynq's own loops.
+// every account, its heartbeats, and asynq's own loops. They are opened only when
+// they are needed; there is room for accounts that a reload adds.
 func poolSize(cfg settings) int {
-	return 32 + 2*cfg.Worker.Concurrency*max(1, len(cfg.Accounts))
+	return 32 + 2*cfg.Worker.Concurrency*max(8, len(cfg.Accounts))
 }
 
 // names are the names of the configured accounts.
@@ -305,18 +306,33 @@ func names(accounts []config.Account) []string {
 // newWorker builds the worker of this process. stop is how long running steps
 // may take to end; 0 means the worker's own default.
 func newWorker(cfg settings, s *services, accounts []config.Account, stop time.Duration) (*worker.Worker, error) {
-	wc := worker.Config{
-		Redis: s.rdb, Blobs: s.blobs, Concurrency: cfg.Worker.Concurrency,
-		Retention: cfg.Data.Retention, DocumentRetention: cfg.Data.DocumentRetention, StopTimeout: stop, Logger: cfg.log,
+	wc, err := workerConfig(cfg, s, accounts)
+	if err != nil {
+		return nil, err
 	}
-	for _, a := range accounts {
-		wa, err := workerAccount(a)
-		if err != nil {
+	wc.StopTimeout = stop
+	return worker.New(wc)
+}
+
+// workerConfig is what a worker for some accounts needs.
+func workerConfig(cfg settings, s *services, accounts []config.Account) (worker.Config, error) {
+	own, err := workerAccounts(accounts)
+	return worker.Config{
+		Redis: s.rdb, Blobs: s.blobs, Accounts: own, Concurrency: cfg.Worker.Concurrency,
+		Retention: cfg.Data.Retention, DocumentRetention: cfg.Data.DocumentRetention, Logger: cfg.log,
+	}, err
+}
+
+// workerAccounts are accounts as the worker knows them.
+func workerAccounts(accounts []config.Account) ([]worker.Account, error) {
+	out := make([]worker.Account, len(accounts))
+	for i, a := range accounts {
+		var err error
+		if out[i], err = workerAccount(a); err != nil {
 			return nil, err
 		}
-		wc.Accounts = append(wc.Accounts, wa)
 	}
-	return worker.New(wc)
+	return out, nil
 }
 
 // redisLogger passes go-redis's own messages to slog.

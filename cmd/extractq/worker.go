@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/scheduler"
+	"github.com/extractq/extractq/worker"
 )
 
 func workerCommand() *cli.Command {
@@ -14,58 +15,82 @@ func workerCommand() *cli.Command {
 		Name:  "worker",
 		Usage: "submit and poll for every account, until told to stop",
 		Description: `Any number of workers share the work of one Redis and one document store.
-At least one scheduler must run beside them.
+At least one scheduler must run beside them. SIGHUP makes it read keys, rates,
+limits and accounts again.
 
 Example:
 
    extractq worker --redis redis://127.0.0.1:6379/0 --data /var/lib/extractq`,
 		Action: func(c *cli.Context) error {
-			return serveRole(c, withStore, func(ctx context.Context, cfg settings, svc *services) error {
-				w, err := newWorker(cfg, svc, cfg.Accounts, 0)
-				if err != nil {
-					return err
-				}
-				if err := w.Run(ctx); err != nil {
-					return unavailable(err)
-				}
-				return nil
-			})
+			return serveRole(c, withStore, serveWorker)
 		},
 	}
+}
+
+// serveWorker runs the worker for the configured accounts, which SIGHUP changes.
+func serveWorker(ctx context.Context, cfg settings, svc *services) error {
+	wc, err := workerConfig(cfg, svc, cfg.Accounts)
+	if err != nil {
+		return err
+	}
+	wc.Gone = true
+	w, err := worker.New(wc)
+	if err != nil {
+		return err
+	}
+	cfg.onHangup(func(ctx context.Context, next settings) error {
+		accounts, err := workerAccounts(next.Accounts)
+		if err != nil {
+			return err
+		}
+		return w.Reload(ctx, accounts)
+	})
+	if err := w.Run(ctx); err != nil {
+		return unavailable(err)
+	}
+	return nil
 }
 
 func schedulerCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "scheduler",
 		Usage: "let the workers repair what a crash left behind, until told to stop",
-		Description: `Any number of schedulers give one run each time.
+		Description: `Any number of schedulers give one run each time. SIGHUP makes it read the
+accounts again.
 
 Example:
 
    extractq scheduler --redis redis://127.0.0.1:6379/0`,
 		Action: func(c *cli.Context) error {
-			return serveRole(c, openRecords, func(ctx context.Context, cfg settings, svc *services) error {
-				cfg.log.InfoContext(ctx, "scheduler started", slog.Int("accounts", len(cfg.Accounts)))
-				return scheduler.New(scheduler.Config{
-					Redis: svc.rdb, Accounts: names(cfg.Accounts), Logger: cfg.log,
-				}).Run(ctx)
-			})
+			return serveRole(c, openRecords, serveScheduler)
 		},
 	}
+}
+
+// serveScheduler ticks for the configured accounts, which SIGHUP changes, and for
+// those that left the configuration.
+func serveScheduler(ctx context.Context, cfg settings, svc *services) error {
+	s := scheduler.New(scheduler.Config{
+		Redis: svc.rdb, Accounts: names(cfg.Accounts), Registered: svc.records.Accounts, Logger: cfg.log,
+	})
+	cfg.onHangup(func(_ context.Context, next settings) error {
+		s.Reload(names(next.Accounts))
+		return nil
+	})
+	cfg.log.InfoContext(ctx, "scheduler started", slog.Int("accounts", len(cfg.Accounts)))
+	return s.Run(ctx)
 }
 
 // serveRole opens what a server role needs and runs it until a signal, which is
 // a graceful stop and no error.
 func serveRole(c *cli.Context, open openFunc, role func(context.Context, settings, *services) error) error {
-	cfg, err := load(c, slog.LevelInfo)
+	cfg, stop, err := loadServer(c)
 	if err != nil {
 		return err
 	}
+	defer stop()
 	if c.Args().Present() {
 		return usage("%s takes no arguments", c.Command.Name)
-	}
-	if len(cfg.Accounts) == 0 {
-		return usage("no account is configured: name one in the configuration file, or set SENSIBLE_API_KEY or TYPLESS_API_KEY")
 	}
 	svc, err := open(c.Context, cfg)
 	if err != nil {
