@@ -10,46 +10,63 @@ import (
 )
 
 // TestRunResumes ends a run half way, in the kind way and in the unkind, and
-// runs the same command again.
+// runs the same command again, with each kind of Redis that a run brings along.
 func TestRunResumes(t *testing.T) {
 	t.Parallel()
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
-		t.Run(sig.String(), func(t *testing.T) {
-			bothDialects(t, func(t *testing.T, d dialect) {
-				s := newSite(t, quick(2*time.Second))
-				docs := s.documents("inbox", 10)
-				out := s.path("results")
-				// 4 calls a second leave time to stop in between, with the first
-				// documents finished and the last ones not begun.
-				args := []string{"run", "--account", d.account, "--type", "tax_forms", "--rate", "4/s", "--out", out, s.path("inbox")}
-				held := newGate()
-				s.vendor.on(d.takes, func(n int) bool { return n == 5 }, func(x *exchange) { x.serve(); x.hold(held); x.reply() })
-				p := s.start(args...)
-				eventually(t, "the sixth document is at the vendor", func() bool { return len(s.vendor.takenBy()) >= 6 })
-				p.signal(sig)
-				asked := time.Now()
-				r := p.wait()
-				held.open()
-				t.Logf("ended in %v", time.Since(asked).Round(10*time.Millisecond))
-				if sig == syscall.SIGINT {
-					r.want(t, 130)
-					if took := time.Since(asked); took > 15*time.Second {
-						t.Errorf("the first Ctrl-C took %v", took)
-					}
-				}
-				if n := len(s.vendor.takenBy()); n == len(docs) {
-					t.Fatal("the run was not stopped half way")
-				}
+	for _, kind := range []string{"server", "memory"} {
+		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
+			t.Run(kind+"/"+sig.String(), func(t *testing.T) { testResume(t, kind, sig) })
+		}
+	}
+}
 
-				s.run(args...).want(t, 0)
-				for _, doc := range docs {
-					wantSuccess(t, s.result(out, doc.name), d.account, doc)
-				}
-				s.vendor.wantOnce(t, docs)
-				s.wantNothingLeftToDo(args)
-				s.wantNoRedis()
-			})
-		})
+func testResume(t *testing.T, kind string, sig syscall.Signal) {
+	bothDialects(t, func(t *testing.T, d dialect) {
+		s := newSite(t, quick(2*time.Second))
+		if kind == "memory" {
+			s.withoutServer()
+		}
+		docs := s.documents("inbox", 20)
+		out := s.path("results")
+		args := []string{"run", "--account", d.account, "--type", "tax_forms", "--out", out, s.path("inbox")}
+		held := newGate()
+		s.vendor.on(d.takes, func(n int) bool { return n == 5 }, func(x *exchange) { x.serve(); x.hold(held); x.reply() })
+		// Two calls a second leave time to stop in between, with the last
+		// documents not begun, on a slow machine, too.
+		p := s.start(append(args, "--rate", "2/s")...)
+		eventually(t, "the sixth document is at the vendor", func() bool { return len(s.vendor.takenBy()) >= 6 })
+		p.signal(sig)
+		asked := time.Now()
+		r := p.wait()
+		held.open()
+		t.Logf("ended in %v", time.Since(asked).Round(10*time.Millisecond))
+		if sig == syscall.SIGINT {
+			r.want(t, 130)
+			if took := time.Since(asked); took > 5*time.Second {
+				t.Errorf("the first Ctrl-C took %v", took)
+			}
+		}
+		if n := len(s.vendor.takenBy()); n == len(docs) {
+			t.Fatal("the run was not stopped half way")
+		}
+
+		s.run(args...).want(t, 0)
+		for _, doc := range docs {
+			wantSuccess(t, s.result(out, doc.name), d.account, doc)
+		}
+		s.vendor.wantOnce(t, docs)
+		s.wantNothingLeftToDo(args)
+		s.wantNoRedis()
+	})
+}
+
+// withoutServer leaves the site's programs no redis-server to start.
+func (s *site) withoutServer() {
+	s.t.Helper()
+	for i, v := range s.env {
+		if strings.HasPrefix(v, "PATH=") {
+			s.env[i] = "PATH=" + s.t.TempDir()
+		}
 	}
 }
 
@@ -140,7 +157,21 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 // doing at the time.
 func TestRunSurvivesBeingKilledAnywhere(t *testing.T) {
 	t.Parallel()
+	for _, kind := range []string{"server", "memory"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			testKilledAnywhere(t, kind)
+		})
+	}
+}
+
+// testKilledAnywhere is for submissions in two steps: after a kill in the middle
+// of one call, nobody can tell for minutes whether it has arrived.
+func testKilledAnywhere(t *testing.T, kind string) {
 	s := newSite(t, quick(time.Second))
+	if kind == "memory" {
+		s.withoutServer()
+	}
 	docs := s.documents("inbox", 12)
 	args := runArgs("--rate", "5/s", "--out", s.path("results"), s.path("inbox"))
 	for i := range 5 {

@@ -6,8 +6,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/extractq/extractq/internal/redistest"
 )
 
 // TestResultOfAnotherRunIsNoResult runs two types into one folder and puts the
@@ -129,20 +132,42 @@ func TestNameThatIsNoText(t *testing.T) {
 }
 
 // TestLostStateIsNotPaidAgain loses the records of accepted documents between
-// two runs.
+// two runs. What the journal knows is followed.
 func TestLostStateIsNotPaidAgain(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, quick(time.Hour))
+	s := newSite(t, quick(5*time.Second))
 	docs := s.documents("inbox", 2)
 	args := runArgs("--out", s.path("results"), s.path("inbox"))
 	s.run(append(args, "--timeout", "3s")...).want(t, 4)
 	if err := os.RemoveAll(s.path("results", ".extractq", "redis")); err != nil {
 		t.Fatal(err)
 	}
-	if r := s.run(args...).want(t, 1); !strings.Contains(r.stderr, "submit_uncertain") {
-		t.Errorf("it says %q, want submit_uncertain", r.stderr)
-	}
+	s.run(args...).want(t, 0)
 	if got := s.vendor.asked(opPut); got != len(docs) {
 		t.Errorf("%d uploads, want %d", got, len(docs))
+	}
+}
+
+// TestSharedStateIsNotPaidAgain does so where another process's worker may have
+// submitted what is accepted: then nobody can tell.
+func TestSharedStateIsNotPaidAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick(time.Hour))
+	docs := s.documents("inbox", 2)
+	stopped := s.start(s.shared(runArgs("--out", s.path("results"), "--rate", "1/m", s.path("inbox"))...)...)
+	eventually(t, "one document is at the vendor", func() bool { return s.vendor.asked(opPut) == 1 })
+	stopped.signal(syscall.SIGINT)
+	stopped.wait().want(t, 130)
+	other := redistest.Start(t)
+	args := runArgs("--out", s.path("results"), "--redis", other.URL, "--data", s.path("other"), "--timeout", "8s", s.path("inbox"))
+	if r := s.run(args...).want(t, 4); !strings.Contains(r.stderr, "submit_uncertain") {
+		t.Errorf("it says %q, want submit_uncertain", r.stderr)
+	}
+	if got := s.vendor.asked(opPut); got != 1 {
+		t.Errorf("%d uploads, want 1", got)
+	}
+	s.run(append(args, "--retry-failed")...).want(t, 4)
+	if got := s.vendor.asked(opPut); got != len(docs) {
+		t.Errorf("with --retry-failed %d uploads, want %d: what is followed is not repeated", got, len(docs))
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
 )
 
 // backfill carries the documents of one run.
@@ -34,6 +36,8 @@ type backfill struct {
 	room   chan struct{} // One slot for each extraction that is not final.
 	shown  *progress
 	failed atomic.Int64 // Documents that did not end with SUCCESS.
+	// storeFails has why nothing can be written any more.
+	storeFails chan error
 
 	mu    sync.Mutex
 	names map[string]string // Document names by extraction id.
@@ -84,6 +88,11 @@ func (b *backfill) carry(ctx context.Context) error {
 			if b.stuck(ctx) {
 				cancel(errPaused)
 			}
+		}
+		select {
+		case err := <-b.storeFails:
+			cancel(err)
+		default:
 		}
 		return allSubmitted.Load() && len(b.follow.Waiting()) == 0
 	}, func(r store.Record, gone bool) error { return b.finished(ctx, r, gone) })
@@ -206,27 +215,51 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	if err := b.check(s); err != nil {
 		return false, err
 	}
-	begun := entry{Name: d.name}
-	if b.journal != nil {
-		var found resumption
-		begun, found, err = b.resume(ctx, doc, s.ID)
-		if err != nil || found != submitIt {
-			return found == followIt, err
-		}
-	}
 	b.warnSize(b.settings, doc)
+	if b.journal == nil {
+		if _, err := b.client.Submit(ctx, s); err != nil {
+			return false, doc.Blame(err)
+		}
+		b.watch(s.ID, d.title())
+		return true, nil
+	}
+	begun, done, what, err := b.resume(ctx, doc, s.ID)
+	switch {
+	case err != nil:
+		return false, err
+	case what == resumeIt:
+		s.ID = begun.ID
+		err = b.resubmit(ctx, doc, s, begun, done)
+		return err == nil, err
+	case what != submitIt:
+		return what == followIt, nil
+	}
 	if _, err := b.client.Submit(ctx, s); err != nil {
 		if err = doc.Blame(err); !isUnavailable(err) {
-			err = errors.Join(err, b.void(begun))
+			err = errors.Join(err, b.journal.Void(begun))
 		}
 		return false, err
 	}
 	b.watch(s.ID, begun.Name) // Only now: an extraction that is not there is gone.
-	if b.journal == nil {
-		return true, nil
+	return true, b.journal.Accepted(s.ID)
+}
+
+// resubmit makes an extraction again that Redis has forgotten.
+func (b *backfill) resubmit(ctx context.Context, doc *opened, s tasks.Submission, old entry, done progressed) error {
+	b.journal.Resume(done)
+	_, err := b.client.Resume(ctx, s, b.journal.Begun(done))
+	if errors.Is(err, store.ErrFollowed) { // Somebody has adopted it meanwhile.
+		var id string
+		if id, err = b.records.Follower(ctx, s.Account, done.VendorID); err == nil && id != "" {
+			b.watch(id, old.Name)
+			return nil
+		}
 	}
-	begun.Accepted = true
-	return true, b.journal.Note(begun)
+	if err != nil {
+		return doc.Blame(err)
+	}
+	b.watch(s.ID, old.Name)
+	return b.journal.Accepted(s.ID)
 }
 
 func (b *backfill) watch(id, name string) {
@@ -243,6 +276,9 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	name := b.names[r.ID]
 	delete(b.names, r.ID)
 	b.mu.Unlock()
+	if b.journal != nil {
+		defer b.journal.Ended(r.ID)
+	}
 	<-b.room
 	if gone {
 		b.shown.Done(extraction.StatusError)
@@ -269,6 +305,19 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 func isUnavailable(err error) bool {
 	e, ok := errors.AsType[exitError](err)
 	return ok && e.code == exitUnavailable
+}
+
+// storeFailed ends the run where nothing can be written any more. Other trouble
+// with the disk may pass, and the worker tries again.
+func (b *backfill) storeFailed(err error) {
+	for _, lasting := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+		if errors.Is(err, lasting) {
+			select {
+			case b.storeFails <- unavailable(fmt.Errorf("results cannot be written: %w; the same command again goes on", lasting)):
+			default: // Said already.
+			}
+		}
+	}
 }
 
 // fail counts and names a document that did not succeed.

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -30,156 +31,192 @@ type entry struct {
 	// Question is a digest of the account and everything that was asked.
 	Question string `json:"question"`
 	ID       string `json:"id"`
-	// Volatile says that the record was in a Redis that ended with the run.
-	Volatile bool `json:"volatile,omitempty"`
-	// Accepted says that the record was written: where it is missing later, it
-	// was lost, and with it what became of the document.
-	Accepted bool `json:"accepted,omitempty"`
+	// Shared says that others may work on what is in the Redis, without telling
+	// this journal.
+	Shared bool `json:"shared,omitempty"`
 }
 
-// journal is what earlier runs with the same --out have begun. Only one run may
-// have it open.
+// progressed is how far the extraction of an entry has got. The last line of an
+// id counts.
+type progressed struct {
+	ID string `json:"id"`
+	// Accepted says that the record was written: where it is missing later, it
+	// was lost.
+	Accepted bool `json:"accepted,omitempty"`
+	// The rest is what tasks.Client.Resume goes on with, but for the secret
+	// upload URL, which has a file of its own until the document is there.
+	VendorID      string    `json:"vendor_id,omitempty"`
+	UploadExpires time.Time `json:"upload_expires,omitzero"`
+	SubmittedAt   time.Time `json:"submitted_at,omitzero"`
+	SentAt        time.Time `json:"sent_at,omitzero"`
+}
+
+// journal is what runs with the same --out have begun. Only one run may have it
+// open. It keeps about a hundred bytes a document in memory: what a line says is
+// read again when it is asked for.
 type journal struct {
+	dir  string
 	lock *flock.Flock
 	file *os.File
+	// durable says that what a worker tells must survive a power cut here,
+	// because nothing else keeps it.
+	durable bool
 
-	mu sync.Mutex
-	// entries are found by place and by name: the same bytes with the same
-	// question at the same path, or, for folders that were moved, under the same
-	// name. The last one counts.
-	entries map[[3]string]entry
+	syncing sync.Mutex
+	synced  int64 // What is on disk for certain.
+
+	mu   sync.Mutex
+	size int64
+	// entries are where the lines are, found by place and by name: the same
+	// bytes with the same question at the same path, or, for folders that were
+	// moved, under the same name. The last one counts.
+	entries map[digest]int64
 	// owners are the paths that the names of result files belong to.
-	owners map[string]string
+	owners map[digest]digest
+	// progress is where the last line about an id is.
+	progress map[digest]int64
+	// running is the progress of what this run carries.
+	running map[string]progressed
 }
 
 // byPath and byName are the keys of an entry.
-func (e entry) byPath() [3]string { return [3]string{"path " + e.Path, e.SHA256, e.Question} }
-func (e entry) byName() [3]string { return [3]string{"name " + e.Name, e.SHA256, e.Question} }
+func (e entry) byPath() digest { return digestOf("path\x00" + e.Path + "\x00" + e.SHA256 + e.Question) }
+
+func (e entry) byName() digest { return digestOf("name\x00" + e.Name + "\x00" + e.SHA256 + e.Question) }
 
 // openJournal opens the journal in the state folder of out, and locks it.
 func openJournal(out string) (*journal, error) {
 	dir := filepath.Join(out, stateFolder)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, unavailable(fmt.Errorf("--out cannot be written: %w", err))
+		return nil, outFails(err)
 	}
 	lock := flock.New(filepath.Join(dir, "lock"))
 	ok, err := lock.TryLock()
 	if err != nil {
-		return nil, unavailable(fmt.Errorf("--out cannot be locked: %w", err))
+		return nil, outFails(err)
 	}
 	if !ok {
 		return nil, usage("another run is using --out %s: wait for it, or use another folder", out)
 	}
-	file, err := os.OpenFile(filepath.Join(dir, "journal.ndjson"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, "journal.ndjson"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		_ = lock.Unlock()
-		return nil, unavailable(fmt.Errorf("--out cannot be written: %w", err))
+		return nil, outFails(err)
 	}
-	j := &journal{lock: lock, file: file, entries: map[[3]string]entry{}, owners: map[string]string{}}
+	j := newJournal(dir, file)
+	j.lock = lock
 	if err := j.read(); err != nil {
 		_ = j.Close()
-		return nil, unavailable(fmt.Errorf("read journal: %w", err))
+		return nil, unavailable(fmt.Errorf("read %s: %w", file.Name(), err))
+	}
+	if err := file.Truncate(j.size); err != nil {
+		_ = j.Close()
+		return nil, outFails(err)
 	}
 	return j, nil
 }
 
-// read takes in the entries. A torn last line is what a crash leaves: its
-// extraction was never created, so it is cut off.
+// peekJournal reads the journal in the state folder of out and changes nothing.
+// It is empty where there is none.
+func peekJournal(out string) (*journal, error) {
+	dir := filepath.Join(out, stateFolder)
+	file, err := os.Open(filepath.Join(dir, "journal.ndjson"))
+	if errors.Is(err, fs.ErrNotExist) {
+		file, err = os.Open(os.DevNull)
+	}
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("--out cannot be read: %w", cause(err)))
+	}
+	j := newJournal(dir, file)
+	if err := j.read(); err != nil {
+		_ = j.Close()
+		return nil, unavailable(fmt.Errorf("read %s: %w", file.Name(), err))
+	}
+	return j, nil
+}
+
+func newJournal(dir string, file *os.File) *journal {
+	return &journal{
+		dir: dir, file: file, entries: map[digest]int64{}, owners: map[digest]digest{},
+		progress: map[digest]int64{}, running: map[string]progressed{},
+	}
+}
+
+// outFails is trouble with writing to --out.
+func outFails(err error) error {
+	return unavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
+}
+
+// read takes in the lines. A torn last one is what a crash leaves: what it was to
+// say had not happened yet, and it is not counted to the size.
 func (j *journal) read() error {
 	r := bufio.NewReader(j.file)
-	var good int64
 	for {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
 		}
 		if err != nil {
 			return err
 		}
-		var e entry
+		var e entry // Without a path it is about progress, which has an id, too.
 		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("line at byte %d: %w", good, err)
+			return fmt.Errorf("line at byte %d: %w", j.size, err)
 		}
-		good += int64(len(line))
-		j.remember(e)
+		if e.Path != "" {
+			j.remember(e, j.size)
+		} else {
+			j.progress[digestOf(e.ID)] = j.size
+		}
+		j.size += int64(len(line))
 	}
-	return j.file.Truncate(good)
 }
 
 // remember takes in an entry.
-func (j *journal) remember(e entry) {
-	j.entries[e.byPath()], j.entries[e.byName()] = e, e
-	j.owners[e.Name] = e.Path
+func (j *journal) remember(e entry, at int64) {
+	j.entries[e.byPath()], j.entries[e.byName()] = at, at
+	j.owners[digestOf(e.Name)] = digestOf(e.Path)
 }
 
-// Find returns what an earlier run began for a document, if it asked the same.
-func (j *journal) Find(want entry) (entry, bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	e, ok := j.entries[want.byPath()]
-	if !ok {
-		e, ok = j.entries[want.byName()]
-	}
-	return e, ok && e.ID != ""
-}
-
-// Begin writes an entry, under a name that belongs to no other document, and
-// returns it once it is on disk. whole is its name where another document's
-// result has its own.
-func (j *journal) Begin(e entry, whole string) (entry, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	e.Name = j.free(e, whole)
-	err := j.write(e)
+// lineAt reads a line again.
+func (j *journal) lineAt(at int64, into any) error {
+	line, err := bufio.NewReader(io.NewSectionReader(j.file, at, j.size-at)).ReadBytes('\n')
 	if err == nil {
-		err = j.file.Sync()
+		err = json.Unmarshal(line, into)
 	}
 	if err != nil {
-		return e, unavailable(fmt.Errorf("write journal: %w", err))
+		return unavailable(fmt.Errorf("read journal: %w", err))
 	}
-	return e, nil
+	return nil
 }
 
-// Note writes an entry again after a change that a crash may lose.
-func (j *journal) Note(e entry) error {
+// Find returns what an earlier run began for a document, if it asked the same,
+// and how far that has got.
+func (j *journal) Find(want entry) (e entry, p progressed, found bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.write(e); err != nil {
-		return unavailable(fmt.Errorf("write journal: %w", err))
+	at, ok := j.entries[want.byPath()]
+	if !ok {
+		at, ok = j.entries[want.byName()]
 	}
-	return nil
-}
-
-func (j *journal) write(e entry) error {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return err
+	if !ok {
+		return e, p, false, nil
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
-		return err
+	if err := j.lineAt(at, &e); err != nil || e.ID == "" {
+		return e, p, false, err
 	}
-	j.remember(e)
-	return nil
-}
-
-// free is the entry's name, or one made from whole where another document's
-// result has it.
-func (j *journal) free(e entry, whole string) string {
-	mine := func(name string) bool {
-		owner, taken := j.owners[name]
-		return !taken || owner == e.Path
+	if at, ok := j.progress[digestOf(e.ID)]; ok {
+		err = j.lineAt(at, &p)
 	}
-	if mine(e.Name) {
-		return e.Name
-	}
-	name := whole
-	for n := 2; !mine(name); n++ {
-		name = whole + "-" + strconv.Itoa(n)
-	}
-	return name
+	p.ID = e.ID
+	return e, p, err == nil, err
 }
 
 // Close lets the next run have the journal.
 func (j *journal) Close() error {
-	return errors.Join(j.file.Close(), j.lock.Unlock())
+	err := j.file.Close()
+	if j.lock != nil {
+		err = errors.Join(err, j.lock.Unlock())
+	}
+	return err
 }

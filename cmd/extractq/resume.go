@@ -17,34 +17,45 @@ type resumption int
 
 const (
 	submitIt  resumption = iota // It must be submitted.
+	resumeIt                    // Its extraction is made again from the journal.
 	followIt                    // Its extraction is watched.
 	settledIt                   // It is counted; nothing is to be done.
 )
 
 // resume looks for what an earlier run began for the document. Where it must be
 // submitted, id is journalled for it; the entry has the name of its result.
-func (b *backfill) resume(ctx context.Context, d *opened, id string) (entry, resumption, error) {
-	digest, err := d.Digest()
+func (b *backfill) resume(ctx context.Context, d *opened, id string) (entry, progressed, resumption, error) {
+	want, err := b.wantedEntry(d)
 	if err != nil {
-		return entry{}, settledIt, err
+		return entry{}, progressed{}, settledIt, err
 	}
-	place, err := d.place()
+	old, done, ok, err := b.journal.Find(want)
 	if err != nil {
-		return entry{}, settledIt, cause(err)
+		return entry{}, progressed{}, settledIt, err
 	}
-	want := entry{
-		Name: d.name, Path: place, SHA256: digest,
-		Question: b.question(), ID: id, Volatile: !b.persistent,
-	}
-	if old, ok := b.journal.Find(want); ok {
-		found, err := b.takeUp(ctx, old)
-		if err != nil || found != submitIt {
-			return old, found, err
+	if ok {
+		what, err := b.takeUp(ctx, old, done)
+		if err != nil || what != submitIt {
+			return old, done, what, err
 		}
 		want.Name = old.Name
 	}
+	want.ID = id
 	want, err = b.journal.Begin(want, d.wholeName())
-	return want, submitIt, err
+	return want, progressed{}, submitIt, err
+}
+
+// wantedEntry is the journal's entry for a document, without its extraction.
+func (b *backfill) wantedEntry(d *opened) (entry, error) {
+	digest, err := d.Digest()
+	if err != nil {
+		return entry{}, err
+	}
+	place, err := d.place()
+	if err != nil {
+		return entry{}, unreadable{cause(err)}
+	}
+	return entry{Name: d.name, Path: place, SHA256: digest, Question: b.question(), Shared: b.Redis.URL != ""}, nil
 }
 
 // question is a digest of everything that is asked of each document.
@@ -65,7 +76,7 @@ func (b *backfill) question() string {
 }
 
 // takeUp goes on with an earlier run's extraction.
-func (b *backfill) takeUp(ctx context.Context, old entry) (resumption, error) {
+func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resumption, error) {
 	r, err := b.records.Get(ctx, b.account.Name, old.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return settledIt, unavailable(err)
@@ -78,42 +89,91 @@ func (b *backfill) takeUp(ctx context.Context, old entry) (resumption, error) {
 		case r.Status.Final() && r.Status != extraction.StatusSuccess && b.retryFailed:
 			return submitIt, nil
 		}
+		b.journal.Resume(done)
 		b.watch(old.ID, old.Name) // A final one is told of at once.
 		return followIt, nil
 	}
 	// The record is gone: after its retention, or with a Redis in memory, or
 	// because a crash fell between the journal and the record.
-	e, ok := readResult(b.resultFile(old.Name))
-	switch {
-	case ok && e.ID == old.ID && e.Status == extraction.StatusSuccess:
+	what := ending(b.resultFile(old.Name), old, done)
+	switch what {
+	case endedWell:
 		b.shown.Skip(extraction.StatusSuccess)
 		return settledIt, nil
-	case b.retryFailed, b.ephemeral:
-		return submitIt, nil
-	case ok && e.ID == old.ID && e.Error != nil:
-		b.shown.Skip(e.Status)
-		b.fail(old.Name, e.Error.Code, errors.New(failureText(e.Error)))
+	case endedBadly, unknowable:
+		if b.retryFailed || b.ephemeral {
+			return submitIt, nil
+		}
+		status, code, err := b.oldFailure(old)
+		b.shown.Skip(status)
+		b.fail(old.Name, code, err)
 		return settledIt, nil
-	case old.Volatile, old.Accepted:
-		b.shown.Skip(extraction.StatusError)
-		b.fail(old.Name, extraction.CodeSubmitUncertain, errors.New(
-			"an earlier run may have submitted it, and its state is gone: name the same Redis, or submit again with --retry-failed"))
-		return settledIt, nil
+	case atVendor:
+		if b.ephemeral { // That vendor has ended with its run.
+			return submitIt, nil
+		}
+		return b.resumable(ctx, old)
+	case neverSent:
 	}
 	return submitIt, nil
+}
+
+// resumable goes on with what a run had at the vendor, unless somebody has erased
+// it since.
+func (b *backfill) resumable(ctx context.Context, old entry) (resumption, error) {
+	erased, err := b.records.Erased(ctx, b.account.Name, old.ID)
+	switch {
+	case err != nil:
+		return settledIt, unavailable(err)
+	case !erased:
+		return resumeIt, nil
+	case b.retryFailed:
+		return submitIt, nil
+	}
+	b.shown.Skip(extraction.StatusCanceled)
+	b.fail(old.Name, extraction.CodeCanceled, errors.New("its extraction was erased; --retry-failed submits it again"))
+	return settledIt, nil
+}
+
+// oldFailure is how a document ended in an earlier run.
+func (b *backfill) oldFailure(old entry) (extraction.Status, extraction.Code, error) {
+	if e, ok := readResult(b.resultFile(old.Name)); ok && e.ID == old.ID && e.Error != nil {
+		return e.Status, e.Error.Code, errors.New(failureText(e.Error))
+	}
+	return extraction.StatusError, extraction.CodeSubmitUncertain, errors.New(
+		"an earlier run may have submitted it, and its state is gone: name the same Redis, or submit again with --retry-failed")
+}
+
+// oldState is what the journal and the results tell of a document that Redis knows
+// nothing of.
+type oldState int
+
+const (
+	neverSent  oldState = iota // Nothing of it has reached the vendor.
+	atVendor                   // The vendor has it, or may have, and can be asked.
+	unknowable                 // Somebody else may have submitted it.
+	endedWell
+	endedBadly
+)
+
+// ending finds out what became of an old entry.
+func ending(file string, old entry, done progressed) oldState {
+	e, ok := readResult(file)
+	switch ended := ok && e.ID == old.ID; {
+	case ended && e.Status == extraction.StatusSuccess:
+		return endedWell
+	case ended && e.Error != nil:
+		return endedBadly
+	case done.VendorID != "", !done.SentAt.IsZero():
+		return atVendor
+	case old.Shared && done.Accepted:
+		return unknowable
+	}
+	return neverSent
 }
 
 // written reports whether the result of this very extraction has been written.
 func (b *backfill) written(name, id string) bool {
 	e, ok := readResult(b.resultFile(name))
 	return ok && e.ID == id && e.Status == extraction.StatusSuccess
-}
-
-// void takes back the journal's entry for a document that was refused.
-func (b *backfill) void(e entry) error {
-	if b.journal == nil {
-		return nil
-	}
-	e.ID = ""
-	return b.journal.Note(e)
 }

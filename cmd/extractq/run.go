@@ -17,6 +17,7 @@ import (
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/sandbox"
 	"github.com/extractq/extractq/scheduler"
+	"github.com/extractq/extractq/worker"
 )
 
 func runCommand() *cli.Command {
@@ -94,8 +95,9 @@ Examples:
 }
 
 // stopWithin is how long running steps may take to end: the first Ctrl-C ends
-// within 5 s.
-const stopWithin = 3 * time.Second
+// within 5 s, with Redis and all. An upload that is cut off is looked after by
+// the next run.
+const stopWithin = 2 * time.Second
 
 // runConfig is one run, as the flags say it.
 type runConfig struct {
@@ -111,7 +113,7 @@ type runConfig struct {
 // runDocuments does one run: it opens everything, carries the documents through
 // and closes everything again.
 func runDocuments(ctx context.Context, rc runConfig) error {
-	b := &backfill{runConfig: rc}
+	b := &backfill{runConfig: rc, storeFails: make(chan error, 1)}
 	if err := b.look(ctx, false); err != nil {
 		return err
 	}
@@ -130,6 +132,9 @@ func runDocuments(ctx context.Context, rc runConfig) error {
 	}
 	defer svc.Close()
 	b.services = svc
+	if b.journal != nil {
+		b.journal.durable = !svc.persistent
+	}
 
 	stop, err := b.serve(ctx)
 	if err != nil {
@@ -228,7 +233,15 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 // serve runs a worker and a scheduler for the account in this process.
 func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 	accounts := []config.Account{b.account}
-	w, err := newWorker(b.settings, b.services, accounts, stopWithin)
+	wc, err := workerConfig(b.settings, b.services, accounts)
+	if err != nil {
+		return nil, err
+	}
+	wc.StopTimeout, wc.StoreFailed = stopWithin, b.storeFailed
+	if b.journal != nil {
+		wc.Journal = b.journal.Note
+	}
+	w, err := worker.New(wc)
 	if err != nil {
 		return nil, err
 	}

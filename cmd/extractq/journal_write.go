@@ -1,0 +1,166 @@
+package main
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/extractq/extractq/tasks"
+)
+
+// Begin writes an entry, under a name that belongs to no other document, and
+// returns it once it is on disk. whole is its name where another document's
+// result has its own.
+func (j *journal) Begin(e entry, whole string) (entry, error) {
+	e, err := j.begin(e, whole)
+	if err == nil {
+		err = j.sync()
+	}
+	return e, err
+}
+
+func (j *journal) begin(e entry, whole string) (entry, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e.Name = j.free(e, whole)
+	if err := j.entry(e); err != nil {
+		return e, err
+	}
+	j.running[e.ID] = progressed{ID: e.ID}
+	return e, nil
+}
+
+// Void takes an entry back whose document was refused before it was an
+// extraction.
+func (j *journal) Void(e entry) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.running, e.ID)
+	e.ID = ""
+	return j.entry(e)
+}
+
+// Resume says that this run carries what an earlier one began.
+func (j *journal) Resume(p progressed) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.running[p.ID] = p
+}
+
+// Accepted says that the extraction's record was written.
+func (j *journal) Accepted(id string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	p := j.running[id]
+	p.ID, p.Accepted = id, true
+	return j.write(p)
+}
+
+// Ended says that this run carries an extraction no more.
+func (j *journal) Ended(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.running, id)
+}
+
+// Note keeps how far a submission has got. It is durable when it returns, where
+// Redis is not.
+func (j *journal) Note(id string, b tasks.Begun) error {
+	if b.UploadURL != "" && j.durable {
+		if err := j.keepUpload(id, b.UploadURL); err != nil {
+			return err
+		}
+	}
+	err := j.note(id, b)
+	if err == nil && j.durable && (b.VendorID != "" || !b.SentAt.IsZero()) {
+		err = j.sync()
+	}
+	if err == nil && j.durable && !b.SubmittedAt.IsZero() {
+		j.dropUpload(id)
+	}
+	return err
+}
+
+func (j *journal) note(id string, b tasks.Begun) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	p, ours := j.running[id]
+	if !ours {
+		return nil // Another's, in the same Redis.
+	}
+	return j.write(progressed{
+		ID: id, Accepted: p.Accepted, VendorID: b.VendorID, UploadExpires: b.UploadExpires,
+		SubmittedAt: b.SubmittedAt, SentAt: b.SentAt,
+	})
+}
+
+func (j *journal) entry(e entry) error {
+	at := j.size
+	if err := j.append(e); err != nil {
+		return err
+	}
+	j.remember(e, at)
+	return nil
+}
+
+func (j *journal) write(p progressed) error {
+	at := j.size
+	if err := j.append(p); err != nil {
+		return err
+	}
+	j.progress[digestOf(p.ID)] = at
+	j.running[p.ID] = p
+	return nil
+}
+
+// append writes a line where the last whole one ends: half of one, which a full
+// disk leaves, is written over.
+func (j *journal) append(v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	n, err := j.file.WriteAt(append(line, '\n'), j.size)
+	if err != nil {
+		return outFails(err)
+	}
+	j.size += int64(n)
+	return nil
+}
+
+// sync returns once every line so far is on disk. Those who wait for it at the
+// same time share one write.
+func (j *journal) sync() error {
+	j.mu.Lock()
+	wanted := j.size
+	j.mu.Unlock()
+	j.syncing.Lock()
+	defer j.syncing.Unlock()
+	if j.synced >= wanted {
+		return nil
+	}
+	j.mu.Lock()
+	written := j.size
+	j.mu.Unlock()
+	if err := j.file.Sync(); err != nil {
+		return outFails(err)
+	}
+	j.synced = written
+	return nil
+}
+
+// free is the entry's name, or one made from whole where another document's
+// result has it.
+func (j *journal) free(e entry, whole string) string {
+	mine := func(name string) bool {
+		owner, taken := j.owners[digestOf(name)]
+		return !taken || owner == digestOf(e.Path)
+	}
+	if mine(e.Name) {
+		return e.Name
+	}
+	name := whole
+	for n := 2; !mine(name); n++ {
+		name = whole + "-" + strconv.Itoa(n)
+	}
+	return name
+}
