@@ -68,6 +68,12 @@ type Config struct {
 	// is not the declared one: ContentTypeStrict (the default, 403), ContentTypeFail
 	// (a failed extraction) or ContentTypeOff.
 	ContentTypeCheck ContentTypeCheck
+	// TyplessWebhook is the URL that Typless calls when an extraction ends; empty
+	// calls nobody. Sensible calls what each submission asks for.
+	TyplessWebhook string
+	// WebhookLoss and WebhookDuplicates are the shares of webhooks, of both vendors,
+	// that never come and that come twice.
+	WebhookLoss, WebhookDuplicates float64
 	// MaxDocument bounds a document sent to Sensible, in bytes; 0 means 100 MiB.
 	// Sensible takes up to 6 GB; nobody tests with that on one machine's memory.
 	MaxDocument int64
@@ -79,8 +85,9 @@ type Config struct {
 	MaxExtractions int
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// HTTP downloads the documents of Sensible's extract_from_url, wherever they
-	// are, this machine included; nil means a client of its own.
+	// HTTP downloads the documents of Sensible's extract_from_url and calls
+	// webhooks, wherever they are, this machine included; nil means clients of the
+	// sandbox's own.
 	HTTP *http.Client
 	// Logger gets one line a request at Debug; nil means nobody.
 	Logger *slog.Logger
@@ -137,11 +144,16 @@ func (c Config) Validate() error {
 	if c.Expiry < 0 {
 		wrong("expiry %s: want a time", c.Expiry)
 	}
-	if !(c.FailureRate >= 0 && c.FailureRate <= 1) {
-		wrong("failure rate %v: want a number from 0 to 1", c.FailureRate)
-	}
-	if !(c.ExpireRate >= 0 && c.ExpireRate <= 1) {
-		wrong("expire rate %v: want a number from 0 to 1", c.ExpireRate)
+	for _, share := range []struct {
+		name string
+		p    float64
+	}{
+		{"failure rate", c.FailureRate}, {"expire rate", c.ExpireRate},
+		{"webhook loss", c.WebhookLoss}, {"webhook duplicates", c.WebhookDuplicates},
+	} {
+		if !(share.p >= 0 && share.p <= 1) {
+			wrong("%s %v: want a number from 0 to 1", share.name, share.p)
+		}
 	}
 	if !(c.ClockScale >= 0 && c.ClockScale <= maxClockScale) {
 		wrong("clock scale %v: want a number up to %d, 60 for an hour a minute", c.ClockScale, maxClockScale)
@@ -156,13 +168,18 @@ func (c Config) Validate() error {
 	default:
 		wrong("second upload %q: want refuse or ignore", c.SecondUpload)
 	}
-	if c.PublicURL != "" {
-		u, err := url.Parse(c.PublicURL)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-			wrong("public URL %q: want one such as http://sandbox:8090", c.PublicURL)
-		}
+	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || !isHTTP(u) || u.RawQuery != "" || u.Fragment != "") {
+		wrong("public URL %q: want one such as http://sandbox:8090", c.PublicURL)
+	}
+	// It may hold a secret, and is not repeated.
+	if u, err := url.Parse(c.TyplessWebhook); c.TyplessWebhook != "" && (err != nil || !isHTTP(u)) {
+		wrong("Typless webhook: want an http or https URL")
 	}
 	return errors.Join(errs...)
+}
+
+func isHTTP(u *url.URL) bool {
+	return u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 func (c Config) withDefaults() Config {

@@ -32,6 +32,7 @@ import (
 	"github.com/extractq/extractq/sandbox/internal/reader"
 	"github.com/extractq/extractq/sandbox/internal/sensible"
 	"github.com/extractq/extractq/sandbox/internal/typless"
+	"github.com/extractq/extractq/sandbox/internal/webhook"
 )
 
 // Sandbox is a server of both APIs.
@@ -40,6 +41,7 @@ type Sandbox struct {
 	sensible *sensible.Engine
 	typless  *typless.Engine
 	fetcher  *sensible.Fetcher
+	hooks    *webhook.Sender
 	faults   *fault.Injector
 	now      func() time.Time // the vendors' clock
 	handler  http.Handler
@@ -63,6 +65,10 @@ func New(cfg Config) *Sandbox {
 		cfg: cfg, now: now, faults: fault.New(rulesOf(cfg.Faults), cfg.Seed, cfg.Logger),
 		sensible: engine.New[sensible.Meta](rules), typless: engine.New[typless.Meta](expiring),
 	}
+	s.hooks = webhook.New(webhook.Config{
+		Now: now, Loss: cfg.WebhookLoss, Duplicates: cfg.WebhookDuplicates, Seed: cfg.Seed,
+		Client: cfg.HTTP, Logger: cfg.Logger,
+	})
 	s.fetcher = sensible.NewFetcher(s.sensible, cfg.MaxDocument, cfg.HTTP)
 	s.handler = s.routes()
 	return s
@@ -82,13 +88,14 @@ func (s *Sandbox) routes() http.Handler {
 		PublicURL: s.cfg.PublicURL, UploadTTL: s.cfg.UploadTTL, OneTime: s.cfg.SecondUpload == SecondUploadRefuse,
 		MaxDocument: s.cfg.MaxDocument,
 		ContentType: sensible.ContentTypeCheck(s.cfg.ContentTypeCheck),
-		Fetch:       s.fetcher, SigningKey: signingKey,
+		Fetch:       s.fetcher, SigningKey: signingKey, Hooks: s.hooks,
 	})))
 	mux.Handle(typless.Prefix+"/", s.faults.Around(typless.Faults(), typless.Handler(typless.Config{
 		Engine: s.typless, Key: s.cfg.APIKey, Rules: fields.Rules(s.cfg.Rules),
 		Limiter: httpkit.NewLimiter(s.cfg.RateLimit, s.cfg.Now), Bodies: bodies,
 		Quota:       httpkit.NewQuota(s.cfg.Quota, s.cfg.QuotaCountsCalls, s.now),
 		MaxDocument: s.cfg.MaxTyplessDocument, DropFetched: s.cfg.DropFetched,
+		WebhookURL: s.cfg.TyplessWebhook, Hooks: s.hooks,
 	})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		httpkit.Text(w, http.StatusOK, "ok")
@@ -99,12 +106,13 @@ func (s *Sandbox) routes() http.Handler {
 // Handler serves both APIs. It may be used without Serve.
 func (s *Sandbox) Handler() http.Handler { return s.handler }
 
-// Close ends what runs in the background, the downloads for Sensible's
-// extract_from_url, and waits for it. Answers that are kept back by a fault are
-// given up.
+// Close ends what runs in the background, downloads for Sensible's
+// extract_from_url and webhooks, and waits for it. Webhooks that are not due yet,
+// and answers that are kept back by a fault, are given up.
 func (s *Sandbox) Close() {
 	s.faults.Close()
 	s.fetcher.Close()
+	s.hooks.Close()
 }
 
 // shutdownGrace is how long requests under way may take once the sandbox is told

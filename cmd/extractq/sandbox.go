@@ -31,6 +31,7 @@ Examples:
    extractq sandbox --rules examples/rules.yaml
    extractq sandbox --fault 'submit:drop-after=0.1' --fault '*:500=0.05' --seed 7
    extractq sandbox --failure-rate 0.1 --expire-rate 0.02 --clock-scale 60
+   extractq sandbox --typless-webhook http://127.0.0.1:8080/v1/hooks/acme/token --webhook-loss 0.1
    extractq sandbox --upload-ttl 5s --content-type-check fail --drop-fetched
    extractq sandbox --quota 100 --api-key "$KEY"`,
 		Flags: sandboxFlags(&latency),
@@ -77,6 +78,9 @@ func sandboxFlags(latency *sandbox.Latency) []cli.Flag {
 		&cli.Float64Flag{Name: "expire-rate", Usage: "share (`P`) of results that are gone as soon as they are there"},
 		&cli.Float64Flag{Name: "clock-scale", Value: 1, Usage: "how many times (`N`) as fast the vendors' clock goes"},
 		&cli.BoolFlag{Name: "drop-fetched", Usage: "take an extraction out of Typless's awaiting-poll when it is fetched"},
+		&cli.StringFlag{Name: "typless-webhook", EnvVars: []string{"EXTRACTQ_SANDBOX_TYPLESS_WEBHOOK"}, Usage: "`URL` that Typless calls when an extraction ends"},
+		&cli.Float64Flag{Name: "webhook-loss", Usage: "share (`P`) of webhooks that never come"},
+		&cli.Float64Flag{Name: "webhook-duplicates", Usage: "share (`P`) of webhooks that come twice"},
 	}
 }
 
@@ -90,6 +94,8 @@ func sandboxConfig(c *cli.Context, latency sandbox.Latency) (sandbox.Config, err
 		SecondUpload:     sandbox.SecondUpload(c.String("second-upload")),
 		ContentTypeCheck: sandbox.ContentTypeCheck(c.String("content-type-check")),
 		Expiry:           c.Duration("expiry"), DropFetched: c.Bool("drop-fetched"),
+		TyplessWebhook: c.String("typless-webhook"),
+		WebhookLoss:    c.Float64("webhook-loss"), WebhookDuplicates: c.Float64("webhook-duplicates"),
 	}
 	var errs []error
 	for _, s := range c.StringSlice("fault") {

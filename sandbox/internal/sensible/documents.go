@@ -20,18 +20,24 @@ func (a *api) document(w http.ResponseWriter, r *http.Request) {
 		a.notFound(w, r)
 		return
 	}
+	httpkit.JSON(w, http.StatusOK, a.full(x, httpkit.BaseURL(a.PublicURL, r)))
+}
+
+// full is all that Sensible tells of x, to whoever reaches the sandbox at base.
+func (a *api) full(x engine.Extraction[Meta], base string) extraction {
 	answer := summary(x)
 	answer.ExtraData, answer.Webhook = x.Meta.ExtraData, x.Meta.Webhook
-	if x.Document != nil {
-		answer.DownloadURL = a.downloadURL(httpkit.BaseURL(a.PublicURL, r), x, a.Engine.Now())
-		answer.VersionID = "sandbox"
-		if x.Meta.Types == nil {
-			a.single(&answer, x)
-		} else {
-			a.portfolio(&answer, x)
-		}
+	if x.Document == nil {
+		return answer
 	}
-	httpkit.JSON(w, http.StatusOK, answer)
+	answer.DownloadURL = a.downloadURL(base, x, a.Engine.Now())
+	answer.VersionID = "sandbox"
+	if x.Meta.Types == nil {
+		a.single(&answer, x)
+	} else {
+		a.portfolio(&answer, x)
+	}
+	return answer
 }
 
 // extraction is one extraction as GET /documents tells it, and without its last

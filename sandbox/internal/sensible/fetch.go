@@ -22,26 +22,28 @@ const (
 // Its workers are started by the first Enqueue and ended by Close.
 type Fetcher struct {
 	engine *Engine
-	limit  int64
-	client *http.Client
-	jobs   chan fetchJob
-	ctx    context.Context // ends with Close; a worker has no caller to get one from
-	cancel context.CancelFunc
-	start  sync.Once
-	wg     sync.WaitGroup
+	// received is told which document is there, or will never be.
+	received func(id string)
+	limit    int64
+	client   *http.Client
+	jobs     chan fetchJob
+	ctx      context.Context // ends with Close; a worker has no caller to get one from
+	cancel   context.CancelFunc
+	start    sync.Once
+	wg       sync.WaitGroup
 }
 
 type fetchJob struct{ id, url, declared string }
 
 // NewFetcher returns a fetcher for documents of at most limit bytes. A nil
-// client means one of its own.
+// client means one of its own. Handler has to know it before it is used.
 func NewFetcher(engine *Engine, limit int64, client *http.Client) *Fetcher {
 	if client == nil {
 		client = &http.Client{}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Fetcher{
-		engine: engine, limit: limit, client: client,
+		engine: engine, received: func(string) {}, limit: limit, client: client,
 		jobs: make(chan fetchJob, fetchQueue),
 		ctx:  ctx, cancel: cancel,
 	}
@@ -95,10 +97,13 @@ func (f *Fetcher) fetch(job fetchJob) {
 	// Only an extraction that was forgotten meanwhile is refused, and then nobody
 	// asks for it.
 	if err != nil {
-		_ = f.engine.Fail(job.id, "Could not download the document: "+err.Error())
-		return
+		err = f.engine.Fail(job.id, "Could not download the document: "+err.Error())
+	} else {
+		err = f.engine.Receive(ctx, job.id, data, job.declared)
 	}
-	_ = f.engine.Receive(ctx, job.id, data, job.declared)
+	if err == nil {
+		f.received(job.id)
+	}
 }
 
 // download returns the bytes at url. Its errors do not name the URL, which may be

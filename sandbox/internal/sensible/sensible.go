@@ -4,7 +4,7 @@
 // /sensible/upload that stand for Sensible's S3 bucket.
 //
 // It translates between HTTP and the engine and decides nothing about documents.
-// Webhooks are accepted and echoed but not called; Excel and CSV export, async
+// Excel and CSV export, async
 // classification, the batch API and human review are not spoken.
 package sensible
 
@@ -18,6 +18,7 @@ import (
 	"github.com/extractq/extractq/sandbox/internal/engine"
 	"github.com/extractq/extractq/sandbox/internal/fields"
 	"github.com/extractq/extractq/sandbox/internal/httpkit"
+	"github.com/extractq/extractq/sandbox/internal/webhook"
 )
 
 // Prefix is where the dialect's paths begin.
@@ -49,6 +50,8 @@ type Config struct {
 	ContentType ContentTypeCheck
 	// Fetch downloads documents for extract_from_url.
 	Fetch *Fetcher
+	// Hooks calls the webhooks that submissions ask for.
+	Hooks *webhook.Sender
 	// SigningKey signs upload URLs.
 	SigningKey []byte
 }
@@ -67,6 +70,8 @@ type Meta struct {
 	ContentType  string
 	ExtraData    map[string]any
 	Webhook      *Webhook
+	// Base is where whoever asked for a webhook reaches the sandbox.
+	Base string
 	// ByURL is set where Sensible fetches the document.
 	ByURL bool
 }
@@ -99,6 +104,7 @@ type api struct {
 // Handler serves all paths below Prefix.
 func Handler(cfg Config) http.Handler {
 	a := &api{cfg}
+	a.Fetch.received = a.announce
 	mux := http.NewServeMux()
 	for _, target := range []string{"", "/{type}", "/{type}/{config}"} {
 		mux.HandleFunc("POST /sensible/v0/generate_upload_url"+target, a.generateUploadURL)

@@ -1,6 +1,7 @@
 package sensible
 
 import (
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"github.com/extractq/extractq/sandbox/internal/engine"
 	"github.com/extractq/extractq/sandbox/internal/fields"
 	"github.com/extractq/extractq/sandbox/internal/httpkit"
+	"github.com/extractq/extractq/sandbox/internal/webhook"
 )
 
 func testConfig(now func() time.Time) Config {
@@ -21,6 +23,7 @@ func testConfig(now func() time.Time) Config {
 	return Config{
 		Engine: e, Bodies: httpkit.NewBodies(1 << 20), UploadTTL: 15 * time.Minute, MaxDocument: 1 << 16,
 		ContentType: CheckStrict, SigningKey: []byte("test"), Fetch: NewFetcher(e, 1<<16, nil),
+		Hooks: webhook.New(webhook.Config{Now: now, Logger: slog.New(slog.DiscardHandler)}),
 	}
 }
 

@@ -134,6 +134,9 @@ func (a *api) accept(w http.ResponseWriter, r *http.Request, byURL bool) (meta M
 		return meta, "", false
 	}
 	meta.ContentType, meta.ExtraData, meta.Webhook = s.ContentType, s.ExtraData, s.Webhook
+	if meta.Webhook != nil {
+		meta.Base = httpkit.BaseURL(a.PublicURL, r)
+	}
 	if portfolio {
 		meta.Types, meta.Segment = s.Types, s.Segment
 		if meta.Segment == "" {
@@ -219,15 +222,12 @@ func (s *submission) check(found *problems, portfolio, byURL bool) {
 	if s.Segment != "" && s.Segment != "fingerprints" && s.Segment != "llm" {
 		found.add("body", "segment_documents_with", "must be fingerprints or llm")
 	}
-	if byURL {
-		u, err := url.Parse(s.DocumentURL)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			found.add("body", "document_url", "must be an http or https URL")
-		}
+	if byURL && !isHTTP(s.DocumentURL) {
+		found.add("body", "document_url", "must be an http or https URL")
 	}
 	if s.Webhook != nil {
-		if u, err := url.Parse(s.Webhook.URL); err != nil || u.Host == "" {
-			found.add("body", "webhook.url", "must be a URL")
+		if !isHTTP(s.Webhook.URL) {
+			found.add("body", "webhook.url", "must be an http or https URL")
 		}
 	}
 	for name, v := range s.ExtraData {
@@ -239,6 +239,11 @@ func (s *submission) check(found *problems, portfolio, byURL bool) {
 	if raw, _ := json.Marshal(s.ExtraData); len(raw) > maxExtraData {
 		found.add("body", "extra_data", "must not be larger than 16 kB")
 	}
+}
+
+func isHTTP(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 var (

@@ -56,6 +56,9 @@ func (a *api) upload(w http.ResponseWriter, r *http.Request) {
 		s3Fail(w, http.StatusForbidden, used())
 		return
 	}
+	if err == nil {
+		a.announce(x.ID)
+	}
 	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
 	w.WriteHeader(http.StatusOK)
 }

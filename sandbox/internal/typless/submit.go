@@ -78,6 +78,9 @@ func (a *api) receive(w http.ResponseWriter, r *http.Request, sync bool) (id str
 	a.Engine.Open(id, meta)
 	// The id is new: nothing can be there already.
 	_ = a.Engine.Receive(r.Context(), id, document, "")
+	if !sync {
+		a.announce(id)
+	}
 	return id, true
 }
 

@@ -3,9 +3,9 @@
 // below /typless/api/v1.
 //
 // It translates between HTTP and the engine and decides nothing about documents.
-// It speaks data extraction, asynchronous and not; webhooks (which Typless
-// configures in its dashboard), training, feedback and text extraction are not
-// spoken.
+// It speaks data extraction, asynchronous and not, and calls one webhook, which
+// Typless configures in its dashboard; training, feedback and text extraction are
+// not spoken.
 package typless
 
 import (
@@ -16,6 +16,7 @@ import (
 	"github.com/extractq/extractq/sandbox/internal/engine"
 	"github.com/extractq/extractq/sandbox/internal/fields"
 	"github.com/extractq/extractq/sandbox/internal/httpkit"
+	"github.com/extractq/extractq/sandbox/internal/webhook"
 )
 
 // Prefix is where the dialect's paths begin.
@@ -38,6 +39,9 @@ type Config struct {
 	// DropFetched takes an extraction out of awaiting-poll once it was fetched.
 	// Typless does not say whether it does.
 	DropFetched bool
+	// WebhookURL is called when an extraction ends; empty calls nobody.
+	WebhookURL string
+	Hooks      *webhook.Sender
 }
 
 // Engine holds Typless's extractions.
