@@ -78,19 +78,41 @@ end
 -- release ends a lease.
 local function release() redis.call('HDEL', R, 'own', 'lease', 'orph') end
 
--- conclude writes the final status, once, with its event and its place among the
--- results nobody has collected. record and document are for how many ms they are
--- kept. What a repetition must know stays: the vendor id, when the last byte was
--- let go, and until when a late upload may still arrive.
+-- GRACE is how long after a step's due time reconcile leaves it to its task, as in
+-- records.go.
+local GRACE = 3000
+
+-- after is when reconcile looks at a final extraction next: for its document,
+-- which may go earlier than the rest, or for the rest.
+local function after()
+  if num('dexp') > now then return num('dexp') end
+  return num('exp')
+end
+
+-- deliver makes the next delivery to the producer due.
+local function deliver(id, due, because)
+  redis.call('HSET', R, 'step', 'deliver', 'bc', because, 'due', int(due), 'ds', 'pending', 'dn', int(num('dn') + 1))
+  redis.call('ZADD', DUE, int(math.min(due + GRACE, after())), id)
+end
+
+-- conclude writes the final status, once, with its event, its place among the
+-- results nobody has collected, and its first delivery where one was asked for.
+-- record and document are for how many ms they are kept. What a repetition must
+-- know stays: the vendor id, when the last byte was let go, and until when a late
+-- upload may still arrive.
 local function conclude(id, token, status, record, document)
   release()
-  redis.call('HSET', R, 'ftok', token, 'fin', int(now), 'exp', int(now + record), 'seq', int(num('seq') + 1))
+  redis.call('HSET', R, 'ftok', token, 'fin', int(now), 'exp', int(now + record),
+    'dexp', int(now + math.min(record, document)), 'seq', int(num('seq') + 1))
   if get('ugone') ~= '' then redis.call('HDEL', R, 'uexp') end
   redis.call('HDEL', R, 'ph', 'step', 'bc', 'due', 'hint', 'ltok', 'wait', 'ugone', 'unc')
   redis.call('DEL', U)
   redis.call('ZREM', INFLIGHT, id)
-  -- The first look is for the document, which may go earlier than the rest.
-  redis.call('ZADD', DUE, int(now + math.min(record, document)), id)
+  redis.call('ZADD', DUE, int(after()), id)
   redis.call('ZADD', READY, int(now), id)
+  if get('cb') == '1' then
+    redis.call('HSET', R, 'd0', int(now))
+    deliver(id, now, 'scheduled')
+  end
   move(id, status)
 end

@@ -60,13 +60,18 @@ const listPage = 200
 // Those accepted while it is read are not among them. It reads page by page, so
 // that a list of any length takes little memory; after an error it ends.
 func (s *Records) List(ctx context.Context, accounts []string, f Filter, after Cursor) iter.Seq2[Record, error] {
+	lists := make([]*listReader, len(accounts))
+	for i, account := range accounts {
+		lists[i] = newListReader(s, account, f, after)
+	}
+	return s.each(ctx, lists, f)
+}
+
+// each reads lists in their common order.
+func (s *Records) each(ctx context.Context, lists []*listReader, f Filter) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		lists := make([]*listReader, len(accounts))
-		for i, account := range accounts {
-			lists[i] = newListReader(s, account, f, after)
-		}
 		for {
-			page, err := newest(ctx, lists, listPage)
+			page, err := merge(ctx, lists, listPage)
 			if err == nil && len(page) == 0 {
 				return
 			}
@@ -87,8 +92,8 @@ func (s *Records) List(ctx context.Context, accounts []string, f Filter, after C
 	}
 }
 
-// newest takes at most n entries off the lists, in their common order.
-func newest(ctx context.Context, lists []*listReader, n int) ([]ref, error) {
+// merge takes at most n entries off the lists, in their common order.
+func merge(ctx context.Context, lists []*listReader, n int) ([]ref, error) {
 	var out []ref
 	for len(out) < n {
 		var first *listReader
@@ -96,7 +101,7 @@ func newest(ctx context.Context, lists []*listReader, n int) ([]ref, error) {
 			if err := l.fill(ctx); err != nil {
 				return nil, err
 			}
-			if len(l.page) > 0 && (first == nil || l.page[0].before(first.page[0])) {
+			if len(l.page) > 0 && (first == nil || l.before(l.page[0], first.page[0])) {
 				first = l
 			}
 		}
@@ -109,19 +114,10 @@ func newest(ctx context.Context, lists []*listReader, n int) ([]ref, error) {
 	return out, nil
 }
 
-// entry is a member of a list with its score, the milliseconds of its creation.
+// entry is a member of a list with its score, a time in milliseconds.
 type entry struct {
-	created int64
-	id      string
-}
-
-// before is the order of a list: the newest first, and of one millisecond the
-// larger id, as Redis has it.
-func (e entry) before(other entry) bool {
-	if e.created != other.created {
-		return e.created > other.created
-	}
-	return strings.Compare(e.id, other.id) > 0
+	at int64
+	id string
 }
 
 // listReader reads one account's list in pages.
@@ -129,29 +125,58 @@ type listReader struct {
 	s       *Records
 	account string
 	key     string
-	last    entry  // The entry read last.
-	least   string // The least score that is wanted.
-	page    []entry
-	done    bool
+	// oldest reports that the oldest come first, not the newest.
+	oldest bool
+	last   entry // The entry read last.
+	end    any   // The last score that is wanted.
+	page   []entry
+	done   bool
 }
 
+// newListReader reads what an account has accepted, the newest first.
 func newListReader(s *Records, account string, f Filter, after Cursor) *listReader {
 	k := accountKeys(account)
-	l := &listReader{s: s, account: account, key: k.list(), last: entry{created: 1 << 52}, least: "-inf"}
+	l := &listReader{s: s, account: account, key: k.list(), last: entry{at: 1 << 52}, end: "-inf"}
 	if f.Batch != "" {
 		l.key = k.batch(f.Batch)
 	}
 	if !f.Since.IsZero() {
-		l.least = fmt.Sprint(f.Since.UnixMilli())
+		l.end = f.Since.UnixMilli()
 	}
 	if !f.Until.IsZero() {
 		// Rounded up to milliseconds. The empty id is behind all others of its own.
-		l.last = entry{created: f.Until.Add(time.Millisecond - 1).UnixMilli()}
+		l.last = entry{at: f.Until.Add(time.Millisecond - 1).UnixMilli()}
 	}
-	if c := (entry{after.CreatedAt.UnixMilli(), after.ID}); after.ID != "" && l.last.before(c) {
+	if c := after.entry(); after.ID != "" && l.before(l.last, c) {
 		l.last = c
 	}
 	return l
+}
+
+// newReadyReader reads what nobody has acknowledged, the oldest first.
+func newReadyReader(s *Records, account string, after Cursor) *listReader {
+	l := &listReader{s: s, account: account, key: accountKeys(account).ready(), oldest: true, end: "+inf"}
+	if after.ID != "" {
+		l.last = after.entry()
+	}
+	return l
+}
+
+// ReadyCursorOf is the place behind a record in a ready list.
+func ReadyCursorOf(r Record) Cursor { return Cursor{r.FinishedAt, r.ID} }
+
+func (c Cursor) entry() entry { return entry{c.CreatedAt.UnixMilli(), c.ID} }
+
+// before is the order of a list, and of one millisecond that of the ids, as Redis
+// has it.
+func (l *listReader) before(a, b entry) bool {
+	if l.oldest {
+		a, b = b, a
+	}
+	if a.at != b.at {
+		return a.at > b.at
+	}
+	return strings.Compare(a.id, b.id) > 0
 }
 
 // fill reads the next page where the present one is used up. Entries of one
@@ -159,7 +184,7 @@ func newListReader(s *Records, account string, f Filter, after Cursor) *listRead
 func (l *listReader) fill(ctx context.Context) error {
 	for offset := int64(0); len(l.page) == 0 && !l.done; offset += listPage {
 		got, err := l.s.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
-			Key: l.key, ByScore: true, Rev: true, Start: l.last.created, Stop: l.least, Offset: offset, Count: listPage,
+			Key: l.key, ByScore: true, Rev: !l.oldest, Start: l.last.at, Stop: l.end, Offset: offset, Count: listPage,
 		}).Result()
 		if err != nil {
 			return fmt.Errorf("read list of %s: %w", l.account, err)
@@ -167,7 +192,7 @@ func (l *listReader) fill(ctx context.Context) error {
 		l.done = len(got) < listPage
 		for _, z := range got {
 			id, _ := z.Member.(string)
-			if e := (entry{int64(z.Score), id}); l.last.before(e) {
+			if e := (entry{int64(z.Score), id}); l.before(l.last, e) {
 				l.page = append(l.page, e)
 			}
 		}

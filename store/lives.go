@@ -46,9 +46,13 @@ func (s *Records) Create(ctx context.Context, in Input, c Creation) (Record, err
 	if c.VendorID != "" {
 		step = extraction.StepPoll
 	}
+	callback := ""
+	if in.CallbackURL != "" {
+		callback = "1"
+	}
 	args := append([]any{
 		c.Token, string(body), in.Batch, grace.Milliseconds(), string(step), c.VendorID, c.Key, c.Fingerprint, c.MaxBacklog,
-		fieldVersion, recordVersion, fieldCustomer, customerDigest(in.Customer),
+		fieldVersion, recordVersion, fieldCustomer, customerDigest(in.Customer), fieldCallback, callback,
 	}, c.Change.args()...)
 	got, err := s.run(ctx, "create", in, args...)
 	if err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -49,6 +50,10 @@ type Input struct {
 	Document    extraction.Document `json:"document"`
 	// RetryOf is the extraction that this one repeats.
 	RetryOf string `json:"retry_of,omitempty"`
+	// CallbackURL is where the producer is told of the end; empty for nowhere.
+	// CallbackKey names the API key it submitted with.
+	CallbackURL string `json:"callback_url,omitempty"`
+	CallbackKey string `json:"callback_key,omitempty"`
 }
 
 // Record is the state of one extraction as Redis has it.
@@ -101,10 +106,36 @@ type Record struct {
 	ResultSeq int64
 	// RetriedBy is the extraction that repeats this one.
 	RetriedBy string
+	// DocumentExpiresAt is when the document of a final one goes.
+	DocumentExpiresAt time.Time
+	Deliveries        Deliveries
 
 	Failure *extraction.Failure
 	Trouble *extraction.Trouble
 }
+
+// Deliveries are the attempts to tell a producer of the end.
+type Deliveries struct {
+	// Number is the fence: only the task that carries it may deliver.
+	Number int64
+	// State is empty before the end.
+	State DeliveryState
+	// Attempts counts those that were made, Status is the HTTP status of the latest;
+	// 0 where there was no answer.
+	Attempts, Status int
+	// Since is when the first of them was due.
+	Since time.Time
+}
+
+// DeliveryState is how far the deliveries of an extraction are.
+type DeliveryState string
+
+// The states of Deliveries.
+const (
+	DeliveryPending   DeliveryState = "pending"
+	DeliveryDelivered DeliveryState = "delivered"
+	DeliveryFailed    DeliveryState = "failed"
+)
 
 // The names of the record's fields in Redis. They are stored: never reuse one.
 const (
@@ -138,6 +169,13 @@ const (
 	fieldResultSeq      = "res"
 	fieldRetriedBy      = "rb"
 	fieldCustomer       = "cu" // A digest: it names the counts of its batch.
+	fieldCallback       = "cb"
+	fieldDocumentEnd    = "dexp"
+	fieldDelivery       = "dn"
+	fieldDeliveryState  = "ds"
+	fieldDeliveries     = "da"
+	fieldDeliveryStatus = "dl"
+	fieldDeliveredSince = "d0"
 	fieldVersion        = "v"
 
 	detailInput   = "in"
@@ -169,6 +207,10 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 	r.VendorStatus = fields[fieldVendorStatus]
 	r.Polls = int(number(fields[fieldPolls]))
 	r.RetriedBy = fields[fieldRetriedBy]
+	r.Deliveries = Deliveries{
+		Number: number(fields[fieldDelivery]), State: DeliveryState(fields[fieldDeliveryState]),
+		Attempts: int(number(fields[fieldDeliveries])), Status: int(number(fields[fieldDeliveryStatus])),
+	}
 	r.ResultSeq = number(fields[fieldResultSeq])
 	for name, at := range map[string]*time.Time{
 		fieldLease: &r.Lease, fieldDue: &r.Due, fieldOrphaned: &r.Orphaned,
@@ -177,6 +219,7 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 		fieldWaitingSince: &r.WaitingSince, fieldMissingSince: &r.MissingSince,
 		fieldCreatedAt: &r.CreatedAt, fieldSubmittedAt: &r.SubmittedAt,
 		fieldFinishedAt: &r.FinishedAt, fieldExpiresAt: &r.ExpiresAt,
+		fieldDocumentEnd: &r.DocumentExpiresAt, fieldDeliveredSince: &r.Deliveries.Since,
 	} {
 		*at = extraction.FromMillis(number(fields[name])).Time
 	}
@@ -232,7 +275,18 @@ func (r Record) Extraction() extraction.Extraction {
 	if r.Status.Final() && r.Status != extraction.StatusSuccess && e.Error == nil {
 		e.Error = extraction.NewFailure(extraction.CodeInternal, "no reason was recorded", nil)
 	}
-	if !r.Status.Final() {
+	if r.CallbackURL != "" {
+		e.Callback = &extraction.Callback{
+			URL: r.CallbackURL, State: string(cmp.Or(r.Deliveries.State, DeliveryPending)), Attempts: r.Deliveries.Attempts,
+		}
+		if r.Deliveries.Status != 0 {
+			e.Callback.LastStatus = &r.Deliveries.Status
+		}
+		if r.Step == extraction.StepDeliver {
+			e.Callback.NextAt = extraction.Time{Time: r.Due}
+		}
+	}
+	if !r.Status.Final() || r.Step == extraction.StepDeliver {
 		e.Next = &extraction.Next{Step: r.Step, At: extraction.Time{Time: r.Due}, Because: r.Because}
 	}
 	return e

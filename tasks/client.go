@@ -40,6 +40,11 @@ type Submission struct {
 	Metadata map[string]string
 	Options  map[string]any
 
+	// CallbackURL is where the producer is told of the end, signed with the secret of
+	// its API key, CallbackKey; empty for nowhere.
+	CallbackURL string
+	CallbackKey string
+
 	// MaxBacklog is how many unfinished extractions the account takes; 0 is any
 	// number, one more is store.ErrBacklog.
 	MaxBacklog int
@@ -154,6 +159,7 @@ func (s Submission) input() store.Input {
 		ID: s.ID, Account: s.Account, Provider: s.Provider, Type: s.Type, Types: s.Types,
 		ConfigName: s.ConfigName, Environment: s.Environment, Customer: s.Customer, Batch: s.Batch,
 		Priority: s.Priority, Metadata: s.Metadata, Options: s.Options,
+		CallbackURL: s.CallbackURL, CallbackKey: s.CallbackKey,
 	}
 }
 

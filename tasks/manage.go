@@ -90,6 +90,36 @@ func (c *Client) Cancel(ctx context.Context, account, id string) (extraction.Ext
 		return extraction.Extraction{}, err
 	}
 	r, err = c.records.Get(ctx, account, id)
+	if err != nil {
+		return extraction.Extraction{}, err
+	}
+	if r.Deliveries.State == store.DeliveryPending { // Reconcile makes the task otherwise.
+		_ = c.queue.Deliver(ctx, r, store.Scheduled{Seq: r.Deliveries.Number, Due: r.Due, Now: r.Due})
+	}
+	return r.Extraction(), nil
+}
+
+// ErrNoCallback: the producer asked for no callback.
+var ErrNoCallback = errors.New("it has no callback")
+
+// Redeliver tells the producer of the end again, whatever came of the deliveries so
+// far. It returns ErrNotFinal or ErrNoCallback where there is nothing to tell.
+func (c *Client) Redeliver(ctx context.Context, account, id string) (extraction.Extraction, error) {
+	r, err := c.records.Get(ctx, account, id)
+	switch {
+	case err != nil:
+		return extraction.Extraction{}, err
+	case !r.Status.Final():
+		return extraction.Extraction{}, fmt.Errorf("redeliver %s: %w", id, ErrNotFinal)
+	case r.CallbackURL == "":
+		return extraction.Extraction{}, fmt.Errorf("redeliver %s: %w", id, ErrNoCallback)
+	}
+	next, err := c.records.Redeliver(ctx, r.Input, store.NewToken(), 0)
+	if err != nil {
+		return extraction.Extraction{}, err
+	}
+	_ = c.queue.Deliver(ctx, r, next) // Reconcile makes the task otherwise.
+	r, err = c.records.Get(ctx, account, id)
 	return r.Extraction(), err
 }
 
@@ -232,6 +262,11 @@ func (c *Client) Delete(ctx context.Context, account, id string) (Remains, error
 	// The task that ended it has the seq before.
 	for _, seq := range []int64{r.Seq - 1, r.Seq} {
 		if err := c.queue.remove(account, id, seq); err != nil {
+			return Remains{}, err
+		}
+	}
+	for n := range r.Deliveries.Number {
+		if err := c.queue.delete(DeliverQueue, deliveryID(id, n+1)); err != nil {
 			return Remains{}, err
 		}
 	}

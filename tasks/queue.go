@@ -32,13 +32,24 @@ func NewQueue(rdb redis.UniversalClient) *Queue {
 // task that exists already is success, because only whoever moved the fence to
 // s.Seq makes a task with that id.
 func (q *Queue) Schedule(ctx context.Context, r store.Record, step extraction.Step, s store.Scheduled) error {
-	// The worker's clock decides when asynq runs a task, Redis's when it is due.
-	at := time.Now().Add(s.Due.Sub(s.Now))
-	if !s.Due.After(s.Now) {
-		at = time.Time{}
-	}
-	task, opts := newStep(step, For(r, s.Seq), at)
+	task, opts := newStep(step, For(r, s.Seq), localTime(s))
 	return q.enqueue(ctx, task, opts)
+}
+
+// Deliver enqueues the delivery that the record has just been given: s.Seq is its
+// number.
+func (q *Queue) Deliver(ctx context.Context, r store.Record, s store.Scheduled) error {
+	task, opts := newDelivery(For(r, s.Seq), localTime(s))
+	return q.enqueue(ctx, task, opts)
+}
+
+// localTime is when something is due by the clock that decides when asynq runs a
+// task; Redis's says when it is due. Zero means now.
+func localTime(s store.Scheduled) time.Time {
+	if !s.Due.After(s.Now) {
+		return time.Time{}
+	}
+	return time.Now().Add(s.Due.Sub(s.Now))
 }
 
 // Reconcile enqueues the tick of one account and slot.
@@ -79,6 +90,11 @@ func (q *Queue) Presence(account, id string, step extraction.Step, seq int64) (P
 	return q.presence(stepQueue(account, step), TaskID(id, seq))
 }
 
+// DeliveryPresence looks for the task of a delivery.
+func (q *Queue) DeliveryPresence(id string, n int64) (Presence, error) {
+	return q.presence(DeliverQueue, deliveryID(id, n))
+}
+
 // stepQueue is the queue of an account's tasks of one kind.
 func stepQueue(account string, step extraction.Step) string {
 	if step == extraction.StepPoll {
@@ -91,15 +107,21 @@ func stepQueue(account string, step extraction.Step) string {
 // One that runs stays: it finds its step stale.
 func (q *Queue) remove(account, id string, seq int64) error {
 	for _, step := range []extraction.Step{extraction.StepSubmit, extraction.StepPoll} {
-		queue := stepQueue(account, step)
-		err := q.inspector.DeleteTask(queue, TaskID(id, seq))
-		if err == nil || errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
-			continue
+		if err := q.delete(stepQueue(account, step), TaskID(id, seq)); err != nil {
+			return err
 		}
-		// asynq has no typed error for a task that runs.
-		if p, lookErr := q.presence(queue, TaskID(id, seq)); lookErr != nil || p != Running {
-			return fmt.Errorf("remove task of %s: %w", id, err)
-		}
+	}
+	return nil
+}
+
+func (q *Queue) delete(queue, id string) error {
+	err := q.inspector.DeleteTask(queue, id)
+	if err == nil || errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+		return nil
+	}
+	// asynq has no typed error for a task that runs.
+	if p, lookErr := q.presence(queue, id); lookErr != nil || p != Running {
+		return fmt.Errorf("remove task %s: %w", id, err)
 	}
 	return nil
 }

@@ -26,9 +26,13 @@ import (
 const (
 	TypeSubmit    = "extraction:submit"
 	TypePoll      = "extraction:poll"
+	TypeDeliver   = "extraction:deliver"
 	TypeReconcile = "system:reconcile"
 	TypeExpire    = "system:expire"
 )
+
+// DeliverQueue is the queue of the deliveries to producers, of all accounts.
+const DeliverQueue = "deliver"
 
 // SystemQueue is the queue of what belongs to no single extraction.
 const SystemQueue = "system"
@@ -101,11 +105,15 @@ func DecodeReconcile(t *asynq.Task) (Reconcile, error) {
 // fence, so that a task can be made twice and run once.
 func TaskID(id string, seq int64) string { return id + ":" + strconv.FormatInt(seq, 10) }
 
+// deliveryID is the id of the task for one delivery of an extraction.
+func deliveryID(id string, n int64) string { return id + ":d" + strconv.FormatInt(n, 10) }
+
 // The longest a handler may run. A submission is bounded by its lease, not by
 // this: the limit only has to be above any upload.
 const (
 	submitTimeout    = 2 * time.Hour
 	pollTimeout      = 5 * time.Minute
+	deliverTimeout   = time.Minute
 	reconcileTimeout = time.Minute
 	expireTimeout    = 30 * time.Minute
 )
@@ -162,6 +170,23 @@ func newStep(step extraction.Step, p Payload, at time.Time) (*asynq.Task, []asyn
 	}
 	opts = append(opts, asynq.Queue(SubmitQueue(p.Account)), asynq.Timeout(submitTimeout))
 	return asynq.NewTask(TypeSubmit, body), opts
+}
+
+// newDelivery is the task for one delivery of an extraction.
+func newDelivery(p Payload, at time.Time) (*asynq.Task, []asynq.Option) {
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // Strings and numbers always encode.
+	}
+	return asynq.NewTask(TypeDeliver, body), []asynq.Option{
+		asynq.Queue(DeliverQueue),
+		asynq.TaskID(deliveryID(p.ID, p.Seq)),
+		// As for a step: what the producer answers decides on the next delivery.
+		asynq.MaxRetry(math.MaxInt32),
+		asynq.Timeout(deliverTimeout),
+		asynq.ProcessAt(at),
+		asynq.Retention(finishedShown),
+	}
 }
 
 // NewReconcile is the task that looks after one account in one slot of time.

@@ -13,24 +13,24 @@ import (
 
 // expire erases what has outlived its retention. The blobs go first: a record
 // without blobs is found again, blobs without a record only by the sweep.
-func (w *Worker) expire(ctx context.Context, f store.Fence, now time.Time) error {
-	r, err := w.records.Get(ctx, f.Input.Account, f.Input.ID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+func (w *Worker) expire(ctx context.Context, in store.Input) error {
+	if err := w.cfg.Blobs.Delete(ctx, in.ID); err != nil {
 		return err
 	}
-	if err == nil {
-		f.Input = r.Input
-		if left := r.ExpiresAt.Sub(now); left > 0 {
-			if err := w.cfg.Blobs.DeleteDocument(ctx, r.ID); err != nil {
-				return err
-			}
-			return nothingToDo(w.records.Touch(ctx, f, left, false))
-		}
+	return nothingToDo(w.records.Erase(ctx, in, false, w.cfg.kept()))
+}
+
+// expireDocument deletes the document of a final extraction if its time is over,
+// and returns how long the next look may wait; nothing where all of it is to go.
+func (w *Worker) expireDocument(ctx context.Context, r store.Record, now time.Time) (time.Duration, error) {
+	left := r.ExpiresAt.Sub(now)
+	if left <= 0 {
+		return 0, nil
 	}
-	if err := w.cfg.Blobs.Delete(ctx, f.Input.ID); err != nil {
-		return err
+	if document := r.DocumentExpiresAt.Sub(now); document > 0 {
+		return document, nil
 	}
-	return nothingToDo(w.records.Erase(ctx, f.Input, false, w.cfg.kept()))
+	return left, w.cfg.Blobs.DeleteDocument(ctx, r.ID)
 }
 
 // expireTask deletes what a crash left in the document store and no record names.

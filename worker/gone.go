@@ -40,8 +40,7 @@ func (w *Worker) reconcileGone(ctx context.Context, name string) (reconciled, er
 		f := store.Fence{Input: store.Input{ID: g.ID, Account: name}, Seq: g.Seq, Token: store.NewToken()}
 		switch {
 		case g.Gone, g.Status.Final():
-			got.Erased++
-			errs = append(errs, w.expire(ctx, f, now))
+			errs = append(errs, w.mendFinal(ctx, f, g, now, &got))
 		case g.Held && now.Before(g.Lease): // The last step before the account went.
 		case g.Held:
 			// Its worker died. The new task waits in the paused queue.

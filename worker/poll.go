@@ -116,6 +116,7 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	if err == nil {
 		s.ended, s.outcome = true, string(out.Status)
 		s.final = &tasks.Outcome{Status: out.Status, Polls: s.rec.Polls}
+		s.callBack(ctx)
 		return nil
 	}
 	if err := s.lost(err); err != nil {

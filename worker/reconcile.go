@@ -8,6 +8,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -75,8 +76,7 @@ func (w *Worker) reconcile(ctx context.Context, a *account) (reconciled, error) 
 func (w *Worker) mend(ctx context.Context, a *account, g store.Glance, now time.Time, got *reconciled) error {
 	f := store.Fence{Input: store.Input{ID: g.ID, Account: a.Name}, Seq: g.Seq, Token: store.NewToken()}
 	if g.Gone || g.Status.Final() {
-		got.Erased++
-		return w.expire(ctx, f, now)
+		return w.mendFinal(ctx, f, g, now, got)
 	}
 	if g.Held {
 		if now.Before(g.Lease) {
@@ -99,6 +99,32 @@ func (w *Worker) mend(ctx context.Context, a *account, g store.Glance, now time.
 	}
 	got.Reissued++
 	return w.reissue(ctx, f)
+}
+
+// mendFinal looks after what has ended: what outlived its retention is erased, and
+// an overdue delivery is made.
+func (w *Worker) mendFinal(ctx context.Context, f store.Fence, g store.Glance, now time.Time, got *reconciled) error {
+	r, err := w.records.Get(ctx, f.Input.Account, f.Input.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	left := time.Duration(0)
+	if err == nil {
+		f.Input = r.Input
+		if left, err = w.expireDocument(ctx, r, now); err != nil {
+			return err
+		}
+	}
+	switch {
+	case left <= 0:
+		got.Erased++
+		return w.expire(ctx, f.Input)
+	case r.Step == extraction.StepDeliver && !r.Due.After(now):
+		return w.mendDelivery(ctx, g, r, got)
+	case r.Step == extraction.StepDeliver:
+		left = min(left, r.Due.Sub(now)+orphanAfter)
+	}
+	return nothingToDo(w.records.Touch(ctx, f, left, false))
 }
 
 // reissue moves the fence and makes the task of the step anew.

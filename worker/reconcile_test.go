@@ -32,6 +32,7 @@ func TestExpiry(t *testing.T) {
 	if _, err := w.reconcile(t.Context(), a); err != nil || document() != nil {
 		t.Fatalf("before the time: %v, document %v", err, document())
 	}
+	r.hset(id, "dexp", ago(time.Second))
 	r.overdue(id) // The document's time has come.
 	if _, err := w.reconcile(t.Context(), a); err != nil {
 		t.Fatal(err)

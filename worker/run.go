@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,12 +15,14 @@ import (
 )
 
 // fleet are the asynq servers of a running worker: one for each account, so that
-// a slow vendor takes only its own slots, and one for what belongs to no account.
+// a slow vendor takes only its own slots, one for the deliveries, so that slow
+// producers hold up nothing else, and one for what belongs to no account.
 type fleet struct {
 	w *Worker
 	// base is the context of all steps.
-	base    context.Context
-	system  *asynq.Server
+	base context.Context
+	// shared are those of no account.
+	shared  []*asynq.Server
 	servers map[string]*asynq.Server // By account.
 	// leaving waits for the servers of accounts that have left.
 	leaving sync.WaitGroup
@@ -66,10 +69,21 @@ func (f *fleet) launch() error {
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(tasks.TypeReconcile, f.w.reconcileTask)
 	mux.HandleFunc(tasks.TypeExpire, f.w.expireTask)
-	f.system = f.server(4, map[string]int{tasks.SystemQueue: 1})
-	if err := f.system.Start(mux); err != nil {
+	if err := f.share(4, tasks.SystemQueue, mux); err != nil || f.w.cfg.Deliverer == nil {
+		return err
+	}
+	mux = asynq.NewServeMux()
+	mux.HandleFunc(tasks.TypeDeliver, f.w.handle(f.w.deliver))
+	return f.share(deliverySlots, tasks.DeliverQueue, mux)
+}
+
+// share starts a server of no account.
+func (f *fleet) share(concurrency int, queue string, mux *asynq.ServeMux) error {
+	s := f.server(concurrency, map[string]int{queue: 1})
+	if err := s.Start(mux); err != nil {
 		return fmt.Errorf("start server: %w", err)
 	}
+	f.shared = append(f.shared, s)
 	return nil
 }
 
@@ -97,10 +111,7 @@ func (f *fleet) remove(account string) {
 
 // stop ends all servers. Steps that are not done in time are canceled.
 func (f *fleet) stop(cancel context.CancelFunc) {
-	all := make([]*asynq.Server, 0, len(f.servers)+1)
-	if f.system != nil {
-		all = append(all, f.system)
-	}
+	all := slices.Clone(f.shared)
 	for _, s := range f.servers {
 		all = append(all, s)
 	}

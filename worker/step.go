@@ -204,7 +204,20 @@ func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Ch
 	}
 	s.ended, s.outcome = true, string(status)+" "+string(f.Code)
 	s.final = &tasks.Outcome{Status: status, ErrorCode: f.Code, Polls: s.rec.Polls}
+	s.callBack(ctx)
 	return nil
+}
+
+// callBack enqueues the first delivery to the producer of what this step has ended.
+func (s *step) callBack(ctx context.Context) {
+	if s.rec.CallbackURL == "" {
+		return
+	}
+	now := s.now()
+	if err := s.w.queue.Deliver(ctx, s.rec, store.Scheduled{Seq: 1, Due: now, Now: now}); err != nil {
+		// The record says that it is due; reconcile makes its task.
+		s.w.log.WarnContext(ctx, "delivery not enqueued", slog.String("extraction_id", s.rec.ID), slog.Any("error", err))
+	}
 }
 
 // outcomeLost is the outcome of a step that somebody else has taken.

@@ -89,6 +89,9 @@ type Config struct {
 	// configuration any more: one that works for its own account only, beside
 	// others, leaves that to them.
 	Gone bool
+	// Deliverer tells producers of the end of their extractions; nil leaves that to
+	// other workers.
+	Deliverer Deliverer
 	// Logger receives one line per attempt.
 	Logger *slog.Logger
 }

@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// Delivered notes what the delivery of a number came to. DeliveryPending schedules
+// the next one after delay, which is rounded up to whole seconds. It returns
+// ErrStale where another delivery is due by now.
+func (s *Records) Delivered(
+	ctx context.Context, in Input, token string, n int64, state DeliveryState, status int, delay time.Duration,
+) (Scheduled, error) {
+	outcome := string(state)
+	if state == DeliveryPending {
+		outcome = "retry"
+	}
+	got, err := s.run(ctx, "delivered", in, token, n, outcome, status, delay.Milliseconds())
+	if err != nil {
+		return Scheduled{}, err
+	}
+	return scheduled(got), nil
+}
+
+// Redeliver makes a delivery due now, under a new number: n is the present one
+// where its task is lost, and 0 begins anew, whatever has come of the deliveries.
+// It returns ErrStale where there is none to make.
+func (s *Records) Redeliver(ctx context.Context, in Input, token string, n int64) (Scheduled, error) {
+	got, err := s.run(ctx, "redeliver", in, token, n)
+	if err != nil {
+		return Scheduled{}, err
+	}
+	return scheduled(got), nil
+}
+
+// Ready returns the extractions of some accounts that are final and that nobody has
+// acknowledged, those that ended first coming first, behind a cursor (whose
+// CreatedAt is when the extraction ended).
+func (s *Records) Ready(ctx context.Context, accounts []string, customer string, after Cursor) iter.Seq2[Record, error] {
+	lists := make([]*listReader, len(accounts))
+	for i, account := range accounts {
+		lists[i] = newReadyReader(s, account, after)
+	}
+	return s.each(ctx, lists, Filter{Customer: customer})
+}
+
+// Acknowledge takes extractions of an account off the ready list; those that are
+// not on it are no error. It returns how many were.
+func (s *Records) Acknowledge(ctx context.Context, account string, ids ...string) (int64, error) {
+	members := make([]any, len(ids))
+	for i, id := range ids {
+		members[i] = id
+	}
+	n, err := s.rdb.ZRem(ctx, accountKeys(account).ready(), members...).Result()
+	if err != nil {
+		return 0, fmt.Errorf("acknowledge: %w", err)
+	}
+	return n, nil
+}

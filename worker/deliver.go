@@ -1,0 +1,107 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// Deliverer tells a producer of the end of an extraction.
+type Deliverer interface {
+	// Deliver makes one attempt.
+	Deliver(ctx context.Context, d Delivery) DeliveryOutcome
+}
+
+// Delivery is one attempt to tell a producer.
+type Delivery struct {
+	// URL is where it goes, Key the name of the API key whose secret signs it.
+	URL, Key string
+	// Attempt is 1 for the first, which was due at Since.
+	Attempt int
+	Since   time.Time
+	// Extraction is the final one, with its result.
+	Extraction extraction.Extraction
+}
+
+// DeliveryOutcome is what an attempt came to.
+type DeliveryOutcome struct {
+	// State is pending where another attempt is to follow after Wait.
+	State store.DeliveryState
+	Wait  time.Duration
+	// Status is the HTTP status of the answer; 0 where there was none.
+	Status int
+}
+
+// deliverySlots is how many deliveries a process makes at once.
+const deliverySlots = 16
+
+// deliver makes one delivery. That it is made twice when the process dies behind
+// the producer's answer cannot be helped: the event's id is the same then.
+func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, error) {
+	r, err := w.records.Get(ctx, p.Account, p.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := r.Deliveries
+	if d.State != store.DeliveryPending || d.Number != p.Seq {
+		return nil, nil
+	}
+	e := r.Extraction()
+	if r.Status == extraction.StatusSuccess {
+		if e.Result, err = w.cfg.Blobs.Result(ctx, r.ID, r.ResultSeq); err != nil {
+			return nil, err // asynq tries again: the store fails.
+		}
+	}
+	began := time.Now()
+	got := w.cfg.Deliverer.Deliver(ctx, Delivery{
+		URL: r.CallbackURL, Key: r.CallbackKey, Attempt: d.Attempts + 1, Since: d.Since, Extraction: e,
+	})
+	w.log.InfoContext(ctx, "delivery attempted", slog.String("extraction_id", r.ID), slog.String("account", r.Account),
+		slog.Int("attempt", d.Attempts+1), slog.String("outcome", string(got.State)), slog.Int("status", got.Status),
+		slog.Duration("duration", time.Since(began)))
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	next, err := w.records.Delivered(saving, r.Input, store.NewToken(), d.Number, got.State, got.Status, got.Wait)
+	if err != nil {
+		return nil, nothingToDo(err)
+	}
+	if got.State == store.DeliveryPending {
+		return nil, w.queue.Deliver(saving, r, next)
+	}
+	return &tasks.Outcome{Status: r.Status, Polls: r.Polls}, nil
+}
+
+// deliveryOrphanAfter is how long the task of a delivery may be active: it is
+// either being made, or asynq's leftover of a dead worker.
+const deliveryOrphanAfter = 30 * time.Second
+
+// mendDelivery acts on an overdue delivery.
+func (w *Worker) mendDelivery(ctx context.Context, g store.Glance, r store.Record, got *reconciled) error {
+	f := store.Fence{Input: r.Input, Seq: g.Seq}
+	presence, err := w.queue.DeliveryPresence(r.ID, r.Deliveries.Number)
+	if err != nil {
+		return err
+	}
+	switch {
+	case presence == tasks.Waiting:
+		got.Waiting++
+		return nothingToDo(w.records.Touch(ctx, f, recheck, false))
+	case presence == tasks.Running && g.Orphaned.IsZero():
+		got.Orphaned++
+		return nothingToDo(w.records.Touch(ctx, f, deliveryOrphanAfter, true))
+	}
+	got.Reissued++
+	next, err := w.records.Redeliver(ctx, r.Input, store.NewToken(), r.Deliveries.Number)
+	if err != nil {
+		return nothingToDo(err)
+	}
+	return w.queue.Deliver(ctx, r, next)
+}

@@ -1,0 +1,168 @@
+package worker
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// producer is a producer in memory.
+type producer struct {
+	mu  sync.Mutex
+	got []Delivery
+	// answer is called with the count of calls so far, 1 for the first.
+	answer func(n int) DeliveryOutcome
+}
+
+func (p *producer) Deliver(_ context.Context, d Delivery) DeliveryOutcome {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.got = append(p.got, d)
+	return p.answer(len(p.got))
+}
+
+func (p *producer) deliveries() []Delivery {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]Delivery(nil), p.got...)
+}
+
+func (r *rig) submitWithCallback(body string) string {
+	r.t.Helper()
+	e, err := r.client.Submit(r.t.Context(), tasks.Submission{
+		Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf", Document: strings.NewReader(body),
+		CallbackURL: "https://producer.test/hook", CallbackKey: "billing",
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return e.ID
+}
+
+// delivered waits for a state of the deliveries.
+func (r *rig) delivered(id string, want store.DeliveryState) store.Record {
+	r.t.Helper()
+	r.await(id+" to be "+string(want), func() bool { return r.get(id).Deliveries.State == want })
+	return r.get(id)
+}
+
+func TestDeliver(t *testing.T) {
+	t.Parallel()
+	p := &producer{answer: func(n int) DeliveryOutcome {
+		if n < 3 {
+			return DeliveryOutcome{State: store.DeliveryPending, Status: 503, Wait: time.Second}
+		}
+		return DeliveryOutcome{State: store.DeliveryDelivered, Status: 200}
+	}}
+	r := newRig(t, newVendor())
+	r.cfg.Deliverer = p
+	id := r.submitWithCallback("x")
+	r.start()
+	got := r.delivered(id, store.DeliveryDelivered)
+	if got.Deliveries.Attempts != 3 || got.Deliveries.Status != 200 {
+		t.Errorf("delivered with %+v", got.Deliveries)
+	}
+	for i, d := range p.deliveries() {
+		if d.URL != "https://producer.test/hook" || d.Key != "billing" || d.Attempt != i+1 || !d.Since.Equal(got.FinishedAt) ||
+			d.Extraction.ID != id || d.Extraction.Status != extraction.StatusSuccess || d.Extraction.Result == nil {
+			t.Errorf("attempt %d is %+v", i+1, d)
+		}
+	}
+}
+
+// A producer that has gone for good is not asked again, until somebody wants it.
+func TestDeliveryFails(t *testing.T) {
+	t.Parallel()
+	p := &producer{answer: func(n int) DeliveryOutcome {
+		if n == 1 {
+			return DeliveryOutcome{State: store.DeliveryFailed, Status: 410}
+		}
+		return DeliveryOutcome{State: store.DeliveryDelivered, Status: 200}
+	}}
+	r := newRig(t, newVendor())
+	r.cfg.Deliverer = p
+	id := r.submitWithCallback("x")
+	r.start()
+	r.delivered(id, store.DeliveryFailed)
+	if _, err := r.client.Redeliver(t.Context(), "acme", id); err != nil {
+		t.Fatal(err)
+	}
+	r.delivered(id, store.DeliveryDelivered)
+	if n := len(p.deliveries()); n != 2 {
+		t.Errorf("%d deliveries, want 2", n)
+	}
+}
+
+// What was canceled is told too, and a delivery whose task is lost is made.
+func TestLostDelivery(t *testing.T) {
+	t.Parallel()
+	p := &producer{answer: func(int) DeliveryOutcome { return DeliveryOutcome{State: store.DeliveryDelivered, Status: 200} }}
+	r := newRig(t, newVendor())
+	r.cfg.Deliverer = p
+	id := r.submitWithCallback("x")
+	if _, err := r.client.Cancel(t.Context(), "acme", id); err != nil {
+		t.Fatal(err)
+	}
+	inspector := asynq.NewInspectorFromRedisClient(r.rdb)
+	if err := inspector.DeleteTask(tasks.DeliverQueue, id+":d1"); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	r.delivered(id, store.DeliveryDelivered)
+	got := p.deliveries()
+	if len(got) != 1 || got[0].Extraction.Status != extraction.StatusCanceled || got[0].Attempt != 1 {
+		t.Errorf("delivered %+v", got)
+	}
+	// A task that was already carried out does nothing.
+	w := r.worker()
+	if _, err := w.deliver(t.Context(), tasks.Payload{ID: id, Account: "acme", Seq: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(p.deliveries()); n != 1 {
+		t.Errorf("%d deliveries, want 1", n)
+	}
+}
+
+// The document of what is still being delivered goes at its time, and the delivery
+// goes on; all of it goes when the retention is over.
+func TestDeliveryAndRetention(t *testing.T) {
+	t.Parallel()
+	p := &producer{answer: func(int) DeliveryOutcome {
+		return DeliveryOutcome{State: store.DeliveryPending, Status: 500, Wait: time.Hour}
+	}}
+	r := newRig(t, newVendor())
+	r.cfg.Deliverer = p
+	id := r.submitWithCallback("x")
+	r.start()
+	r.await("the first attempt", func() bool { return r.get(id).Deliveries.Attempts == 1 })
+	has := func() bool {
+		has, err := r.blobs.HasDocument(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return has
+	}
+	if !has() {
+		t.Fatal("the document is gone too early")
+	}
+	r.hset(id, "dexp", ago(time.Second))
+	r.overdue(id)
+	r.await("the document to go", func() bool { return !has() })
+	if got := r.get(id); got.Deliveries.State != store.DeliveryPending || got.Step != extraction.StepDeliver {
+		t.Errorf("now %+v", got.Deliveries)
+	}
+	r.hset(id, "exp", ago(time.Second))
+	r.overdue(id)
+	r.await("all of it to go", func() bool {
+		_, err := r.records.Get(t.Context(), "acme", id)
+		return err != nil
+	})
+}
