@@ -2,79 +2,17 @@ package sandbox_test
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/extractq/extractq/internal/fixtures"
 	"github.com/extractq/extractq/sandbox"
 )
-
-// curl runs the real program as a reader of a tutorial would.
-func curl(t *testing.T, args ...string) map[string]any {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "curl", append([]string{"--silent", "--show-error", "--fail"}, args...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("curl %s: %v: %s", strings.Join(args, " "), err, out)
-	}
-	v := map[string]any{}
-	if len(out) > 0 {
-		if err := json.Unmarshal(out, &v); err != nil {
-			t.Fatalf("curl %s: %v: %s", strings.Join(args, " "), err, out)
-		}
-	}
-	return v
-}
-
-func TestTutorialsWithCurl(t *testing.T) {
-	t.Parallel()
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("curl is not installed; the same requests are made by TestSensibleTutorial and TestTyplessTutorial")
-	}
-	s := start(t, sandbox.Config{})
-	file := filepath.Join(t.TempDir(), "1040.pdf")
-	if err := os.WriteFile(file, fixtures.TaxForm(1), 0o600); err != nil {
-		t.Fatal(err)
-	}
-
-	receipt := curl(t, "--request", "POST", s.URL+"/sensible/v0/generate_upload_url/tax_forms",
-		"--header", "Authorization: Bearer YOUR_API_KEY", "--header", "Content-Type: application/json",
-		"--data-raw", `{"content_type":"application/pdf"}`)
-	curl(t, "--request", "PUT", receipt["upload_url"].(string),
-		"--header", "Content-Type: application/pdf", "--data-binary", "@"+file)
-	s.pass(2 * time.Second)
-	x := curl(t, "--request", "GET", s.URL+"/sensible/v0/documents/"+receipt["id"].(string),
-		"--header", "Authorization: Bearer YOUR_API_KEY")
-	if x["status"] != "COMPLETE" {
-		t.Errorf("Sensible's status = %v, want COMPLETE", x["status"])
-	}
-
-	submitted := curl(t, "--request", "POST", "--url", s.URL+"/typless/api/extract-data-async",
-		"--header", "Accept: application/json", "--header", "Authorization: Token YOUR_API_KEY", "--header", "Content-Type: application/json",
-		"--data", `{"file":"`+base64.StdEncoding.EncodeToString(fixtures.Invoice(1))+`","file_name":"invoice.pdf","document_type_name":"invoices"}`)
-	id := submitted["extraction_id"].(string)
-	s.pass(2 * time.Second)
-	poll := curl(t, "--request", "GET", "--url", s.URL+"/typless/api/get-extraction-data?extraction_id="+id,
-		"--header", "Accept: application/json", "--header", "Authorization: Token YOUR_API_KEY")
-	if poll["status"] != "SUCCESS" {
-		t.Errorf("Typless's status = %v, want SUCCESS", poll["status"])
-	}
-	list := curl(t, "--request", "GET", "--url", s.URL+"/typless/api/awaiting-poll",
-		"--header", "Accept: application/json", "--header", "Authorization: Token YOUR_API_KEY")
-	if ids, _ := list["extraction_ids"].([]any); !slices.Contains(ids, any(id)) {
-		t.Errorf("awaiting-poll = %v, want %s in it", ids, id)
-	}
-}
 
 func TestServeStops(t *testing.T) {
 	t.Parallel()

@@ -368,3 +368,95 @@ func TestSensibleQuota(t *testing.T) {
 		t.Errorf("a month later = %d, want 200", got.status)
 	}
 }
+
+func TestSensibleExport(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{})
+	tax := s.submitSensible("/generate_upload_url/tax_forms", fixtures.TaxForm(1))
+	if a := s.sensible("GET", "/generate_csv/"+tax, ""); a.status != 400 {
+		t.Errorf("while it is processed: %d %s, want 400", a.status, a.body)
+	}
+	several := s.submitSensible("/generate_upload_url/", portfolio(t, fixtures.TaxForm(2), fixtures.Invoice(2)))
+	s.pass(2 * time.Second)
+	link := s.object(s.sensible("GET", "/generate_csv/"+tax+","+several, ""), 200)["url"].(string)
+	got := s.call("GET", link, nil)
+	one, two, invoice := fixtures.TaxFormFields(1), fixtures.TaxFormFields(2), fixtures.InvoiceFields(2)
+	quote := func(v string) string {
+		if strings.Contains(v, ",") {
+			return `"` + v + `"`
+		}
+		return v
+	}
+	want := strings.Join([]string{
+		"id,document_name,document_type,invoice_date,invoice_number,ssn,total,total_income,total_tax",
+		strings.Join([]string{tax, "", "tax_forms", "", "", one["ssn"], "", quote(one["total_income"]), quote(one["total_tax"])}, ","),
+		strings.Join([]string{several, "", "tax_forms", "", "", two["ssn"], "", quote(two["total_income"]), quote(two["total_tax"])}, ","),
+		strings.Join([]string{several, "", "invoices", invoice["invoice_date"], invoice["invoice_number"], "", quote(invoice["total"]), "", ""}, ","),
+		"",
+	}, "\n")
+	if diff := cmp.Diff(want, got.body); diff != "" || !strings.HasPrefix(got.header.Get("Content-Type"), "text/csv") {
+		t.Errorf("%s (-want +got):\n%s", got.header.Get("Content-Type"), diff)
+	}
+	for path, status := range map[string]int{"/generate_excel/" + tax + ",none": 404, "/generate_excel/none": 404} {
+		if a := s.sensible("GET", path, ""); a.status != status {
+			t.Errorf("%s = %d %s, want %d", path, a.status, a.body, status)
+		}
+	}
+	if a := s.call("GET", "/sensible/v0/generate_csv/"+tax, nil); a.status != 401 {
+		t.Errorf("without a key: %d, want 401", a.status)
+	}
+	s.pass(16 * time.Minute)
+	checkS3(t, s.call("GET", link, nil), 403, "AccessDenied")
+}
+
+func TestSensibleClassification(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{})
+	classify := func(query, kind string, body []byte) answer {
+		return s.call("POST", "/sensible/v0/classify/async"+query, body, "Authorization", "Bearer any", "Content-Type", kind)
+	}
+	for _, test := range []struct {
+		query string
+		body  []byte
+		name  string
+		score float64
+	}{
+		{"", fixtures.Invoice(1), "invoices", 1},
+		{"", fixtures.TaxForm(1), "tax_forms", 1},
+		{"?document_types=letters,invoices", fixtures.Invoice(1), "invoices", 1},
+		{"?doctype=letters", fixtures.Invoice(1), "letters", 0},
+	} {
+		request := s.object(classify(test.query, "application/pdf", test.body), 200)
+		link := request["download_link"].(string)
+		checkS3(t, s.call("GET", link, nil), 404, "NoSuchKey") // not yet
+		s.pass(2 * time.Second)
+		got := s.object(s.call("GET", link, nil), 200)
+		kind, _ := got["document_type"].(map[string]any)
+		if kind["name"] != test.name || kind["score"] != test.score || kind["id"] == nil {
+			t.Errorf("%s: %v, want %s with %v", test.query, got, test.name, test.score)
+		}
+		// It is no extraction.
+		if a := s.sensible("GET", "/documents/"+request["id"].(string), ""); a.status != 404 {
+			t.Errorf("GET /documents = %d, want 404", a.status)
+		}
+	}
+	if a := s.sensible("GET", "/extractions", ""); !strings.Contains(a.body, `"extractions":[]`) {
+		t.Errorf("list = %s, want no classification in it", a.body)
+	}
+	bad := s.object(classify("", "application/pdf", []byte("%PDF-1.4 and nothing")), 200)
+	s.pass(2 * time.Second)
+	if a := s.call("GET", bad["download_link"].(string), nil); a.status != 400 || a.body != "This PDF is invalid" {
+		t.Errorf("an invalid PDF = %d %s, want 400", a.status, a.body)
+	}
+	for kind, status := range map[string]int{"": 400, "video/mp4": 415} {
+		if a := classify("", kind, nil); a.status != status {
+			t.Errorf("Content-Type %q = %d %s, want %d", kind, a.status, a.body, status)
+		}
+	}
+	if a := classify("", "application/pdf", make([]byte, 4_500_001)); a.status != 413 {
+		t.Errorf("a large document = %d, want 413", a.status)
+	}
+	if a := s.call("POST", "/sensible/v0/classify/async", nil, "Content-Type", "application/pdf"); a.status != 401 {
+		t.Errorf("without a key: %d, want 401", a.status)
+	}
+}

@@ -85,6 +85,9 @@ func (rules Rules) Of(docType string, doc *reader.Document, first, last int) []F
 	return found
 }
 
+// Types are the document types that have rules.
+func (rules Rules) Types() []string { return slices.Sorted(maps.Keys(rules)) }
+
 // On gives the fields that the rules of a document type find on one page, with
 // their first values; none where the type has no rules.
 func (rules Rules) On(docType, page string) map[string]string {

@@ -15,12 +15,17 @@ func (a *api) document(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x, ok := a.Engine.Get(r.PathValue("id"))
-	// Sensible has no word for a result that it does not keep any more.
-	if !ok || x.State == engine.Expired {
+	if !ok || !visible(x) {
 		a.notFound(w, r)
 		return
 	}
 	httpkit.JSON(w, http.StatusOK, a.full(x, httpkit.BaseURL(a.PublicURL, r)))
+}
+
+// visible reports whether Sensible tells of x: it has no word for a result that it
+// does not keep any more, and a classification is no extraction.
+func visible(x engine.Extraction[Meta]) bool {
+	return x.State != engine.Expired && !x.Meta.Classify
 }
 
 // full is all that Sensible tells of x, to whoever reaches the sandbox at base.

@@ -19,7 +19,7 @@ func op(r *http.Request) fault.Op {
 		return fault.Upload
 	case !ok:
 		return ""
-	case call == "generate_upload_url", call == "extract_from_url":
+	case call == "generate_upload_url", call == "extract_from_url", call == "classify":
 		return fault.Submit
 	case call == "documents":
 		return fault.Poll

@@ -97,7 +97,7 @@ func (a *api) listed(x engine.Extraction[Meta]) extraction {
 }
 
 func (q query) match(x engine.Extraction[Meta]) bool {
-	if x.State == engine.Expired || !q.end.IsZero() && x.Created.After(q.end) {
+	if !visible(x) || !q.end.IsZero() && x.Created.After(q.end) {
 		return false
 	}
 	if len(q.statuses) > 0 && !slices.Contains(q.statuses, status(x.State)) {

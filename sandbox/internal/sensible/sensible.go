@@ -4,8 +4,7 @@
 // /sensible/upload that stand for Sensible's S3 bucket.
 //
 // It translates between HTTP and the engine and decides nothing about documents.
-// Excel and CSV export, async
-// classification, the batch API and human review are not spoken.
+// The batch API, human review and whatever configures an account are not spoken.
 package sensible
 
 import (
@@ -72,6 +71,8 @@ type Meta struct {
 	Webhook      *Webhook
 	// Base is where whoever asked for a webhook reaches the sandbox.
 	Base string
+	// Classify marks a document that only wants to know its type, one of Types.
+	Classify bool
 	// ByURL is set where Sensible fetches the document.
 	ByURL bool
 }
@@ -112,6 +113,9 @@ func Handler(cfg Config) http.Handler {
 	}
 	mux.HandleFunc("GET /sensible/v0/documents/{id}", a.document)
 	mux.HandleFunc("GET /sensible/v0/extractions", a.list)
+	mux.HandleFunc("POST /sensible/v0/classify/async", a.classify)
+	mux.HandleFunc("GET /sensible/v0/generate_excel/{ids}", a.export(".xlsx"))
+	mux.HandleFunc("GET /sensible/v0/generate_csv/{ids}", a.export(".csv"))
 	mux.HandleFunc("/sensible/v0/", a.notFound)
 	calls := a.limited(withoutTrailingSlash(mux))
 

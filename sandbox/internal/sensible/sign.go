@@ -21,6 +21,8 @@ const (
 	account       = "5a4db0c5-0000-4000-8000-000000000000"
 	signAlgorithm = "AWS4-HMAC-SHA256"
 	amzDate       = "20060102T150405Z"
+	// downloadTTL is how long links to results work.
+	downloadTTL = 15 * time.Minute
 )
 
 // uploadURL is the pre-signed URL for x's document, in the shape of a recorded
@@ -40,7 +42,7 @@ func (a *api) uploadURL(base string, x engine.Extraction[Meta]) string {
 // document.
 func (a *api) downloadURL(base string, x engine.Extraction[Meta], now time.Time) string {
 	path := downloadPrefix + "EXTRACTION_UPLOAD/" + account + "/" + x.ID
-	return base + path + "?" + a.sign("GET", path, now, 15*time.Minute, "GetObject")
+	return base + path + "?" + a.sign("GET", path, now, downloadTTL, "GetObject")
 }
 
 // typeID is the uuid of a document type. It is the same in every run.

@@ -63,12 +63,27 @@ func (a *api) upload(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// download is where download_url points to. The sandbox keeps no documents.
+// download is what signed links point to: results of classifications, tables of
+// extractions, and documents, which the sandbox does not keep.
 func (a *api) download(w http.ResponseWriter, r *http.Request) {
 	s3Headers(w)
-	if a.signed(w, r) {
-		s3Fail(w, http.StatusNotFound, s3Error{Code: "NoSuchKey", Message: "The specified key does not exist."})
+	if !a.signed(w, r) {
+		return
 	}
+	kind, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, downloadPrefix), "/")
+	_, name, _ := strings.Cut(rest, "/") // after the account
+	switch kind {
+	case "CLASSIFICATION":
+		a.classified(w, name)
+	case "EXPORT":
+		a.exported(w, name)
+	default:
+		s3Fail(w, http.StatusNotFound, noSuchKey())
+	}
+}
+
+func noSuchKey() s3Error {
+	return s3Error{Code: "NoSuchKey", Message: "The specified key does not exist."}
 }
 
 // used is what a one-time URL says the second time.
