@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/retryafter"
 	"github.com/extractq/extractq/provider/internal/vendorhttp"
 )
 
@@ -107,7 +108,7 @@ func classifyStore(r vendorhttp.Reply) vendorhttp.Class {
 	case http.StatusUnsupportedMediaType:
 		return vendorhttp.Class{Kind: extraction.KindRejected, Code: extraction.CodeUnsupportedDocument}
 	}
-	wait, _ := vendorhttp.RetryAfter(r.Header, time.Now)
+	wait, _ := retryafter.Read(r.Header, time.Now)
 	return vendorhttp.Class{Kind: extraction.KindTransient, RetryAfter: wait}
 }
 

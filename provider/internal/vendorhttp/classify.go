@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/retryafter"
 )
 
 // Reply is an answer that is no success.
@@ -28,7 +29,7 @@ type Class struct {
 // submitted document ends the extraction, and everything else is trouble that
 // passes.
 func Classify(r Reply) Class {
-	wait, asked := RetryAfter(r.Header, time.Now)
+	wait, asked := retryafter.Read(r.Header, time.Now)
 	switch {
 	case r.Status == http.StatusUnauthorized, r.Status == http.StatusForbidden:
 		return Class{Kind: extraction.KindUnauthorized}
@@ -59,6 +60,6 @@ func rejection(status int) extraction.Code {
 // classifyForeign is for a host that is not the vendor's API, reached by a
 // redirect: its 403 is an expired link and says nothing about our key.
 func classifyForeign(r Reply) Class {
-	wait, _ := RetryAfter(r.Header, time.Now)
+	wait, _ := retryafter.Read(r.Header, time.Now)
 	return Class{Kind: extraction.KindTransient, RetryAfter: wait}
 }

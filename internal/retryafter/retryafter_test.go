@@ -1,4 +1,4 @@
-package vendorhttp
+package retryafter
 
 import (
 	"net/http"
@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestRetryAfter(t *testing.T) {
+func TestRead(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 7, 6, 20, 0, 0, 0, time.UTC)
 	for name, tt := range map[string]struct {
@@ -25,14 +25,14 @@ func TestRetryAfter(t *testing.T) {
 		"words":           {http.Header{"Retry-After": {"soon"}}, 10 * time.Second, true},
 		"date":            {http.Header{"Retry-After": {"Mon, 06 Jul 2026 20:01:30 GMT"}}, 90 * time.Second, true},
 		"past date":       {http.Header{"Retry-After": {"Mon, 06 Jul 2026 19:00:00 GMT"}}, time.Second, true},
-		"vendor's clock":  {http.Header{"Retry-After": {"Mon, 06 Jul 2026 22:00:30 GMT"}, "Date": {"Mon, 06 Jul 2026 22:00:00 GMT"}}, 30 * time.Second, true},
+		"server's clock":  {http.Header{"Retry-After": {"Mon, 06 Jul 2026 22:00:30 GMT"}, "Date": {"Mon, 06 Jul 2026 22:00:00 GMT"}}, 30 * time.Second, true},
 		"unreadable date": {http.Header{"Retry-After": {"Mon, 06 Jul 2026 20:00:30 GMT"}, "Date": {"today"}}, 30 * time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			wait, asked := RetryAfter(tt.header, func() time.Time { return now })
+			wait, asked := Read(tt.header, func() time.Time { return now })
 			if wait != tt.wait || asked != tt.asked {
-				t.Errorf("RetryAfter = %s, %t, want %s, %t", wait, asked, tt.wait, tt.asked)
+				t.Errorf("Read = %s, %t, want %s, %t", wait, asked, tt.wait, tt.asked)
 			}
 		})
 	}
