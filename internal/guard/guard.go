@@ -28,6 +28,10 @@ import (
 // Guard decides which addresses may be reached. Make one with New; it is safe
 // for concurrent use.
 type Guard struct {
+	// Resolver finds the addresses of names; nil is the system's. It is set
+	// before the first use.
+	Resolver *net.Resolver
+
 	setting  string
 	names    []string // Exact, or a suffix that begins with a dot.
 	prefixes []netip.Prefix
@@ -115,7 +119,11 @@ func (g *Guard) Check(ctx context.Context, rawURL string) error {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return g.judge(host, ip)
 	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	resolver := g.Resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	ips, err := resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return ctx.Err()
 	}
@@ -174,17 +182,8 @@ const maxRedirects = 5
 // a whole request, body included; 0 leaves that to the context.
 func (g *Guard) Client(timeout time.Duration) *http.Client {
 	return &http.Client{
-		Timeout: timeout,
-		Transport: &http.Transport{
-			DialContext:            g.dial,
-			TLSHandshakeTimeout:    10 * time.Second,
-			ResponseHeaderTimeout:  30 * time.Second,
-			IdleConnTimeout:        30 * time.Second,
-			MaxIdleConnsPerHost:    4,
-			MaxResponseHeaderBytes: 64 << 10,
-			ForceAttemptHTTP2:      true,
-			DisableCompression:     true, // The bytes are wanted as they are.
-		},
+		Timeout:   timeout,
+		Transport: g.Transport(),
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
 				return fmt.Errorf("more than %d redirects", maxRedirects)
@@ -195,9 +194,25 @@ func (g *Guard) Client(timeout time.Duration) *http.Client {
 	}
 }
 
+// Transport returns an HTTP transport that connects to no internal address.
+// The caller may change all of it but how it dials.
+func (g *Guard) Transport() *http.Transport {
+	return &http.Transport{
+		DialContext:            g.dial,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ResponseHeaderTimeout:  30 * time.Second,
+		IdleConnTimeout:        30 * time.Second,
+		MaxIdleConns:           64, // Of all hosts together; somebody else names the hosts.
+		MaxIdleConnsPerHost:    4,
+		MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true, // The bytes are wanted as they are.
+	}
+}
+
 // dial connects to an address unless it is internal.
 func (g *Guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	d := &net.Dialer{Timeout: 10 * time.Second}
+	d := &net.Dialer{Timeout: 10 * time.Second, Resolver: g.Resolver}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err

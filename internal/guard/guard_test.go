@@ -27,7 +27,7 @@ func TestInternalAddresses(t *testing.T) {
 		"169.254.169.254": true, "100.64.0.1": true, "0.0.0.0": true, "224.0.0.1": true, "255.255.255.255": true, "198.18.0.1": true,
 		"[::1]": true, "[::]": true, "[fe80::1]": true, "[fe80::1%25eth0]": true, "[fd00::1]": true, "[fc00::1]": true, "[ff02::1]": true,
 		"[::ffff:127.0.0.1]": true, "[::ffff:10.0.0.1]": true, "[64:ff9b::7f00:1]": true, "[64:ff9b::a9fe:a9fe]": true,
-		"[2002:7f00:1::]": true, "[fd00:ec2::254]": true, "localhost": true, "LOCALHOST.": true, "a.localhost": true,
+		"[2002:7f00:1::]": true, "[2001:0:7f00:1::1]": true, "[::127.0.0.1]": true, "[64:ff9b:1::7f00:1]": true, "[fd00:ec2::254]": true, "localhost": true, "LOCALHOST.": true, "a.localhost": true,
 		"93.184.215.14": false, "[2606:2800:21f:cb07:6820:80da:af6b:8b2c]": false, "172.32.0.1": false, "100.128.0.1": false,
 		"[::ffff:93.184.215.14]": false,
 	} {
