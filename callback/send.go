@@ -1,0 +1,183 @@
+package callback
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/extractq/extractq/internal/guard"
+	"github.com/extractq/extractq/internal/retryafter"
+)
+
+// Outcome is what came of an attempt.
+type Outcome string
+
+// The outcomes.
+const (
+	// OutcomeDelivered is a 2xx.
+	OutcomeDelivered Outcome = "delivered"
+	// OutcomeRetry is everything that may be different the next time.
+	OutcomeRetry Outcome = "retry"
+	// OutcomeGone is a 410: nobody is there, and nobody will be.
+	OutcomeGone Outcome = "gone"
+	// OutcomeInvalid is a URL that no request can be made to, ever.
+	OutcomeInvalid Outcome = "invalid"
+	// OutcomeBusy is no attempt: the host has as many as it gets at once. Come
+	// back after RetryAfter; it counts for nothing.
+	OutcomeBusy Outcome = "busy"
+)
+
+// Result is what came of an attempt, for the record.
+type Result struct {
+	Outcome Outcome
+	// Status is the answer's HTTP status; 0 where there was no answer.
+	Status int
+	// RetryAfter is how long the host asks to be left alone, 0 if it does not.
+	RetryAfter time.Duration
+	// Problem says in words why it was not delivered; empty if it was. It holds
+	// nothing of the URL and no address, and may be shown to the producer.
+	Problem string
+	// Took is the time from the request to the status.
+	Took time.Duration
+}
+
+const (
+	// maxAnswer and drainTime bound what is read of an answer's body, which
+	// means nothing: it is read only so that the connection can be used again.
+	maxAnswer = 4 << 10
+	drainTime = time.Second
+)
+
+var eventIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+
+// Send makes one attempt. An error is no outcome: the context ended, and nobody
+// knows whether the producer has the event, or the delivery makes no sense.
+func (s *Sender) Send(ctx context.Context, d Delivery) (Result, error) {
+	if !eventIDPattern.MatchString(d.EventID) {
+		return Result{}, errors.New("callback: the event's id is not of letters, digits, - and _")
+	}
+	if d.Extraction == nil || !d.Extraction.Status.Final() {
+		return Result{}, fmt.Errorf("callback %s: there is no final extraction", d.EventID)
+	}
+	u, err := parse(d.URL)
+	if err != nil {
+		return Result{Outcome: OutcomeInvalid, Problem: err.Error()}, nil
+	}
+	// The body is made under the slot as well: results are large.
+	done, wait := s.hosts.enter(hostID(u))
+	if done == nil {
+		return Result{Outcome: OutcomeBusy, RetryAfter: wait, Problem: "the host has enough attempts at the moment"}, nil
+	}
+	defer done()
+	body, err := encodeEvent(s.cfg.PublicURL, d)
+	if err != nil {
+		return Result{}, fmt.Errorf("callback %s: %w", d.EventID, err)
+	}
+	return s.post(ctx, u, d, body)
+}
+
+// hostID is what a host's slots are counted by: its name, whatever the port.
+func hostID(u *url.URL) string {
+	return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+}
+
+// post sends the body and reads the status.
+func (s *Sender) post(ctx context.Context, u *url.URL, d Delivery, body []byte) (Result, error) {
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(bounded, http.MethodPost, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return Result{Outcome: OutcomeInvalid, Problem: "the callback URL cannot be requested"}, nil
+	}
+	r.Header.Set("Content-Type", contentType)
+	if s.cfg.UserAgent != "" {
+		r.Header.Set("User-Agent", s.cfg.UserAgent)
+	}
+	begun := s.cfg.Now()
+	s.keys.Load().sign(r.Header, d.Key, d.EventID, begun, body)
+	answer, err := s.client.Do(r)
+	took := s.cfg.Now().Sub(begun)
+	if err != nil {
+		if ctx.Err() != nil {
+			return Result{}, fmt.Errorf("callback %s: %w", d.EventID, context.Cause(ctx))
+		}
+		return Result{Outcome: OutcomeRetry, Problem: s.problem(err), Took: took}, nil
+	}
+	defer func() { _ = answer.Body.Close() }()
+	result := s.read(answer)
+	result.Took = took
+	// The status has said it all; what happens to the body changes nothing.
+	if answer.StatusCode == http.StatusSwitchingProtocols {
+		return result, nil // The body is the bare connection, which no context ends.
+	}
+	timer := time.AfterFunc(drainTime, cancel)
+	defer timer.Stop()
+	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer)
+	return result, nil
+}
+
+// read is the outcome that an answer means.
+func (s *Sender) read(answer *http.Response) Result {
+	result := Result{Outcome: OutcomeRetry, Status: answer.StatusCode}
+	switch {
+	case answer.StatusCode >= 200 && answer.StatusCode <= 299:
+		result.Outcome = OutcomeDelivered
+		return result
+	case answer.StatusCode == http.StatusGone:
+		result.Outcome = OutcomeGone
+	default:
+		result.RetryAfter, _ = retryafter.Read(answer.Header, s.cfg.Now)
+	}
+	// The reason phrase is the host's own and not repeated.
+	result.Problem = strings.TrimSpace(fmt.Sprintf("the host answers %d %s", answer.StatusCode, http.StatusText(answer.StatusCode)))
+	if answer.StatusCode >= 300 && answer.StatusCode <= 399 {
+		result.Problem += "; redirects are not followed"
+	}
+	return result
+}
+
+// problem puts an error of the client into words of our own: its text has the
+// URL, and the addresses of hosts and name servers.
+func (s *Sender) problem(err error) string {
+	if _, blocked := errors.AsType[*guard.Blocked](err); blocked {
+		return ErrInternal.Error()
+	}
+	if _, dns := errors.AsType[*net.DNSError](err); dns {
+		return "the host's name cannot be resolved"
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return "the host cannot be connected to"
+	}
+	if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return certificateProblem(bad.Err)
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return fmt.Sprintf("no answer within %s", s.cfg.Timeout)
+	}
+	return "the connection broke, or the answer is no HTTP"
+}
+
+// certificateProblem names the usual mistakes with a certificate.
+func certificateProblem(err error) string {
+	const what = "the host's TLS certificate is not accepted: "
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return what + "it is for another name"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return what + "it has expired or is not valid yet"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return what + "it comes from an unknown authority, or an intermediate certificate is missing"
+	}
+	return what + "it is invalid"
+}

@@ -1,0 +1,101 @@
+package callback
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The headers of Standard Webhooks.
+const (
+	headerID        = "Webhook-Id"
+	headerTimestamp = "Webhook-Timestamp"
+	headerSignature = "Webhook-Signature"
+)
+
+// The bytes that a secret may have, as Standard Webhooks asks for.
+const (
+	minSecret = 24
+	maxSecret = 64
+)
+
+// errSecret says what a secret looks like, and not what this one did.
+var errSecret = fmt.Errorf(`want "whsec_" and base64 of %d to %d bytes, as "echo whsec_$(openssl rand -base64 32)" prints it`, minSecret, maxSecret)
+
+// keyring holds the secrets that callbacks are signed with.
+type keyring struct {
+	common [][]byte // The current one, then the previous one.
+	byKey  map[string][][]byte
+}
+
+// newKeyring reads all secrets; its error names the settings of the bad ones.
+func newKeyring(secret, previous string, byKey map[string]string) (*keyring, error) {
+	k := &keyring{byKey: make(map[string][][]byte, len(byKey))}
+	var problems []error
+	read := func(setting, s string) [][]byte {
+		if s == "" {
+			return nil
+		}
+		raw, err := decodeSecret(s)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", setting, err))
+			return nil
+		}
+		return [][]byte{raw}
+	}
+	k.common = read("callbacks.secret", secret)
+	if secret == "" && previous != "" {
+		problems = append(problems, errors.New("callbacks.previous_secret: it is the one before callbacks.secret, and there is none"))
+	}
+	if old := read("callbacks.previous_secret", previous); previous != secret {
+		k.common = append(k.common, old...)
+	}
+	for name, s := range byKey {
+		if own := read("api.keys."+name+".callback_secret", s); own != nil {
+			k.byKey[name] = own
+		}
+	}
+	// A map has no order, a message to a person has.
+	slices.SortStableFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return k, errors.Join(problems...)
+}
+
+// decodeSecret is the key behind whsec_.
+func decodeSecret(s string) ([]byte, error) {
+	encoded, ok := strings.CutPrefix(s, "whsec_")
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if !ok || err != nil || len(raw) < minSecret || len(raw) > maxSecret {
+		return nil, errSecret
+	}
+	return raw, nil
+}
+
+// sign sets the headers of Standard Webhooks, one signature for each secret. A
+// key's own secret takes the place of the common ones: who knows only that one
+// cannot forge callbacks to others. Without a secret there is no signature.
+func (k *keyring) sign(h http.Header, key, id string, at time.Time, body []byte) {
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	h.Set(headerID, id)
+	h.Set(headerTimestamp, timestamp)
+	secrets, ok := k.byKey[key]
+	if !ok {
+		secrets = k.common
+	}
+	var signatures []string
+	for _, secret := range secrets {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(id + "." + timestamp + "."))
+		mac.Write(body)
+		signatures = append(signatures, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	}
+	if len(signatures) > 0 {
+		h.Set(headerSignature, strings.Join(signatures, " "))
+	}
+}

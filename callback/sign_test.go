@@ -1,0 +1,150 @@
+package callback
+
+import (
+	"encoding/base64"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// Every secret there is verifies with the reference library, and no other does.
+func TestSignature(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		cfg     Config
+		good    []string
+		bad     []string
+		signers int
+	}{
+		"one":                     {Config{Secret: secretA}, []string{secretA}, []string{secretB}, 1},
+		"rotation":                {Config{Secret: secretA, PreviousSecret: secretB}, []string{secretA, secretB}, []string{secretC}, 2},
+		"rotation to the same":    {Config{Secret: secretA, PreviousSecret: secretA}, []string{secretA}, []string{secretB}, 1},
+		"the key's own":           {Config{Secret: secretA, PreviousSecret: secretB, KeySecrets: map[string]string{"billing": secretC}}, []string{secretC}, []string{secretA, secretB}, 1},
+		"another key's":           {Config{Secret: secretA, KeySecrets: map[string]string{"other": secretC}}, []string{secretA}, []string{secretC}, 1},
+		"a key with an empty one": {Config{Secret: secretA, KeySecrets: map[string]string{"billing": ""}}, []string{secretA}, []string{secretC}, 1},
+		"only a key's":            {Config{KeySecrets: map[string]string{"billing": secretC}}, []string{secretC}, []string{secretA}, 1},
+		"none":                    {Config{}, nil, []string{secretA, secretB, secretC}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var header http.Header
+			var body []byte
+			p := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+				header = r.Header
+				body, _ = io.ReadAll(r.Body)
+			})
+			tt.cfg.AllowHosts = []string{"127.0.0.1"}
+			s, err := New(tt.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if r := send(t, s, deliveryTo(p.URL)); r.Outcome != OutcomeDelivered {
+				t.Fatalf("%+v", r)
+			}
+			if header.Get("webhook-id") != "01JD8Z3V5K7M9N0P2Q4R6S8T0W-d1" || header.Get("webhook-timestamp") == "" {
+				t.Errorf("headers %v", header)
+			}
+			_, signed := header["Webhook-Signature"]
+			if got := len(strings.Fields(header.Get("webhook-signature"))); got != tt.signers || signed != (tt.signers > 0) {
+				t.Errorf("%d signatures in %q, want %d", got, header.Get("webhook-signature"), tt.signers)
+			}
+			for _, secret := range tt.good {
+				if err := verifier(t, secret).Verify(body, header); err != nil {
+					t.Errorf("with %s: %v", secret, err)
+				}
+			}
+			for _, secret := range tt.bad {
+				if verifier(t, secret).Verify(body, header) == nil {
+					t.Errorf("%s verifies as well", secret)
+				}
+			}
+			if tt.signers > 0 && verifier(t, tt.good[0]).Verify(append(body, ' '), header) == nil {
+				t.Error("a changed body verifies")
+			}
+		})
+	}
+}
+
+func verifier(t *testing.T, secret string) *webhooks.Webhook {
+	t.Helper()
+	w, err := webhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// New secrets hold from the next attempt on; bad ones change nothing.
+func TestSetSecrets(t *testing.T) {
+	t.Parallel()
+	var header http.Header
+	var body []byte
+	p := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		header = r.Header
+		body, _ = io.ReadAll(r.Body)
+	})
+	s := newSender(t, func(c *Config) { c.Secret = secretA })
+	for _, step := range []struct {
+		cfg  Config
+		fine bool
+		want string
+	}{
+		{Config{Secret: secretB, PreviousSecret: secretA}, true, secretB},
+		{Config{Secret: "whsec_short"}, false, secretB},
+		{Config{Secret: secretC}, true, secretC},
+	} {
+		if err := s.SetSecrets(step.cfg); (err == nil) != step.fine {
+			t.Fatalf("SetSecrets = %v, want fine %v", err, step.fine)
+		}
+		send(t, s, deliveryTo(p.URL))
+		if err := verifier(t, step.want).Verify(body, header); err != nil {
+			t.Errorf("after SetSecrets: %v", err)
+		}
+	}
+}
+
+func TestBadConfig(t *testing.T) {
+	t.Parallel()
+	whsec := func(n int) string {
+		return "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("geheim--", n/8+1)[:n]))
+	}
+	for name, tt := range map[string]struct {
+		cfg  Config
+		want []string // All of them in the error; none for no error.
+	}{
+		"nothing":            {Config{}, nil},
+		"24 bytes":           {Config{Secret: whsec(24)}, nil},
+		"64 bytes":           {Config{Secret: whsec(64)}, nil},
+		"23 bytes":           {Config{Secret: whsec(23)}, []string{"callbacks.secret: want", "24 to 64 bytes"}},
+		"65 bytes":           {Config{Secret: whsec(65)}, []string{"callbacks.secret: want"}},
+		"no prefix":          {Config{Secret: whsec(24)[6:]}, []string{"callbacks.secret: want"}},
+		"no base64":          {Config{Secret: "whsec_geheim!geheim!geheim!geheim!geheim"}, []string{"callbacks.secret: want"}},
+		"previous without":   {Config{PreviousSecret: whsec(24)}, []string{"callbacks.previous_secret: it is the one before"}},
+		"previous too short": {Config{Secret: whsec(24), PreviousSecret: whsec(8)}, []string{"callbacks.previous_secret: want"}},
+		"of a key":           {Config{KeySecrets: map[string]string{"billing": "geheim"}}, []string{"api.keys.billing.callback_secret: want"}},
+		"hosts":              {Config{AllowHosts: []string{"http://x"}}, []string{"callbacks.allow_hosts"}},
+		"negative":           {Config{PerHost: -1}, []string{"negative"}},
+		"all of it": {
+			Config{Secret: "geheim", KeySecrets: map[string]string{"b": "geheim", "a": "geheim"}, AllowHosts: []string{"/"}, Timeout: -1},
+			[]string{"negative", "api.keys.a.callback_secret", "api.keys.b.callback_secret", "callbacks.secret", "callbacks.allow_hosts"},
+		},
+	} {
+		s, err := New(tt.cfg)
+		if (err == nil) != (len(tt.want) == 0) || (s == nil) != (err != nil) {
+			t.Errorf("%s: New = %v", name, err)
+			continue
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %q, want it to have %q", name, err, want)
+			}
+		}
+		if err != nil && strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%s: the error repeats a secret: %v", name, err)
+		}
+	}
+}
