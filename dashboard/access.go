@@ -69,19 +69,14 @@ type access struct {
 	crossing *http.CrossOriginProtection
 }
 
-func newAccess(cfg Config) access {
-	a := access{keys: cfg.Keys, noAuth: cfg.NoAuth, everyone: viewer, crossing: http.NewCrossOriginProtection()}
+func newAccess(cfg Config) *access {
+	a := &access{keys: cfg.Keys, noAuth: cfg.NoAuth, everyone: viewer, crossing: http.NewCrossOriginProtection()}
 	if cfg.NoAuth {
 		a.keys = nil
 	} else if cfg.Operator {
 		a.everyone = operator
 	}
 	return a
-}
-
-// mayOperate reports whether anyone could be let in to change things.
-func (a access) mayOperate() bool {
-	return a.everyone == operator || slices.ContainsFunc(a.keys, func(k Key) bool { return k.Operator })
 }
 
 // Admits reports whether such a dashboard may listen on the address.
@@ -101,7 +96,7 @@ func (c Config) Admits(addr net.Addr) error {
 // do.
 func (d *Dashboard) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := d.access
+		a := d.access.Load()
 		if !a.knowsHost(r.Host) {
 			http.Error(w, "this name is not one of the dashboard's: use its address or a private name", http.StatusMisdirectedRequest)
 			return
@@ -132,7 +127,7 @@ func (d *Dashboard) guarded(next http.Handler) http.Handler {
 }
 
 // identify finds out whose request it is, and the name of the key.
-func (a access) identify(r *http.Request) (key string, who visitor) {
+func (a *access) identify(r *http.Request) (key string, who visitor) {
 	if len(a.keys) == 0 {
 		return "", a.everyone
 	}
@@ -189,7 +184,7 @@ func crossReads(r *http.Request) bool {
 // whose name is made to point at this machine (DNS rebinding) is same-origin to
 // the browser; the name gives it away. With keys any name will do, since the
 // browser gives such a page none.
-func (a access) knowsHost(host string) bool {
+func (a *access) knowsHost(host string) bool {
 	switch {
 	case len(a.keys) > 0:
 		return true

@@ -176,3 +176,39 @@ func TestAdmits(t *testing.T) {
 		}
 	}
 }
+
+// Keys are replaced while requests come in: the old one is a stranger's from then
+// on, and one that may operate may do so.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	d := open(t, Config{Keys: []Key{{Name: "viewer", Digest: Digest("old")}}})
+	status := func(method, target, key string) int {
+		return ask(d, method, target, "Host", "127.0.0.1:8080", "Authorization", "Bearer "+key).Code
+	}
+	want := func(what string, got, want int) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %d, want %d", what, got, want)
+		}
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				status(http.MethodGet, readTarget, "old")
+			}
+		}
+	}()
+	want("old key, before", status(http.MethodGet, readTarget, "old"), http.StatusOK)
+	want("new key, before", status(http.MethodGet, readTarget, "new"), http.StatusUnauthorized)
+	d.Reload([]Key{{Name: "boss", Digest: Digest("new"), Operator: true}})
+	want("old key, after", status(http.MethodGet, readTarget, "old"), http.StatusUnauthorized)
+	want("new key, after", status(http.MethodGet, readTarget, "new"), http.StatusOK)
+	want("new key changes something", status(http.MethodPost, changeTarget, "new"), http.StatusBadRequest)
+	close(stop)
+	<-stopped
+}

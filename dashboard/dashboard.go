@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -44,25 +45,33 @@ const maxBody = 1 << 20
 // Dashboard is the web server of the operators. Make one with New.
 type Dashboard struct {
 	cfg     Config
-	access  access
+	access  atomic.Pointer[access]
 	handler http.Handler
 }
 
 // New returns a dashboard. It makes no connection before it is asked something.
 func New(cfg Config) (*Dashboard, error) {
-	d := &Dashboard{cfg: cfg, access: newAccess(cfg)}
+	d := &Dashboard{cfg: cfg}
+	d.access.Store(newAccess(cfg))
 	shown, err := newQueues(cfg.Redis, true)
 	if err != nil {
 		return nil, err
 	}
-	open := shown
-	if d.access.mayOperate() {
-		if open, err = newQueues(cfg.Redis, false); err != nil {
-			return nil, err
-		}
+	// Nobody may operate yet, perhaps; keys can change.
+	open, err := newQueues(cfg.Redis, false)
+	if err != nil {
+		return nil, err
 	}
 	d.handler = d.routes(shown, open)
 	return d, nil
+}
+
+// Reload replaces the keys, from the next request on. Whether the listener may
+// stay open with them is Config.Admits's to say.
+func (d *Dashboard) Reload(keys []Key) {
+	cfg := d.cfg
+	cfg.Keys = keys
+	d.access.Store(newAccess(cfg))
 }
 
 // Close closes the Redis client.

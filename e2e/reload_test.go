@@ -207,3 +207,62 @@ func TestHangupEndsOthers(t *testing.T) {
 	p.signal(syscall.SIGHUP)
 	p.wait().want(t, 129)
 }
+
+// TestHangupOfUp replaces a vendor's key and the dashboard's in everything in one
+// process, and refuses a file that would open the dashboard to everybody.
+func TestHangupOfUp(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick(0))
+	docs := s.documents("inbox", 4)
+	accounts := s.read("extractq.yaml")
+	file := func(vendorKey, boardKey string) {
+		keys := ""
+		if boardKey != "" {
+			keys = fmt.Sprintf("api: {keys: {ops: {secret: %s, operator: true}}}\n", boardKey)
+		}
+		s.write("extractq.yaml", strings.Replace(accounts, "${E2E_SENSIBLE_KEY}", vendorKey, 1)+keys)
+	}
+	s.vendor.on(opOpen, always, func(x *exchange) {
+		if !strings.HasSuffix(x.r.Header.Get("Authorization"), "second-key") {
+			x.refuse(http.StatusUnauthorized, "")
+			return
+		}
+		x.normal()
+	})
+	file("first-key", "first-board-key")
+	up := s.start("up", "--listen", ":0")
+	board := "http://127.0.0.1:" + up.saysWhere()[strings.LastIndex(up.saysWhere(), ":")+1:]
+	up.says("worker started")
+	status := func(key string) int {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, board+"/queues", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+key)
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode
+	}
+	ids := lines(s.run(append([]string{"submit", "--account", sensibleAccount, "--type", "tax_forms"}, paths(docs)...)...).want(t, 0).stdout)
+	up.says("account paused")
+	if got := status("first-board-key"); got != http.StatusOK {
+		t.Errorf("the first key of the dashboard: %d", got)
+	}
+	file("second-key", "")
+	up.hangup(notReloaded)
+	if got := status("first-board-key"); got != http.StatusOK || !strings.Contains(up.stderr.String(), "api.keys") {
+		t.Errorf("after a file without keys: %d, %q", got, tail(up.stderr.String()))
+	}
+	file("second-key", "second-board-key")
+	up.hangup(reloaded)
+	if old, now := status("first-board-key"), status("second-board-key"); old != http.StatusUnauthorized || now != http.StatusOK {
+		t.Errorf("the old key of the dashboard: %d, the new one: %d", old, now)
+	}
+	s.run(append([]string{"watch", "--timeout", "80s"}, ids...)...).want(t, 0)
+	s.vendor.wantOnce(t, docs)
+	up.signal(syscall.SIGTERM)
+	up.wait().want(t, 0)
+}

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
+	"sync"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/config"
@@ -32,10 +33,12 @@ Examples:
    extractq dashboard --redis redis://127.0.0.1:6379/0 --listen :8080 --no-auth`,
 		Flags: dashboardFlags(),
 		Action: func(c *cli.Context) error {
-			cfg, err := load(c, slog.LevelInfo)
+			// It shows whatever is in Redis, and needs no account for that.
+			cfg, deaf, err := loadServer(c, func(*settings) error { return nil })
 			if err != nil {
 				return err
 			}
+			defer deaf()
 			if c.Args().Present() {
 				return usage("dashboard takes no arguments")
 			}
@@ -48,6 +51,7 @@ Examples:
 			if err := svc.locate(c.Context, cfg, false); err != nil {
 				return err
 			}
+			cfg.onHangup(func(_ context.Context, next settings) error { return d.reload(next) })
 			return d.serve(c.Context, cfg, svc.address)
 		},
 	}
@@ -64,8 +68,12 @@ func dashboardFlags() []cli.Flag {
 
 // board is a dashboard as the flags and the file say it, with its address taken.
 type board struct {
-	cfg      dashboard.Config
 	listener net.Listener
+
+	// mu guards the others: the keys may be read again at any time.
+	mu     sync.Mutex
+	cfg    dashboard.Config
+	served *dashboard.Dashboard // nil before and after.
 }
 
 // Close gives the address back.
@@ -78,12 +86,7 @@ func readDashboard(c *cli.Context, cfg settings) (*board, error) {
 	if b.cfg.Operator && b.cfg.NoAuth {
 		return nil, usage("--operator and --no-auth exclude each other: who is let in without a key may only look")
 	}
-	for _, k := range cfg.API.Keys {
-		b.cfg.Keys = append(b.cfg.Keys, dashboard.Key{
-			Name: k.Name, Digest: dashboard.Digest(k.Secret.Reveal()), Operator: k.Operator,
-			Limited: len(k.Accounts) > 0 || k.Customer != "",
-		})
-	}
+	b.cfg.Keys = dashboardKeys(cfg)
 	address := cfg.API.Listen
 	if s := c.String("listen"); s != "" {
 		var err error
@@ -112,14 +115,58 @@ func (b *board) serve(ctx context.Context, cfg settings, redisURL string) error 
 	if err != nil {
 		return err
 	}
-	b.cfg.Redis = rdb
-	d, err := dashboard.New(b.cfg)
+	d, err := b.begin(rdb)
 	if err != nil {
 		return errors.Join(err, rdb.Close())
 	}
-	defer func() { _ = d.Close() }()
+	defer b.end(d)
 	cfg.say("dashboard at http://%s/", b.listener.Addr())
 	return d.Serve(ctx, b.listener)
+}
+
+// begin makes the dashboard, with the keys as they are now.
+func (b *board) begin(rdb redis.UniversalClient) (*dashboard.Dashboard, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cfg.Redis = rdb
+	var err error
+	b.served, err = dashboard.New(b.cfg)
+	return b.served, err
+}
+
+func (b *board) end(d *dashboard.Dashboard) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.served = nil
+	_ = d.Close() // The role ends; there is nobody to tell.
+}
+
+// reload replaces the keys, unless the address could not be listened on with them.
+func (b *board) reload(next settings) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	cfg := b.cfg
+	cfg.Keys = dashboardKeys(next)
+	if err := cfg.Admits(b.listener.Addr()); err != nil {
+		return fmt.Errorf("api.keys: %w", err)
+	}
+	b.cfg = cfg
+	if b.served != nil {
+		b.served.Reload(cfg.Keys)
+	}
+	return nil
+}
+
+// dashboardKeys are the keys of the configuration as the dashboard knows them.
+func dashboardKeys(cfg settings) []dashboard.Key {
+	keys := make([]dashboard.Key, len(cfg.API.Keys))
+	for i, k := range cfg.API.Keys {
+		keys[i] = dashboard.Key{
+			Name: k.Name, Digest: dashboard.Digest(k.Secret.Reveal()), Operator: k.Operator,
+			Limited: len(k.Accounts) > 0 || k.Customer != "",
+		}
+	}
+	return keys
 }
 
 // dashboardPool is how many connections a dashboard may need: a few for each page

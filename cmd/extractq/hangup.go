@@ -53,13 +53,17 @@ func (h *hangups) listen() (came <-chan struct{}, stop func()) {
 type reloader struct {
 	c    *cli.Context
 	came <-chan struct{}
-	ctx  context.Context
-	wg   sync.WaitGroup
+	// choose says which of the accounts are the role's, or what is wrong with
+	// them.
+	choose func(*settings) error
+	ctx    context.Context
+	wg     sync.WaitGroup
 }
 
 // loadServer is load for a server role. From here until stop SIGHUP no longer
 // ends the process; one that comes before the role has called onHangup waits.
-func loadServer(c *cli.Context) (cfg settings, stop func(), err error) {
+// choose has a look at the configuration, now and each time it is read again.
+func loadServer(c *cli.Context, choose func(*settings) error) (cfg settings, stop func(), err error) {
 	h, ok := c.Context.Value(hangupKey{}).(*hangups)
 	if !ok {
 		h = new(hangups) // A test that is not started by main.
@@ -67,14 +71,14 @@ func loadServer(c *cli.Context) (cfg settings, stop func(), err error) {
 	came, unlisten := h.listen()
 	cfg, err = load(c, slog.LevelInfo)
 	if err == nil {
-		err = wantAccounts(cfg)
+		err = choose(&cfg)
 	}
 	if err != nil {
 		unlisten()
 		return settings{}, nil, err
 	}
 	ctx, cancel := context.WithCancel(c.Context)
-	r := &reloader{c: c, came: came, ctx: ctx}
+	r := &reloader{c: c, came: came, choose: choose, ctx: ctx}
 	cfg.reloader = r
 	return cfg, func() {
 		cancel()
@@ -84,7 +88,7 @@ func loadServer(c *cli.Context) (cfg settings, stop func(), err error) {
 }
 
 // wantAccounts is an error where a server role would have nothing to do.
-func wantAccounts(cfg settings) error {
+func wantAccounts(cfg *settings) error {
 	if len(cfg.Accounts) == 0 {
 		return usage("no account is configured: name one in the configuration file, or set SENSIBLE_API_KEY or TYPLESS_API_KEY")
 	}
@@ -116,7 +120,7 @@ func (s settings) onHangup(apply func(context.Context, settings) error) {
 func (r *reloader) reload(now settings, apply func(context.Context, settings) error) {
 	next, err := load(r.c, slog.LevelInfo)
 	if err == nil {
-		err = wantAccounts(next)
+		err = r.choose(&next)
 	}
 	if err == nil {
 		// These are the process's own.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/sandbox"
-	"github.com/extractq/extractq/scheduler"
 )
 
 func upCommand() *cli.Command {
@@ -34,19 +33,13 @@ Examples:
 			&cli.GenericFlag{Name: "processing-time", Value: &latency, DefaultText: "0s", Usage: "with the sandbox, how long documents take: `TIME`, or lognormal:MEDIAN,SIGMA"},
 		),
 		Action: func(c *cli.Context) error {
-			cfg, err := load(c, slog.LevelInfo)
+			cfg, deaf, err := loadServer(c, func(cfg *settings) error { return chooseAccounts(cfg, c.String("provider")) })
 			if err != nil {
 				return err
 			}
+			defer deaf()
 			if c.Args().Present() {
 				return usage("up takes no arguments; in another terminal, extractq submit takes documents")
-			}
-			if p := c.String("provider"); p != "" || len(cfg.Accounts) == 0 {
-				account, err := cfg.Account("", p)
-				if err != nil {
-					return exitError{exitUsage, err}
-				}
-				cfg.Accounts = []config.Account{account}
 			}
 			b, err := readDashboard(c, cfg)
 			if err != nil {
@@ -66,6 +59,19 @@ Examples:
 			return serveAll(c.Context, cfg, svc, b)
 		},
 	}
+}
+
+// chooseAccounts leaves the accounts that up works for.
+func chooseAccounts(cfg *settings, provider string) error {
+	if provider == "" && len(cfg.Accounts) > 0 {
+		return nil
+	}
+	account, err := cfg.Account("", provider)
+	if err != nil {
+		return exitError{exitUsage, err}
+	}
+	cfg.Accounts = []config.Account{account}
+	return nil
 }
 
 // standIn starts a sandbox where an account wants one and names no address, and
@@ -91,16 +97,46 @@ func standIn(ctx context.Context, accounts []config.Account, cfg sandbox.Config)
 // after the other: first what makes tasks, then what carries them out, and the
 // dashboard last, so that the end can be watched.
 func serveAll(ctx context.Context, cfg settings, svc *services, b *board) error {
-	w, err := newWorker(cfg, svc, cfg.Accounts, 0)
+	w, err := newServerWorker(cfg, svc)
 	if err != nil {
 		return err
 	}
-	ticker := scheduler.New(scheduler.Config{Redis: svc.rdb, Accounts: names(cfg.Accounts), Logger: cfg.log})
+	ticker := newScheduler(cfg, svc)
+	cfg.onHangup(func(ctx context.Context, next settings) error {
+		if err := sameStandIn(cfg.Accounts, next.Accounts); err != nil {
+			return err
+		}
+		accounts, err := workerAccounts(next.Accounts)
+		if err != nil {
+			return err
+		}
+		if err := b.reload(next); err != nil {
+			return err
+		}
+		ticker.Reload(names(next.Accounts))
+		return w.Reload(ctx, accounts)
+	})
 	return inOrder(ctx, cfg.log,
 		role{"dashboard", func(ctx context.Context) error { return b.serve(ctx, cfg, svc.address) }},
 		role{"worker", w.Run},
 		role{"scheduler", ticker.Run},
 	)
+}
+
+// sameStandIn sends the accounts that were read again to the sandbox that is
+// running.
+func sameStandIn(running, next []config.Account) error {
+	for i, a := range next {
+		if a.Provider != sandboxProvider || a.BaseURL != "" {
+			continue
+		}
+		at := slices.IndexFunc(running, func(r config.Account) bool { return r.Name == a.Name && r.Provider == sandboxProvider })
+		if at < 0 {
+			return usage("account %s wants a sandbox of this process: that takes a restart", a.Name)
+		}
+		next[i].BaseURL = running[at].BaseURL
+	}
+	return nil
 }
 
 // role is a part of the process that runs until its context ends.

@@ -27,14 +27,20 @@ Example:
 	}
 }
 
-// serveWorker runs the worker for the configured accounts, which SIGHUP changes.
-func serveWorker(ctx context.Context, cfg settings, svc *services) error {
+// newServerWorker is the worker of a server role: it works for the configured
+// accounts and looks after those that left.
+func newServerWorker(cfg settings, svc *services) (*worker.Worker, error) {
 	wc, err := workerConfig(cfg, svc, cfg.Accounts)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	wc.Gone = true
-	w, err := worker.New(wc)
+	return worker.New(wc)
+}
+
+// serveWorker runs the worker for the configured accounts, which SIGHUP changes.
+func serveWorker(ctx context.Context, cfg settings, svc *services) error {
+	w, err := newServerWorker(cfg, svc)
 	if err != nil {
 		return err
 	}
@@ -67,12 +73,17 @@ Example:
 	}
 }
 
+// newScheduler is the scheduler of a server role.
+func newScheduler(cfg settings, svc *services) *scheduler.Scheduler {
+	return scheduler.New(scheduler.Config{
+		Redis: svc.rdb, Accounts: names(cfg.Accounts), Registered: svc.records.Accounts, Logger: cfg.log,
+	})
+}
+
 // serveScheduler ticks for the configured accounts, which SIGHUP changes, and for
 // those that left the configuration.
 func serveScheduler(ctx context.Context, cfg settings, svc *services) error {
-	s := scheduler.New(scheduler.Config{
-		Redis: svc.rdb, Accounts: names(cfg.Accounts), Registered: svc.records.Accounts, Logger: cfg.log,
-	})
+	s := newScheduler(cfg, svc)
 	cfg.onHangup(func(_ context.Context, next settings) error {
 		s.Reload(names(next.Accounts))
 		return nil
@@ -84,7 +95,7 @@ func serveScheduler(ctx context.Context, cfg settings, svc *services) error {
 // serveRole opens what a server role needs and runs it until a signal, which is
 // a graceful stop and no error.
 func serveRole(c *cli.Context, open openFunc, role func(context.Context, settings, *services) error) error {
-	cfg, stop, err := loadServer(c)
+	cfg, stop, err := loadServer(c, wantAccounts)
 	if err != nil {
 		return err
 	}
