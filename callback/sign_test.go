@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
@@ -146,5 +148,41 @@ func TestBadConfig(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%s: the error repeats a secret: %v", name, err)
 		}
+	}
+}
+
+// The example that producers try their own code with is right.
+func TestDocumentedExample(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../docs/callbacks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := map[string]string{}
+	for line := range strings.Lines(string(doc)) {
+		for _, name := range []string{"secret", "webhook-id", "webhook-timestamp", "webhook-signature", "body"} {
+			if value, ok := strings.CutPrefix(line, name+"  "); ok {
+				example[name] = strings.TrimSpace(value)
+			}
+		}
+	}
+	if len(example) != 5 {
+		t.Fatalf("the example has %v", example)
+	}
+	header := http.Header{}
+	for name, value := range example {
+		header.Set(name, value)
+	}
+	if err := verifier(t, example["secret"]).VerifyIgnoringTimestamp([]byte(example["body"]), header); err != nil {
+		t.Errorf("the reference library does not verify it: %v", err)
+	}
+	keys, err := newKeyring(example["secret"], "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := http.Header{}
+	keys.sign(got, "", example["webhook-id"], time.Unix(1767225603, 0), []byte(example["body"]))
+	if got.Get("webhook-signature") != example["webhook-signature"] {
+		t.Errorf("we sign it with %s", got.Get("webhook-signature"))
 	}
 }

@@ -137,15 +137,16 @@ func allowedHost(s string) (string, error) {
 	return s, nil
 }
 
-// signingSecret is a Standard Webhooks secret: whsec_ and base64.
+// signingSecret is a Standard Webhooks secret: whsec_ and base64 of as many bytes
+// as that standard asks for.
 func signingSecret(s string) (Secret, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {
 		return Secret{}, nil
 	}
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s, "whsec_"))
-	if err != nil || len(key) == 0 || !strings.HasPrefix(s, "whsec_") {
-		return Secret{}, errors.New(`want "whsec_" and base64, as "echo whsec_$(openssl rand -base64 32)" prints it`)
+	if err != nil || len(key) < 24 || len(key) > 64 || !strings.HasPrefix(s, "whsec_") {
+		return Secret{}, errors.New(`want "whsec_" and base64 of 24 to 64 bytes, as "echo whsec_$(openssl rand -base64 32)" prints it`)
 	}
 	return NewSecret(s), nil
 }

@@ -93,7 +93,7 @@ type APIKey struct {
 
 // Callbacks are our requests to producers.
 type Callbacks struct {
-	// Secret signs them: whsec_ and base64.
+	// Secret signs them: whsec_ and base64 of 24 to 64 bytes.
 	Secret Secret
 	// PreviousSecret signs them as well, during a rotation.
 	PreviousSecret Secret

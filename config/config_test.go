@@ -52,9 +52,9 @@ api:
   public_url: "https://extractq.example.com/"
   max_document: 20MiB
   keys:
-    billing: {secret: "${BILLING_KEY}", accounts: [acme-sensible], customer: acme, operator: true, callback_secret: "whsec_c2VjcmV0"}
+    billing: {secret: "${BILLING_KEY}", accounts: [acme-sensible], customer: acme, operator: true, callback_secret: "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}
     all: {secret: "other"}
-callbacks: {secret: "whsec_c2VjcmV0", previous_secret: "${PREVIOUS:-}", allow_hosts: ["hooks.internal", "*.Corp", 10.0.0.0/8, "::1"]}
+callbacks: {secret: "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", previous_secret: "${PREVIOUS:-}", allow_hosts: ["hooks.internal", "*.Corp", 10.0.0.0/8, "::1"]}
 fetch: {allow_hosts: [files.internal]}
 admin: {listen: ""}
 worker: {concurrency: 8}
@@ -96,12 +96,12 @@ func TestLoadReadsEverything(t *testing.T) {
 				{Name: "all", Secret: NewSecret("other")},
 				{
 					Name: "billing", Secret: NewSecret("bk"), Accounts: []string{"acme-sensible"}, Customer: "acme",
-					Operator: true, CallbackSecret: NewSecret("whsec_c2VjcmV0"),
+					Operator: true, CallbackSecret: NewSecret("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"),
 				},
 			},
 		},
 		Callbacks: Callbacks{
-			Secret:     NewSecret("whsec_c2VjcmV0"),
+			Secret:     NewSecret("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"),
 			AllowHosts: []string{"hooks.internal", "*.corp", "10.0.0.0/8", "::1"},
 		},
 		Fetch:  Fetch{AllowHosts: []string{"files.internal"}},
