@@ -166,7 +166,11 @@ func (b *Blobs) Result(ctx context.Context, id string, seq int64) (*extraction.R
 
 // DeleteResult removes a result; one that does not exist is no error.
 func (b *Blobs) DeleteResult(ctx context.Context, id string, seq int64) error {
-	return b.remove(ctx, resultKey(id, seq))
+	if err := b.remove(ctx, resultKey(id, seq)); err != nil {
+		return err
+	}
+	b.removeFolder(id) // What was erased in the meantime had one no more.
+	return nil
 }
 
 // DeleteDocument removes a document; one that does not exist is no error.

@@ -156,22 +156,33 @@ func (s *Records) Erased(ctx context.Context, account, id string) (bool, error) 
 // eventPage is how many events are read at once.
 const eventPage = 1000
 
-// ForgetEvents removes the events of extractions from their account's stream.
-func (s *Records) ForgetEvents(ctx context.Context, account string, ids map[string]bool) error {
+// ForgetEvents removes the events of what has been erased from an account's stream.
+// It goes by the tombstones, so that it also completes what a process that died
+// had begun.
+func (s *Records) ForgetEvents(ctx context.Context, account string) error {
+	k := accountKeys(account)
 	after := "0-0"
 	for {
 		events, err := s.Events(ctx, account, after, eventPage)
-		if err != nil {
+		if err != nil || len(events) == 0 {
 			return err
 		}
+		ids := make([]string, len(events))
+		for i, e := range events {
+			ids[i] = e.ID
+		}
+		erased, err := s.rdb.ZMScore(ctx, k.tombs(), ids...).Result()
+		if err != nil {
+			return fmt.Errorf("read tombstones: %w", err)
+		}
 		var forget []string
-		for _, e := range events {
-			if after = e.Cursor; ids[e.ID] {
+		for i, e := range events {
+			if after = e.Cursor; erased[i] > 0 {
 				forget = append(forget, e.Cursor)
 			}
 		}
 		if len(forget) > 0 {
-			if err := s.rdb.XDel(ctx, accountKeys(account).events(), forget...).Err(); err != nil {
+			if err := s.rdb.XDel(ctx, k.events(), forget...).Err(); err != nil {
 				return fmt.Errorf("forget events: %w", err)
 			}
 		}

@@ -120,7 +120,7 @@ func (c *Client) accept(ctx context.Context, s Submission, how store.Creation) (
 	how.Token, how.MaxBacklog = store.NewToken(), s.MaxBacklog
 	r, err := c.records.Create(ctx, in, how)
 	if _, repeated := errors.AsType[*store.RepeatedError](err); repeated ||
-		errors.Is(err, store.ErrFollowed) || errors.Is(err, store.ErrBacklog) {
+		errors.Is(err, store.ErrFollowed) || errors.Is(err, store.ErrBacklog) || errors.Is(err, store.ErrErased) {
 		_ = c.cfg.Blobs.Delete(ctx, in.ID) // No record names it.
 	}
 	if err != nil {

@@ -164,6 +164,9 @@ func (c *Client) Retry(ctx context.Context, account, id string, resubmit bool) (
 		change = seek(old)
 	}
 	r, err := c.records.Create(ctx, in, store.Creation{Token: store.NewToken(), Change: change})
+	if errors.Is(err, store.ErrErased) {
+		_ = c.cfg.Blobs.Delete(ctx, in.ID) // No record names it.
+	}
 	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrErased) {
 		return extraction.Extraction{}, fmt.Errorf("retry %s: %w, by %s", id, ErrRetried, in.ID)
 	}
@@ -183,11 +186,12 @@ func (c *Client) Retryable(ctx context.Context, old store.Record) error {
 	case old.Status == extraction.StatusSuccess:
 		why = ErrSucceeded
 	case old.RetriedBy != "":
-		// A repetition that was claimed and never written is completed.
-		_, err := c.records.Get(ctx, old.Account, old.RetriedBy)
-		if err == nil {
+		// A repetition that was claimed and never written is completed; one that
+		// was deleted since stays away.
+		err := c.free(ctx, Submission{Account: old.Account, ID: old.RetriedBy})
+		if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrErased) {
 			why = fmt.Errorf("%w, by %s", ErrRetried, old.RetriedBy)
-		} else if !errors.Is(err, store.ErrNotFound) {
+		} else if err != nil {
 			return err
 		}
 	}
@@ -259,11 +263,8 @@ func (c *Client) Delete(ctx context.Context, account, id string) (Remains, error
 			return Remains{}, err
 		}
 	}
-	// The task that ended it has the seq before.
-	for _, seq := range []int64{r.Seq - 1, r.Seq} {
-		if err := c.queue.remove(account, id, seq); err != nil {
-			return Remains{}, err
-		}
+	if err := c.removeTasks(r); err != nil {
+		return Remains{}, err
 	}
 	for n := range r.Deliveries.Number {
 		if err := c.queue.delete(DeliverQueue, deliveryID(id, n+1)); err != nil {
@@ -277,10 +278,25 @@ func (c *Client) Delete(ctx context.Context, account, id string) (Remains, error
 	if err := c.records.Erase(ctx, r.Input, true, c.cfg.Kept); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Remains{}, err
 	}
+	// A task that was ending while the others were removed stays as completed.
+	if err := c.removeTasks(r); err != nil {
+		return Remains{}, err
+	}
 	return Remains{ID: id, Account: account, Provider: r.Provider, VendorID: extraction.Null(r.VendorID)}, nil
 }
 
+// removeTasks removes the tasks that an extraction that has ended may still have:
+// the one that ended it has the seq before.
+func (c *Client) removeTasks(r store.Record) error {
+	for _, seq := range []int64{r.Seq - 1, r.Seq} {
+		if err := c.queue.remove(r.Account, r.ID, seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ForgetEvents erases the events of deleted extractions of an account.
-func (c *Client) ForgetEvents(ctx context.Context, account string, ids map[string]bool) error {
-	return c.records.ForgetEvents(ctx, account, ids)
+func (c *Client) ForgetEvents(ctx context.Context, account string) error {
+	return c.records.ForgetEvents(ctx, account)
 }

@@ -33,7 +33,8 @@ func (w *Worker) expireDocument(ctx context.Context, r store.Record, now time.Ti
 	return left, w.cfg.Blobs.DeleteDocument(ctx, r.ID)
 }
 
-// expireTask deletes what a crash left in the document store and no record names.
+// expireTask deletes what a crash left in the document store and no record names,
+// and the events of what has been erased.
 func (w *Worker) expireTask(ctx context.Context, _ *asynq.Task) error {
 	deleted, err := store.Sweep(ctx, w.records, w.cfg.Blobs, time.Now())
 	if deleted > 0 {
@@ -44,6 +45,11 @@ func (w *Worker) expireTask(ctx context.Context, _ *asynq.Task) error {
 		w.log.WarnContext(ctx, "document store not swept", slog.Any("error", err))
 	case err != nil && ctx.Err() == nil:
 		w.log.ErrorContext(ctx, "document store fails", slog.Any("error", err))
+	}
+	for name := range w.accounts {
+		if err := w.records.ForgetEvents(ctx, name); err != nil && ctx.Err() == nil {
+			w.log.WarnContext(ctx, "events not forgotten", slog.String("account", name), slog.Any("error", err))
+		}
 	}
 	return nil // The next one tries again.
 }

@@ -224,6 +224,10 @@ func (w *Worker) handle(h func(context.Context, tasks.Payload) (*tasks.Outcome, 
 		if ended == nil {
 			return tasks.Passed
 		}
+		// One that was deleted at this moment leaves no completed task either.
+		if erased, err := w.records.Erased(ctx, p.Account, p.ID); err == nil && erased {
+			return tasks.Passed
+		}
 		if err := tasks.Show(t, *ended); err != nil { // The record has it all the same.
 			w.log.WarnContext(ctx, "outcome not shown", slog.String("extraction_id", p.ID), slog.Any("error", err))
 		}

@@ -25,7 +25,7 @@ Examples:
    extractq delete --customer acme --until 720h --yes`,
 		Flags: changeFlags(),
 		Action: func(c *cli.Context) error {
-			deleted := map[string]map[string]bool{} // The ids, by account.
+			touched := map[string]bool{} // The accounts.
 			return change{
 				verb: "delete", done: "deleted", open: withStore,
 				refuse: func(context.Context, *services, store.Record) error { return nil },
@@ -34,10 +34,7 @@ Examples:
 					if err != nil {
 						return r.ID, nil, err
 					}
-					if deleted[r.Account] == nil {
-						deleted[r.Account] = map[string]bool{}
-					}
-					deleted[r.Account][r.ID] = true
+					touched[r.Account] = true
 					if left.VendorID != "" {
 						_, err = fmt.Fprintf(c.App.ErrWriter, "extractq: %s: %s still has it as %s; delete it there\n",
 							r.ID, left.Provider, visible(string(left.VendorID)))
@@ -47,14 +44,15 @@ Examples:
 				gone: func(ctx context.Context, svc *services, accounts []string, id string) (bool, error) {
 					for _, account := range accounts {
 						if erased, err := svc.records.Erased(ctx, account, id); erased || err != nil {
+							touched[account] = true // The one before may have died in the middle.
 							return erased, err
 						}
 					}
 					return false, nil
 				},
 				end: func(ctx context.Context, svc *services) error {
-					for account, ids := range deleted {
-						if err := svc.client.ForgetEvents(ctx, account, ids); err != nil {
+					for account := range touched {
+						if err := svc.client.ForgetEvents(ctx, account); err != nil {
 							return err
 						}
 					}
