@@ -138,6 +138,9 @@ func (c Config) Validate() error {
 	if c.Quota < 0 {
 		wrong("quota %d: want a number of submissions, or 0 for no limit", c.Quota)
 	}
+	if c.MaxExtractions < 0 {
+		wrong("max extractions %d: want a number, or 0 for the default", c.MaxExtractions)
+	}
 	if c.UploadTTL != 0 && (c.UploadTTL < time.Second || c.UploadTTL > maxUploadTTL) {
 		wrong("upload TTL %s: want 1s to 168h", c.UploadTTL)
 	}
@@ -148,8 +151,10 @@ func (c Config) Validate() error {
 		name string
 		p    float64
 	}{
-		{"failure rate", c.FailureRate}, {"expire rate", c.ExpireRate},
-		{"webhook loss", c.WebhookLoss}, {"webhook duplicates", c.WebhookDuplicates},
+		{"failure rate", c.FailureRate},
+		{"expire rate", c.ExpireRate},
+		{"webhook loss", c.WebhookLoss},
+		{"webhook duplicates", c.WebhookDuplicates},
 	} {
 		if !(share.p >= 0 && share.p <= 1) {
 			wrong("%s %v: want a number from 0 to 1", share.name, share.p)

@@ -78,6 +78,7 @@ func sandboxFlags(latency *sandbox.Latency) []cli.Flag {
 		&cli.Float64Flag{Name: "expire-rate", Usage: "share (`P`) of results that are gone as soon as they are there"},
 		&cli.Float64Flag{Name: "clock-scale", Value: 1, Usage: "how many times (`N`) as fast the vendors' clock goes"},
 		&cli.BoolFlag{Name: "drop-fetched", Usage: "take an extraction out of Typless's awaiting-poll when it is fetched"},
+		&cli.IntFlag{Name: "max-extractions", Value: 200_000, Usage: "how many (`N`) extractions of a vendor are remembered"},
 		&cli.StringFlag{Name: "typless-webhook", EnvVars: []string{"EXTRACTQ_SANDBOX_TYPLESS_WEBHOOK"}, Usage: "`URL` that Typless calls when an extraction ends"},
 		&cli.Float64Flag{Name: "webhook-loss", Usage: "share (`P`) of webhooks that never come"},
 		&cli.Float64Flag{Name: "webhook-duplicates", Usage: "share (`P`) of webhooks that come twice"},
@@ -94,6 +95,7 @@ func sandboxConfig(c *cli.Context, latency sandbox.Latency) (sandbox.Config, err
 		SecondUpload:     sandbox.SecondUpload(c.String("second-upload")),
 		ContentTypeCheck: sandbox.ContentTypeCheck(c.String("content-type-check")),
 		Expiry:           c.Duration("expiry"), DropFetched: c.Bool("drop-fetched"),
+		MaxExtractions: c.Int("max-extractions"),
 		TyplessWebhook: c.String("typless-webhook"),
 		WebhookLoss:    c.Float64("webhook-loss"), WebhookDuplicates: c.Float64("webhook-duplicates"),
 	}

@@ -94,8 +94,15 @@ func TestFailures(t *testing.T) {
 	}
 	_ = e.Receive(t.Context(), "empty", nil, "")
 	_ = e.Receive(t.Context(), "broken", []byte("%PDF-1.4"), "")
-	e.Fail("gone", "nobody there")
-	e.Fail("empty", "too late")
+	if err := e.Fail("gone", "nobody there"); err != nil {
+		t.Errorf("Fail = %v, want nil", err)
+	}
+	if err := e.Fail("empty", "too late"); !errors.Is(err, engine.ErrReceived) {
+		t.Errorf("Fail of what was received = %v, want %v", err, engine.ErrReceived)
+	}
+	if err := e.Fail("other", "nobody there"); !errors.Is(err, engine.ErrUnknown) {
+		t.Errorf("Fail of what is unknown = %v, want %v", err, engine.ErrUnknown)
+	}
 	c.pass(time.Second)
 	got := map[string]string{}
 	for _, id := range e.Finished(func(string) bool { return true }) {
