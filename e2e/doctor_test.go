@@ -225,3 +225,19 @@ func TestDoctorDocuments(t *testing.T) {
 		s.diagnose(2, "--redis", s.redis.URL, "--data", s.path(other)).want(t, "documents", "fix", "data.url")
 	}
 }
+
+// TestDoctorInContainers checks the two forms that a container's health check
+// uses.
+func TestDoctorInContainers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick(0))
+	d := s.diagnose(0, "--no-vendors")
+	if _, asked := d["account "+sensibleAccount]; asked || s.vendor.asked(opReady) != 0 {
+		t.Errorf("findings %q and %d calls to the vendors, want none about accounts", d, s.vendor.asked(opReady))
+	}
+	d.want(t, "documents", "ok", "")
+	s.diagnose(0, "--healthz", s.vendor.URL+"/healthz").want(t, "server", "ok", "answers")
+	s.diagnose(3, "--healthz", s.vendor.URL+"/nowhere").want(t, "server", "away", "404")
+	s.diagnose(3, "--healthz", "http://127.0.0.1:1/healthz").want(t, "server", "away", "refused")
+	wantComplaint(t, s.run("doctor", "--healthz", "127.0.0.1:8080"), 2, "--healthz")
+}

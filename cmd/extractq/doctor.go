@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v2"
@@ -26,16 +28,23 @@ Exit code 0 where there is nothing to fix, 2 with a "fix", 3 with an "away" alon
 Examples:
 
    extractq doctor
-   extractq doctor --json`,
+   extractq doctor --json
+   extractq doctor --no-vendors`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "one JSON object a line: check, state, message"},
+			&cli.BoolFlag{Name: "no-vendors", Usage: "ask no vendor, as a container's health check should not"},
+			&cli.StringFlag{Name: "healthz", Usage: "check only that the server at `URL` answers, such as http://127.0.0.1:8080/healthz"},
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return usage("doctor takes no arguments")
 			}
 			d := &doctor{}
-			if err := d.examine(c); err != nil {
+			examine := d.examine
+			if c.IsSet("healthz") {
+				examine = d.healthz
+			}
+			if err := examine(c); err != nil {
 				return err
 			}
 			if err := printFindings(c.App.Writer, c.Bool("json"), d.findings); err != nil {
@@ -89,9 +98,39 @@ func (d *doctor) examine(c *cli.Context) error {
 		defer func() { _ = d.rdb.Close() }()
 	}
 	d.documents(c.Context, cfg)
-	d.accounts(c.Context, cfg)
+	if !c.Bool("no-vendors") {
+		d.accounts(c.Context, cfg)
+	}
 	return context.Cause(c.Context) // A signal: what was not checked is no finding.
 }
+
+// healthz asks one server of ours whether it lives. Images without a shell have
+// nothing else that could.
+func (d *doctor) healthz(c *cli.Context) error {
+	address := c.String("healthz")
+	ctx, cancel := context.WithTimeoutCause(c.Context, healthzPatience, errTooSlow)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil || req.URL.Host == "" {
+		return usage("--healthz: want a URL such as http://127.0.0.1:8080/healthz")
+	}
+	// No proxy stands between a server and itself.
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		d.found("server", healthAway, "%v", err)
+		return context.Cause(c.Context)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		d.found("server", healthAway, "%s answers %s", shownURL(address), resp.Status)
+		return nil
+	}
+	d.found("server", healthOK, "%s answers", shownURL(address))
+	return nil
+}
+
+// healthzPatience is less than what a health check is usually given.
+const healthzPatience = 3 * time.Second
 
 func (d *doctor) configuration(c *cli.Context, cfg settings) {
 	file := configFile(c.String("config"))
