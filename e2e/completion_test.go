@@ -3,7 +3,6 @@ package e2e
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -50,7 +49,7 @@ func TestShellsComplete(t *testing.T) {
 			complete := func(t *testing.T, words ...string) []string {
 				cmd := exec.CommandContext(t.Context(), shell, slices.Concat(how.args, []string{binary, "extractq"}, words)...)
 				cmd.Dir = s.dir
-				cmd.Env = append(slices.Clone(s.env), "PATH="+filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+				cmd.Env = append(slices.Clone(s.env), "PATH="+binaryPath())
 				r := launch(t, cmd).wait().want(t, 0)
 				return strings.Fields(r.stdout)
 			}

@@ -1,95 +1,221 @@
 package e2e
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/extractq/extractq/internal/fixtures"
 )
 
-// example is a command line from a help page.
-type example struct {
-	command string
-	args    []string
+// The ids that stand in the help pages' examples.
+const (
+	exampleID       = "01JD0Z3M9V7Q8W2R5T6Y4X1C0B"
+	exampleVendorID = "14d82783-45a7-4f1c-9d7b-0c2f5a6f8e11"
+)
+
+// serverSays is what a server says when it serves. Its examples then get SIGTERM,
+// as an init system would stop it; all others must end by themselves.
+var serverSays = map[string]string{
+	"worker": "worker started", "scheduler": "scheduler started",
+	"up": "dashboard at", "dashboard": "dashboard at", "sandbox": "sandbox: Sensible at",
 }
 
-// TestHelpExamplesWork runs the examples of every help page: those that need
-// nobody else as they are, the others only so far that their flags are known.
+// TestHelpExamplesWork runs every example of every help page as it is written, by a
+// shell, in a folder with the documents, accounts and extractions that the
+// examples talk about. The examples of one page are a story: they run one after the
+// other in one folder. A new command whose examples need something else gets it in
+// prepare.
 func TestHelpExamplesWork(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, quick(0))
-	for name, body := range fixtures.Files() {
-		s.write("examples/"+name, string(body))
+	commands := newSite(t, quick(0)).commands("")
+	if !slices.Contains(commands, "run") || !slices.Contains(commands, "accounts pause") {
+		t.Fatalf("the help pages list %q, want at least run and accounts pause", commands)
 	}
-	// Before the examples, or an example could be taken for its own setup.
-	commands := s.commands()
-	if !slices.Contains(commands, "run") || !slices.Contains(commands, "worker") {
-		t.Fatalf("extractq --help lists %q, want at least run and worker", commands)
+	for server := range serverSays {
+		if !slices.Contains(commands, server) {
+			t.Errorf("there is no command %s", server)
+		}
 	}
 	for _, command := range append([]string{""}, commands...) {
-		examples := s.examples(command)
-		if len(examples) == 0 {
-			t.Errorf("extractq %s --help has no example", command)
-		}
-		for _, e := range examples {
-			t.Run(strings.Join(e.args, "_"), func(t *testing.T) {
-				t.Parallel()
-				// A flag that is not known is complained about before any help.
-				s.run(append(slices.Clone(e.args), "--help")...).want(t, 0)
-				if e.needsNobody() {
-					// Each in a home of its own, as for two users.
-					home := t.TempDir()
-					cmd := s.command(e.args...)
-					cmd.Env = append(cmd.Env, "HOME="+home, "XDG_STATE_HOME="+home, "EXTRACTQ_CONFIG="+s.write("none.yaml", ""))
-					launch(t, cmd).wait().want(t, 0)
-				}
-			})
-		}
+		t.Run("extractq "+command, func(t *testing.T) {
+			t.Parallel()
+			k := newKitchen(t)
+			examples := k.examples(command)
+			if len(examples) == 0 {
+				t.Fatalf("extractq %s --help has no example", command)
+			}
+			k.prepare(command)
+			for _, line := range examples {
+				t.Run(line, func(t *testing.T) { k.try(t, line) })
+			}
+		})
 	}
 }
 
-// commands are those that the program's help lists.
-func (s *site) commands() []string {
-	s.t.Helper()
-	_, list, found := strings.Cut(s.run("--help").want(s.t, 0).stdout, "\nCOMMANDS:\n")
-	if !found {
-		s.t.Fatal("extractq --help has no list of commands")
+// kitchen is a site where examples are tried.
+type kitchen struct {
+	*site
+
+	// instead is what stands for fixed addresses, folders and ids: a test has none
+	// of them for itself.
+	instead map[string]string
+}
+
+func newKitchen(t *testing.T) *kitchen {
+	t.Helper()
+	s := newSite(t, quick(0))
+	s.env = append(s.env, "EXTRACTQ_LISTEN=127.0.0.1:0", "KEY=k-5Vq", "PATH="+binaryPath())
+	for name, body := range fixtures.Files() {
+		s.write("examples/"+name, string(body))
+		s.write("inbox/"+name, string(body))
 	}
+	form := string(fixtures.TaxForm(1))
+	for _, name := range []string{"1040.pdf", "more/1040.pdf", "scans/2026/may/1040.pdf"} {
+		s.write(name, form)
+	}
+	s.write("more.txt", "1040.pdf\nmore/1040.pdf\n")
+	// Whoever names the files below has made the folders.
+	for _, folder := range []string{".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions"} {
+		s.write("home/"+folder+"/.keep", "")
+	}
+	s.write("extractq.yaml", `accounts:
+  acme: {provider: sensible, api_key: "${E2E_SENSIBLE_KEY}", base_url: "`+s.vendor.URL+`/sensible/v0", rate: "100/s"}
+`)
+	return &kitchen{s, map[string]string{
+		"/var/lib/extractq": s.path("var"), "--listen :8080": "--listen 127.0.0.1:0",
+		"127.0.0.1:9000": "127.0.0.1:0", "127.0.0.1:9090": "127.0.0.1:0",
+	}}
+}
+
+// service gives the examples a Redis, and where wanted those who work.
+func (k *kitchen) service(working bool) {
+	k.t.Helper()
+	k.durable()
+	k.instead["redis://127.0.0.1:6379/0"] = k.redis.URL
+	k.env = append(k.env, "EXTRACTQ_REDIS_URL="+k.redis.URL, "EXTRACTQ_DATA_URL="+k.path("data"))
+	if working {
+		k.scheduler()
+		k.worker()
+	}
+}
+
+// extraction submits a document that the examples of a page talk about.
+func (k *kitchen) extraction() {
+	k.t.Helper()
+	k.instead[exampleID] = k.submit("acme", "--batch", "monday", "--customer", "acme", "1040.pdf")[0]
+}
+
+// ends waits until the extraction of the examples has a status.
+func (k *kitchen) ends(status string) {
+	k.t.Helper()
+	id := k.instead[exampleID]
+	eventually(k.t, id+" is "+status, func() bool { return k.status(id)["status"] == status })
+}
+
+// foreign is the vendor's id of an extraction that extractq knows nothing of.
+func (k *kitchen) foreign() string {
+	k.t.Helper()
+	k.extraction()
+	k.ends("SUCCESS")
+	vendor, _ := k.status(k.instead[exampleID])["vendor"].(map[string]any)
+	id, _ := vendor["id"].(string)
+	k.run("delete", "--yes", k.instead[exampleID]).want(k.t, 0)
+	return id
+}
+
+// prepare makes what the examples of a command need besides documents.
+func (k *kitchen) prepare(command string) {
+	k.t.Helper()
+	top, _, _ := strings.Cut(command, " ")
+	switch top {
+	case "", "run", "sandbox", "completion": // They need nobody.
+	case "up": // Its second example is for another terminal.
+		p := k.start("up", "--provider", "sandbox")
+		p.says(serverSays["up"])
+	case "worker", "scheduler", "dashboard", "doctor":
+		k.service(false)
+	case "submit", "list", "accounts":
+		k.service(true)
+	case "status", "result", "watch", "delete":
+		k.service(true)
+		k.extraction()
+		k.ends("SUCCESS")
+	case "cancel":
+		k.service(false)
+		k.extraction()
+	case "retry":
+		k.service(true)
+		k.vendor.on(opOpen, first(1), func(x *exchange) { x.refuse(400, `{"error":"no"}`) })
+		k.extraction()
+		k.ends("ERROR")
+	case "adopt":
+		k.service(true)
+		k.instead[exampleVendorID] = k.foreign()
+		k.write("ids.txt", k.foreign()+"\n")
+	default:
+		k.t.Fatalf("say here what the examples of %q need", command)
+	}
+}
+
+// try runs an example and wants it to succeed.
+func (k *kitchen) try(t *testing.T, line string) {
+	for _, from := range slices.Sorted(maps.Keys(k.instead)) {
+		line = strings.ReplaceAll(line, from, k.instead[from])
+	}
+	command := strings.Fields(line)[1]
+	if command == "sandbox" && !strings.Contains(line, "--listen") {
+		line += " --listen 127.0.0.1:0" // The default may be taken on this machine.
+	}
+	cmd := k.command()
+	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", "exec " + line}
+	p := launch(t, cmd)
+	if says, server := serverSays[command]; server {
+		p.says(says)
+		p.signal(syscall.SIGTERM)
+	}
+	p.wait().want(t, 0)
+}
+
+// helpPage is what --help of a command prints.
+func (s *site) helpPage(command string) string {
+	s.t.Helper()
+	return s.run(append(strings.Fields(command), "--help")...).want(s.t, 0).stdout
+}
+
+// commands are those that a help page lists, with the commands below them.
+func (s *site) commands(above string) []string {
+	s.t.Helper()
+	_, list, _ := strings.Cut(s.helpPage(above), "\nCOMMANDS:\n")
 	list, _, _ = strings.Cut(list, "\n\n")
 	var out []string
 	for _, line := range lines(list) {
 		name, _, _ := strings.Cut(strings.Fields(line)[0], ",")
-		if name != "help" {
-			out = append(out, name)
+		if name == "help" || strings.HasPrefix(name, "help") {
+			continue
 		}
+		full := strings.TrimSpace(above + " " + name)
+		out = append(append(out, full), s.commands(full)...)
 	}
 	return out
 }
 
 // exampleLine is a command line in a help page.
-var exampleLine = regexp.MustCompile(`(?m)^ +extractq (.+)$`)
+var exampleLine = regexp.MustCompile(`(?m)^ +(extractq .+)$`)
 
 // examples are the command lines in the description of a command.
-func (s *site) examples(command string) []example {
+func (s *site) examples(command string) []string {
 	s.t.Helper()
-	args := []string{"--help"}
-	if command != "" {
-		args = []string{command, "--help"}
+	_, description, _ := strings.Cut(s.helpPage(command), "\nDESCRIPTION:\n")
+	for _, next := range []string{"\nCOMMANDS:\n", "\nOPTIONS:\n", "\nGLOBAL OPTIONS:\n"} {
+		description, _, _ = strings.Cut(description, next)
 	}
-	help := s.run(args...).want(s.t, 0).stdout
-	_, description, _ := strings.Cut(help, "\nDESCRIPTION:\n")
-	description, _, _ = strings.Cut(description, "\nOPTIONS:\n")
-	var out []example
+	var out []string
 	for _, m := range exampleLine.FindAllStringSubmatch(description, -1) {
-		fields := strings.Fields(m[1])
-		out = append(out, example{fields[0], fields})
+		out = append(out, m[1])
 	}
 	return out
-}
-
-// needsNobody reports whether the example brings everything it needs.
-func (e example) needsNobody() bool {
-	return e.command == "run" && slices.Contains(e.args, "sandbox")
 }

@@ -33,7 +33,7 @@ func TestReadmeCommandsWork(t *testing.T) {
 	}
 	s := newSite(t, quick(0))
 	env := append(s.env,
-		"PATH="+filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"PATH="+binaryPath(),
 		"GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"))
 	// One after the other, as a reader would: a block may use what the one
 	// before has left.
@@ -59,6 +59,11 @@ func launchGroup(t *testing.T, cmd *exec.Cmd) *process {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // Mostly nobody is left in the group.
 	})
 	return p
+}
+
+// binaryPath is a PATH on which extractq is the program under test.
+func binaryPath() string {
+	return filepath.Dir(binary) + string(os.PathListSeparator) + os.Getenv("PATH")
 }
 
 func goEnv(t *testing.T, name string) string {
