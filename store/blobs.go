@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
@@ -210,6 +212,19 @@ func (b *Blobs) remove(ctx context.Context, key string) error {
 		return fmt.Errorf("delete blob: %w", err)
 	}
 	return nil
+}
+
+// now is the time by the clock that dates the blobs.
+func (b *Blobs) now(ctx context.Context) (time.Time, error) {
+	key := "clock-" + NewID()
+	if err := b.put(ctx, key, strings.NewReader("x")); err != nil {
+		return time.Time{}, fmt.Errorf("read the store's clock: %w", err)
+	}
+	attributes, err := b.bucket.Attributes(ctx, key)
+	if err = errors.Join(err, b.remove(ctx, key)); err != nil {
+		return time.Time{}, fmt.Errorf("read the store's clock: %w", err)
+	}
+	return attributes.ModTime, nil
 }
 
 // put streams r into the bucket.

@@ -8,11 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 )
 
-// unreferencedAfter is how long a blob without a record may be one whose record
+// UnreferencedAfter is how long a blob without a record may be one whose record
 // is just being written.
-const unreferencedAfter = time.Hour
+const UnreferencedAfter = time.Hour
 
 // ErrNotOurs is returned where the document store was filled through another
 // Redis, so that nobody here can tell what is still wanted.
@@ -23,14 +25,20 @@ const sweepPage = 500
 
 // Sweep deletes the blobs that no record names: what a crash left between the
 // writing of a blob and that of its record, or a worker that lost the race for
-// the final status. Younger ones than an hour are left alone. It returns how many
-// it deleted.
+// the final status. Those younger than age are left alone, by the clock of the
+// store: this machine's may be hours ahead of it. What is not in the folder of an
+// extraction was put there by somebody else and is left alone too. It returns how
+// many it deleted.
 //
 // A Redis that has lost its records must not cost the documents too: Sweep
 // deletes only while the store belongs to this very Redis, and otherwise returns
 // ErrNotOurs.
-func Sweep(ctx context.Context, s *Records, b *Blobs, now time.Time) (int, error) {
+func Sweep(ctx context.Context, s *Records, b *Blobs, age time.Duration) (int, error) {
 	accounts, err := s.Accounts(ctx)
+	if err != nil {
+		return 0, err
+	}
+	now, err := b.now(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -52,7 +60,7 @@ func Sweep(ctx context.Context, s *Records, b *Blobs, now time.Time) (int, error
 			return deleted, fmt.Errorf("list blobs: %w", err)
 		}
 		id, part, ok := strings.Cut(o.Key, "/")
-		if !ok || now.Sub(o.ModTime) < unreferencedAfter {
+		if _, err := ulid.ParseStrict(id); !ok || err != nil || now.Sub(o.ModTime) < age {
 			continue
 		}
 		if _, known := page[id]; !known && len(page) >= sweepPage {

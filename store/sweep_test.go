@@ -54,16 +54,31 @@ func TestSweep(t *testing.T) {
 	put(orphan, 1)
 	all := blobFiles(t, dir)
 
-	n, err := Sweep(t.Context(), r.s, b, time.Now())
+	n, err := Sweep(t.Context(), r.s, b, UnreferencedAfter)
 	if n != 0 || err != nil || len(blobFiles(t, dir)) != len(all) {
 		t.Errorf("Sweep of young blobs = %d, %v", n, err)
 	}
-	later := time.Now().Add(unreferencedAfter + time.Minute)
-	n, err = Sweep(t.Context(), r.s, b, later)
+	// What is not an extraction's is not ours to delete.
+	foreign := filepath.Join(dir, "photos", "cat.jpg")
+	if err := os.MkdirAll(filepath.Dir(foreign), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(foreign, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-UnreferencedAfter - time.Minute)
+	for _, name := range blobFiles(t, dir) {
+		if err := os.Chtimes(filepath.Join(dir, name), long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	young := NewID()
+	put(young)
+	n, err = Sweep(t.Context(), r.s, b, UnreferencedAfter)
 	if n != 4 || err != nil {
 		t.Errorf("Sweep = %d, %v, want 4", n, err)
 	}
-	want := []string{documentKey(done.Input.ID), resultKey(done.Input.ID, seq), documentKey(running.Input.ID)}
+	want := []string{documentKey(done.Input.ID), resultKey(done.Input.ID, seq), documentKey(running.Input.ID), documentKey(young), "photos/cat.jpg"}
 	got := blobFiles(t, dir)
 	sort := cmp.Transformer("set", func(s []string) map[string]bool {
 		m := map[string]bool{}
@@ -84,9 +99,9 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		n, err = Sweep(t.Context(), r.s, b, later)
+		n, err = Sweep(t.Context(), r.s, b, UnreferencedAfter)
 		r.want("Sweep without records", err, ErrNotOurs)
-		if left := blobFiles(t, dir); n != 0 || len(left) != 3 {
+		if left := blobFiles(t, dir); n != 0 || len(left) != len(want) {
 			t.Errorf("Sweep without records deleted %d and left %v", n, left)
 		}
 		r.want("Pair", Pair(t.Context(), r.s, b, false), nil)
@@ -114,7 +129,7 @@ func TestSweepPages(t *testing.T) {
 	if _, err := b.PutDocument(t.Context(), kept.Input.ID, strings.NewReader("x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Sweep(t.Context(), r.s, b, time.Now().Add(2*unreferencedAfter))
+	got, err := Sweep(t.Context(), r.s, b, 0)
 	if got != n || err != nil {
 		t.Errorf("Sweep = %d, %v, want %d", got, err, n)
 	}

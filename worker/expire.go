@@ -36,7 +36,7 @@ func (w *Worker) expireDocument(ctx context.Context, r store.Record, now time.Ti
 // expireTask deletes what a crash left in the document store and no record names,
 // and the events of what has been erased.
 func (w *Worker) expireTask(ctx context.Context, _ *asynq.Task) error {
-	deleted, err := store.Sweep(ctx, w.records, w.cfg.Blobs, time.Now())
+	deleted, err := store.Sweep(ctx, w.records, w.cfg.Blobs, store.UnreferencedAfter)
 	if deleted > 0 {
 		w.log.InfoContext(ctx, "unreferenced blobs deleted", slog.Int("count", deleted))
 	}
