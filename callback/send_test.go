@@ -164,6 +164,23 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
+// An answer's status is enough: a body that never ends costs a second, not the
+// rest of the timeout.
+func TestHangingBody(t *testing.T) {
+	t.Parallel()
+	p := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "x")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	begun := time.Now()
+	r := send(t, newSender(t, func(c *Config) { c.Timeout = time.Minute }), deliveryTo(p.URL))
+	if took := time.Since(begun); r.Outcome != OutcomeDelivered || took < drainTime || took > 30*time.Second {
+		t.Errorf("%+v after %s", r, took)
+	}
+}
+
 // A producer that never answers is given up at the timeout, and a worker that
 // stops does not wait even for that: what came of it is not known then.
 func TestCancel(t *testing.T) {
