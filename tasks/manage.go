@@ -242,9 +242,25 @@ type Remains struct {
 	ID      string `json:"id"`
 	Account string `json:"account"`
 	// Provider and VendorID say where the vendor keeps the document and what it
-	// read in it; VendorID is null where the vendor never had it.
+	// read in it; VendorID is null where the vendor never had it, or where nobody
+	// knows.
 	Provider string          `json:"provider"`
 	VendorID extraction.Null `json:"vendor_id"`
+	// Token is in the name under which the vendor may have it, where it was sent
+	// and its id is not known.
+	Token string `json:"token,omitempty"`
+}
+
+// remains is what is left at the vendor of an extraction that has ended.
+func remains(r store.Record) Remains {
+	left := Remains{ID: r.ID, Account: r.Account, Provider: r.Provider, VendorID: extraction.Null(r.VendorID)}
+	if r.VendorID == "" && !r.SentAt.IsZero() {
+		left.Token = r.ID
+		if r.Sought != "" {
+			left.Token = r.Sought
+		}
+	}
+	return left
 }
 
 // Delete erases an extraction with its document, result and tasks; a running one
@@ -282,7 +298,7 @@ func (c *Client) Delete(ctx context.Context, account, id string) (Remains, error
 	if err := c.removeTasks(r); err != nil {
 		return Remains{}, err
 	}
-	return Remains{ID: id, Account: account, Provider: r.Provider, VendorID: extraction.Null(r.VendorID)}, nil
+	return remains(r), nil
 }
 
 // removeTasks removes the tasks that an extraction that has ended may still have:

@@ -285,6 +285,9 @@ func TestDelete(t *testing.T) {
 			}
 			return e.ID
 		},
+		"sent": func(t *testing.T, r *rig) string {
+			return r.ended(t, extraction.StatusError, extraction.CodeSubmitUncertain, new(store.Change).SentAt(time.Now())).ID
+		},
 		"ended": func(t *testing.T, r *rig) string {
 			rec := r.ended(t, extraction.StatusSuccess, "", new(store.Change).Vendor("v1").Result(1))
 			if err := r.blobs.PutResult(t.Context(), rec.ID, 1, extraction.NewResult([]byte(`{}`))); err != nil {
@@ -301,7 +304,7 @@ func TestDelete(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if left.ID != id || left.Provider != "sensible" || (left.VendorID == "v1") != (name != "queued") {
+			if left.ID != id || left.Provider != "sensible" || (left.VendorID == "v1") != (name == "in progress" || name == "ended") || (left.Token == id) != (name == "sent") {
 				t.Errorf("remains %+v", left)
 			}
 			if err := r.ForgetEvents(t.Context(), "acme"); err != nil {

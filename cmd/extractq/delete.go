@@ -35,7 +35,11 @@ Examples:
 						return r.ID, nil, err
 					}
 					touched[r.Account] = true
-					if left.VendorID != "" {
+					switch {
+					case left.Token != "":
+						_, err = fmt.Fprintf(c.App.ErrWriter, "extractq: %s: %s may have it, with %s in its name; delete it there\n",
+							r.ID, left.Provider, left.Token)
+					case left.VendorID != "":
 						_, err = fmt.Fprintf(c.App.ErrWriter, "extractq: %s: %s still has it as %s; delete it there\n",
 							r.ID, left.Provider, visible(string(left.VendorID)))
 					}
