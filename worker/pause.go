@@ -40,6 +40,11 @@ func (w *Worker) tend(ctx context.Context, a *account, now time.Time) error {
 			}
 		}
 	}
+	return w.showPause(a, s)
+}
+
+// showPause brings an account's queues in line with its state.
+func (w *Worker) showPause(a *account, s limiter.State) error {
 	paused := s.Reason != limiter.Active
 	return w.queue.SetPaused(a.Name, paused, paused && s.Reason.StopsPolls())
 }

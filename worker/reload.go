@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+
+	"github.com/extractq/extractq/limiter"
 )
 
 // Reload makes a worker work for other accounts: the same ones with new keys,
@@ -19,21 +21,30 @@ func (w *Worker) Reload(ctx context.Context, accounts []Account) error {
 	if err != nil {
 		return err
 	}
-	now, err := w.cfg.Redis.Time(ctx).Result()
-	if err != nil {
-		w.log.WarnContext(ctx, "accounts not probed", slog.Any("error", err))
-		return nil // The next tick does it.
-	}
 	var wg sync.WaitGroup
 	for _, a := range changed {
 		wg.Go(func() {
-			if err := w.tend(ctx, a, now); err != nil && ctx.Err() == nil {
+			if err := w.tryKey(ctx, a); err != nil && ctx.Err() == nil {
 				w.log.WarnContext(ctx, "account not probed", slog.String("account", a.Name), slog.Any("error", err))
 			}
 		})
 	}
 	wg.Wait()
 	return nil
+}
+
+// tryKey probes an account that was paused because its key was refused. Its key
+// was changed by hand, so it is tried also where it is one that was refused
+// before.
+func (w *Worker) tryKey(ctx context.Context, a *account) error {
+	s, err := w.limiter.State(ctx, a.Name)
+	if err != nil || s.Reason != limiter.Unauthorized {
+		return err
+	}
+	if s, err = w.probe(ctx, a, s); err != nil {
+		return err
+	}
+	return w.showPause(a, s)
 }
 
 // exchange replaces the accounts, starts and ends servers, and returns those that

@@ -277,10 +277,11 @@ func TestNewKeyIsProbed(t *testing.T) {
 	for name, tt := range map[string]struct {
 		reason limiter.Reason
 		key    string
-		want   int64
+		want   int64 // Probes.
 	}{
 		"new key":                   {limiter.Unauthorized, "new", 1},
 		"the same key":              {limiter.Unauthorized, "old", 0},
+		"back to one before":        {limiter.Unauthorized, "refused before", 1},
 		"new key, paused by hand":   {limiter.Operator, "new", 0},
 		"new key, used-up plan":     {limiter.Quota, "new", 0},
 		"new key, vendor is down":   {limiter.Unavailable, "new", 0},
@@ -295,7 +296,14 @@ func TestNewKeyIsProbed(t *testing.T) {
 			r.cfg.Accounts[0].Key = "old"
 			w := r.worker()
 			if tt.reason != limiter.Active {
-				if _, err := r.limiter.Pause(t.Context(), "acme", tt.reason, "old", "401"); err != nil {
+				if _, err := r.limiter.Pause(t.Context(), "acme", tt.reason, "refused before", "401"); err != nil {
+					t.Fatal(err)
+				}
+				s, err := r.limiter.State(t.Context(), "acme")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := r.limiter.Probed(t.Context(), "acme", s, "old", "401"); err != nil {
 					t.Fatal(err)
 				}
 			}
