@@ -80,7 +80,7 @@ func (c client) extract(document []byte) {
 //
 // It runs alone, or others' memory would count.
 func TestMemoryIsBounded(t *testing.T) {
-	const documents, size, remembered = 1500, 100_000, 200
+	const documents, size, remembered = 900, 100_000, 100
 	c := newClient(t, sandbox.Config{MaxExtractions: remembered})
 	document := func(n int) []byte {
 		return append([]byte("\xff\xd8\xff\xe0"+fmt.Sprint(n)), make([]byte, size)...)
@@ -93,8 +93,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	send(0, remembered)
 	before := liveHeap()
 	send(remembered, documents)
-	// Documents would take 130 MB, forgotten extractions about 1 MB.
-	if grown := liveHeap() - before; grown > 500_000 {
+	// Documents would take 80 MB, forgotten extractions 0.7 MB.
+	if grown := liveHeap() - before; grown > 300_000 {
 		t.Errorf("%d further extractions took %d bytes, want them forgotten", documents-remembered, grown)
 	}
 	var list struct{ Extractions []struct{ ID string } }

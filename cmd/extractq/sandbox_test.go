@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/sandbox"
+)
+
+// sandboxArgs parses a command line of the sandbox.
+func sandboxArgs(t *testing.T, args ...string) (cfg sandbox.Config, err error) {
+	t.Helper()
+	latency := sandbox.Latency{}
+	app := &cli.App{
+		DisableSliceFlagSeparator: true, Flags: sandboxFlags(&latency), Writer: &bytes.Buffer{}, ErrWriter: &bytes.Buffer{},
+		Action: func(c *cli.Context) error {
+			cfg, err = sandboxConfig(c, latency)
+			return nil
+		},
+	}
+	if err := app.RunContext(t.Context(), append([]string{"sandbox"}, args...)); err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return cfg, err
+}
+
+// TestEverySandboxFlagHasAnEffect sets one flag after the other: each changes the
+// configuration, and stands in the README.
+func TestEverySandboxFlagHasAnEffect(t *testing.T) {
+	t.Parallel()
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(rules, []byte("a: {fields: {x: y}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{
+		"public-url": "http://h", "api-key": "k", "processing-time": "2s", "seed": "7", "rate-limit": "1.5",
+		"quota": "3", "quota-counts-calls": "true", "upload-ttl": "1m", "second-upload": "ignore",
+		"content-type-check": "off", "expiry": "1h", "rules": rules, "fault": "poll:500=0.5", "failure-rate": "0.1",
+		"expire-rate": "0.1", "clock-scale": "60", "drop-fetched": "true", "max-extractions": "5",
+		"typless-webhook": "http://h", "webhook-loss": "0.1", "webhook-duplicates": "0.1",
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := cmp.Options{
+		cmpopts.IgnoreFields(sandbox.Config{}, "Now", "HTTP", "Logger"),
+		cmp.Comparer(func(a, b sandbox.Fault) bool { return a.String() == b.String() }),
+		cmp.Comparer(func(a, b sandbox.Rules) bool { return len(a) == len(b) }),
+	}
+	plain, err := sandboxArgs(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range sandboxFlags(&sandbox.Latency{}) {
+		name := f.Names()[0]
+		if !strings.Contains(string(readme), "`--"+name+"`") && !strings.Contains(string(readme), "`--"+name+" ") {
+			t.Errorf("--%s is not in the README", name)
+		}
+		if name == "listen" {
+			continue // the command's own
+		}
+		value, ok := values[name]
+		if !ok {
+			t.Errorf("--%s has no value in this test", name)
+			continue
+		}
+		got, err := sandboxArgs(t, "--"+name+"="+value)
+		if err != nil || cmp.Equal(plain, got, same) {
+			t.Errorf("--%s=%s: %v, and a configuration that is %t the default", name, value, err, cmp.Equal(plain, got, same))
+		}
+	}
+}
+
+// TestSandboxNamesAllThatIsWrong with its flags at once.
+func TestSandboxNamesAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(rules, []byte("a:\n  fields: {x: '('}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := sandboxArgs(t, "--fault=poll:404=1", "--fault=x", "--rules="+rules, "--quota=-1", "--webhook-loss=2", "--content-type-check=loose")
+	for _, want := range []string{`fault "poll:404=1"`, `fault "x"`, rules + ":2: a.fields.x: ", "quota -1", "webhook loss 2", `content type check "loose"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error = %v, want %s in it", err, want)
+		}
+	}
+	if _, err := sandboxArgs(t, "--rules="+rules+"x"); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("error = %v, want that the file is missing", err)
+	}
+}
