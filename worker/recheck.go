@@ -117,5 +117,6 @@ func (s *step) anew() error {
 		return s.lost(err)
 	}
 	s.rec.Phase, s.rec.VendorID, s.rec.Sought, s.rec.SentAt = store.PhaseNone, "", "", time.Time{}
+	s.rec.VendorStatus = ""
 	return s.fresh()
 }

@@ -69,3 +69,43 @@ func TestFinishedIsShownOnce(t *testing.T) {
 		}
 	}
 }
+
+// The task that waits shows what the vendor said last, not what it had said
+// before that.
+func TestTaskShowsTheVendorsLastWord(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	words := []string{"QUEUED", "PROCESSING"}
+	v.onPoll = func(_ string, n int) (extraction.Outcome, error) {
+		return extraction.Outcome{Status: extraction.StatusInProgress, VendorStatus: words[n-1]}, nil
+	}
+	r := newRig(t, uploader{v})
+	w := r.worker()
+	id := r.submit("a")
+	shown := func() tasks.Payload {
+		t.Helper()
+		task, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(tasks.PollQueue("acme"), tasks.TaskID(id, r.get(id).Seq))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p tasks.Payload
+		if err := json.Unmarshal(task.Payload, &p); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if p := shown(); p.VendorStatus != "WAITING" || p.Polls != 0 {
+		t.Errorf("after the submission: %q after %d polls, want WAITING after none", p.VendorStatus, p.Polls)
+	}
+	for i, word := range words {
+		if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
+			t.Fatal(err)
+		}
+		if p := shown(); p.VendorStatus != word || p.Polls != i+1 {
+			t.Errorf("after poll %d: %q after %d polls, want %s", i+1, p.VendorStatus, p.Polls, word)
+		}
+	}
+}

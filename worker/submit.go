@@ -106,6 +106,7 @@ func (s *step) send() error {
 func (s *step) submitted(vendorID, vendorStatus string) error {
 	defer s.worked()
 	s.noted(tasks.Begun{VendorID: vendorID, SubmittedAt: s.now()})
+	s.rec.VendorStatus = vendorStatus // The poll's task shows it.
 	err := s.again(extraction.StepPoll, planner.Next(0, s.acct.PollPrice, s.acct.Deadline),
 		extraction.BecauseScheduled, new(store.Change).
 			Phase(store.PhaseNone).Vendor(vendorID).VendorStatus(vendorStatus).SubmittedAt(s.now()).

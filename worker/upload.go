@@ -51,7 +51,7 @@ func (s *step) open(up extraction.Uploader) error {
 	if err := s.mark(opened); err != nil {
 		return s.lost(err)
 	}
-	s.rec.VendorID = upload.VendorID
+	s.rec.VendorID, s.rec.VendorStatus = upload.VendorID, upload.VendorStatus
 	return s.put(up, upload)
 }
 
