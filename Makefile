@@ -13,7 +13,7 @@ BENCH ?= .
 
 .PHONY: help
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 .PHONY: build
 build: ## Build ./extractq
@@ -53,6 +53,11 @@ generate: ## Write the generated files again
 bench: ## Run the benchmarks (BENCH=pattern)
 	@tools/need redis-server
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: bench-backfill
+bench-backfill: ## Take 20,000 documents through run: docs/s and peak memory
+	@tools/need redis-server
+	EXTRACTQ_BENCH_BACKFILL=20000 go test -run '^$$' -bench Backfill -benchtime 1x -timeout 2h ./e2e
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for a while (FUZZTIME=10s each)

@@ -28,14 +28,13 @@ type backfill struct {
 	found found
 	// journal is nil without --out.
 	journal *journal
-	// ephemeral reports that the vendor is a sandbox that ends with this
-	// process.
-	ephemeral bool
-
-	follow *follower
-	room   chan struct{} // One slot for each extraction that is not final.
-	shown  *progress
-	failed atomic.Int64 // Documents that did not end with SUCCESS.
+	follow  *follower
+	room    chan struct{} // One slot for each extraction that is not final.
+	shown   *progress
+	failed  atomic.Int64 // Documents that did not end with SUCCESS.
+	// forgets says that what has its result is taken out of Redis, which has only
+	// this process's memory.
+	forgets bool
 	// storeFails has why nothing can be written any more.
 	storeFails chan error
 
@@ -192,7 +191,7 @@ func (b *backfill) begin(ctx context.Context, d source) error {
 	switch {
 	case err == nil, ctx.Err() != nil:
 		return nil
-	case isUnavailable(err):
+	case isUnavailable(err), isOutput(err):
 		return err
 	}
 	b.shown.Skip(extraction.StatusError)
@@ -298,6 +297,10 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	if e.Error != nil {
 		b.fail(name, e.Error.Code, errors.New(failureText(e.Error)))
 	}
+	if b.forgets {
+		// What cannot be taken out now is as good as any other of its kind.
+		_, _ = b.client.Delete(ctx, r.Account, r.ID)
+	}
 	return b.print.Print(e)
 }
 
@@ -305,6 +308,12 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 func isUnavailable(err error) bool {
 	e, ok := errors.AsType[exitError](err)
 	return ok && e.code == exitUnavailable
+}
+
+// isOutput reports whether a result could not be printed.
+func isOutput(err error) bool {
+	_, ok := errors.AsType[outputError](err)
+	return ok
 }
 
 // storeFailed ends the run where nothing can be written any more. Other trouble

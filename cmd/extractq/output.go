@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/extractq/extractq/extraction"
@@ -47,6 +48,20 @@ func chooseFormat(name string, asJSON, isTerminal bool) (format, error) {
 type printer interface {
 	Print(e extraction.Extraction) error
 	Close() error
+}
+
+// shared is a printer for many goroutines.
+type shared struct {
+	printer
+
+	mu sync.Mutex
+}
+
+// Print prints one after the other.
+func (s *shared) Print(e extraction.Extraction) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.printer.Print(e)
 }
 
 // newPrinter returns the printer of a format.

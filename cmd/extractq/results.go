@@ -42,6 +42,12 @@ func writeResult(path string, e extraction.Extraction) error {
 // readResult reads what an earlier run wrote.
 func readResult(path string) (extraction.Extraction, bool) {
 	var e extraction.Extraction
-	body, err := os.ReadFile(path)
-	return e, err == nil && json.Unmarshal(body, &e) == nil
+	f, err := os.Open(path)
+	if err != nil {
+		return e, false
+	}
+	defer func() { _ = f.Close() }()
+	dec := json.NewDecoder(f)
+	dec.UseNumber() // A number stays as the vendor wrote it.
+	return e, dec.Decode(&e) == nil
 }

@@ -82,15 +82,14 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 		return settledIt, unavailable(err)
 	}
 	if err == nil {
-		switch {
-		case r.Status == extraction.StatusSuccess && b.written(old.Name, old.ID):
-			b.shown.Skip(extraction.StatusSuccess)
-			return settledIt, nil
+		switch what := ending(b.resultFile(old.Name), old, done); {
 		case r.Status.Final() && r.Status != extraction.StatusSuccess && b.retryFailed:
 			return submitIt, nil
+		case r.Status.Final() && (what == endedWell || what == endedBadly):
+			return settledIt, b.settled(old)
 		}
 		b.journal.Resume(done)
-		b.watch(old.ID, old.Name) // A final one is told of at once.
+		b.watch(old.ID, old.Name)
 		return followIt, nil
 	}
 	// The record is gone: after its retention, or with a Redis in memory, or
@@ -98,18 +97,14 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 	what := ending(b.resultFile(old.Name), old, done)
 	switch what {
 	case endedWell:
-		b.shown.Skip(extraction.StatusSuccess)
-		return settledIt, nil
+		return settledIt, b.settled(old)
 	case endedBadly, unknowable:
-		if b.retryFailed || b.ephemeral {
+		if b.retryFailed || b.sandboxed {
 			return submitIt, nil
 		}
-		status, code, err := b.oldFailure(old)
-		b.shown.Skip(status)
-		b.fail(old.Name, code, err)
-		return settledIt, nil
+		return settledIt, b.settled(old)
 	case atVendor:
-		if b.ephemeral { // That vendor has ended with its run.
+		if b.sandboxed { // That vendor has ended with its run.
 			return submitIt, nil
 		}
 		return b.resumable(ctx, old)
@@ -135,13 +130,20 @@ func (b *backfill) resumable(ctx context.Context, old entry) (resumption, error)
 	return settledIt, nil
 }
 
-// oldFailure is how a document ended in an earlier run.
-func (b *backfill) oldFailure(old entry) (extraction.Status, extraction.Code, error) {
-	if e, ok := readResult(b.resultFile(old.Name)); ok && e.ID == old.ID && e.Error != nil {
-		return e.Status, e.Error.Code, errors.New(failureText(e.Error))
+// settled counts, names and prints a document as an earlier run ended it.
+func (b *backfill) settled(old entry) error {
+	e, ok := readResult(b.resultFile(old.Name))
+	if !ok || e.ID != old.ID {
+		b.shown.Skip(extraction.StatusError)
+		b.fail(old.Name, extraction.CodeSubmitUncertain, errors.New(
+			"an earlier run may have submitted it, and its state is gone: name the same Redis, or submit again with --retry-failed"))
+		return nil
 	}
-	return extraction.StatusError, extraction.CodeSubmitUncertain, errors.New(
-		"an earlier run may have submitted it, and its state is gone: name the same Redis, or submit again with --retry-failed")
+	b.shown.Skip(e.Status)
+	if e.Error != nil {
+		b.fail(old.Name, e.Error.Code, errors.New(failureText(e.Error)))
+	}
+	return b.print.Print(e)
 }
 
 // oldState is what the journal and the results tell of a document that Redis knows
@@ -170,10 +172,4 @@ func ending(file string, old entry, done progressed) oldState {
 		return unknowable
 	}
 	return neverSent
-}
-
-// written reports whether the result of this very extraction has been written.
-func (b *backfill) written(name, id string) bool {
-	e, ok := readResult(b.resultFile(name))
-	return ok && e.ID == id && e.Status == extraction.StatusSuccess
 }

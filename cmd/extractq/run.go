@@ -38,11 +38,13 @@ Examples:
    extractq run --provider sandbox --type invoices --out results examples/invoice.pdf
    extractq run --account acme --type tax_forms --out results inbox/ more/1040.pdf
    extractq run --account acme --type tax_forms --out results 'scans/**/*.pdf' @more.txt
-   extractq run --account acme --type tax_forms --name 1040.pdf - <1040.pdf`,
+   extractq run --account acme --type tax_forms --name 1040.pdf - <1040.pdf
+   extractq run --account acme --type tax_forms --out results --rate 1/s --dry-run inbox/`,
 		Flags: append(inputFlags(),
 			&cli.StringFlag{Name: "out", Usage: "write results to `DIR`, and resume from there"},
 			&cli.StringFlag{Name: "format", Usage: "print results as table, json, ndjson or csv"},
 			&cli.BoolFlag{Name: "json", Usage: "the same as --format ndjson"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "say what there is to do, what it takes, and do nothing"},
 			&cli.IntFlag{Name: "limit", Usage: "take only the first `N` documents"},
 			&cli.StringFlag{Name: "rate", Usage: "calls to the vendor, as in `10/s`, in place of the account's"},
 			&cli.BoolFlag{Name: "retry-failed", Usage: "submit again what an earlier run ended otherwise than with SUCCESS"},
@@ -86,10 +88,18 @@ Examples:
 				return err
 			}
 			defer docs.Close()
-			return runDocuments(ctx, runConfig{
+			b, err := newBackfill(runConfig{
 				settings: cfg, wanted: want, documents: docs, out: c.String("out"),
 				retryFailed: c.Bool("retry-failed"), print: p,
 			})
+			if err != nil {
+				return err
+			}
+			if c.Bool("dry-run") {
+				f := c.String("format")
+				return b.dryRun(ctx, cfg.stdout, c.Bool("json") || f == string(formatJSON) || f == string(formatNDJSON))
+			}
+			return b.run(ctx)
 		},
 	}
 }
@@ -107,18 +117,26 @@ type runConfig struct {
 	documents   *finder
 	out         string
 	retryFailed bool
-	print       printer
+	// sandboxed reports that the vendor is a sandbox that ends with this process.
+	sandboxed bool
+	print     printer
 }
 
-// runDocuments does one run: it opens everything, carries the documents through
-// and closes everything again.
-func runDocuments(ctx context.Context, rc runConfig) error {
-	b := &backfill{runConfig: rc, storeFails: make(chan error, 1)}
-	if err := b.look(ctx, false); err != nil {
-		return err
+// newBackfill is a run that has not begun.
+func newBackfill(rc runConfig) (*backfill, error) {
+	reader, err := newReader(rc.settings, rc.wanted)
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	if b.reader, err = newReader(b.settings, b.wanted); err != nil {
+	rc.sandboxed = rc.account.Provider == sandboxProvider && rc.account.BaseURL == ""
+	rc.print = &shared{printer: rc.print}
+	return &backfill{runConfig: rc, reader: reader, storeFails: make(chan error, 1)}, nil
+}
+
+// run does one run: it opens everything, carries the documents through
+// and closes everything again.
+func (b *backfill) run(ctx context.Context) error {
+	if err := b.look(ctx, false); err != nil {
 		return err
 	}
 	closeState, err := b.openState(ctx)
@@ -132,6 +150,7 @@ func runDocuments(ctx context.Context, rc runConfig) error {
 	}
 	defer svc.Close()
 	b.services = svc
+	b.forgets = b.out != "" && !svc.persistent
 	if b.journal != nil {
 		b.journal.durable = !svc.persistent
 	}
@@ -207,7 +226,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 			b.Data.URL = config.FileURL(dir)
 		}
 	}
-	if b.account.Provider == sandboxProvider && b.account.BaseURL == "" {
+	if b.sandboxed {
 		// Its extractions end with this process, and so does what we know of
 		// them.
 		dir, err := os.MkdirTemp("", "extractq-")
@@ -225,7 +244,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 			return nil, unavailable(err)
 		}
 		closers = append(closers, stop)
-		b.account.BaseURL, b.ephemeral = base+sandboxPath, true
+		b.account.BaseURL = base + sandboxPath
 	}
 	return closeAll, nil
 }

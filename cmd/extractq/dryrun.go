@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/planner"
+)
+
+// plan is what a run would do, as --dry-run says it.
+type plan struct {
+	Documents int   `json:"documents"`
+	Bytes     int64 `json:"bytes"`
+	// URLs are documents of which nobody knows the size.
+	URLs    int `json:"urls"`
+	Skipped int `json:"skipped"`
+	// Refused are arguments and documents that cannot be read or taken.
+	Refused int `json:"refused"`
+	// Done, Failed and AtVendor are of earlier runs with the same --out: they are
+	// not submitted again.
+	Done     int `json:"done"`
+	Failed   int `json:"failed"`
+	AtVendor int `json:"at_vendor"`
+	Submit   int `json:"submit"`
+	// PollsEach is how often the vendor is asked for a document that takes it
+	// typicalTime.
+	PollsEach   int     `json:"polls_each"`
+	VendorCalls int     `json:"vendor_calls"`
+	Seconds     float64 `json:"estimated_seconds"`
+
+	skipped string
+	rate    float64
+}
+
+// typicalTime is how long a vendor is taken to need for a document: most are done
+// in some ten seconds, and the plan of polls hardly changes the number of calls
+// for half or twice as much.
+const typicalTime = 15 * time.Second
+
+// dryRun says what the run would do. It reads the documents, asks no vendor and
+// changes nothing.
+func (b *backfill) dryRun(ctx context.Context, w io.Writer, asJSON bool) error {
+	if err := b.look(ctx, true); err != nil {
+		return err
+	}
+	p := plan{
+		Documents: b.found.documents, Bytes: b.found.bytes, URLs: b.found.urls, Skipped: b.found.skipped,
+		skipped: b.found.skippedText(), rate: float64(b.account.Rate),
+	}
+	if err := b.sortOut(ctx, &p); err != nil {
+		return err
+	}
+	p.Refused = int(b.failed.Load())
+	p.estimate(b.account.PollPrice, b.account.Deadline, b.account.MaxInFlight)
+	var err error
+	if asJSON {
+		err = printJSON(w, p)
+	} else {
+		err = p.print(w)
+	}
+	if err == nil && p.Refused > 0 {
+		err = exitError{exitFailed, errReported}
+	}
+	return err
+}
+
+// sortOut looks at each document, and at what earlier runs have done with it.
+func (b *backfill) sortOut(ctx context.Context, p *plan) error {
+	var err error
+	if b.out != "" {
+		if b.journal, err = peekJournal(b.out); err != nil {
+			return err
+		}
+		defer func() { _ = b.journal.Close() }() // It was only read.
+	}
+	return b.documents.Each(ctx, func(s source) error {
+		what, err := b.wouldDo(ctx, s)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case isUnavailable(err):
+			return err
+		case err != nil:
+			b.fail(s.title(), documentCode(err), err)
+			return nil
+		}
+		switch what {
+		case endedWell:
+			p.Done++
+		case endedBadly, unknowable:
+			p.Failed++
+		case atVendor:
+			p.AtVendor++
+		case neverSent:
+			p.Submit++
+		}
+		return nil
+	}, func(what string, err error) error {
+		b.fail(what, extraction.CodeDocumentUnavailable, err)
+		return nil
+	})
+}
+
+// wouldDo says what became of a document in earlier runs; neverSent where it
+// would be submitted.
+func (b *backfill) wouldDo(ctx context.Context, s source) (oldState, error) {
+	d, err := b.reader.Open(ctx, s)
+	if err != nil {
+		return neverSent, err
+	}
+	defer d.Close()
+	if err := b.check(d.In(b.template)); err != nil || b.journal == nil || b.journal.size == 0 {
+		return neverSent, err
+	}
+	want, err := b.wantedEntry(d)
+	if err != nil {
+		return neverSent, err
+	}
+	old, done, ok, err := b.journal.Find(want)
+	if err != nil || !ok {
+		return neverSent, err
+	}
+	what := ending(b.resultFile(old.Name), old, done)
+	again := b.sandboxed || b.retryFailed && what != atVendor
+	if what != endedWell && again {
+		return neverSent, nil
+	}
+	return what, nil
+}
+
+// estimate is the vendor's calls and the time they take.
+func (p *plan) estimate(price, deadline time.Duration, inFlight int) {
+	p.PollsEach = pollsWithin(typicalTime, price, deadline)
+	p.VendorCalls = p.Submit + (p.Submit+p.AtVendor)*p.PollsEach
+	if p.Submit+p.AtVendor == 0 {
+		return
+	}
+	if p.rate > 0 {
+		p.Seconds = float64(p.VendorCalls) / p.rate
+	}
+	if inFlight > 0 {
+		p.Seconds = max(p.Seconds, float64(p.Submit)/float64(inFlight)*typicalTime.Seconds())
+	}
+	p.Seconds = max(p.Seconds, typicalTime.Seconds())
+}
+
+// pollsWithin is how often the vendor is asked for a document that takes it d.
+func pollsWithin(d, price, deadline time.Duration) int {
+	n := 0
+	for elapsed := time.Duration(0); elapsed < d; n++ {
+		elapsed += planner.Next(elapsed, price, deadline)
+	}
+	return n
+}
+
+// print writes the plan for a reader.
+func (p *plan) print(w io.Writer) error {
+	var lines [][2]string
+	add := func(name, format string, args ...any) {
+		lines = append(lines, [2]string{name, fmt.Sprintf(format, args...)})
+	}
+	add("documents", "%d%s", p.Documents, p.skipped)
+	size := sizeText(p.Bytes)
+	if p.URLs > 0 {
+		size += fmt.Sprintf(", and what is at %d URLs", p.URLs)
+	}
+	add("size", "%s", size)
+	if p.Refused > 0 {
+		add("refused", "%d, named above", p.Refused)
+	}
+	if p.Done+p.Failed+p.AtVendor > 0 {
+		add("earlier runs", "%d have their result, %d ended otherwise, %d are at the vendor", p.Done, p.Failed, p.AtVendor)
+	}
+	add("to submit", "%d", p.Submit)
+	add("vendor calls", "about %d: %d to submit, and %d for each result", p.VendorCalls, p.Submit, p.PollsEach)
+	rate := "without a limit on the rate"
+	if p.rate > 0 {
+		rate = "at " + rateText(p.rate)
+	}
+	add("time", "about %s %s, if a document takes %s", roughly(time.Duration(p.Seconds*float64(time.Second))), rate, typicalTime)
+	for _, l := range lines {
+		if _, err := fmt.Fprintf(w, "%-14s %s\n", l[0], l[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sizeText is a number of bytes in the unit that fits.
+func sizeText(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	size, unit := float64(n)/1000, 0
+	for size >= 999.95 && unit < 3 {
+		size, unit = size/1000, unit+1
+	}
+	return fmt.Sprintf("%.1f %cB", size, "kMGT"[unit])
+}

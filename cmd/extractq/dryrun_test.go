@@ -1,0 +1,66 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPlanEstimate(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		plan     plan
+		inFlight int
+		calls    int
+		seconds  float64
+	}{
+		// Polls after 2, 4, 7, 11 and 16 s.
+		"a weekend":           {plan{Submit: 20000, rate: 1}, 500, 120000, 120000},
+		"what is at a vendor": {plan{Submit: 10, AtVendor: 5, rate: 1}, 500, 10 + 15*5, 85},
+		"a few":               {plan{Submit: 2, rate: 10}, 500, 12, 15},
+		"few at once":         {plan{Submit: 1000, rate: 1000}, 10, 6000, 1500},
+		"no limits":           {plan{Submit: 1000}, 0, 6000, 15},
+		"nothing":             {plan{Done: 7, Failed: 1, rate: 1}, 500, 0, 0},
+	} {
+		p := test.plan
+		p.estimate(time.Second, time.Hour, test.inFlight)
+		if p.VendorCalls != test.calls || p.Seconds != test.seconds {
+			t.Errorf("%s: %d calls in %v s, want %d in %v s", name, p.VendorCalls, p.Seconds, test.calls, test.seconds)
+		}
+	}
+}
+
+func TestPlanPrint(t *testing.T) {
+	t.Parallel()
+	p := plan{
+		Documents: 20010, Bytes: 8_581_740_000, URLs: 2, Refused: 3, Done: 7, Failed: 1, AtVendor: 2, Submit: 20000,
+		skipped: "; 1 file is skipped, which is no document", rate: 1,
+	}
+	p.estimate(time.Second, time.Hour, 500)
+	var b strings.Builder
+	if err := p.print(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `documents      20010; 1 file is skipped, which is no document
+size           8.6 GB, and what is at 2 URLs
+refused        3, named above
+earlier runs   7 have their result, 1 ended otherwise, 2 are at the vendor
+to submit      20000
+vendor calls   about 120010: 20000 to submit, and 5 for each result
+time           about 33h20m at 1.0/s, if a document takes 15s
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestSizeText(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{
+		0: "0 bytes", 999: "999 bytes", 1000: "1.0 kB", 999_949: "999.9 kB", 999_950: "1.0 MB", 8_581_740_000: "8.6 GB", 5e15: "5000.0 TB",
+	} {
+		if got := sizeText(n); got != want {
+			t.Errorf("sizeText(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
