@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -359,6 +360,39 @@ func TestMemory(t *testing.T) {
 	eventually(t, "a key expires", func() bool { return c.Exists(t.Context(), "short").Val() == 0 })
 	closeRedis(t, r)
 	wantGone(t, dir)
+}
+
+// TestMemoryWithManyKeys must not look at all of them at every command.
+func TestMemoryWithManyKeys(t *testing.T) {
+	dir := t.TempDir()
+	r, err := start(t.Context(), Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeRedis(t, r)
+	c := connect(t, r.URL)
+	var pairs []any
+	for i := range 20_000 {
+		pairs = append(pairs, strconv.Itoa(i), "v")
+	}
+	if err := c.MSet(t.Context(), pairs...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	began := time.Now()
+	for range 200 {
+		if err := c.Get(t.Context(), "1").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	took := time.Since(began)
+	// A look at all keys takes 320 kB; the clock takes one four times a second.
+	looks := uint64(200/10) + uint64(took/tick) + 1
+	if used := after.TotalAlloc - before.TotalAlloc; used > looks*320_000 {
+		t.Errorf("200 commands over 20,000 keys used %d kB in %v", used/1000, took)
+	}
 }
 
 func TestChildrenGetNoSecrets(t *testing.T) {
