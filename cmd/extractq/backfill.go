@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -79,6 +78,16 @@ func (b *backfill) carry(ctx context.Context) error {
 	var allSubmitted atomic.Bool
 	var watching sync.WaitGroup
 	watching.Go(func() { submitting.Wait(); allSubmitted.Store(true) })
+	watching.Go(func() {
+		select {
+		case err := <-b.storeFails:
+			cancel(err)
+		case <-ctx.Done():
+		}
+	})
+	if b.journal != nil {
+		watching.Go(func() { b.watchDisk(ctx) })
+	}
 
 	nextLook := time.Now()
 	err = b.follow.Run(ctx, func() bool {
@@ -87,11 +96,6 @@ func (b *backfill) carry(ctx context.Context) error {
 			if b.stuck(ctx) {
 				cancel(errPaused)
 			}
-		}
-		select {
-		case err := <-b.storeFails:
-			cancel(err)
-		default:
 		}
 		return allSubmitted.Load() && len(b.follow.Waiting()) == 0
 	}, func(r store.Record, gone bool) error { return b.finished(ctx, r, gone) })
@@ -314,19 +318,6 @@ func isUnavailable(err error) bool {
 func isOutput(err error) bool {
 	_, ok := errors.AsType[outputError](err)
 	return ok
-}
-
-// storeFailed ends the run where nothing can be written any more. Other trouble
-// with the disk may pass, and the worker tries again.
-func (b *backfill) storeFailed(err error) {
-	for _, lasting := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
-		if errors.Is(err, lasting) {
-			select {
-			case b.storeFails <- unavailable(fmt.Errorf("results cannot be written: %w; the same command again goes on", lasting)):
-			default: // Said already.
-			}
-		}
-	}
 }
 
 // fail counts and names a document that did not succeed.

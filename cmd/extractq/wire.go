@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -301,17 +300,6 @@ func names(accounts []config.Account) []string {
 		out[i] = a.Name
 	}
 	return out
-}
-
-// newWorker builds the worker of this process. stop is how long running steps
-// may take to end; 0 means the worker's own default.
-func newWorker(cfg settings, s *services, accounts []config.Account, stop time.Duration) (*worker.Worker, error) {
-	wc, err := workerConfig(cfg, s, accounts)
-	if err != nil {
-		return nil, err
-	}
-	wc.StopTimeout = stop
-	return worker.New(wc)
 }
 
 // workerConfig is what a worker for some accounts needs.
