@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,7 +23,7 @@ const (
 // as an init system would stop it; all others must end by themselves.
 var serverSays = map[string]string{
 	"worker": "worker started", "scheduler": "scheduler started",
-	"up": "dashboard at", "dashboard": "dashboard at", "sandbox": "sandbox: Sensible at",
+	"up": "dashboard at", "api": "api at", "dashboard": "dashboard at", "sandbox": "sandbox: Sensible at",
 }
 
 // TestHelpExamplesWork runs every example of every help page as it is written, by a
@@ -73,6 +75,11 @@ func newKitchen(t *testing.T) *kitchen {
 		s.write("examples/"+name, string(body))
 		s.write("inbox/"+name, string(body))
 	}
+	rules, err := os.ReadFile(filepath.Join(root, "examples", "rules.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("examples/rules.yaml", string(rules))
 	form := string(fixtures.TaxForm(1))
 	for _, name := range []string{"1040.pdf", "more/1040.pdf", "scans/2026/may/1040.pdf"} {
 		s.write(name, form)
@@ -136,7 +143,7 @@ func (k *kitchen) prepare(command string) {
 	case "up": // Its second example is for another terminal.
 		p := k.start("up", "--provider", "sandbox")
 		p.says(serverSays["up"])
-	case "worker", "scheduler", "dashboard", "doctor":
+	case "worker", "scheduler", "dashboard", "doctor", "api":
 		k.service(false)
 	case "submit", "list", "accounts":
 		k.service(true)

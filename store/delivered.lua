@@ -1,13 +1,16 @@
 -- delivered: what one delivery to the producer came to.
--- ARGV: id, token, number of the delivery, outcome (delivered, failed, retry),
--- HTTP status (0 where there was no answer), delay ms until the next one.
+-- ARGV: id, token, number of the delivery, outcome (delivered, failed, retry,
+-- or busy, which was no attempt), HTTP status (0 where there was no answer), delay ms until the next one.
 local id, token, outcome = ARGV[1], ARGV[2], ARGV[4]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
 if get('dtok') == token then return {'won', int(now), int(num('dn')), int(num('due'))} end
 if get('ds') ~= 'pending' or get('dn') ~= ARGV[3] then return {'stale'} end
-redis.call('HSET', R, 'dtok', token, 'dl', ARGV[5])
-redis.call('HINCRBY', R, 'da', 1)
-if outcome == 'retry' then
+redis.call('HSET', R, 'dtok', token)
+if outcome ~= 'busy' then
+  redis.call('HSET', R, 'dl', ARGV[5])
+  redis.call('HINCRBY', R, 'da', 1)
+end
+if outcome == 'retry' or outcome == 'busy' then
   -- asynq fires on whole seconds and may be up to one early.
   deliver(id, math.ceil((now + ARGV[6]) / 1000) * 1000, 'retry')
 else

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -8,16 +9,14 @@ import (
 )
 
 // Delivered notes what the delivery of a number came to. DeliveryPending schedules
-// the next one after delay, which is rounded up to whole seconds. It returns
-// ErrStale where another delivery is due by now.
+// the next one after delay, which is rounded up to whole seconds; DeliveryBusy does
+// so too, and counts as no attempt. It returns ErrStale where another delivery is
+// due by now.
 func (s *Records) Delivered(
 	ctx context.Context, in Input, token string, n int64, state DeliveryState, status int, delay time.Duration,
 ) (Scheduled, error) {
-	outcome := string(state)
-	if state == DeliveryPending {
-		outcome = "retry"
-	}
-	got, err := s.run(ctx, "delivered", in, token, n, outcome, status, delay.Milliseconds())
+	outcome := map[DeliveryState]string{DeliveryPending: "retry"}[state]
+	got, err := s.run(ctx, "delivered", in, token, n, cmp.Or(outcome, string(state)), status, delay.Milliseconds())
 	if err != nil {
 		return Scheduled{}, err
 	}

@@ -135,6 +135,8 @@ const (
 	DeliveryPending   DeliveryState = "pending"
 	DeliveryDelivered DeliveryState = "delivered"
 	DeliveryFailed    DeliveryState = "failed"
+	// DeliveryBusy is never stored: the producer's host had no room for an attempt.
+	DeliveryBusy DeliveryState = "busy"
 )
 
 // The names of the record's fields in Redis. They are stored: never reuse one.

@@ -190,7 +190,7 @@ func describe(s Submission, kept store.Stored) extraction.Document {
 	}
 	d.Bytes, d.SHA256 = &kept.Bytes, extraction.Null(kept.SHA256)
 	if d.ContentType == "" || d.ContentType == "application/octet-stream" {
-		d.ContentType = sniff(s.Name, kept.Head)
+		d.ContentType = Sniff(s.Name, kept.Head)
 	}
 	return d
 }
@@ -255,9 +255,10 @@ func label(s string) bool {
 	return true
 }
 
-// sniff finds the media type from the document's name and beginning. The name
-// decides where the bytes only say "a zip" or "text", as for office files.
-func sniff(name string, head []byte) string {
+// Sniff finds the media type from a document's name and beginning, at most 512
+// bytes. The name decides where the bytes only say "a zip" or "text", as for office
+// files.
+func Sniff(name string, head []byte) string {
 	found, _, _ := strings.Cut(http.DetectContentType(head), ";")
 	switch found {
 	case "application/octet-stream", "application/zip", "text/plain", "text/xml":

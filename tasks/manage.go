@@ -99,7 +99,7 @@ func (c *Client) Cancel(ctx context.Context, account, id string) (extraction.Ext
 	return r.Extraction(), nil
 }
 
-// ErrNoCallback: the producer asked for no callback.
+// ErrNoCallback is returned where the producer asked for no callback.
 var ErrNoCallback = errors.New("it has no callback")
 
 // Redeliver tells the producer of the end again, whatever came of the deliveries so

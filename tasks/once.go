@@ -14,9 +14,10 @@ import (
 )
 
 var (
-	// ErrReceiving: a request with the same idempotency key is being received.
+	// ErrReceiving is returned while a request with the same idempotency key is being
+	// received.
 	ErrReceiving = errors.New("a request with this idempotency key is being received")
-	// ErrKeyReused: the idempotency key was used for something else.
+	// ErrKeyReused is returned where the idempotency key was used for something else.
 	ErrKeyReused = errors.New("the idempotency key was used for another document or other fields")
 )
 

@@ -13,8 +13,9 @@ import (
 
 // Deliverer tells a producer of the end of an extraction.
 type Deliverer interface {
-	// Deliver makes one attempt.
-	Deliver(ctx context.Context, d Delivery) DeliveryOutcome
+	// Deliver makes one attempt. After an error nobody knows what it came to, and
+	// it is made again soon.
+	Deliver(ctx context.Context, d Delivery) (DeliveryOutcome, error)
 }
 
 // Delivery is one attempt to tell a producer.
@@ -30,7 +31,8 @@ type Delivery struct {
 
 // DeliveryOutcome is what an attempt came to.
 type DeliveryOutcome struct {
-	// State is pending where another attempt is to follow after Wait.
+	// State is pending where another attempt is to follow after Wait, and busy where
+	// this one was none.
 	State store.DeliveryState
 	Wait  time.Duration
 	// Status is the HTTP status of the answer; 0 where there was none.
@@ -61,9 +63,12 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 		}
 	}
 	began := time.Now()
-	got := w.cfg.Deliverer.Deliver(ctx, Delivery{
+	got, err := w.cfg.Deliverer.Deliver(ctx, Delivery{
 		URL: r.CallbackURL, Key: r.CallbackKey, Attempt: d.Attempts + 1, Since: d.Since, Extraction: e,
 	})
+	if err != nil {
+		return nil, err
+	}
 	w.log.InfoContext(ctx, "delivery attempted", slog.String("extraction_id", r.ID), slog.String("account", r.Account),
 		slog.Int("attempt", d.Attempts+1), slog.String("outcome", string(got.State)), slog.Int("status", got.Status),
 		slog.Duration("duration", time.Since(began)))
@@ -73,7 +78,7 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 	if err != nil {
 		return nil, nothingToDo(err)
 	}
-	if got.State == store.DeliveryPending {
+	if got.State == store.DeliveryPending || got.State == store.DeliveryBusy {
 		return nil, w.queue.Deliver(saving, r, next)
 	}
 	return &tasks.Outcome{Status: r.Status, Polls: r.Polls}, nil

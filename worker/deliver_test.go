@@ -22,11 +22,11 @@ type producer struct {
 	answer func(n int) DeliveryOutcome
 }
 
-func (p *producer) Deliver(_ context.Context, d Delivery) DeliveryOutcome {
+func (p *producer) Deliver(_ context.Context, d Delivery) (DeliveryOutcome, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.got = append(p.got, d)
-	return p.answer(len(p.got))
+	return p.answer(len(p.got)), nil
 }
 
 func (p *producer) deliveries() []Delivery {
@@ -35,10 +35,10 @@ func (p *producer) deliveries() []Delivery {
 	return append([]Delivery(nil), p.got...)
 }
 
-func (r *rig) submitWithCallback(body string) string {
+func (r *rig) submitWithCallback() string {
 	r.t.Helper()
 	e, err := r.client.Submit(r.t.Context(), tasks.Submission{
-		Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf", Document: strings.NewReader(body),
+		Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf", Document: strings.NewReader("x"),
 		CallbackURL: "https://producer.test/hook", CallbackKey: "billing",
 	})
 	if err != nil {
@@ -57,21 +57,24 @@ func (r *rig) delivered(id string, want store.DeliveryState) store.Record {
 func TestDeliver(t *testing.T) {
 	t.Parallel()
 	p := &producer{answer: func(n int) DeliveryOutcome {
-		if n < 3 {
+		switch n {
+		case 1, 3:
 			return DeliveryOutcome{State: store.DeliveryPending, Status: 503, Wait: time.Second}
+		case 2: // It was no attempt.
+			return DeliveryOutcome{State: store.DeliveryBusy, Wait: time.Second}
 		}
 		return DeliveryOutcome{State: store.DeliveryDelivered, Status: 200}
 	}}
 	r := newRig(t, newVendor())
 	r.cfg.Deliverer = p
-	id := r.submitWithCallback("x")
+	id := r.submitWithCallback()
 	r.start()
 	got := r.delivered(id, store.DeliveryDelivered)
 	if got.Deliveries.Attempts != 3 || got.Deliveries.Status != 200 {
 		t.Errorf("delivered with %+v", got.Deliveries)
 	}
 	for i, d := range p.deliveries() {
-		if d.URL != "https://producer.test/hook" || d.Key != "billing" || d.Attempt != i+1 || !d.Since.Equal(got.FinishedAt) ||
+		if d.URL != "https://producer.test/hook" || d.Key != "billing" || d.Attempt != []int{1, 2, 2, 3}[i] || !d.Since.Equal(got.FinishedAt) ||
 			d.Extraction.ID != id || d.Extraction.Status != extraction.StatusSuccess || d.Extraction.Result == nil {
 			t.Errorf("attempt %d is %+v", i+1, d)
 		}
@@ -89,7 +92,7 @@ func TestDeliveryFails(t *testing.T) {
 	}}
 	r := newRig(t, newVendor())
 	r.cfg.Deliverer = p
-	id := r.submitWithCallback("x")
+	id := r.submitWithCallback()
 	r.start()
 	r.delivered(id, store.DeliveryFailed)
 	if _, err := r.client.Redeliver(t.Context(), "acme", id); err != nil {
@@ -107,7 +110,7 @@ func TestLostDelivery(t *testing.T) {
 	p := &producer{answer: func(int) DeliveryOutcome { return DeliveryOutcome{State: store.DeliveryDelivered, Status: 200} }}
 	r := newRig(t, newVendor())
 	r.cfg.Deliverer = p
-	id := r.submitWithCallback("x")
+	id := r.submitWithCallback()
 	if _, err := r.client.Cancel(t.Context(), "acme", id); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +143,7 @@ func TestDeliveryAndRetention(t *testing.T) {
 	}}
 	r := newRig(t, newVendor())
 	r.cfg.Deliverer = p
-	id := r.submitWithCallback("x")
+	id := r.submitWithCallback()
 	r.start()
 	r.await("the first attempt", func() bool { return r.get(id).Deliveries.Attempts == 1 })
 	has := func() bool {

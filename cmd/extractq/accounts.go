@@ -115,7 +115,7 @@ func withAccounts(c *cli.Context, act func(*accountDesk, string) error) error {
 		}
 		all = []string{name}
 	}
-	shown := make([]accountState, len(all))
+	shown := make([]extraction.AccountState, len(all))
 	for i, name := range all {
 		if shown[i], err = d.state(c.Context, name); err != nil {
 			return unavailable(err)
@@ -167,51 +167,29 @@ func (d *accountDesk) resume(ctx context.Context, name string) error {
 	return nil
 }
 
-// accountState is an account as it is shown.
-type accountState struct {
-	Name           string              `json:"name"`
-	Provider       extraction.Null     `json:"provider"`
-	State          string              `json:"state"`
-	Reason         extraction.Null     `json:"reason"`
-	Since          extraction.Time     `json:"since"`
-	NextProbeAt    extraction.Time     `json:"next_probe_at"`
-	Queued         int64               `json:"queued"`
-	InFlight       int64               `json:"in_flight"`
-	OldestQueuedAt extraction.Time     `json:"oldest_queued_at"`
-	Rate           *float64            `json:"rate"`
-	RateUsed       float64             `json:"rate_used"`
-	LastError      *extraction.Trouble `json:"last_error"`
-}
-
-// The states of an account.
-const (
-	accountActive = "active"
-	accountPaused = "paused"
-)
-
 // state is one account as it is now.
-func (d *accountDesk) state(ctx context.Context, name string) (accountState, error) {
+func (d *accountDesk) state(ctx context.Context, name string) (extraction.AccountState, error) {
 	s, err := d.limits.State(ctx, name)
 	if err != nil {
-		return accountState{}, err
+		return extraction.AccountState{}, err
 	}
 	load, err := d.records.Load(ctx, name)
 	if err != nil {
-		return accountState{}, err
+		return extraction.AccountState{}, err
 	}
 	used, err := d.limits.Used(ctx, name)
 	if err != nil {
-		return accountState{}, err
+		return extraction.AccountState{}, err
 	}
-	out := accountState{
-		Name: name, State: accountActive, Queued: load.Queued, InFlight: load.InFlight,
+	out := extraction.AccountState{
+		Name: name, State: extraction.AccountActive, Queued: load.Queued, InFlight: load.InFlight,
 		OldestQueuedAt: extraction.Time{Time: load.Oldest}, RateUsed: used,
 	}
 	if t := s.LastError; t.Code != "" {
 		out.LastError = &extraction.Trouble{Code: extraction.Code(t.Code), Message: t.Message, At: extraction.Time{Time: t.At}}
 	}
 	if s.Reason != limiter.Active {
-		out.State, out.Reason, out.Since = accountPaused, extraction.Null(s.Reason), extraction.Time{Time: s.Since}
+		out.State, out.Reason, out.Since = extraction.AccountPaused, extraction.Null(s.Reason), extraction.Time{Time: s.Since}
 		if s.Reason != limiter.Operator {
 			out.NextProbeAt = extraction.Time{Time: s.ProbeAt}
 		}
@@ -220,7 +198,7 @@ func (d *accountDesk) state(ctx context.Context, name string) (accountState, err
 	if !ok {
 		// Whoever took it out of the configuration stopped it, and only a person
 		// can bring it back; nothing is probed meanwhile.
-		out.State, out.Reason, out.NextProbeAt = accountPaused, extraction.Null(limiter.Operator), extraction.Time{}
+		out.State, out.Reason, out.NextProbeAt = extraction.AccountPaused, extraction.Null(limiter.Operator), extraction.Time{}
 		if s.Reason != limiter.Operator {
 			out.Since = extraction.Time{}
 		}
@@ -231,7 +209,7 @@ func (d *accountDesk) state(ctx context.Context, name string) (accountState, err
 	return out, nil
 }
 
-func printAccounts(w io.Writer, f format, all []accountState) error {
+func printAccounts(w io.Writer, f format, all []extraction.AccountState) error {
 	switch f {
 	case formatJSON:
 		return printJSON(w, all)
@@ -247,7 +225,7 @@ func printAccounts(w io.Writer, f format, all []accountState) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	rows := [][]string{{"NAME", "PROVIDER", "STATE", "REASON", "SINCE", "NEXT PROBE", "QUEUED", "IN FLIGHT", "OLDEST QUEUED", "RATE", "USED", "LAST ERROR"}}
 	for _, a := range all {
-		rows = append(rows, a.row())
+		rows = append(rows, accountRow(a))
 	}
 	for _, row := range rows {
 		if _, err := fmt.Fprintln(t, strings.Join(row, "\t")); err != nil {
@@ -257,8 +235,8 @@ func printAccounts(w io.Writer, f format, all []accountState) error {
 	return t.Flush()
 }
 
-// row is the account's line in the table; what there is none of is a dash.
-func (a accountState) row() []string {
+// accountRow is an account's line in the table; what there is none of is a dash.
+func accountRow(a extraction.AccountState) []string {
 	moment := func(t extraction.Time) string {
 		if t.IsZero() {
 			return "-"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -52,9 +53,7 @@ func eachCommand(commands []*cli.Command, above string, f func(name string, c *c
 func TestEveryFlagIsConfigurable(t *testing.T) {
 	t.Parallel()
 	reasons := map[string]string{}
-	for flag, reason := range flagReasons {
-		reasons[flag] = reason
-	}
+	maps.Copy(reasons, flagReasons)
 	for reason, flags := range becauseOf {
 		for _, flag := range flags {
 			reasons[flag] = reason

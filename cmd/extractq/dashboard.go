@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v2"
 
-	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/api"
 	"github.com/extractq/extractq/dashboard"
 )
 
@@ -57,10 +58,15 @@ Examples:
 	}
 }
 
+// listenFlag is where a server listens.
+func listenFlag() cli.Flag {
+	return &cli.StringFlag{Name: "listen", EnvVars: []string{"EXTRACTQ_LISTEN"}, Usage: "`ADDR` to listen on (default: api.listen, 127.0.0.1:8080)"}
+}
+
 // dashboardFlags are those of the commands that have a dashboard.
 func dashboardFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "listen", EnvVars: []string{"EXTRACTQ_LISTEN"}, Usage: "`ADDR` to listen on (default: api.listen, 127.0.0.1:8080)"},
+		listenFlag(),
 		&cli.BoolFlag{Name: "operator", Usage: "let everyone who is let in change things; on this machine only"},
 		&cli.BoolFlag{Name: "no-auth", Usage: "let everyone in, to look; for a private network"},
 	}
@@ -69,6 +75,8 @@ func dashboardFlags() []cli.Flag {
 // board is a dashboard as the flags and the file say it, with its address taken.
 type board struct {
 	listener net.Listener
+	// api is served at the same address; nil where there is none.
+	api *api.Server
 
 	// mu guards the others: the keys may be read again at any time.
 	mu     sync.Mutex
@@ -87,16 +95,9 @@ func readDashboard(c *cli.Context, cfg settings) (*board, error) {
 		return nil, usage("--operator and --no-auth exclude each other: who is let in without a key may only look")
 	}
 	b.cfg.Keys = dashboardKeys(cfg)
-	address := cfg.API.Listen
-	if s := c.String("listen"); s != "" {
-		var err error
-		if address, err = config.ListenAddress(s); err != nil {
-			return nil, usage("--listen: %w", err)
-		}
-	}
 	var err error
-	if b.listener, err = new(net.ListenConfig).Listen(c.Context, "tcp", address); err != nil {
-		return nil, unavailable(fmt.Errorf("dashboard: %w; choose another address with --listen", err))
+	if b.listener, err = listen(c, cfg); err != nil {
+		return nil, err
 	}
 	if err := b.cfg.Admits(b.listener.Addr()); err != nil {
 		b.Close()
@@ -104,7 +105,7 @@ func readDashboard(c *cli.Context, cfg settings) (*board, error) {
 		if errors.Is(err, dashboard.ErrOperatorExposed) {
 			hint = "leave --operator out and use a key with operator: true"
 		}
-		return nil, usage("cannot listen on %s: %w; %s", address, err, hint)
+		return nil, usage("cannot listen on %s: %w; %s", b.listener.Addr(), err, hint)
 	}
 	return b, nil
 }
@@ -121,6 +122,9 @@ func (b *board) serve(ctx context.Context, cfg settings, redisURL string) error 
 	}
 	defer b.end(d)
 	cfg.say("dashboard at http://%s/", b.listener.Addr())
+	if b.api != nil {
+		return serveAPI(ctx, cfg, b.api, beside(b.api.Handler(), d.Handler()), b.listener)
+	}
 	return d.Serve(ctx, b.listener)
 }
 
@@ -154,6 +158,9 @@ func (b *board) reload(next settings) error {
 	if b.served != nil {
 		b.served.Reload(cfg.Keys)
 	}
+	if b.api != nil {
+		b.api.Reload(apiKeys(next))
+	}
 	return nil
 }
 
@@ -167,6 +174,17 @@ func dashboardKeys(cfg settings) []dashboard.Key {
 		}
 	}
 	return keys
+}
+
+// beside serves the HTTP API and the dashboard's pages at one address. Each guards
+// its own.
+func beside(api, pages http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for _, path := range []string{"/v1/", "/docs", "/docs/", "/openapi.json", "/openapi.yaml", "/openapi-3.0.json", "/openapi-3.0.yaml", "/readyz"} {
+		mux.Handle(path, api)
+	}
+	mux.Handle("/", pages)
+	return mux
 }
 
 // dashboardPool is how many connections a dashboard may need: a few for each page

@@ -163,7 +163,7 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usage("%w; see extractq --help", err) },
 		Commands: []*cli.Command{
-			runCommand(), upCommand(), workerCommand(), schedulerCommand(), dashboardCommand(),
+			runCommand(), upCommand(), workerCommand(), apiCommand(), schedulerCommand(), dashboardCommand(),
 			submitCommand(), adoptCommand(), statusCommand(), resultCommand(), listCommand(), watchCommand(),
 			cancelCommand(), retryCommand(), deleteCommand(), accountsCommand(), sandboxCommand(),
 			doctorCommand(), completionCommand(),

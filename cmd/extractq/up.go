@@ -16,7 +16,7 @@ func upCommand() *cli.Command {
 	latency := sandbox.Latency{}
 	return &cli.Command{
 		Name:  "up",
-		Usage: "worker, scheduler and dashboard in one process, until told to stop",
+		Usage: "api, worker, scheduler and dashboard in one process, until told to stop",
 		Description: `Everything that submit, status and watch need, on this machine. With no Redis
 given it brings its own, in the data directory; the other commands find it there.
 
@@ -102,6 +102,9 @@ func serveAll(ctx context.Context, cfg settings, svc *services, b *board) error 
 		return err
 	}
 	ticker := newScheduler(cfg, svc)
+	if b.api, err = newAPI(cfg, svc); err != nil {
+		return err
+	}
 	cfg.onHangup(func(ctx context.Context, next settings) error {
 		if err := sameStandIn(cfg.Accounts, next.Accounts); err != nil {
 			return err

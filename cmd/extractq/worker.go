@@ -35,6 +35,11 @@ func newServerWorker(cfg settings, svc *services) (*worker.Worker, error) {
 		return nil, err
 	}
 	wc.Gone = true
+	sender, err := newSender(cfg)
+	if err != nil {
+		return nil, err
+	}
+	wc.Deliverer = deliverer{sender}
 	return worker.New(wc)
 }
 

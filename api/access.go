@@ -1,0 +1,150 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/extractq/extractq/store"
+)
+
+// Key is one producer's key.
+type Key struct {
+	// Name identifies the key in logs, and scopes its idempotency keys.
+	Name string
+	// Digest is Digest of its secret: the secret itself is not kept.
+	Digest [sha256.Size]byte
+	// Accounts are those it may use; empty means all.
+	Accounts []string
+	// Customer is the one tenant it works for; empty means any.
+	Customer string
+	// Operator keys may pause and resume accounts.
+	Operator bool
+}
+
+// Digest is what is kept of a key's secret. All digests have the same length, so
+// that comparing them takes the same time whatever was sent.
+func Digest(secret string) [sha256.Size]byte { return sha256.Sum256([]byte(secret)) }
+
+// ErrExposed is returned for a listener that others can reach while nothing keeps
+// them out.
+var ErrExposed = errors.New("without api.keys the API is for this machine only")
+
+// Admits reports whether such an API may listen on the address.
+func (c Config) Admits(addr net.Addr) error {
+	if len(c.Keys) == 0 && !isLoopback(addr.String()) {
+		return ErrExposed
+	}
+	return nil
+}
+
+type callerKey struct{}
+
+// callerOf is who makes the request.
+func callerOf(ctx context.Context) Key {
+	k, _ := ctx.Value(callerKey{}).(Key)
+	return k
+}
+
+// allowed lets those requests through that may be answered, with who makes them.
+func (s *Server) allowed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		answerIn(w, maxWait)
+		caller, p := s.identify(r)
+		if p != nil {
+			writeProblem(w, p)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
+	})
+}
+
+// identify finds out who makes a request.
+func (s *Server) identify(r *http.Request) (Key, *Problem) {
+	keys := *s.keys.Load()
+	if len(keys) == 0 {
+		// A page of another site must not use this machine's API, neither by its
+		// address nor by a name that is made to point here.
+		if !isLoopback(r.Host) || crossSite(r) {
+			return Key{}, problem(http.StatusForbidden, codeForbidden, "without api.keys only this machine may use the API, by a loopback address and from no other site")
+		}
+		return Key{Operator: true}, nil
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	sent := Digest(strings.TrimSpace(token))
+	var found *Key
+	for i, k := range keys { // To the end, also after it is found.
+		if subtle.ConstantTimeCompare(k.Digest[:], sent[:]) == 1 {
+			found = &keys[i]
+		}
+	}
+	if found == nil || !strings.EqualFold(scheme, "Bearer") {
+		return Key{}, problem(http.StatusUnauthorized, codeUnauthorized, "send a key as Authorization: Bearer KEY")
+	}
+	return *found, nil
+}
+
+// crossSite reports whether another site's page makes the request.
+func crossSite(r *http.Request) bool {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
+			return true
+		}
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+		return false
+	}
+	return true
+}
+
+// sees reports whether a record is the caller's to see.
+func (k Key) sees(r store.Record) bool {
+	return k.uses(r.Account) && (k.Customer == "" || k.Customer == r.Customer)
+}
+
+func (k Key) uses(account string) bool {
+	return len(k.Accounts) == 0 || slices.Contains(k.Accounts, account)
+}
+
+// scope is the accounts that a caller may look at, of those asked for; nothing
+// asked is all.
+func (s *Server) scope(ctx context.Context, asked ...string) ([]string, error) {
+	all, err := s.known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	caller := callerOf(ctx)
+	return slices.DeleteFunc(all, func(name string) bool {
+		return !caller.uses(name) || len(asked) > 0 && !slices.Contains(asked, name)
+	}), nil
+}
+
+// find returns one extraction that the caller may see. What belongs to others is
+// not found.
+func (s *Server) find(ctx context.Context, id string) (store.Record, error) {
+	accounts, err := s.scope(ctx)
+	if err != nil {
+		return store.Record{}, err
+	}
+	found, err := s.cfg.Records.GetAll(ctx, accounts, id)
+	if err != nil {
+		return store.Record{}, err
+	}
+	if len(found) == 0 || !callerOf(ctx).sees(found[0]) {
+		return store.Record{}, store.ErrNotFound
+	}
+	return found[0], nil
+}

@@ -1,0 +1,241 @@
+// Package api is the HTTP API: other services hand in documents, wait, list and
+// listen.
+//
+// It accepts and reads; what is accepted is carried out by workers, in this
+// process or another. The document of a request is streamed into the document
+// store: whatever its size, a request takes little memory. Every route is
+// registered with huma, from which the OpenAPI document is made. Errors are RFC
+// 9457 problems with a stable code, and never repeat what was sent.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// Account is one account that producers may choose.
+type Account struct {
+	Name     string
+	Provider string
+	// Check says what to change where the vendor could never take a submission.
+	Check func(extraction.Submission) error
+	// FetchesURL reports whether the vendor downloads a document by its URL.
+	FetchesURL bool
+	// MaxBacklog is how many unfinished extractions the account takes; 0 is any
+	// number.
+	MaxBacklog int
+	// Rate is how many calls a second the vendor allows; 0 means any number.
+	Rate float64
+}
+
+// Accounts shows and changes the state of accounts.
+type Accounts interface {
+	// States are all accounts, those with extractions that have left the
+	// configuration included, by name.
+	States(ctx context.Context) ([]extraction.AccountState, error)
+	Pause(ctx context.Context, name string) error
+	Resume(ctx context.Context, name string) error
+}
+
+// Config is what an API needs.
+type Config struct {
+	// Client accepts documents; Records and Blobs are read.
+	Client  *tasks.Client
+	Records *store.Records
+	Blobs   *store.Blobs
+	// Accounts are those that may be submitted to, States all there are.
+	Accounts []Account
+	States   Accounts
+	// Keys are who may use the API; with none it is for this machine only.
+	Keys []Key
+	// MaxDocument is the largest document in bytes; 0 means any.
+	MaxDocument int64
+	// CheckURL refuses a callback's URL that is internal; nil refuses callbacks.
+	// CheckDocumentURL does that for a document's.
+	CheckURL         func(ctx context.Context, url string) error
+	CheckDocumentURL func(ctx context.Context, url string) error
+	// Version is shown in the OpenAPI document.
+	Version string
+	Logger  *slog.Logger
+}
+
+// Server is the API. Make one with New, and Close it after the HTTP server has
+// ended.
+type Server struct {
+	cfg      Config
+	accounts map[string]Account
+	keys     atomic.Pointer[[]Key]
+	hub      *hub
+	handler  http.Handler
+	spec     *huma.OpenAPI
+
+	// stopping ends the streams and waits of a server that stops.
+	stopping context.Context
+	stop     context.CancelFunc
+}
+
+var customize sync.Once
+
+// New returns the API. It makes no connection before the first request, but for
+// the events, which are read from then on until Close.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg, accounts: map[string]Account{}}
+	s.keys.Store(&cfg.Keys)
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	for _, a := range cfg.Accounts {
+		s.accounts[a.Name] = a
+	}
+	s.hub = newHub(s.stopping, cfg.Records, s.known, cfg.Logger)
+	// The library takes its form of an error from a variable of the package.
+	customize.Do(func() {
+		huma.NewError = newProblem
+		huma.NewErrorWithContext = func(_ huma.Context, status int, detail string, errs ...error) huma.StatusError {
+			return newProblem(status, detail, errs...)
+		}
+	})
+	mux := http.NewServeMux()
+	h := humago.New(mux, s.humaConfig())
+	s.spec = h.OpenAPI()
+	s.registerSubmit(h)
+	s.registerExtractions(h)
+	s.registerBulk(h)
+	s.registerEvents(h)
+	s.registerBatches(h)
+	s.registerReady(h)
+	s.registerAccounts(h)
+	s.registerDocs(mux)
+	s.handler = s.recovered(s.allowed(routed(mux)))
+	return s
+}
+
+// Reload replaces the keys, from the next request on. Whether the listener may stay
+// open with them is Config.Admits's to say.
+func (s *Server) Reload(keys []Key) { s.keys.Store(&keys) }
+
+// Handler answers the requests. The server it is given to needs limits of its own;
+// those of a document's way in and out are set here.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Stop tells streams and waits that the server stops, so that its graceful end
+// does not wait for them.
+func (s *Server) Stop() { s.stop() }
+
+// Close waits for what the API does in the background.
+func (s *Server) Close() {
+	s.stop()
+	s.hub.wait()
+}
+
+func (s *Server) humaConfig() huma.Config {
+	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	schemas.RegisterTypeAlias(reflect.TypeFor[extraction.Null](), reflect.TypeFor[*string]())
+	schemas.RegisterTypeAlias(reflect.TypeFor[extraction.Time](), reflect.TypeFor[*time.Time]())
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "extractq", Version: s.cfg.Version,
+				Description: "Documents through vendors' asynchronous extraction APIs. /v1 only grows; ignore members you do not know.",
+			},
+			Components: &huma.Components{
+				Schemas:         schemas,
+				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {Type: "http", Scheme: "bearer"}},
+			},
+			Security: []map[string][]string{{"key": {}}},
+		},
+		OpenAPIPath:                  "/openapi",
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+	}
+}
+
+// known are the accounts there are.
+func (s *Server) known(ctx context.Context) ([]string, error) {
+	registered, err := s.cfg.Records.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	var out []string
+	for _, a := range s.cfg.Accounts {
+		registered = append(registered, a.Name)
+	}
+	for _, name := range registered {
+		if !seen[name] {
+			seen[name] = true
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
+// recovered answers a panic with a problem and lets the process live.
+func (s *Server) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { //nolint:contextcheck // The request's own is used.
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler { //nolint:errorlint // It is a value to compare with, not to unwrap.
+				panic(v)
+			}
+			s.cfg.Logger.ErrorContext(r.Context(), "request panicked", slog.String("path", r.Pattern), slog.Any("panic", v))
+			writeProblem(w, problem(http.StatusInternalServerError, codeInternal, "extractq failed; the log says why"))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// routed answers what no route takes with a problem too.
+func routed(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		refused := &refusal{header: http.Header{}}
+		h.ServeHTTP(refused, r)
+		p := problem(http.StatusNotFound, codeNotFound, "there is no such path; /openapi.json lists them")
+		if allow := refused.header.Get("Allow"); allow != "" {
+			w.Header().Set("Allow", allow)
+			p = problem(http.StatusMethodNotAllowed, codeMethod, "the methods of this path are "+allow)
+		}
+		writeProblem(w, p)
+	})
+}
+
+// refusal is what the standard library's router says where there is no route.
+type refusal struct{ header http.Header }
+
+func (r *refusal) Header() http.Header         { return r.header }
+func (r *refusal) Write(b []byte) (int, error) { return len(b), nil }
+func (r *refusal) WriteHeader(int)             {}
+
+// isLoopback reports whether an address, with or without a port, is this machine
+// and nothing else.
+func isLoopback(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	if ip := net.ParseIP(trimBrackets(name)); ip != nil {
+		return ip.IsLoopback()
+	}
+	return equalFold(name, "localhost")
+}

@@ -1,0 +1,121 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+// batchBody is how far a batch is.
+type batchBody struct {
+	Batch   string                      `json:"batch"`
+	Total   int64                       `json:"total"`
+	Counts  map[extraction.Status]int64 `json:"counts" doc:"by status, without those at zero"`
+	Percent float64                     `json:"percent" doc:"how much of it is final"`
+	// EstimatedFinishAt is null when all of it is final, or nobody can tell.
+	EstimatedFinishAt extraction.Time `json:"estimated_finish_at"`
+}
+
+type batchInput struct {
+	Batch string `path:"batch" maxLength:"512"`
+}
+
+type batchOutput struct{ Body batchBody }
+
+type batchesInput struct {
+	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
+	Cursor string `query:"cursor" maxLength:"800"`
+}
+
+type batchesOutput struct {
+	Body struct {
+		Batches    []batchBody `json:"batches"`
+		NextCursor *string     `json:"next_cursor"`
+	}
+}
+
+func (s *Server) registerBatches(api huma.API) {
+	huma.Register(api, huma.Operation{
+		OperationID: "batches", Method: http.MethodGet, Path: "/v1/batches",
+		Summary: "List batches, those with the latest extraction first", Errors: []int{401, 403, 422, 503},
+	}, s.batches)
+	huma.Register(api, huma.Operation{
+		OperationID: "batch", Method: http.MethodGet, Path: "/v1/batches/{batch}",
+		Summary: "Get how far a batch is", Errors: []int{401, 403, 404, 503},
+	}, s.batch)
+}
+
+func (s *Server) batch(ctx context.Context, in *batchInput) (*batchOutput, error) {
+	accounts, err := s.scope(ctx)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	b, err := s.cfg.Records.Count(ctx, accounts, in.Batch, callerOf(ctx).Customer)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return &batchOutput{s.progress(b, accounts)}, nil
+}
+
+func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput, error) {
+	after, err := base64.RawURLEncoding.DecodeString(in.Cursor)
+	if err != nil {
+		return nil, problem(http.StatusUnprocessableEntity, codeCursor, "cursor is not one that an answer gave as next_cursor")
+	}
+	accounts, err := s.scope(ctx)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	found, next, err := s.cfg.Records.Batches(ctx, accounts, callerOf(ctx).Customer, string(after), in.Limit)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	out := &batchesOutput{}
+	out.Body.Batches = []batchBody{}
+	for _, b := range found {
+		out.Body.Batches = append(out.Body.Batches, s.progress(b, accounts))
+	}
+	if next != "" {
+		cursor := base64.RawURLEncoding.EncodeToString([]byte(next))
+		out.Body.NextCursor = &cursor
+	}
+	return out, nil
+}
+
+// callsPerExtraction is how many calls of the account's rate one extraction takes
+// until it is final, and usualLatency how long the last one takes, while nothing
+// better has been learned.
+const (
+	callsPerExtraction = 4
+	usualLatency       = 20 * time.Second
+)
+
+// progress is a batch as it is shown. Its end is estimated from the slowest of the
+// accounts that may be in it.
+func (s *Server) progress(b store.Batch, accounts []string) batchBody {
+	out := batchBody{Batch: b.Name, Total: b.Total(), Counts: b.Counts}
+	out.Percent = math.Round(float64(b.Final())/float64(b.Total())*1000) / 10
+	left := b.Total() - b.Final()
+	if left == 0 {
+		return out
+	}
+	rate := 0.0
+	for _, name := range accounts {
+		if a, ok := s.accounts[name]; ok && a.Rate > 0 && (rate == 0 || a.Rate < rate) {
+			rate = a.Rate
+		}
+	}
+	wait := usualLatency
+	if rate > 0 {
+		wait += time.Duration(float64(left*callsPerExtraction) / rate * float64(time.Second))
+	}
+	out.EstimatedFinishAt = extraction.Time{Time: time.Now().Add(wait)}
+	return out
+}

@@ -1,0 +1,258 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/extractq/extractq/store"
+)
+
+// commentEvery keeps a quiet stream open.
+const commentEvery = 15 * time.Second
+
+// writeWithin is how long a listener may take to receive.
+const writeWithin = 10 * time.Second
+
+func (s *Server) registerEvents(api huma.API) {
+	op := huma.Operation{
+		OperationID: "events", Method: http.MethodGet, Path: "/v1/events", Summary: "Listen to changes (Server-Sent Events)",
+		Description: "Events extraction.updated with the extraction, without its result. Resume with Last-Event-ID. " +
+			"A stream for one extraction ends after the final event; opened again with that event's id, it is answered with 204.",
+		Responses: map[string]*huma.Response{
+			"200": {Description: "a stream", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}}},
+			"204": {Description: "the one extraction is final and its last event was received"},
+		},
+		Parameters: []*huma.Param{{Name: "Last-Event-ID", In: "header", Schema: &huma.Schema{Type: "string"}}},
+	}
+	for _, name := range []string{"extraction", "batch", "customer", "account"} {
+		op.Parameters = append(op.Parameters, &huma.Param{Name: name, In: "query", Schema: &huma.Schema{Type: "string"}})
+	}
+	s.documentProblems(api, &op, 401, 403, 404, 422, 503)
+	api.OpenAPI().AddOperation(&op)
+	api.Adapter().Handle(&op, func(c huma.Context) {
+		r, w := humago.Unwrap(c)
+		if err := s.events(w, r); err != nil {
+			writeProblem(w, s.explain(err))
+		}
+	})
+}
+
+// listener is one stream.
+type listener struct {
+	s      *Server
+	w      http.ResponseWriter
+	ctl    *http.ResponseController
+	filter store.Filter
+	id     string // The one extraction; empty for all that match.
+	// after are the places in the accounts' streams.
+	after map[string]string
+}
+
+func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
+	ctx, q := r.Context(), r.URL.Query()
+	l := &listener{s: s, w: w, ctl: http.NewResponseController(w), id: q.Get("extraction")}
+	var asked []string
+	if name := q.Get("account"); name != "" {
+		asked = []string{name}
+	}
+	accounts, f, err := s.filter(ctx, FilterInput{Account: asked, Customer: q.Get("customer"), Batch: q.Get("batch")})
+	if err != nil {
+		return err
+	}
+	l.filter = f
+	resumed, err := parseEventID(r.Header.Get("Last-Event-ID"))
+	if err != nil {
+		return err
+	}
+	changed, done := s.hub.watch(l.id)
+	defer done()
+	if l.id != "" {
+		rec, err := s.find(ctx, l.id)
+		if err != nil {
+			return err
+		}
+		accounts = []string{rec.Account}
+		if rec.Status.Final() && resumed != nil {
+			missed, err := l.missed(ctx, rec, resumed)
+			if err == nil && !missed {
+				w.WriteHeader(http.StatusNoContent)
+			}
+			if err != nil || !missed {
+				return err
+			}
+		}
+	}
+	l.after = map[string]string{}
+	for _, account := range accounts {
+		if l.after[account] = resumed[account]; l.after[account] == "" {
+			if l.after[account], err = s.cfg.Records.EventCursor(ctx, account); err != nil {
+				return err
+			}
+		}
+	}
+	return l.run(ctx, changed, resumed == nil)
+}
+
+// missed reports whether a final extraction has events behind a place.
+func (l *listener) missed(ctx context.Context, rec store.Record, after map[string]string) (bool, error) {
+	cursor := after[rec.Account]
+	if cursor == "" {
+		return true, nil
+	}
+	for {
+		events, err := l.s.cfg.Records.Events(ctx, rec.Account, cursor, eventPage)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range events {
+			if cursor = e.Cursor; e.ID == rec.ID {
+				return true, nil
+			}
+		}
+		if len(events) < eventPage {
+			return false, nil
+		}
+	}
+}
+
+// run writes events until the listener goes, the server stops, or the one
+// extraction is final. fresh asks for the state it is in first.
+func (l *listener) run(ctx context.Context, changed <-chan struct{}, fresh bool) error {
+	h := l.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	if err := l.write(": listening\n\n"); err != nil {
+		return nil
+	}
+	if l.id != "" && fresh {
+		rec, err := l.s.find(ctx, l.id)
+		if err != nil {
+			return nil
+		}
+		if l.send(rec) != nil || rec.Status.Final() {
+			return nil
+		}
+	}
+	ticker := time.NewTicker(commentEvery)
+	defer ticker.Stop()
+	for {
+		for account := range l.after {
+			if end, err := l.drain(ctx, account); end || err != nil {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.s.stopping.Done():
+			_ = l.write("event: server.stopping\ndata: {}\n\n")
+			return nil
+		case <-changed:
+		case <-ticker.C:
+			if l.write(": \n\n") != nil {
+				return nil
+			}
+		}
+	}
+}
+
+// drain writes what is new at an account.
+func (l *listener) drain(ctx context.Context, account string) (end bool, err error) {
+	for {
+		events, err := l.s.cfg.Records.Events(ctx, account, l.after[account], eventPage)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range events {
+			l.after[account] = e.Cursor
+			if l.id != "" && e.ID != l.id {
+				continue
+			}
+			rec, err := l.s.cfg.Records.Get(ctx, account, e.ID)
+			if errors.Is(err, store.ErrNotFound) {
+				if l.id != "" {
+					return true, nil
+				}
+				continue
+			}
+			if err != nil {
+				return false, err
+			}
+			if !l.filter.Matches(rec) {
+				continue
+			}
+			last := l.id != "" && rec.Status.Final()
+			if last {
+				// This event may be an earlier one: what comes behind it says no more.
+				if l.after[account], err = l.s.cfg.Records.EventCursor(ctx, account); err != nil {
+					return false, err
+				}
+			}
+			if err := l.send(rec); err != nil || last {
+				return last, err
+			}
+		}
+		if len(events) < eventPage {
+			return false, nil
+		}
+	}
+}
+
+// send writes one extraction as it is now.
+func (l *listener) send(rec store.Record) error {
+	body, err := json.Marshal(rec.Extraction())
+	if err != nil {
+		return err
+	}
+	return l.write(fmt.Sprintf("id: %s\nevent: extraction.updated\ndata: %s\n\n", formatEventID(l.after), body))
+}
+
+// write sends text within a time: a listener that does not read is let go.
+func (l *listener) write(text string) error {
+	_ = l.ctl.SetWriteDeadline(time.Now().Add(writeWithin)) // Not every writer has one.
+	if _, err := l.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return l.ctl.Flush()
+}
+
+// An event's id is the places in all streams that its listener reads.
+
+func formatEventID(after map[string]string) string {
+	body, err := json.Marshal(after)
+	if err != nil {
+		panic(err) // Strings always encode.
+	}
+	return base64.RawURLEncoding.EncodeToString(body)
+}
+
+var streamID = regexp.MustCompile(`^[0-9]{1,20}-[0-9]{1,20}$`)
+
+func parseEventID(text string) (map[string]string, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var after map[string]string
+	body, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil {
+		err = json.Unmarshal(body, &after)
+	}
+	for account, cursor := range after {
+		if !store.ValidAccount(account) || !streamID.MatchString(cursor) {
+			err = errors.New("no place in a stream")
+		}
+	}
+	if err != nil || len(after) == 0 {
+		return nil, problem(http.StatusUnprocessableEntity, codeCursor, "Last-Event-ID is not one that an event had")
+	}
+	return after, nil
+}

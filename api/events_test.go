@@ -1,0 +1,125 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// event is one that a stream gave.
+type event struct{ id, name, status, extraction string }
+
+// listen opens a stream and passes on its events until it ends.
+func (r *rig) listen(ctx context.Context, query, lastID string) (<-chan event, int) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/v1/events?"+query, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if lastID != "" {
+		req.Header.Set("Last-Event-ID", lastID)
+	}
+	res, err := http.DefaultClient.Do(req) //nolint:bodyclose // The goroutine below closes it.
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	out := make(chan event, 100)
+	go func() {
+		defer close(out)
+		defer func() { _ = res.Body.Close() }()
+		var e event
+		for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+			name, value, _ := strings.Cut(lines.Text(), ": ")
+			switch name {
+			case "id":
+				e.id = value
+			case "event":
+				e.name = value
+			case "data":
+				var x extraction.Extraction
+				_ = json.Unmarshal([]byte(value), &x)
+				e.status, e.extraction = string(x.Status), x.ID
+				out <- e
+				e = event{}
+			}
+		}
+	}()
+	return out, res.StatusCode
+}
+
+func (r *rig) next(events <-chan event) event {
+	r.t.Helper()
+	select {
+	case e := <-events:
+		return e
+	case <-time.After(20 * time.Second):
+		r.t.Fatal("no event")
+		return event{}
+	}
+}
+
+// A stream for one extraction tells its states, ends with the last, and can be
+// taken up where it broke.
+func TestEventsOfOne(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id := r.submit("account=acme&type=t")
+	ctx, cancel := context.WithCancel(t.Context())
+	events, status := r.listen(ctx, "extraction="+id, "")
+	first := r.next(events)
+	if status != 200 || first.status != "QUEUED" || first.name != "extraction.updated" || first.extraction != id {
+		t.Errorf("first %d %+v", status, first)
+	}
+	cancel() // The connection breaks.
+	r.finish(id, extraction.StatusSuccess)
+	events, _ = r.listen(t.Context(), "extraction="+id, first.id)
+	var seen []string
+	var last event
+	for e := range events {
+		seen, last = append(seen, e.status), e
+	}
+	// The record is read when its event is passed on.
+	if diff := cmp.Diff("SUCCESS", seen[len(seen)-1]); diff != "" {
+		t.Errorf("seen %v", seen)
+	}
+	if _, status := r.listen(t.Context(), "extraction="+id, last.id); status != http.StatusNoContent {
+		t.Errorf("after the final event: %d, want 204", status)
+	}
+	if again, _ := r.listen(t.Context(), "extraction="+id, ""); r.next(again).status != "SUCCESS" {
+		t.Error("a fresh stream of a final one does not say so")
+	}
+	r.do("GET", "/v1/events?extraction=01JD0Z3M9V7Q8W2R5T6Y4X1C0B", "").wantProblem(t, "unknown", 404, codeNotFound)
+	for _, bad := range []string{"x", "e30", "eyJhY21lIjoiKyJ9"} {
+		r.do("GET", "/v1/events", "", "Last-Event-ID", bad).wantProblem(t, bad, 422, codeCursor)
+	}
+}
+
+func TestEventsByFilter(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r.submit("account=acme&type=t") // The account has a stream.
+	events, _ := r.listen(ctx, "batch=b", "")
+	other := r.submit("account=acme&type=t&batch=other")
+	id := r.submit("account=acme&type=t&batch=b")
+	if e := r.next(events); e.extraction != id {
+		t.Errorf("an event of %s (other is %s), want %s", e.extraction, other, id)
+	}
+	// A server that stops says so, and ends the stream.
+	r.server.Stop()
+	if e := r.next(events); e.name != "server.stopping" {
+		t.Errorf("got %+v", e)
+	}
+	if _, open := <-events; open {
+		t.Error("the stream goes on")
+	}
+}

@@ -1,0 +1,369 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+// documentProblems adds the error answers of a raw operation to its description.
+func (s *Server) documentProblems(api huma.API, op *huma.Operation, statuses ...int) {
+	schema := api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem")
+	for _, status := range statuses {
+		op.Responses[strconv.Itoa(status)] = &huma.Response{
+			Description: http.StatusText(status),
+			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
+		}
+	}
+}
+
+// IDInput names one extraction.
+type IDInput struct {
+	ID string `path:"id" maxLength:"64" doc:"the extraction's id"`
+}
+
+type oneOutput struct {
+	Location string `header:"Location"`
+	Status   int
+	Body     extraction.Extraction
+}
+
+type getInput struct {
+	IDInput
+
+	Wait string `query:"wait" doc:"hold the answer until the extraction is final, at most 60s" example:"30s"`
+}
+
+// FilterInput narrows a list.
+type FilterInput struct {
+	Status   []string `query:"status,explode" doc:"repeatable" enum:"QUEUED,SUBMITTING,IN_PROGRESS,SUCCESS,ERROR,EXPIRED,CANCELED"`
+	Account  []string `query:"account,explode" doc:"repeatable"`
+	Customer string   `query:"customer"`
+	Batch    string   `query:"batch"`
+	Type     string   `query:"type"`
+	Error    string   `query:"error" doc:"the code of a final error"`
+	Since    string   `query:"since" format:"date-time" doc:"accepted from then on"`
+	Until    string   `query:"until" format:"date-time" doc:"accepted before"`
+}
+
+type listInput struct {
+	FilterInput
+
+	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
+	Cursor string `query:"cursor" maxLength:"200"`
+}
+
+// listBody is a page of extractions, without their results.
+type listBody struct {
+	Extractions []extraction.Extraction `json:"extractions"`
+	NextCursor  *string                 `json:"next_cursor"`
+}
+
+type listOutput struct{ Body listBody }
+
+func (s *Server) registerExtractions(api huma.API) {
+	huma.Register(api, huma.Operation{
+		OperationID: "list", Method: http.MethodGet, Path: "/v1/extractions", Summary: "List extractions, the newest first",
+		Errors: []int{401, 403, 422, 503},
+	}, s.list)
+	huma.Register(api, huma.Operation{
+		OperationID: "get", Method: http.MethodGet, Path: "/v1/extractions/{id}", Summary: "Get an extraction, and wait for it",
+		Errors: []int{401, 403, 404, 422, 503},
+	}, s.get)
+	huma.Register(api, huma.Operation{
+		OperationID: "cancel", Method: http.MethodPost, Path: "/v1/extractions/{id}/cancel", Summary: "Cancel an extraction",
+		Description: "It stops neither the vendor nor its charge.", Errors: []int{401, 403, 404, 409, 503},
+	}, s.cancel)
+	huma.Register(api, huma.Operation{
+		OperationID: "retry", Method: http.MethodPost, Path: "/v1/extractions/{id}/retry", Summary: "Repeat an extraction that did not succeed",
+		Description:   "Where the vendor may have the old one after all, it is asked for that first.",
+		DefaultStatus: http.StatusAccepted, Errors: []int{401, 403, 404, 409, 503},
+	}, s.retry)
+	huma.Register(api, huma.Operation{
+		OperationID: "delete", Method: http.MethodDelete, Path: "/v1/extractions/{id}", Summary: "Erase an extraction and all that belongs to it",
+		DefaultStatus: http.StatusNoContent, Errors: []int{401, 403, 404, 503},
+	}, s.delete)
+	s.registerRaw(api, "result", "/v1/extractions/{id}/result", "Get the result alone", "application/json", s.result)
+	s.registerRaw(api, "document", "/v1/extractions/{id}/document", "Get the original document, while it is kept", "*/*", s.document)
+}
+
+// registerRaw registers a route that answers with bytes.
+func (s *Server) registerRaw(api huma.API, id, path, summary, media string, h func(http.ResponseWriter, *http.Request, string) error) {
+	op := huma.Operation{
+		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
+		Parameters: []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}}},
+		Responses:  map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{media: {Schema: &huma.Schema{}}}}},
+	}
+	s.documentProblems(api, &op, 401, 403, 404, 503)
+	api.OpenAPI().AddOperation(&op)
+	api.Adapter().Handle(&op, func(c huma.Context) {
+		r, w := humago.Unwrap(c)
+		if err := h(w, r, c.Param("id")); err != nil {
+			writeProblem(w, s.explain(err))
+		}
+	})
+}
+
+func (s *Server) get(ctx context.Context, in *getInput) (*oneOutput, error) {
+	wait, err := parseWait(in.Wait)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.find(ctx, in.ID)
+	if err == nil && wait > 0 {
+		r, err = s.awaitFinal(ctx, r.Account, r.ID, wait)
+	}
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	e, err := s.whole(ctx, r)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return &oneOutput{Status: http.StatusOK, Body: e}, nil
+}
+
+// maxWait is the longest time an answer is held.
+const maxWait = time.Minute
+
+func parseWait(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if n, numErr := strconv.Atoi(text); numErr == nil {
+		d, err = time.Duration(n)*time.Second, nil
+	}
+	if err != nil || d < 0 || d > maxWait {
+		return 0, problem(http.StatusUnprocessableEntity, codeInvalid, "wait is a duration such as 30s, at most 60s")
+	}
+	return d, nil
+}
+
+// awaitFinal returns a record when it is final, or as it is after wait.
+func (s *Server) awaitFinal(ctx context.Context, account, id string, wait time.Duration) (store.Record, error) {
+	changed, done := s.hub.watch(id)
+	defer done()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		r, err := s.cfg.Records.Get(ctx, account, id)
+		if err != nil || r.Status.Final() || wait == 0 {
+			return r, err
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return r, nil
+		case <-s.stopping.Done():
+			return r, nil
+		case <-ctx.Done():
+			return r, nil
+		}
+	}
+}
+
+// whole is an extraction with its result; an empty one before SUCCESS.
+func (s *Server) whole(ctx context.Context, r store.Record) (extraction.Extraction, error) {
+	e := r.Extraction()
+	e.Result = &extraction.Result{}
+	if r.Status != extraction.StatusSuccess {
+		return e, nil
+	}
+	result, err := s.cfg.Blobs.Result(ctx, r.ID, r.ResultSeq)
+	if err == nil {
+		e.Result = result
+	}
+	return e, err
+}
+
+func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
+	after, err := parseCursor(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	accounts, f, err := s.filter(ctx, in.FilterInput)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	out := &listOutput{Body: listBody{Extractions: []extraction.Extraction{}}}
+	for r, err := range s.cfg.Records.List(ctx, accounts, f, after) {
+		if err != nil {
+			return nil, s.explain(err)
+		}
+		if len(out.Body.Extractions) == in.Limit {
+			cursor := formatCursor(after)
+			out.Body.NextCursor = &cursor
+			break
+		}
+		out.Body.Extractions = append(out.Body.Extractions, r.Extraction())
+		after = store.CursorOf(r)
+	}
+	return out, nil
+}
+
+// filter is what is asked for, of what the caller may see.
+func (s *Server) filter(ctx context.Context, in FilterInput) ([]string, store.Filter, error) {
+	f := store.Filter{Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: extraction.Code(in.Error)}
+	for _, text := range in.Status {
+		f.Statuses = append(f.Statuses, extraction.Status(text))
+	}
+	for _, t := range []struct {
+		text string
+		to   *time.Time
+		name string
+	}{{in.Since, &f.Since, "since"}, {in.Until, &f.Until, "until"}} {
+		if t.text == "" {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, t.text)
+		if err != nil {
+			return nil, f, problem(http.StatusUnprocessableEntity, codeInvalid, t.name+" is a time such as 2026-05-17T08:00:00Z")
+		}
+		*t.to = at
+	}
+	accounts, err := s.scope(ctx, in.Account...)
+	if only := callerOf(ctx).Customer; only != "" {
+		if f.Customer != "" && f.Customer != only {
+			accounts = nil // What belongs to others is not there.
+		}
+		f.Customer = only
+	}
+	return accounts, f, err
+}
+
+// A cursor is the place behind an extraction, as time and id. It says nothing that
+// the page before did not.
+
+func formatCursor(c store.Cursor) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%s", c.CreatedAt.UnixMilli(), c.ID))
+}
+
+func parseCursor(text string) (store.Cursor, error) {
+	if text == "" {
+		return store.Cursor{}, nil
+	}
+	body, err := base64.RawURLEncoding.DecodeString(text)
+	ms, id, ok := strings.Cut(string(body), ".")
+	n, numErr := strconv.ParseInt(ms, 10, 64)
+	if err != nil || !ok || numErr != nil || id == "" || len(id) > 64 || n < 0 || n > 1<<52 {
+		return store.Cursor{}, problem(http.StatusUnprocessableEntity, codeCursor, "cursor is not one that an answer gave as next_cursor")
+	}
+	return store.Cursor{CreatedAt: time.UnixMilli(n), ID: id}, nil
+}
+
+func (s *Server) cancel(ctx context.Context, in *IDInput) (*oneOutput, error) {
+	r, err := s.find(ctx, in.ID)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	e, err := s.cfg.Client.Cancel(ctx, r.Account, r.ID)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return &oneOutput{Status: http.StatusOK, Body: e}, nil
+}
+
+type retryInput struct {
+	IDInput
+
+	Resubmit bool `query:"resubmit" doc:"submit, and pay, again without asking the vendor for the old one"`
+}
+
+func (s *Server) retry(ctx context.Context, in *retryInput) (*oneOutput, error) {
+	r, err := s.find(ctx, in.ID)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	e, err := s.cfg.Client.Retry(ctx, r.Account, r.ID, in.Resubmit)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return &oneOutput{Status: http.StatusAccepted, Location: "/v1/extractions/" + e.ID, Body: e}, nil
+}
+
+func (s *Server) delete(ctx context.Context, in *IDInput) (*struct{}, error) {
+	r, err := s.find(ctx, in.ID)
+	if err != nil {
+		gone, goneErr := s.wasErased(ctx, in.ID)
+		if goneErr == nil && gone {
+			return nil, nil
+		}
+		return nil, s.explain(err)
+	}
+	if _, err := s.cfg.Client.Delete(ctx, r.Account, r.ID); err != nil {
+		return nil, s.explain(err)
+	}
+	if err := s.cfg.Client.ForgetEvents(ctx, r.Account); err != nil {
+		return nil, s.explain(err)
+	}
+	return nil, nil
+}
+
+// wasErased reports whether an id is of an extraction that is gone already.
+func (s *Server) wasErased(ctx context.Context, id string) (bool, error) {
+	accounts, err := s.scope(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, account := range accounts {
+		if erased, err := s.cfg.Records.Erased(ctx, account, id); erased || err != nil {
+			return erased, err
+		}
+	}
+	return false, nil
+}
+
+func (s *Server) result(w http.ResponseWriter, r *http.Request, id string) error {
+	rec, err := s.find(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if rec.Status != extraction.StatusSuccess {
+		return problem(http.StatusNotFound, codeNotFinished, "the extraction is "+string(rec.Status)+": it has no result")
+	}
+	e, err := s.whole(r.Context(), rec)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, e.Result)
+}
+
+func (s *Server) document(w http.ResponseWriter, r *http.Request, id string) error {
+	rec, err := s.find(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	body, err := s.cfg.Blobs.OpenDocument(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	// The document is somebody else's: a browser must save it, not show it.
+	w.Header().Set("Content-Disposition", "attachment")
+	w.Header().Set("Content-Security-Policy", "sandbox")
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if t := rec.Document.ContentType; t != "" {
+		w.Header().Set("Content-Type", t)
+	}
+	if rec.Document.Bytes != nil {
+		w.Header().Set("Content-Length", strconv.FormatInt(*rec.Document.Bytes, 10))
+	}
+	answerIn(w, receiveWithin)
+	_, _ = io.Copy(w, body) // Nobody reads any more where this fails.
+	return nil
+}

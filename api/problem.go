@@ -1,0 +1,194 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// Problem is the body of every answer that is an error (RFC 9457).
+type Problem struct {
+	Type   string `json:"type" doc:"always about:blank"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	// Code is stable; Detail is for people and may change.
+	Code   string `json:"code" doc:"what went wrong, in one stable word"`
+	Detail string `json:"detail" doc:"what went wrong and what to do, for people"`
+	// Errors are the single faults of a request that has several.
+	Errors []Fault `json:"errors,omitempty"`
+
+	retryAfter time.Duration
+}
+
+// Fault is one thing that is wrong with a request.
+type Fault struct {
+	Location string `json:"location" doc:"where, as query.limit or body.ids"`
+	Message  string `json:"message"`
+}
+
+// The codes of a Problem.
+const (
+	codeInvalid        = "invalid_request"
+	codeUnauthorized   = "unauthorized"
+	codeForbidden      = "forbidden"
+	codeNotFound       = "not_found"
+	codeNotFinished    = "not_finished"
+	codeConflict       = "conflict"
+	codeMethod         = "method_not_allowed"
+	codeTooLarge       = "document_too_large"
+	codeUnsupported    = "unsupported_document"
+	codeMismatch       = "content_mismatch"
+	codeKeyReused      = "idempotency_key_reused"
+	codeReceiving      = "idempotency_key_in_use"
+	codeBacklog        = "backlog_full"
+	codeUnavailable    = "unavailable"
+	codeInternal       = "internal"
+	codeURLRefused     = "url_refused"
+	codeUnknownAccount = "unknown_account"
+	codeFinal          = "already_final"
+	codeDocumentGone   = "document_gone"
+	codeCursor         = "bad_cursor"
+)
+
+func problem(status int, code, detail string) *Problem {
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+}
+
+// Error makes it an error of a handler.
+func (p *Problem) Error() string { return p.Detail }
+
+// GetStatus is for huma.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is for huma.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// GetHeaders is for huma.
+func (p *Problem) GetHeaders() http.Header {
+	h := http.Header{}
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", seconds(p.retryAfter))
+	}
+	return h
+}
+
+// after says when the same request may do better.
+func (p *Problem) after(d time.Duration) *Problem {
+	p.retryAfter = d
+	return p
+}
+
+// seconds is a duration in whole seconds, at least one.
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(max(1, int64((d+time.Second-1)/time.Second)), 10)
+}
+
+// newProblem is the form of the library's own errors. What was sent is not
+// repeated.
+func newProblem(status int, detail string, errs ...error) huma.StatusError {
+	code := map[int]string{
+		http.StatusNotFound: codeNotFound, http.StatusMethodNotAllowed: codeMethod,
+		http.StatusRequestEntityTooLarge: codeTooLarge, http.StatusUnsupportedMediaType: codeUnsupported,
+	}[status]
+	switch {
+	case code != "":
+	case status >= 500:
+		code, detail, errs = codeInternal, "extractq failed; the log says why", nil
+	default:
+		code = codeInvalid
+	}
+	p := problem(status, code, detail)
+	for _, err := range errs {
+		d, ok := errors.AsType[*huma.ErrorDetail](err)
+		if !ok {
+			continue // It may repeat what was sent.
+		}
+		p.Errors = append(p.Errors, Fault{Location: d.Location, Message: d.Message})
+	}
+	if len(p.Errors) > 0 {
+		var all []string
+		for _, f := range p.Errors {
+			all = append(all, strings.TrimPrefix(f.Location+": "+f.Message, ": "))
+		}
+		p.Detail = strings.Join(all, "; ")
+	}
+	return p
+}
+
+// writeProblem answers with a problem outside of huma.
+func writeProblem(w http.ResponseWriter, p *Problem) {
+	maps.Copy(w.Header(), p.GetHeaders())
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // Nobody reads any more where this fails.
+}
+
+// explain is the problem that an error of the client, the records or the store
+// means to the caller.
+func (s *Server) explain(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	for _, known := range []struct {
+		err    error
+		status int
+		code   string
+		detail string
+	}{
+		{store.ErrNotFound, http.StatusNotFound, codeNotFound, "there is no such extraction"},
+		{store.ErrTooLarge, http.StatusRequestEntityTooLarge, codeTooLarge, "the document is larger than api.max_document"},
+		{store.ErrFinal, http.StatusConflict, codeFinal, "the extraction is final"},
+		{store.ErrFollowed, http.StatusConflict, codeConflict, "another extraction follows this vendor_id"},
+		{tasks.ErrKeyReused, http.StatusUnprocessableEntity, codeKeyReused, "the Idempotency-Key was used for another document or other fields"},
+		{tasks.ErrNotFinal, http.StatusConflict, codeConflict, "the extraction has not ended yet"},
+		{tasks.ErrSucceeded, http.StatusConflict, codeConflict, "the extraction succeeded; there is nothing to repeat"},
+		{tasks.ErrRetried, http.StatusConflict, codeConflict, "the extraction has been repeated already; see retried_by"},
+		{tasks.ErrDocumentGone, http.StatusConflict, codeDocumentGone, "the document is not kept any more"},
+		{tasks.ErrNoCallback, http.StatusConflict, codeConflict, "the extraction has no callback"},
+	} {
+		if errors.Is(err, known.err) {
+			return problem(known.status, known.code, known.detail)
+		}
+	}
+	switch {
+	case errors.Is(err, tasks.ErrReceiving):
+		return problem(http.StatusConflict, codeReceiving, "a request with this Idempotency-Key is being received").after(time.Second)
+	case errors.Is(err, store.ErrBacklog):
+		return problem(http.StatusTooManyRequests, codeBacklog, "the account has max_backlog unfinished extractions").after(10 * time.Second)
+	case errors.Is(err, extraction.ErrInvalid):
+		return problem(http.StatusUnprocessableEntity, codeInvalid, plain(err))
+	case errors.Is(err, errBody):
+		return problem(http.StatusBadRequest, codeInvalid, "the request's body broke off")
+	}
+	s.cfg.Logger.Error("request failed", slog.Any("error", err))
+	return problem(http.StatusServiceUnavailable, codeUnavailable, "Redis or the document store cannot be used; try again").after(5 * time.Second)
+}
+
+// errBody marks an error of reading the request, not of writing the document.
+var errBody = errors.New("request body")
+
+// quoted is a value that an error repeats.
+var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// plain is an error without the words that only mark it as the caller's, and
+// without what the caller sent.
+func plain(err error) string {
+	text := strings.ReplaceAll(err.Error(), extraction.ErrInvalid.Error()+": ", "")
+	return quoted.ReplaceAllString(strings.ReplaceAll(text, "\n", "; "), "what was sent")
+}
+
+func trimBrackets(s string) string { return strings.TrimSuffix(strings.TrimPrefix(s, "["), "]") }
+
+func equalFold(a, b string) bool { return strings.EqualFold(a, b) }

@@ -1,0 +1,209 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// rig is an API over a real Redis and a real document store, with no worker.
+type rig struct {
+	t       *testing.T
+	cfg     Config
+	url     string
+	rdb     *redis.Client
+	records *store.Records
+	server  *Server
+}
+
+const pdf = "%PDF-1.7 a document"
+
+// fakeAccounts are two accounts whose states a test sets.
+type fakeAccounts struct{ paused map[string]bool }
+
+func (f *fakeAccounts) States(context.Context) ([]extraction.AccountState, error) {
+	var out []extraction.AccountState
+	for _, name := range []string{"acme", "other"} {
+		state := extraction.AccountActive
+		if f.paused[name] {
+			state = extraction.AccountPaused
+		}
+		out = append(out, extraction.AccountState{Name: name, Provider: "fake", State: state})
+	}
+	return out, nil
+}
+
+func (f *fakeAccounts) Pause(_ context.Context, name string) error {
+	f.paused[name] = true
+	return nil
+}
+
+func (f *fakeAccounts) Resume(_ context.Context, name string) error {
+	f.paused[name] = false
+	return nil
+}
+
+func checkFake(s extraction.Submission) error {
+	switch {
+	case s.Type == "" && len(s.Types) == 0:
+		return fmt.Errorf("%w: give a type", extraction.ErrInvalid)
+	case s.ContentType == "image/bmp":
+		return fmt.Errorf("%w: bitmaps are not taken", extraction.ErrInvalid)
+	}
+	return nil
+}
+
+func newRig(t *testing.T, mend ...func(*Config)) *rig {
+	t.Helper()
+	rdb := redistest.Client(t)
+	blobs, err := store.OpenBlobs(t.Context(), "file://"+t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := tasks.NewClient(tasks.Config{
+		Redis: rdb, Blobs: blobs, MaxDocument: 1 << 20, Kept: store.Kept{Record: 168 * time.Hour, Document: 24 * time.Hour},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := store.NewRecords(rdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuse := func(_ context.Context, u string) error {
+		if strings.Contains(u, "internal") {
+			return errors.New("it is internal; callbacks.allow_hosts may allow it")
+		}
+		return nil
+	}
+	r := &rig{t: t, rdb: rdb, records: records, cfg: Config{
+		Client: client, Records: records, Blobs: blobs, States: &fakeAccounts{paused: map[string]bool{}}, MaxDocument: 1 << 20,
+		CheckURL: refuse, CheckDocumentURL: refuse, Logger: slog.New(slog.DiscardHandler), Version: "test",
+		Accounts: []Account{
+			{Name: "acme", Provider: "fake", Check: checkFake, FetchesURL: true, Rate: 10},
+			{Name: "other", Provider: "fake", Check: checkFake, MaxBacklog: 2},
+		},
+	}}
+	for _, m := range mend {
+		m(&r.cfg)
+	}
+	r.server = New(r.cfg)
+	srv := httptest.NewUnstartedServer(r.server.Handler())
+	srv.Start()
+	t.Cleanup(func() {
+		r.server.Stop()
+		srv.Close()
+		r.server.Close()
+	})
+	r.url = srv.URL
+	return r
+}
+
+// answer is what the API said.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	json   map[string]any
+}
+
+// do makes a request; headers are pairs.
+func (r *rig) do(method, path, body string, headers ...string) answer {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Add(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	a := answer{status: res.StatusCode, header: res.Header}
+	if a.body, err = io.ReadAll(res.Body); err != nil {
+		r.t.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(a.body))
+	d.UseNumber()
+	_ = d.Decode(&a.json) // Not every answer is an object.
+	return a
+}
+
+// want fails the test unless the status is as expected.
+func (a answer) want(t *testing.T, what string, status int) answer {
+	t.Helper()
+	if a.status != status {
+		t.Errorf("%s: %d %s, want %d", what, a.status, a.body, status)
+	}
+	return a
+}
+
+// wantProblem fails the test unless the answer is a problem with a code.
+func (a answer) wantProblem(t *testing.T, what string, status int, code string) {
+	t.Helper()
+	a.want(t, what, status)
+	if a.header.Get("Content-Type") != "application/problem+json" || a.json["code"] != code || a.json["detail"] == "" {
+		t.Errorf("%s: %s %s, want a problem with code %s", what, a.header.Get("Content-Type"), a.body, code)
+	}
+}
+
+func (a answer) id() string {
+	id, _ := a.json["id"].(string)
+	return id
+}
+
+// submit submits a document and returns its id.
+func (r *rig) submit(query string, headers ...string) string {
+	r.t.Helper()
+	a := r.do("POST", "/v1/extractions?"+query, pdf, append([]string{"Content-Type", "application/pdf"}, headers...)...)
+	return a.want(r.t, "submit "+query, http.StatusAccepted).id()
+}
+
+// finish ends an extraction as a worker would.
+func (r *rig) finish(id string, status extraction.Status) {
+	r.t.Helper()
+	rec := r.record(id)
+	f := store.Fence{Input: rec.Input, Seq: rec.Seq, Token: store.NewToken()}
+	if _, err := r.records.Begin(r.t.Context(), f, time.Minute, 100); err != nil {
+		r.t.Fatal(err)
+	}
+	result := extraction.NewResult([]byte(`{"raw":true}`))
+	if err := r.cfg.Blobs.PutResult(r.t.Context(), id, f.Seq, result); err != nil {
+		r.t.Fatal(err)
+	}
+	c := new(store.Change).Result(f.Seq)
+	if status != extraction.StatusSuccess {
+		c.Failure(extraction.NewFailure(extraction.CodeVendorFailed, "no", nil))
+	}
+	if _, err := r.records.Finish(r.t.Context(), f, status, store.Kept{Record: time.Hour, Document: time.Hour}, c); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) record(id string) store.Record {
+	r.t.Helper()
+	found, err := r.records.GetAll(r.t.Context(), []string{"acme", "other"}, id)
+	if err != nil || len(found) != 1 {
+		r.t.Fatalf("record of %q: %d, %v", id, len(found), err)
+	}
+	return found[0]
+}

@@ -1,0 +1,259 @@
+package api
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"os"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+// A request whose fields may come behind its document: the document goes to a
+// temporary file first, so that it is never in memory.
+
+// maxFields is the largest size of everything but the document.
+const maxFields = 1 << 20
+
+// spool is a document in a temporary file.
+type spool struct{ file *os.File }
+
+// newSpool copies a document of at most limit bytes (0 is any number) to a file.
+func newSpool(r io.Reader, limit int64) (*spool, error) {
+	f, err := os.CreateTemp("", "extractq-*")
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(f.Name()) // It goes with the process, however that ends.
+	s := &spool{f}
+	if limit > 0 {
+		r = io.LimitReader(r, limit+1)
+	}
+	n, err := io.Copy(f, r)
+	if err == nil && limit > 0 && n > limit {
+		err = store.ErrTooLarge
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close gives the file back.
+func (s *spool) Close() {
+	if s != nil {
+		_ = s.file.Close()
+	}
+}
+
+// readMultipart reads a form: the document as a part of that name, each field as a
+// part of its name, in any order.
+func readMultipart(form *multipart.Reader, limit int64) (fields map[string][]string, doc *spool, name, contentType string, err error) {
+	fields = map[string][]string{}
+	defer func() {
+		if err != nil {
+			doc.Close()
+			doc = nil
+		}
+	}()
+	left := int64(maxFields)
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			return fields, doc, name, contentType, nil
+		}
+		if err != nil {
+			return fields, doc, name, contentType, fmt.Errorf("%w: %w", errBody, err)
+		}
+		switch field := part.FormName(); field {
+		case "":
+			return fields, doc, name, contentType, fmt.Errorf("%w: a part of the form has no name", extraction.ErrInvalid)
+		case "document":
+			if doc != nil {
+				return fields, doc, name, contentType, fmt.Errorf("%w: the form has more than one document", extraction.ErrInvalid)
+			}
+			name, contentType = part.FileName(), part.Header.Get("Content-Type")
+			if doc, err = newSpool(bodyReader{part}, limit); err != nil {
+				return fields, doc, name, contentType, err
+			}
+		default:
+			value, err := io.ReadAll(io.LimitReader(part, left+1))
+			if err != nil {
+				return fields, doc, name, contentType, fmt.Errorf("%w: %w", errBody, err)
+			}
+			if left -= int64(len(value)); left < 0 {
+				return fields, doc, name, contentType, fmt.Errorf("%w: the fields are larger than %d bytes", extraction.ErrInvalid, maxFields)
+			}
+			fields[field] = append(fields[field], string(value))
+		}
+	}
+}
+
+// bodyReader marks the errors of reading a request.
+type bodyReader struct{ r io.Reader }
+
+func (b bodyReader) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("%w: %w", errBody, err)
+	}
+	return n, err
+}
+
+// jsonDocument reads a JSON object and takes the base64 string of its member
+// document_base64 out of it, to a file, without ever having it in memory. The rest
+// is returned, with "" in its place. The document's errors are its own: whether
+// the rest is JSON at all, its decoder finds.
+func jsonDocument(r io.Reader, limit int64) (rest []byte, doc *spool, err error) {
+	in := &jsonScanner{r: r, buf: make([]byte, 32<<10)}
+	rest, err = in.until(maxFields)
+	if err != nil || !in.found {
+		return rest, nil, err
+	}
+	doc, err = newSpool(base64.NewDecoder(base64.StdEncoding, in), limit)
+	if err != nil {
+		var corrupt base64.CorruptInputError
+		if !errors.Is(err, errBody) && (errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF)) {
+			err = fmt.Errorf("%w: document_base64 is not base64", extraction.ErrInvalid)
+		}
+		return nil, nil, err
+	}
+	in.found = false
+	tail, err := in.until(maxFields - len(rest))
+	if err == nil && in.found {
+		err = fmt.Errorf("%w: document_base64 is given twice", extraction.ErrInvalid)
+	}
+	if err != nil {
+		doc.Close()
+		return nil, nil, err
+	}
+	return append(append(rest, `"`...), tail...), doc, nil
+}
+
+// jsonScanner finds the value of the member document_base64 of the outermost
+// object. It knows strings and nesting, and nothing else of JSON.
+type jsonScanner struct {
+	r    io.Reader
+	buf  []byte
+	at   int // The next byte of
+	have int // those in buf.
+
+	depth   int
+	inside  bool // A string.
+	escaped bool
+	member  []byte // The string that was read last, if it is at depth 1.
+	isKey   bool   // member stands before a colon, its value is next.
+	found   bool   // The next byte is the first of the document.
+	ended   bool   // The document's string is over.
+}
+
+const documentMember = "document_base64"
+
+func (s *jsonScanner) next() (byte, error) {
+	if s.at == s.have {
+		n, err := s.r.Read(s.buf)
+		if n == 0 {
+			if err == nil {
+				return s.next()
+			}
+			if !errors.Is(err, io.EOF) {
+				err = fmt.Errorf("%w: %w", errBody, err)
+			}
+			return 0, err
+		}
+		s.at, s.have = 0, n
+	}
+	b := s.buf[s.at]
+	s.at++
+	return b, nil
+}
+
+// until copies to the end of the JSON, or to the opening quote of the document.
+func (s *jsonScanner) until(limit int) ([]byte, error) {
+	var out []byte
+	for {
+		b, err := s.next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(out) >= limit {
+			return nil, fmt.Errorf("%w: the fields are larger than %d bytes", extraction.ErrInvalid, maxFields)
+		}
+		out = append(out, b)
+		if s.step(b) {
+			return out, nil
+		}
+	}
+}
+
+// step takes one byte in, and reports whether the document begins behind it.
+func (s *jsonScanner) step(b byte) bool {
+	switch {
+	case s.inside && s.escaped:
+		s.escaped = false
+		s.member = append(s.member, b)
+	case s.inside && b == '\\':
+		s.escaped = true
+		s.member = append(s.member, b)
+	case s.inside && b == '"':
+		s.inside = false
+	case s.inside:
+		if len(s.member) <= len(documentMember) { // Longer ones are none of ours.
+			s.member = append(s.member, b)
+		}
+	case b == '"':
+		if s.isKey && s.depth == 1 && string(s.member) == documentMember {
+			s.isKey, s.found, s.member = false, true, s.member[:0]
+			return true
+		}
+		s.inside, s.isKey, s.member = true, false, s.member[:0]
+	case b == ':':
+		s.isKey = true
+	case b == ' ', b == '\t', b == '\r', b == '\n':
+	case b == '{', b == '[':
+		s.depth++
+		s.isKey = false
+	case b == '}', b == ']':
+		s.depth--
+		s.isKey = false
+	default:
+		s.isKey = false
+	}
+	return false
+}
+
+// Read gives the bytes of the document's string, up to its closing quote.
+func (s *jsonScanner) Read(p []byte) (int, error) {
+	if s.ended {
+		return 0, io.EOF
+	}
+	for n := range p {
+		b, err := s.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return n, fmt.Errorf("%w: %w", errBody, io.ErrUnexpectedEOF)
+		case err != nil:
+			return n, err
+		case b == '"':
+			s.ended = true
+			return n, io.EOF
+		case b == '\\':
+			// Some encoders escape the slash.
+			if b, err = s.next(); err != nil || b != '/' {
+				return n, fmt.Errorf("%w: document_base64 is not base64", extraction.ErrInvalid)
+			}
+		}
+		p[n] = b
+	}
+	return len(p), nil
+}

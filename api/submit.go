@@ -1,0 +1,469 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// fields are what a producer wants of a document: as query, as parts of a form, or
+// as members of a JSON object.
+type fields struct {
+	Account     string            `json:"account,omitempty" doc:"may be left out where the key can use one"`
+	Type        string            `json:"type,omitempty" doc:"the vendor's document type"`
+	Types       []string          `json:"types,omitempty" doc:"the types that a portfolio may contain"`
+	ConfigName  string            `json:"config_name,omitempty"`
+	Environment string            `json:"environment,omitempty"`
+	Customer    string            `json:"customer,omitempty"`
+	Batch       string            `json:"batch,omitempty"`
+	Name        string            `json:"name,omitempty" doc:"what the producer calls the document"`
+	Metadata    map[string]string `json:"metadata,omitempty"`
+	Options     map[string]any    `json:"options,omitempty" doc:"passed to the vendor"`
+	Priority    string            `json:"priority,omitempty" enum:"normal,bulk"`
+	CallbackURL string            `json:"callback_url,omitempty"`
+	Wait        string            `json:"wait,omitempty" doc:"hold the answer until the extraction is final, at most 60s"`
+}
+
+// jsonBody is the JSON form of a submission.
+type jsonBody struct {
+	fields
+
+	DocumentURL    string  `json:"document_url,omitempty"`
+	DocumentBase64 *string `json:"document_base64,omitempty" doc:"streamed: its size is api.max_document's"`
+	VendorID       string  `json:"vendor_id,omitempty" doc:"follow what something else submitted under this id"`
+}
+
+// request is a submission as it came, in any form.
+type request struct {
+	fields
+
+	document    io.Reader
+	contentType string
+	url         string
+	vendorID    string
+	spool       *spool
+}
+
+func (s *Server) registerSubmit(api huma.API) {
+	op := huma.Operation{
+		OperationID: "submit", Method: http.MethodPost, Path: "/v1/extractions",
+		Summary: "Submit a document, or adopt an extraction",
+		Description: "The document is the body with its Content-Type and the fields as query (metadata.K=V, options.K=V, types repeated); " +
+			"or multipart/form-data with `document` and the fields as parts; or application/json. " +
+			"The answer comes when the document and the record are written.",
+		Parameters: []*huma.Param{
+			{Name: "Idempotency-Key", In: "header", Description: "the same key, document and fields give the same extraction", Schema: &huma.Schema{Type: "string", MaxLength: new(255)}},
+		},
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/json":    {Schema: api.OpenAPI().Components.Schemas.Schema(typeOf[jsonBody](), true, "Submission")},
+			"multipart/form-data": {Schema: &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{"document": {Type: "string", Format: "binary"}}, AdditionalProperties: true}},
+			"*/*":                 {Schema: &huma.Schema{Type: "string", Format: "binary"}},
+		}},
+		Responses: map[string]*huma.Response{},
+	}
+	body := &huma.MediaType{Schema: api.OpenAPI().Components.Schemas.Schema(typeOf[extraction.Extraction](), true, "Extraction")}
+	for _, r := range []struct{ status, means string }{{"202", "accepted, not final"}, {"200", "final, new or repeated"}} {
+		op.Responses[r.status] = &huma.Response{Description: r.means, Content: map[string]*huma.MediaType{"application/json": body}}
+	}
+	s.documentProblems(api, &op, 400, 401, 403, 409, 413, 415, 422, 429, 503)
+	for _, f := range queryFields {
+		op.Parameters = append(op.Parameters, &huma.Param{Name: f, In: "query", Schema: &huma.Schema{Type: "string"}})
+	}
+	op.Parameters = append(op.Parameters, &huma.Param{Name: "types", In: "query", Schema: &huma.Schema{Type: "array", Items: &huma.Schema{Type: "string"}}})
+	api.OpenAPI().AddOperation(&op)
+	api.Adapter().Handle(&op, func(c huma.Context) {
+		r, w := humago.Unwrap(c)
+		if err := s.submit(w, r); err != nil {
+			writeProblem(w, s.explain(err))
+		}
+	})
+}
+
+// submit accepts one document.
+func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(newPatient(w, r))
+	answerIn(w, receiveWithin)
+	req, err := s.readRequest(r)
+	if err != nil {
+		return err
+	}
+	defer req.spool.Close()
+	wait, err := parseWait(req.Wait)
+	if err != nil {
+		return err
+	}
+	sub, err := s.submission(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	var e extraction.Extraction
+	replayed := false
+	switch {
+	case key != "":
+		e, replayed, err = s.cfg.Client.SubmitOnce(r.Context(), sub, req.vendorID, callerOf(r.Context()).Name+"\n"+key)
+	case req.vendorID != "":
+		e, err = s.cfg.Client.Adopt(r.Context(), sub, req.vendorID)
+	default:
+		e, err = s.cfg.Client.Submit(r.Context(), sub)
+	}
+	if err != nil {
+		return err
+	}
+	if replayed {
+		w.Header().Set("Idempotent-Replayed", "true")
+	}
+	answerIn(w, wait)
+	rec, err := s.awaitFinal(r.Context(), e.Account, e.ID, wait)
+	if err != nil {
+		return err
+	}
+	return s.answerOne(r.Context(), w, rec, http.StatusAccepted)
+}
+
+// answerOne answers with an extraction and its result: with status while it is not
+// final.
+func (s *Server) answerOne(ctx context.Context, w http.ResponseWriter, rec store.Record, status int) error {
+	e, err := s.whole(ctx, rec)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", "/v1/extractions/"+e.ID)
+	if rec.Status.Final() {
+		status = http.StatusOK
+	} else {
+		w.Header().Set("Retry-After", seconds(untilNext(rec)))
+	}
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(e) // Nobody reads any more where this fails.
+	return nil
+}
+
+// untilNext is how long until something may change.
+func untilNext(r store.Record) time.Duration {
+	return min(max(time.Until(r.Due), time.Second), time.Minute)
+}
+
+// idempotencyKey is the header's value; quoted and bare are the same.
+func idempotencyKey(r *http.Request) (string, error) {
+	values := r.Header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := strings.TrimSpace(values[0])
+	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
+		key = key[1 : len(key)-1]
+	}
+	if key == "" || len(key) > 255 || len(values) > 1 {
+		return "", problem(http.StatusUnprocessableEntity, codeInvalid, "Idempotency-Key is one value of 1 to 255 characters")
+	}
+	return key, nil
+}
+
+// queryFields are the fields with one value.
+var queryFields = []string{
+	"account", "type", "config_name", "environment", "customer", "batch", "name", "priority", "callback_url", "wait",
+}
+
+// readRequest reads a submission in whatever form it comes. The document of a raw
+// body is not read yet.
+func (s *Server) readRequest(r *http.Request) (request, error) {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil && r.Header.Get("Content-Type") != "" {
+		return request{}, problem(http.StatusUnsupportedMediaType, codeUnsupported, "Content-Type is no media type")
+	}
+	switch media {
+	case "application/json":
+		return s.readJSON(r)
+	case "multipart/form-data":
+		if params["boundary"] == "" {
+			return request{}, problem(http.StatusBadRequest, codeInvalid, "the form's Content-Type has no boundary")
+		}
+		form, err := r.MultipartReader()
+		if err != nil {
+			return request{}, problem(http.StatusBadRequest, codeInvalid, "the form cannot be read")
+		}
+		values, doc, name, contentType, err := readMultipart(form, s.cfg.MaxDocument)
+		if err != nil {
+			return request{}, err
+		}
+		req := request{spool: doc, contentType: contentType}
+		if doc != nil {
+			req.document = doc.file
+		}
+		if err := req.take(values); err != nil {
+			doc.Close()
+			return request{}, err
+		}
+		if req.Name == "" {
+			req.Name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+		}
+		return req, nil
+	}
+	if s.cfg.MaxDocument > 0 && r.ContentLength > s.cfg.MaxDocument {
+		return request{}, store.ErrTooLarge
+	}
+	req := request{document: bodyReader{r.Body}, contentType: media}
+	return req, req.take(r.URL.Query())
+}
+
+// take reads the fields of a query or a form.
+func (r *request) take(values map[string][]string) error {
+	single := map[string]*string{
+		"account": &r.Account, "type": &r.Type, "config_name": &r.ConfigName, "environment": &r.Environment,
+		"customer": &r.Customer, "batch": &r.Batch, "name": &r.Name, "priority": &r.Priority,
+		"callback_url": &r.CallbackURL, "wait": &r.Wait, "document_url": &r.url, "vendor_id": &r.vendorID,
+	}
+	for name, all := range values {
+		to, ok := single[name]
+		key, isMetadata := strings.CutPrefix(name, "metadata.")
+		option, isOption := strings.CutPrefix(name, "options.")
+		switch {
+		case name == "types":
+			r.Types = all
+			continue
+		case len(all) != 1:
+			return fmt.Errorf("%w: %s is given more than once", extraction.ErrInvalid, fieldName(name))
+		case ok:
+			*to = all[0]
+		case isMetadata && key != "":
+			if r.Metadata == nil {
+				r.Metadata = map[string]string{}
+			}
+			r.Metadata[key] = all[0]
+		case isOption && option != "":
+			if r.Options == nil {
+				r.Options = map[string]any{}
+			}
+			r.Options[option] = all[0]
+		default:
+			return fmt.Errorf("%w: there is no field of this name; the fields are %s, types, metadata.K and options.K",
+				extraction.ErrInvalid, strings.Join(queryFields, ", "))
+		}
+	}
+	return nil
+}
+
+// fieldName is the name of a field, if it is one of ours.
+func fieldName(name string) string {
+	if slices.Contains(queryFields, name) {
+		return name
+	}
+	return "a field"
+}
+
+// readJSON reads the JSON form.
+func (s *Server) readJSON(r *http.Request) (request, error) {
+	rest, doc, err := jsonDocument(r.Body, s.cfg.MaxDocument)
+	if err != nil {
+		return request{}, err
+	}
+	var body jsonBody
+	dec := json.NewDecoder(strings.NewReader(string(rest)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&body); err != nil {
+		doc.Close()
+		return request{}, jsonProblem(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		doc.Close()
+		return request{}, problem(http.StatusBadRequest, codeInvalid, "the body is more than one JSON value")
+	}
+	if len(r.URL.Query()) > 0 {
+		doc.Close()
+		return request{}, fmt.Errorf("%w: with a JSON body the fields are its members, not the query", extraction.ErrInvalid)
+	}
+	req := request{fields: body.fields, url: body.DocumentURL, vendorID: body.VendorID, spool: doc}
+	if doc != nil {
+		req.document = doc.file
+	}
+	return req, nil
+}
+
+// jsonProblem says what is wrong with a JSON body, without repeating it.
+func jsonProblem(err error) *Problem {
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return problem(http.StatusUnprocessableEntity, codeInvalid, fmt.Sprintf("%s is not a JSON %s", t.Field, kindOf(t)))
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok && len(name) < 60 {
+		return problem(http.StatusUnprocessableEntity, codeInvalid, "the body has a member that is none of a submission's")
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return problem(http.StatusBadRequest, codeInvalid, "the body is not JSON, from byte "+strconv.FormatInt(e.Offset, 10)+" on")
+	}
+	return problem(http.StatusBadRequest, codeInvalid, "the body is not one JSON object")
+}
+
+func kindOf(t *json.UnmarshalTypeError) string {
+	switch t.Type.Kind().String() {
+	case "slice":
+		return "array"
+	case "map", "struct":
+		return "object"
+	}
+	return t.Type.Kind().String()
+}
+
+// submission is what the client accepts, checked as far as it can be before the
+// document is read.
+func (s *Server) submission(ctx context.Context, req request) (tasks.Submission, error) {
+	caller := callerOf(ctx)
+	account, err := s.chosen(caller, req.Account)
+	if err != nil {
+		return tasks.Submission{}, err
+	}
+	given := 0
+	for _, is := range []bool{req.document != nil, req.url != "", req.vendorID != ""} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return tasks.Submission{}, fmt.Errorf("%w: give one of a document, document_url and vendor_id", extraction.ErrInvalid)
+	}
+	if caller.Customer != "" {
+		if req.Customer != "" && req.Customer != caller.Customer {
+			return tasks.Submission{}, fmt.Errorf("%w: this key works for another customer", extraction.ErrInvalid)
+		}
+		req.Customer = caller.Customer
+	}
+	sub := tasks.Submission{
+		Account: account.Name, Provider: account.Provider, Type: req.Type, Types: req.Types, ConfigName: req.ConfigName,
+		Environment: req.Environment, Customer: req.Customer, Batch: req.Batch, Priority: extraction.Priority(req.Priority),
+		Metadata: req.Metadata, Options: req.Options, Name: req.Name, URL: req.url, MaxBacklog: account.MaxBacklog,
+	}
+	if req.CallbackURL != "" {
+		if err := s.checkURL(ctx, s.cfg.CheckURL, req.CallbackURL, "callback_url"); err != nil {
+			return sub, err
+		}
+		sub.CallbackURL, sub.CallbackKey = req.CallbackURL, caller.Name
+	}
+	if req.url != "" {
+		if !account.FetchesURL {
+			return sub, fmt.Errorf("%w: %s does not fetch documents by URL; send the document itself", extraction.ErrInvalid, account.Provider)
+		}
+		if err := s.checkURL(ctx, s.cfg.CheckDocumentURL, req.url, "document_url"); err != nil {
+			return sub, err
+		}
+	}
+	check := extraction.Submission{
+		Name: sub.Name, URL: sub.URL, Type: sub.Type, Types: sub.Types, ConfigName: sub.ConfigName,
+		Environment: sub.Environment, Customer: sub.Customer, Options: sub.Options,
+	}
+	if err := account.Check(check); err != nil {
+		return sub, err
+	}
+	if req.document == nil {
+		return sub, nil
+	}
+	if req.spool == nil {
+		if err := s.hasRoom(ctx, account); err != nil {
+			return sub, err // Before the body is received in vain.
+		}
+	}
+	head := bufio.NewReaderSize(req.document, 512)
+	first, err := head.Peek(512)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return sub, err
+	}
+	sub.Document = head
+	if sub.ContentType, err = settleType(req.contentType, sub.Name, first); err != nil {
+		return sub, err
+	}
+	check.ContentType = sub.ContentType
+	if err := account.Check(check); err != nil {
+		return sub, problem(http.StatusUnsupportedMediaType, codeUnsupported, plain(err))
+	}
+	return sub, nil
+}
+
+// hasRoom returns store.ErrBacklog where the account takes no more; what happens
+// meanwhile the creation of the record finds.
+func (s *Server) hasRoom(ctx context.Context, a Account) error {
+	if a.MaxBacklog <= 0 {
+		return nil
+	}
+	load, err := s.cfg.Records.Load(ctx, a.Name)
+	if err == nil && load.Queued+load.InFlight >= int64(a.MaxBacklog) {
+		err = store.ErrBacklog
+	}
+	return err
+}
+
+// settleType is the document's media type. One that is declared and plainly wrong
+// is an error: somebody sent the wrong file.
+func settleType(declared, name string, head []byte) (string, error) {
+	declared, _, _ = strings.Cut(strings.ToLower(declared), ";")
+	declared = strings.TrimSpace(declared)
+	found := tasks.Sniff(name, head)
+	switch declared {
+	case "", "application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream":
+		return found, nil
+	}
+	sure := tasks.Sniff("", head)
+	if slices.Contains(plainTypes, sure) && sure != declared || slices.Contains(plainTypes, declared) && sure != declared {
+		return "", problem(http.StatusUnprocessableEntity, codeMismatch, "the document is not what its Content-Type says")
+	}
+	return declared, nil
+}
+
+// plainTypes are media types whose documents are known by their first bytes.
+var plainTypes = []string{"application/pdf", "image/png", "image/jpeg", "image/gif", "image/tiff", "image/bmp"}
+
+func (s *Server) checkURL(ctx context.Context, check func(context.Context, string) error, u, field string) error {
+	if check == nil {
+		return problem(http.StatusUnprocessableEntity, codeURLRefused, field+" is not possible here")
+	}
+	if err := check(ctx, u); err != nil {
+		return problem(http.StatusUnprocessableEntity, codeURLRefused, field+": "+err.Error())
+	}
+	return nil
+}
+
+// chosen is the account that is named, or the only one the key can use.
+func (s *Server) chosen(caller Key, name string) (Account, error) {
+	if a, ok := s.accounts[name]; ok && caller.uses(name) {
+		return a, nil
+	}
+	var usable []Account
+	for _, a := range s.cfg.Accounts {
+		if caller.uses(a.Name) {
+			usable = append(usable, a)
+		}
+	}
+	if name == "" && len(usable) == 1 {
+		return usable[0], nil
+	}
+	var all []string
+	for _, a := range usable {
+		all = append(all, a.Name)
+	}
+	detail := "account is none of those that this key can use: " + strings.Join(all, ", ")
+	if name == "" {
+		detail = "account is required: one of " + strings.Join(all, ", ")
+	}
+	return Account{}, problem(http.StatusUnprocessableEntity, codeUnknownAccount, detail)
+}

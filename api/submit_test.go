@@ -1,0 +1,191 @@
+package api
+
+import (
+	"bytes"
+	"encoding/base64"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+func form(t *testing.T, document string, fields ...string) (body, contentType string) {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	part, err := w.CreateFormFile("document", `C:\docs\1040.pdf`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = part.Write([]byte(document))
+	for i := 0; i+1 < len(fields); i += 2 { // Behind the document.
+		_ = w.WriteField(fields[i], fields[i+1])
+	}
+	_ = w.Close()
+	return b.String(), w.FormDataContentType()
+}
+
+// A document comes in by each way with its fields.
+func TestSubmitForms(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const query = "account=acme&type=t&name=1040.pdf&batch=b1&customer=c1&metadata.po=7&options.x=y&priority=bulk"
+	formBody, formType := form(t, pdf, "account", "acme", "type", "t", "batch", "b1", "customer", "c1",
+		"metadata.po", "7", "options.x", "y", "priority", "bulk")
+	jsonBody := `{"batch":"b1","document_base64":"` + strings.ReplaceAll(base64.StdEncoding.EncodeToString([]byte(pdf)), "/", `\/`) +
+		`","account":"acme","type":"t","customer":"c1","name":"1040.pdf","metadata":{"po":"7"},"options":{"x":"y"},"priority":"bulk"}`
+	for what, a := range map[string]answer{
+		"raw":       r.do("POST", "/v1/extractions?"+query, pdf, "Content-Type", "application/pdf"),
+		"untyped":   r.do("POST", "/v1/extractions?"+query, pdf),
+		"octets":    r.do("POST", "/v1/extractions?"+query, pdf, "Content-Type", "application/octet-stream"),
+		"multipart": r.do("POST", "/v1/extractions", formBody, "Content-Type", formType),
+		"json":      r.do("POST", "/v1/extractions", jsonBody, "Content-Type", "application/json; charset=utf-8"),
+	} {
+		a.want(t, what, http.StatusAccepted)
+		rec := r.record(a.id())
+		d := rec.Document
+		if rec.Account != "acme" || rec.Type != "t" || rec.Batch != "b1" || rec.Customer != "c1" || rec.Metadata["po"] != "7" ||
+			rec.Options["x"] != "y" || rec.Priority != extraction.PriorityBulk {
+			t.Errorf("%s: accepted as %+v", what, rec.Input)
+		}
+		if d.Name != "1040.pdf" || d.ContentType != "application/pdf" || *d.Bytes != int64(len(pdf)) {
+			t.Errorf("%s: the document is %+v", what, d)
+		}
+		if a.header.Get("Location") != "/v1/extractions/"+a.id() || a.header.Get("Retry-After") == "" || a.json["status"] != "QUEUED" {
+			t.Errorf("%s: answered %v %s", what, a.header, a.body)
+		}
+		got := r.do("GET", "/v1/extractions/"+a.id()+"/document", "").want(t, what, http.StatusOK)
+		if string(got.body) != pdf || got.header.Get("Content-Disposition") != "attachment" {
+			t.Errorf("%s: the document is %q with %v", what, got.body, got.header)
+		}
+	}
+	if rec := r.record(r.do("POST", "/v1/extractions", `{"account":"acme","type":"t","document_url":"https://x.test/a.pdf"}`, "Content-Type", "application/json").id()); rec.Document.URL != "https://x.test/a.pdf" {
+		t.Errorf("by URL: %+v", rec.Document)
+	}
+	adopted := r.do("POST", "/v1/extractions", `{"account":"acme","type":"t","vendor_id":"v1"}`, "Content-Type", "application/json")
+	if rec := r.record(adopted.want(t, "adopt", 202).id()); rec.VendorID != "v1" || rec.Status != extraction.StatusInProgress {
+		t.Errorf("adopted: %+v", rec)
+	}
+}
+
+func TestSubmitRefused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const ok = "/v1/extractions?account=acme&type=t"
+	json := func(body string) answer {
+		return r.do("POST", "/v1/extractions", body, "Content-Type", "application/json")
+	}
+	formBody, formType := form(t, pdf, "account", "acme", "type", "t", "color", "red")
+	broken, brokenType := form(t, pdf)
+	for what, tt := range map[string]struct {
+		a      answer
+		status int
+		code   string
+	}{
+		"no type":           {r.do("POST", "/v1/extractions?account=acme", pdf), 422, codeInvalid},
+		"no account":        {r.do("POST", "/v1/extractions?type=t", pdf), 422, codeUnknownAccount},
+		"unknown account":   {r.do("POST", "/v1/extractions?type=t&account=nobody", pdf), 422, codeUnknownAccount},
+		"unknown field":     {r.do("POST", ok+"&colour=red", pdf), 422, codeInvalid},
+		"twice":             {r.do("POST", ok+"&account=other", pdf), 422, codeInvalid},
+		"empty":             {r.do("POST", ok, ""), 422, codeInvalid},
+		"too large":         {r.do("POST", ok, strings.Repeat("x", 1<<20+1)), 413, codeTooLarge},
+		"no PDF":            {r.do("POST", ok, "hello", "Content-Type", "application/pdf"), 422, codeMismatch},
+		"a PDF as PNG":      {r.do("POST", ok, pdf, "Content-Type", "image/png"), 422, codeMismatch},
+		"not taken":         {r.do("POST", ok, "BM\x00\x00", "Content-Type", "image/bmp"), 415, codeUnsupported},
+		"bad media type":    {r.do("POST", ok, pdf, "Content-Type", "a/b/c;;"), 415, codeUnsupported},
+		"bad wait":          {r.do("POST", ok+"&wait=5m", pdf), 422, codeInvalid},
+		"bad priority":      {r.do("POST", ok+"&priority=urgent", pdf), 422, codeInvalid},
+		"internal callback": {r.do("POST", ok+"&callback_url=http://internal/", pdf), 422, codeURLRefused},
+		"internal document": {json(`{"account":"acme","type":"t","document_url":"http://internal/a"}`), 422, codeURLRefused},
+		"URL not fetched":   {json(`{"account":"other","type":"t","document_url":"http://x.test/a"}`), 422, codeInvalid},
+		"nothing":           {json(`{"account":"acme","type":"t"}`), 422, codeInvalid},
+		"two things":        {json(`{"account":"acme","type":"t","vendor_id":"v","document_url":"http://x.test/"}`), 422, codeInvalid},
+		"no JSON":           {json(`{"account":`), 400, codeInvalid},
+		"a list":            {json(`[]`), 422, codeInvalid},
+		"two values":        {json(`{} {}`), 400, codeInvalid},
+		"unknown member":    {json(`{"colour":"red"}`), 422, codeInvalid},
+		"wrong type":        {json(`{"account":7}`), 422, codeInvalid},
+		"bad base64":        {json(`{"account":"acme","type":"t","document_base64":"?!"}`), 422, codeInvalid},
+		"cut base64":        {json(`{"account":"acme","type":"t","document_base64":"QUJ`), 400, codeInvalid},
+		"two documents":     {json(`{"document_base64":"QUJD","document_base64":"QUJD"}`), 422, codeInvalid},
+		"large fields":      {json(`{"name":"` + strings.Repeat("x", maxFields) + `"}`), 422, codeInvalid},
+		"large base64":      {json(`{"type":"t","account":"acme","document_base64":"` + strings.Repeat("QUJD", 400_000) + `"}`), 413, codeTooLarge},
+		"form field":        {r.do("POST", "/v1/extractions", formBody, "Content-Type", formType), 422, codeInvalid},
+		"cut form":          {r.do("POST", "/v1/extractions", broken[:len(broken)-20], "Content-Type", brokenType), 400, codeInvalid},
+		"no boundary":       {r.do("POST", "/v1/extractions", "", "Content-Type", "multipart/form-data"), 400, codeInvalid},
+		"a long key":        {r.do("POST", ok, pdf, "Idempotency-Key", strings.Repeat("k", 256)), 422, codeInvalid},
+		"an empty key":      {r.do("POST", ok, pdf, "Idempotency-Key", `""`), 422, codeInvalid},
+	} {
+		tt.a.wantProblem(t, what, tt.status, tt.code)
+		if strings.Contains(string(tt.a.body), "urgent") || strings.Contains(string(tt.a.body), "colour") {
+			t.Errorf("%s: the answer repeats what was sent: %s", what, tt.a.body)
+		}
+	}
+	if got := r.do("GET", "/v1/extractions", "").json["extractions"].([]any); len(got) != 0 {
+		t.Errorf("%d extractions were accepted", len(got))
+	}
+}
+
+func TestIdempotency(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const path = "/v1/extractions?account=acme&type=t"
+	first := r.do("POST", path, pdf, "Idempotency-Key", "k1").want(t, "first", 202)
+	for _, key := range []string{"k1", `"k1"`} {
+		again := r.do("POST", path, pdf, "Idempotency-Key", key).want(t, "again", 202)
+		if again.id() != first.id() || again.header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("repeated as %s %v, want %s", again.id(), again.header, first.id())
+		}
+	}
+	r.do("POST", path, pdf+"!", "Idempotency-Key", "k1").wantProblem(t, "other bytes", 422, codeKeyReused)
+	r.do("POST", path+"&batch=b", pdf, "Idempotency-Key", "k1").wantProblem(t, "other fields", 422, codeKeyReused)
+	r.do("POST", "/v1/extractions?account=other&type=t", pdf, "Idempotency-Key", "k1").wantProblem(t, "other account", 422, codeKeyReused)
+	r.finish(first.id(), extraction.StatusSuccess)
+	if final := r.do("POST", path, pdf, "Idempotency-Key", "k1").want(t, "when final", 200); final.json["status"] != "SUCCESS" {
+		t.Errorf("repeated as %v", final.json["status"])
+	}
+}
+
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for range 2 {
+		r.submit("account=other&type=t")
+	}
+	a := r.do("POST", "/v1/extractions?account=other&type=t", pdf)
+	a.wantProblem(t, "above max_backlog", http.StatusTooManyRequests, codeBacklog)
+	if a.header.Get("Retry-After") == "" {
+		t.Error("without Retry-After")
+	}
+	r.submit("account=acme&type=t")
+}
+
+// wait holds the answer until the extraction is final.
+func TestSubmitWaits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	got := make(chan answer, 1)
+	go func() { got <- r.do("POST", "/v1/extractions?account=acme&type=t&wait=30s", pdf) }()
+	var id string
+	deadline := time.Now().Add(20 * time.Second)
+	for id == "" && time.Now().Before(deadline) {
+		if all, _ := r.do("GET", "/v1/extractions", "").json["extractions"].([]any); len(all) == 1 {
+			id, _ = all[0].(map[string]any)["id"].(string)
+		}
+	}
+	r.finish(id, extraction.StatusSuccess)
+	select {
+	case a := <-got:
+		if a.want(t, "submit with wait", 200); a.json["status"] != "SUCCESS" || a.json["result"].(map[string]any)["raw"] == nil {
+			t.Errorf("answered %s", a.body)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the answer did not come with the end")
+	}
+	if a := r.do("GET", "/v1/extractions/"+r.submit("account=acme&type=t")+"?wait=1", ""); a.status != 200 || a.json["status"] != "QUEUED" {
+		t.Errorf("a wait that is over: %d %s", a.status, a.body)
+	}
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/api"
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/guard"
+	"github.com/extractq/extractq/internal/serve"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/tasks"
+)
+
+func apiCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "api",
+		Usage: "take documents over HTTP, until told to stop",
+		Description: `Other services submit, wait, list and listen under /v1; /docs is the reference, and
+/openapi.json its machine-readable form. With keys configured (api.keys) each
+request sends one as Authorization: Bearer KEY; without any, it listens on this
+machine only. Workers and a scheduler run beside it.
+
+Examples:
+
+   extractq api
+   extractq api --redis redis://127.0.0.1:6379/0 --data /var/lib/extractq --listen 127.0.0.1:9090`,
+		Flags: []cli.Flag{listenFlag()},
+		Action: func(c *cli.Context) error {
+			cfg, deaf, err := loadServer(c, wantAccounts)
+			if err != nil {
+				return err
+			}
+			defer deaf()
+			if c.Args().Present() {
+				return usage("api takes no arguments")
+			}
+			listener, err := listen(c, cfg)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = listener.Close() }()
+			if err := admit(cfg, listener.Addr()); err != nil {
+				return err
+			}
+			svc, err := withStore(c.Context, cfg)
+			if err != nil {
+				return err
+			}
+			defer svc.Close()
+			s, err := newAPI(cfg, svc)
+			if err != nil {
+				return err
+			}
+			cfg.onHangup(func(_ context.Context, next settings) error {
+				if err := admit(next, listener.Addr()); err != nil {
+					return err
+				}
+				s.Reload(apiKeys(next))
+				return nil
+			})
+			cfg.say("api at http://%s/v1", listener.Addr())
+			return serveAPI(c.Context, cfg, s, s.Handler(), listener)
+		},
+	}
+}
+
+// serveAPI answers until ctx ends. Streams are told first, so that the end does not
+// wait for them.
+func serveAPI(ctx context.Context, cfg settings, s *api.Server, h http.Handler, listener net.Listener) error {
+	defer s.Close()
+	defer context.AfterFunc(ctx, s.Stop)()
+	return serve.Until(ctx, listener, h, cfg.log)
+}
+
+// listen takes the address that the flag or the file names.
+func listen(c *cli.Context, cfg settings) (net.Listener, error) {
+	address := cfg.API.Listen
+	if s := c.String("listen"); s != "" {
+		var err error
+		if address, err = config.ListenAddress(s); err != nil {
+			return nil, usage("--listen: %w", err)
+		}
+	}
+	l, err := new(net.ListenConfig).Listen(c.Context, "tcp", address)
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("%w; choose another address with --listen", err))
+	}
+	return l, nil
+}
+
+// admit is an error where such an API may not listen on the address.
+func admit(cfg settings, addr net.Addr) error {
+	if err := (api.Config{Keys: apiKeys(cfg)}).Admits(addr); err != nil {
+		return usage("cannot listen on %s: %w; listen on 127.0.0.1, or configure api.keys", addr, err)
+	}
+	return nil
+}
+
+func apiKeys(cfg settings) []api.Key {
+	out := make([]api.Key, len(cfg.API.Keys))
+	for i, k := range cfg.API.Keys {
+		out[i] = api.Key{
+			Name: k.Name, Digest: api.Digest(k.Secret.Reveal()), Accounts: k.Accounts, Customer: k.Customer, Operator: k.Operator,
+		}
+	}
+	return out
+}
+
+// newAPI builds the HTTP API of this process.
+func newAPI(cfg settings, svc *services) (*api.Server, error) {
+	sender, err := newSender(cfg)
+	if err != nil {
+		return nil, err
+	}
+	documents, err := guard.New("fetch.allow_hosts", cfg.Fetch.AllowHosts)
+	if err != nil {
+		return nil, exitError{exitUsage, err}
+	}
+	ac := api.Config{
+		Client: svc.client, Records: svc.records, Blobs: svc.blobs, States: &accountDesk{
+			configured: cfg.Accounts, services: svc, limits: limiter.New(svc.rdb), queue: tasks.NewQueue(svc.rdb),
+		},
+		Keys: apiKeys(cfg), MaxDocument: cfg.API.MaxDocument, CheckURL: sender.Check,
+		CheckDocumentURL: func(ctx context.Context, u string) error {
+			if documents.Check(ctx, u) != nil { // Its own words name the host and its address.
+				return errors.New("it is not a public http or https URL; fetch.allow_hosts can allow it")
+			}
+			return nil
+		},
+		Version: version, Logger: cfg.log,
+	}
+	for _, a := range cfg.Accounts {
+		p, err := newProvider(a)
+		if err != nil {
+			return nil, err
+		}
+		ac.Accounts = append(ac.Accounts, api.Account{
+			Name: a.Name, Provider: a.Provider, Check: p.Check, FetchesURL: p.Traits().FetchesURL,
+			MaxBacklog: a.MaxBacklog, Rate: float64(a.Rate),
+		})
+	}
+	return api.New(ac), nil
+}
+
+// States are all accounts, as the API shows them.
+func (d *accountDesk) States(ctx context.Context) ([]extraction.AccountState, error) {
+	all, err := d.accounts(ctx, settings{Config: &config.Config{Accounts: d.configured}})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]extraction.AccountState, len(all))
+	for i, name := range all {
+		if out[i], err = d.state(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Pause is pause, for the API.
+func (d *accountDesk) Pause(ctx context.Context, name string) error { return d.pause(ctx, name) }
+
+// Resume is resume, for the API.
+func (d *accountDesk) Resume(ctx context.Context, name string) error {
+	err := d.resume(ctx, name)
+	if e, ok := errors.AsType[exitError](err); ok && e.code == exitUsage {
+		return fmt.Errorf("%w: %w", extraction.ErrInvalid, e.err)
+	}
+	return err
+}

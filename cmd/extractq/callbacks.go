@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/extractq/extractq/callback"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/worker"
+)
+
+// senderConfig is how callbacks are signed and what they may reach.
+func senderConfig(cfg settings) callback.Config {
+	c := callback.Config{
+		Secret: cfg.Callbacks.Secret.Reveal(), PreviousSecret: cfg.Callbacks.PreviousSecret.Reveal(),
+		KeySecrets: map[string]string{}, AllowHosts: cfg.Callbacks.AllowHosts, PublicURL: cfg.API.PublicURL, UserAgent: userAgent(),
+	}
+	for _, k := range cfg.API.Keys {
+		if !k.CallbackSecret.IsZero() {
+			c.KeySecrets[k.Name] = k.CallbackSecret.Reveal()
+		}
+	}
+	return c
+}
+
+func newSender(cfg settings) (*callback.Sender, error) {
+	s, err := callback.New(senderConfig(cfg))
+	if err != nil {
+		return nil, exitError{exitUsage, fmt.Errorf("callbacks: %w", err)}
+	}
+	return s, nil
+}
+
+// deliverer makes the worker's deliveries by callback.
+type deliverer struct{ *callback.Sender }
+
+// Deliver makes one attempt, and plans the next where it was not the last.
+func (d deliverer) Deliver(ctx context.Context, w worker.Delivery) (worker.DeliveryOutcome, error) {
+	r, err := d.Send(ctx, callback.Delivery{URL: w.URL, EventID: w.Extraction.ID, Key: w.Key, Extraction: &w.Extraction})
+	if err != nil {
+		return worker.DeliveryOutcome{}, err
+	}
+	out := worker.DeliveryOutcome{State: store.DeliveryFailed, Status: r.Status}
+	switch r.Outcome {
+	case callback.OutcomeDelivered:
+		out.State = store.DeliveryDelivered
+	case callback.OutcomeBusy:
+		out.State, out.Wait = store.DeliveryBusy, r.RetryAfter
+	case callback.OutcomeRetry:
+		if wait, ok := callback.Next(w.Attempt, time.Since(w.Since), r.RetryAfter); ok {
+			out.State, out.Wait = store.DeliveryPending, wait
+		}
+	case callback.OutcomeGone, callback.OutcomeInvalid:
+	}
+	return out, nil
+}

@@ -1,0 +1,30 @@
+package extraction
+
+// AccountState is an account as operators see it.
+type AccountState struct {
+	Name string `json:"name"`
+	// Provider is null for an account that is in the configuration no more.
+	Provider Null `json:"provider"`
+	// State is active or paused; a paused one has a Reason.
+	State  string `json:"state"`
+	Reason Null   `json:"reason"`
+	Since  Time   `json:"since"`
+	// NextProbeAt is when one call tries whether the reason is over.
+	NextProbeAt Time `json:"next_probe_at"`
+	// Queued is what waits for its submission, the oldest of it since
+	// OldestQueuedAt. InFlight is what the vendor has.
+	Queued         int64 `json:"queued"`
+	InFlight       int64 `json:"in_flight"`
+	OldestQueuedAt Time  `json:"oldest_queued_at"`
+	// Rate is how many calls a second are allowed, null where the account is in the
+	// configuration no more; RateUsed is how many are made.
+	Rate      *float64 `json:"rate"`
+	RateUsed  float64  `json:"rate_used"`
+	LastError *Trouble `json:"last_error"`
+}
+
+// The states of an account.
+const (
+	AccountActive = "active"
+	AccountPaused = "paused"
+)
