@@ -30,7 +30,7 @@ machine only. Workers and a scheduler run beside it.
 Examples:
 
    extractq api
-   extractq api --redis redis://127.0.0.1:6379/0 --data /var/lib/extractq --listen 127.0.0.1:9090`,
+   extractq api --listen 127.0.0.1:9090`,
 		Flags: []cli.Flag{listenFlag()},
 		Action: func(c *cli.Context) error {
 			cfg, deaf, err := loadServer(c, wantAccounts)
