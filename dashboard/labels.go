@@ -16,7 +16,7 @@ const hidden = "(not shown)"
 // maxLabel is above the longest label there is, in bytes.
 const maxLabel = 1024
 
-// step is what is shown of a submit or poll task.
+// step is what is shown of a task of one extraction.
 type step struct {
 	ID           string `json:"id"`
 	Account      string `json:"account"`
@@ -36,7 +36,7 @@ type tick struct {
 // nothing that anyone else might have put there.
 func formatPayload(kind string, payload []byte) string {
 	switch kind {
-	case tasks.TypeSubmit, tasks.TypePoll:
+	case tasks.TypeSubmit, tasks.TypePoll, tasks.TypeDeliver:
 		var s step
 		if json.Unmarshal(payload, &s) != nil {
 			return hidden
@@ -50,6 +50,8 @@ func formatPayload(kind string, payload []byte) string {
 			return hidden
 		}
 		return show(tick{label(t.Account)})
+	case tasks.TypeExpire: // It says nothing but its version.
+		return "{}"
 	}
 	return hidden
 }
@@ -59,7 +61,7 @@ func formatResult(kind string, result []byte) string {
 	if len(result) == 0 {
 		return ""
 	}
-	if kind != tasks.TypeSubmit && kind != tasks.TypePoll {
+	if kind != tasks.TypeSubmit && kind != tasks.TypePoll && kind != tasks.TypeDeliver {
 		return hidden
 	}
 	var o tasks.Outcome
