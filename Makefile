@@ -62,3 +62,7 @@ bench-backfill: ## Take 20,000 documents through run: docs/s and peak memory
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for a while (FUZZTIME=10s each)
 	@tools/fuzz $(FUZZTIME)
+
+.PHONY: compose-test
+compose-test: ## Run docker-compose.yml for real, with a Docker daemon of its own (root)
+	@tools/compose-test
