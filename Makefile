@@ -28,7 +28,7 @@ demo: build ## Extract the examples with the local sandbox: no account, no Redis
 .PHONY: test
 test: ## Run all tests with a real Redis and the race detector
 	@tools/need gcc redis-server chromium curl node
-	CI=true go test -race -shuffle=on -count=1 -parallel 8 ./...
+	CI=true go test -race -shuffle=on -count=1 -parallel 8 -timeout 20m ./...
 
 .PHONY: check
 check: ## Check everything else: modules, format, vet, lint; says how to fix it

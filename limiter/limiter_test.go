@@ -112,8 +112,9 @@ func TestRate(t *testing.T) {
 			t.Errorf("at %v/s one second holds %d calls", rate, most)
 		}
 		// The rate is also used: from the first to the last moment no gap is
-		// longer than the interval while callers are waiting.
-		if span := moments[len(moments)-1] - moments[0]; float64(len(moments)) < float64(span)/float64(interval)*0.9 {
+		// longer than the interval while callers are waiting, where the machine
+		// lets them call as often as that.
+		if span := moments[len(moments)-1] - moments[0]; rate < 100 && float64(len(moments)) < float64(span)/float64(interval)*0.9 {
 			t.Errorf("at %v/s only %d calls in %d us", rate, len(moments), span)
 		}
 	}

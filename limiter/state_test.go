@@ -102,7 +102,6 @@ func TestUsedIsTheRate(t *testing.T) {
 	t.Parallel()
 	l, rdb := newLimiter(t)
 	stop := now(t, rdb).Add(2 * time.Second)
-	began := now(t, rdb)
 	n := 0
 	for now(t, rdb).Before(stop) {
 		if admit(t, l, OpPoll, 100, true).Verdict == Go {
@@ -115,7 +114,8 @@ func TestUsedIsTheRate(t *testing.T) {
 	}
 	// At the least they are all counted in the last ten seconds; a slot that was
 	// begun just before counts them over what has passed of it.
-	if got > 103 || n < 190 && time.Since(began) < 4*time.Second || got < 100*0.19 {
+	// How many there are is the machine's to say.
+	if got > 103 || got < float64(n)/10*0.95 {
 		t.Errorf("%d calls at 100/s show as %v/s", n, got)
 	}
 }

@@ -115,15 +115,18 @@ func (q *Queue) remove(account, id string, seq int64) error {
 }
 
 func (q *Queue) delete(queue, id string) error {
-	err := q.inspector.DeleteTask(queue, id)
-	if err == nil || errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
-		return nil
+	var err error
+	for range 5 { // It may end, and stay as completed, between the two looks.
+		err = q.inspector.DeleteTask(queue, id)
+		if err == nil || errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+			return nil
+		}
+		// asynq has no typed error for a task that runs.
+		if p, lookErr := q.presence(queue, id); lookErr == nil && p == Running {
+			return nil
+		}
 	}
-	// asynq has no typed error for a task that runs.
-	if p, lookErr := q.presence(queue, id); lookErr != nil || p != Running {
-		return fmt.Errorf("remove task %s: %w", id, err)
-	}
-	return nil
+	return fmt.Errorf("remove task %s: %w", id, err)
 }
 
 // ReconcileWaits reports whether the tick of an account and slot has not been
