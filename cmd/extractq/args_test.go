@@ -126,7 +126,11 @@ func TestPermutedLinesReachTheCommand(t *testing.T) {
 	} {
 		var got []string
 		app := sampleApp(&got)
-		if err := app.RunContext(t.Context(), ordered(t, app, append([]string{"extractq"}, strings.Fields(in)...))); err != nil {
+		args := ordered(t, app, append([]string{"extractq"}, strings.Fields(in)...))
+		parsing.Lock()
+		err := app.RunContext(t.Context(), args)
+		parsing.Unlock()
+		if err != nil {
 			t.Errorf("%s: %v", in, err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -137,7 +141,10 @@ func TestPermutedLinesReachTheCommand(t *testing.T) {
 
 func TestUnknownFlagIsNamed(t *testing.T) {
 	app := sampleApp(nil)
-	err := app.RunContext(t.Context(), ordered(t, app, []string{"extractq", "run", "a", "--what"}))
+	args := ordered(t, app, []string{"extractq", "run", "a", "--what"})
+	parsing.Lock()
+	err := app.RunContext(t.Context(), args)
+	parsing.Unlock()
 	if err == nil || !strings.Contains(err.Error(), "-what") {
 		t.Errorf("error = %v, want one that names -what", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +14,10 @@ import (
 
 	"github.com/extractq/extractq/sandbox"
 )
+
+// parsing keeps command lines from being parsed at the same time: the library's
+// flag for help is one for all.
+var parsing sync.Mutex
 
 // sandboxArgs parses a command line of the sandbox.
 func sandboxArgs(t *testing.T, args ...string) (cfg sandbox.Config, err error) {
@@ -25,6 +30,8 @@ func sandboxArgs(t *testing.T, args ...string) (cfg sandbox.Config, err error) {
 			return nil
 		},
 	}
+	parsing.Lock()
+	defer parsing.Unlock()
 	if err := app.RunContext(t.Context(), append([]string{"sandbox"}, args...)); err != nil {
 		t.Fatalf("%v: %v", args, err)
 	}
