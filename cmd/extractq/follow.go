@@ -184,15 +184,9 @@ func (f *follower) tell(r store.Record, gone bool, final func(store.Record, bool
 
 // withResult is the public form of a final record, with its result.
 func withResult(ctx context.Context, blobs *store.Blobs, r store.Record) (extraction.Extraction, error) {
-	e := r.Extraction()
-	e.Result = &extraction.Result{}
-	if r.ResultSeq == 0 {
-		return e, nil
-	}
-	result, err := blobs.Result(ctx, r.ID, r.ResultSeq)
+	e, err := blobs.Whole(ctx, r)
 	if err != nil {
 		return e, unavailable(err)
 	}
-	e.Result = result
 	return e, nil
 }

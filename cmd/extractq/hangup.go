@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -150,6 +151,9 @@ func needRestart(now, next settings) []string {
 		{"redis", now.Redis != next.Redis},
 		{"data", now.Data != next.Data},
 		{"api.listen", now.API.Listen != next.API.Listen},
+		{"api.public_url", now.API.PublicURL != next.API.PublicURL},
+		{"callbacks.allow_hosts", !slices.Equal(now.Callbacks.AllowHosts, next.Callbacks.AllowHosts)},
+		{"fetch.allow_hosts", !slices.Equal(now.Fetch.AllowHosts, next.Fetch.AllowHosts)},
 		{"admin", now.Admin != next.Admin},
 		{"worker", now.Worker != next.Worker},
 	} {

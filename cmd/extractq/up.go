@@ -109,15 +109,18 @@ func serveAll(ctx context.Context, cfg settings, svc *services, b *board) error 
 		if err := sameStandIn(cfg.Accounts, next.Accounts); err != nil {
 			return err
 		}
-		accounts, err := workerAccounts(next.Accounts)
-		if err != nil {
+		// All that can be wrong with it is found before anything is changed.
+		if _, err := workerAccounts(next.Accounts); err != nil {
 			return err
 		}
 		if err := b.reload(next); err != nil {
 			return err
 		}
+		if err := w.reload(ctx, next); err != nil {
+			return err
+		}
 		ticker.Reload(names(next.Accounts))
-		return w.Reload(ctx, accounts)
+		return nil
 	})
 	return inOrder(ctx, cfg.log,
 		role{"dashboard", func(ctx context.Context) error { return b.serve(ctx, cfg, svc.address) }},

@@ -84,6 +84,11 @@ func newProvider(a config.Account) (extraction.Provider, error) {
 
 // workerAccount is an account as the worker knows it.
 func workerAccount(a config.Account) (worker.Account, error) {
+	if a.Provider == sandboxProvider && a.BaseURL == "" {
+		// Its dialect's default address is the vendor's own: documents would go there.
+		return worker.Account{}, usage("account %s: a sandbox has no address of its own: set base_url to the one that "+
+			"extractq sandbox prints, or use up or run", a.Name)
+	}
 	p, err := newProvider(a)
 	if err != nil {
 		return worker.Account{}, err

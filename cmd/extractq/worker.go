@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/extractq/extractq/callback"
 	"github.com/extractq/extractq/scheduler"
 	"github.com/extractq/extractq/worker"
 )
@@ -27,20 +28,40 @@ Example:
 	}
 }
 
-// newServerWorker is the worker of a server role: it works for the configured
-// accounts and looks after those that left.
-func newServerWorker(cfg settings, svc *services) (*worker.Worker, error) {
+// serverWorker is the worker of a server role: it works for the configured accounts,
+// looks after those that left, and calls producers back.
+type serverWorker struct {
+	*worker.Worker
+
+	sender *callback.Sender
+}
+
+func newServerWorker(cfg settings, svc *services) (serverWorker, error) {
 	wc, err := workerConfig(cfg, svc, cfg.Accounts)
 	if err != nil {
-		return nil, err
+		return serverWorker{}, err
 	}
 	wc.Gone = true
 	sender, err := newSender(cfg)
 	if err != nil {
-		return nil, err
+		return serverWorker{}, err
 	}
 	wc.Deliverer = deliverer{sender}
-	return worker.New(wc)
+	w, err := worker.New(wc)
+	return serverWorker{w, sender}, err
+}
+
+// reload takes the accounts and the secrets of callbacks that were read again.
+func (w serverWorker) reload(ctx context.Context, next settings) error {
+	accounts, err := workerAccounts(next.Accounts)
+	if err != nil {
+		return err
+	}
+	// Whether they are secrets at all, the configuration has checked.
+	if err := w.sender.SetSecrets(senderConfig(next)); err != nil {
+		return usage("callbacks: %w", err)
+	}
+	return w.Reload(ctx, accounts)
 }
 
 // serveWorker runs the worker for the configured accounts, which SIGHUP changes.
@@ -49,13 +70,7 @@ func serveWorker(ctx context.Context, cfg settings, svc *services) error {
 	if err != nil {
 		return err
 	}
-	cfg.onHangup(func(ctx context.Context, next settings) error {
-		accounts, err := workerAccounts(next.Accounts)
-		if err != nil {
-			return err
-		}
-		return w.Reload(ctx, accounts)
-	})
+	cfg.onHangup(w.reload)
 	if err := w.Run(ctx); err != nil {
 		return unavailable(err)
 	}
