@@ -130,7 +130,7 @@ func (s *Server) get(ctx context.Context, in *getInput) (*oneOutput, error) {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	e, err := s.whole(ctx, r)
+	e, err := s.cfg.Blobs.Whole(ctx, r)
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -175,20 +175,6 @@ func (s *Server) awaitFinal(ctx context.Context, account, id string, wait time.D
 			return r, nil
 		}
 	}
-}
-
-// whole is an extraction with its result; an empty one before SUCCESS.
-func (s *Server) whole(ctx context.Context, r store.Record) (extraction.Extraction, error) {
-	e := r.Extraction()
-	e.Result = &extraction.Result{}
-	if r.Status != extraction.StatusSuccess {
-		return e, nil
-	}
-	result, err := s.cfg.Blobs.Result(ctx, r.ID, r.ResultSeq)
-	if err == nil {
-		e.Result = result
-	}
-	return e, err
 }
 
 func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
@@ -336,7 +322,7 @@ func (s *Server) result(w http.ResponseWriter, r *http.Request, id string) error
 	if rec.Status != extraction.StatusSuccess {
 		return problem(http.StatusNotFound, codeNotFinished, "the extraction is "+string(rec.Status)+": it has no result")
 	}
-	e, err := s.whole(r.Context(), rec)
+	e, err := s.cfg.Blobs.Whole(r.Context(), rec)
 	if err != nil {
 		return err
 	}

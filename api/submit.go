@@ -7,11 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
-	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,44 +19,6 @@ import (
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
-
-// fields are what a producer wants of a document: as query, as parts of a form, or
-// as members of a JSON object.
-type fields struct {
-	Account     string            `json:"account,omitempty" doc:"may be left out where the key can use one"`
-	Type        string            `json:"type,omitempty" doc:"the vendor's document type"`
-	Types       []string          `json:"types,omitempty" doc:"the types that a portfolio may contain"`
-	ConfigName  string            `json:"config_name,omitempty"`
-	Environment string            `json:"environment,omitempty"`
-	Customer    string            `json:"customer,omitempty"`
-	Batch       string            `json:"batch,omitempty"`
-	Name        string            `json:"name,omitempty" doc:"what the producer calls the document"`
-	Metadata    map[string]string `json:"metadata,omitempty"`
-	Options     map[string]any    `json:"options,omitempty" doc:"passed to the vendor"`
-	Priority    string            `json:"priority,omitempty" enum:"normal,bulk"`
-	CallbackURL string            `json:"callback_url,omitempty"`
-	Wait        string            `json:"wait,omitempty" doc:"hold the answer until the extraction is final, at most 60s"`
-}
-
-// jsonBody is the JSON form of a submission.
-type jsonBody struct {
-	fields
-
-	DocumentURL    string  `json:"document_url,omitempty"`
-	DocumentBase64 *string `json:"document_base64,omitempty" doc:"streamed: its size is api.max_document's"`
-	VendorID       string  `json:"vendor_id,omitempty" doc:"follow what something else submitted under this id"`
-}
-
-// request is a submission as it came, in any form.
-type request struct {
-	fields
-
-	document    io.Reader
-	contentType string
-	url         string
-	vendorID    string
-	spool       *spool
-}
 
 func (s *Server) registerSubmit(api huma.API) {
 	op := huma.Operation{
@@ -144,7 +103,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 // answerOne answers with an extraction and its result: with status while it is not
 // final.
 func (s *Server) answerOne(ctx context.Context, w http.ResponseWriter, rec store.Record, status int) error {
-	e, err := s.whole(ctx, rec)
+	e, err := s.cfg.Blobs.Whole(ctx, rec)
 	if err != nil {
 		return err
 	}
@@ -165,166 +124,6 @@ func (s *Server) answerOne(ctx context.Context, w http.ResponseWriter, rec store
 // untilNext is how long until something may change.
 func untilNext(r store.Record) time.Duration {
 	return min(max(time.Until(r.Due), time.Second), time.Minute)
-}
-
-// idempotencyKey is the header's value; quoted and bare are the same.
-func idempotencyKey(r *http.Request) (string, error) {
-	values := r.Header.Values("Idempotency-Key")
-	if len(values) == 0 {
-		return "", nil
-	}
-	key := strings.TrimSpace(values[0])
-	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
-		key = key[1 : len(key)-1]
-	}
-	if key == "" || len(key) > 255 || len(values) > 1 {
-		return "", problem(http.StatusUnprocessableEntity, codeInvalid, "Idempotency-Key is one value of 1 to 255 characters")
-	}
-	return key, nil
-}
-
-// queryFields are the fields with one value.
-var queryFields = []string{
-	"account", "type", "config_name", "environment", "customer", "batch", "name", "priority", "callback_url", "wait",
-}
-
-// readRequest reads a submission in whatever form it comes. The document of a raw
-// body is not read yet.
-func (s *Server) readRequest(r *http.Request) (request, error) {
-	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil && r.Header.Get("Content-Type") != "" {
-		return request{}, problem(http.StatusUnsupportedMediaType, codeUnsupported, "Content-Type is no media type")
-	}
-	switch media {
-	case "application/json":
-		return s.readJSON(r)
-	case "multipart/form-data":
-		if params["boundary"] == "" {
-			return request{}, problem(http.StatusBadRequest, codeInvalid, "the form's Content-Type has no boundary")
-		}
-		form, err := r.MultipartReader()
-		if err != nil {
-			return request{}, problem(http.StatusBadRequest, codeInvalid, "the form cannot be read")
-		}
-		values, doc, name, contentType, err := readMultipart(form, s.cfg.MaxDocument)
-		if err != nil {
-			return request{}, err
-		}
-		req := request{spool: doc, contentType: contentType}
-		if doc != nil {
-			req.document = doc.file
-		}
-		if err := req.take(values); err != nil {
-			doc.Close()
-			return request{}, err
-		}
-		if req.Name == "" {
-			req.Name = path.Base(strings.ReplaceAll(name, `\`, "/"))
-		}
-		return req, nil
-	}
-	if s.cfg.MaxDocument > 0 && r.ContentLength > s.cfg.MaxDocument {
-		return request{}, store.ErrTooLarge
-	}
-	req := request{document: bodyReader{r.Body}, contentType: media}
-	return req, req.take(r.URL.Query())
-}
-
-// take reads the fields of a query or a form.
-func (r *request) take(values map[string][]string) error {
-	single := map[string]*string{
-		"account": &r.Account, "type": &r.Type, "config_name": &r.ConfigName, "environment": &r.Environment,
-		"customer": &r.Customer, "batch": &r.Batch, "name": &r.Name, "priority": &r.Priority,
-		"callback_url": &r.CallbackURL, "wait": &r.Wait, "document_url": &r.url, "vendor_id": &r.vendorID,
-	}
-	for name, all := range values {
-		to, ok := single[name]
-		key, isMetadata := strings.CutPrefix(name, "metadata.")
-		option, isOption := strings.CutPrefix(name, "options.")
-		switch {
-		case name == "types":
-			r.Types = all
-			continue
-		case len(all) != 1:
-			return fmt.Errorf("%w: %s is given more than once", extraction.ErrInvalid, fieldName(name))
-		case ok:
-			*to = all[0]
-		case isMetadata && key != "":
-			if r.Metadata == nil {
-				r.Metadata = map[string]string{}
-			}
-			r.Metadata[key] = all[0]
-		case isOption && option != "":
-			if r.Options == nil {
-				r.Options = map[string]any{}
-			}
-			r.Options[option] = all[0]
-		default:
-			return fmt.Errorf("%w: there is no field of this name; the fields are %s, types, metadata.K and options.K",
-				extraction.ErrInvalid, strings.Join(queryFields, ", "))
-		}
-	}
-	return nil
-}
-
-// fieldName is the name of a field, if it is one of ours.
-func fieldName(name string) string {
-	if slices.Contains(queryFields, name) {
-		return name
-	}
-	return "a field"
-}
-
-// readJSON reads the JSON form.
-func (s *Server) readJSON(r *http.Request) (request, error) {
-	rest, doc, err := jsonDocument(r.Body, s.cfg.MaxDocument)
-	if err != nil {
-		return request{}, err
-	}
-	var body jsonBody
-	dec := json.NewDecoder(strings.NewReader(string(rest)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&body); err != nil {
-		doc.Close()
-		return request{}, jsonProblem(err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		doc.Close()
-		return request{}, problem(http.StatusBadRequest, codeInvalid, "the body is more than one JSON value")
-	}
-	if len(r.URL.Query()) > 0 {
-		doc.Close()
-		return request{}, fmt.Errorf("%w: with a JSON body the fields are its members, not the query", extraction.ErrInvalid)
-	}
-	req := request{fields: body.fields, url: body.DocumentURL, vendorID: body.VendorID, spool: doc}
-	if doc != nil {
-		req.document = doc.file
-	}
-	return req, nil
-}
-
-// jsonProblem says what is wrong with a JSON body, without repeating it.
-func jsonProblem(err error) *Problem {
-	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return problem(http.StatusUnprocessableEntity, codeInvalid, fmt.Sprintf("%s is not a JSON %s", t.Field, kindOf(t)))
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok && len(name) < 60 {
-		return problem(http.StatusUnprocessableEntity, codeInvalid, "the body has a member that is none of a submission's")
-	}
-	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return problem(http.StatusBadRequest, codeInvalid, "the body is not JSON, from byte "+strconv.FormatInt(e.Offset, 10)+" on")
-	}
-	return problem(http.StatusBadRequest, codeInvalid, "the body is not one JSON object")
-}
-
-func kindOf(t *json.UnmarshalTypeError) string {
-	switch t.Type.Kind().String() {
-	case "slice":
-		return "array"
-	case "map", "struct":
-		return "object"
-	}
-	return t.Type.Kind().String()
 }
 
 // submission is what the client accepts, checked as far as it can be before the

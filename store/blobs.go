@@ -166,6 +166,21 @@ func (b *Blobs) Result(ctx context.Context, id string, seq int64) (*extraction.R
 	return &out, nil
 }
 
+// Whole is a record in its public form with its result, which is empty before
+// SUCCESS.
+func (b *Blobs) Whole(ctx context.Context, r Record) (extraction.Extraction, error) {
+	e := r.Extraction()
+	e.Result = &extraction.Result{}
+	if r.Status != extraction.StatusSuccess {
+		return e, nil
+	}
+	result, err := b.Result(ctx, r.ID, r.ResultSeq)
+	if err == nil {
+		e.Result = result
+	}
+	return e, err
+}
+
 // DeleteResult removes a result; one that does not exist is no error.
 func (b *Blobs) DeleteResult(ctx context.Context, id string, seq int64) error {
 	if err := b.remove(ctx, resultKey(id, seq)); err != nil {

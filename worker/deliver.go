@@ -56,11 +56,9 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 	if d.State != store.DeliveryPending || d.Number != p.Seq {
 		return nil, nil
 	}
-	e := r.Extraction()
-	if r.Status == extraction.StatusSuccess {
-		if e.Result, err = w.cfg.Blobs.Result(ctx, r.ID, r.ResultSeq); err != nil {
-			return nil, err // asynq tries again: the store fails.
-		}
+	e, err := w.cfg.Blobs.Whole(ctx, r)
+	if err != nil {
+		return nil, err // asynq tries again: the store fails.
 	}
 	began := time.Now()
 	got, err := w.cfg.Deliverer.Deliver(ctx, Delivery{
@@ -95,15 +93,9 @@ func (w *Worker) mendDelivery(ctx context.Context, g store.Glance, r store.Recor
 	if err != nil {
 		return err
 	}
-	switch {
-	case presence == tasks.Waiting:
-		got.Waiting++
-		return nothingToDo(w.records.Touch(ctx, f, recheck, false))
-	case presence == tasks.Running && g.Orphaned.IsZero():
-		got.Orphaned++
-		return nothingToDo(w.records.Touch(ctx, f, deliveryOrphanAfter, true))
+	if lost, err := w.lost(ctx, f, g, presence, deliveryOrphanAfter, got); !lost {
+		return err
 	}
-	got.Reissued++
 	next, err := w.records.Redeliver(ctx, r.Input, store.NewToken(), r.Deliveries.Number)
 	if err != nil {
 		return nothingToDo(err)

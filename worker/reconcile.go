@@ -89,16 +89,27 @@ func (w *Worker) mend(ctx context.Context, a *account, g store.Glance, now time.
 	if err != nil {
 		return err
 	}
+	if lost, err := w.lost(ctx, f, g, presence, orphanAfter, got); !lost {
+		return err
+	}
+	return w.reissue(ctx, f)
+}
+
+// lost reports whether the overdue task of f will not run; otherwise it is looked at
+// again later. patience is how long it may be active.
+func (w *Worker) lost(
+	ctx context.Context, f store.Fence, g store.Glance, presence tasks.Presence, patience time.Duration, got *reconciled,
+) (bool, error) {
 	switch {
 	case presence == tasks.Waiting:
 		got.Waiting++
-		return nothingToDo(w.records.Touch(ctx, f, recheck, false))
+		return false, nothingToDo(w.records.Touch(ctx, f, recheck, false))
 	case presence == tasks.Running && g.Orphaned.IsZero():
 		got.Orphaned++
-		return nothingToDo(w.records.Touch(ctx, f, orphanAfter, true))
+		return false, nothingToDo(w.records.Touch(ctx, f, patience, true))
 	}
 	got.Reissued++
-	return w.reissue(ctx, f)
+	return true, nil
 }
 
 // mendFinal looks after what has ended: what outlived its retention is erased, and
