@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 )
 
 type accountInput struct {
@@ -16,11 +17,7 @@ type accountInput struct {
 
 type accountOutput struct{ Body extraction.AccountState }
 
-type accountsOutput struct {
-	Body struct {
-		Accounts []extraction.AccountState `json:"accounts"`
-	}
-}
+type accountsOutput struct{ Body protocol.Accounts }
 
 func (s *Server) registerAccounts(api huma.API) {
 	huma.Register(api, huma.Operation{

@@ -10,36 +10,22 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 )
-
-// batchBody is how far a batch is.
-type batchBody struct {
-	Batch   string                      `json:"batch"`
-	Total   int64                       `json:"total"`
-	Counts  map[extraction.Status]int64 `json:"counts" doc:"by status, without those at zero"`
-	Percent float64                     `json:"percent" doc:"how much of it is final"`
-	// EstimatedFinishAt is null when all of it is final, or nobody can tell.
-	EstimatedFinishAt extraction.Time `json:"estimated_finish_at"`
-}
 
 type batchInput struct {
 	Batch string `path:"batch" maxLength:"512"`
 }
 
-type batchOutput struct{ Body batchBody }
+type batchOutput struct{ Body protocol.Batch }
 
 type batchesInput struct {
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
 	Cursor string `query:"cursor" maxLength:"800"`
 }
 
-type batchesOutput struct {
-	Body struct {
-		Batches    []batchBody `json:"batches"`
-		NextCursor *string     `json:"next_cursor"`
-	}
-}
+type batchesOutput struct{ Body protocol.BatchPage }
 
 func (s *Server) registerBatches(api huma.API) {
 	huma.Register(api, huma.Operation{
@@ -78,7 +64,7 @@ func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput,
 		return nil, s.explain(err)
 	}
 	out := &batchesOutput{}
-	out.Body.Batches = []batchBody{}
+	out.Body.Batches = []protocol.Batch{}
 	for _, b := range found {
 		out.Body.Batches = append(out.Body.Batches, s.progress(b, accounts))
 	}
@@ -99,8 +85,8 @@ const (
 
 // progress is a batch as it is shown. Its end is estimated from the slowest of the
 // accounts that may be in it.
-func (s *Server) progress(b store.Batch, accounts []string) batchBody {
-	out := batchBody{Batch: b.Name, Total: b.Total(), Counts: b.Counts}
+func (s *Server) progress(b store.Batch, accounts []string) protocol.Batch {
+	out := protocol.Batch{Batch: b.Name, Total: b.Total(), Counts: b.Counts}
 	out.Percent = math.Round(float64(b.Final())/float64(b.Total())*1000) / 10
 	left := b.Total() - b.Final()
 	if left == 0 {

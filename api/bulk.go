@@ -8,37 +8,13 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 )
 
-// bulkFilter is FilterInput as JSON.
-type bulkFilter struct {
-	Status   []string `json:"status,omitempty" enum:"QUEUED,SUBMITTING,IN_PROGRESS,SUCCESS,ERROR,EXPIRED,CANCELED"`
-	Account  []string `json:"account,omitempty"`
-	Customer string   `json:"customer,omitempty"`
-	Batch    string   `json:"batch,omitempty"`
-	Type     string   `json:"type,omitempty"`
-	Error    string   `json:"error,omitempty"`
-	Since    string   `json:"since,omitempty" format:"date-time"`
-	Until    string   `json:"until,omitempty" format:"date-time"`
-}
+type bulkInput struct{ Body protocol.Bulk }
 
-type bulkInput struct {
-	Body struct {
-		IDs      []string    `json:"ids,omitempty" maxItems:"10000" doc:"either these or a filter"`
-		Filter   *bulkFilter `json:"filter,omitempty" doc:"at least one member"`
-		DryRun   bool        `json:"dry_run,omitempty"`
-		Resubmit bool        `json:"resubmit,omitempty" doc:"retry only: submit again without asking the vendor first"`
-	}
-}
-
-type bulkOutput struct {
-	Body struct {
-		Matched int `json:"matched"`
-		Done    int `json:"done" doc:"with dry_run: would be"`
-		Skipped int `json:"skipped"`
-	}
-}
+type bulkOutput struct{ Body protocol.BulkResult }
 
 // bulkOp is what is done to each of many extractions.
 type bulkOp struct {
@@ -106,7 +82,7 @@ func (s *Server) registerBulk(api huma.API) {
 // request again: each operation passes over what is done.
 func (s *Server) bulk(ctx context.Context, op bulkOp, in *bulkInput) (*bulkOutput, error) {
 	f := in.Body.Filter
-	if (f == nil) == (len(in.Body.IDs) == 0) || f != nil && f.empty() {
+	if (f == nil) == (len(in.Body.IDs) == 0) || f != nil && !chooses(f) {
 		return nil, problem(http.StatusUnprocessableEntity, codeInvalid, "give either ids or a filter with at least one member")
 	}
 	out := &bulkOutput{}
@@ -150,10 +126,7 @@ func (s *Server) concernsOne(err error) bool {
 // eachNamed calls use for each extraction that is named and the caller may see.
 func (s *Server) eachNamed(ctx context.Context, in *bulkInput, use func(store.Record) error) error {
 	if f := in.Body.Filter; f != nil {
-		accounts, filter, err := s.filter(ctx, FilterInput{
-			Status: f.Status, Account: f.Account, Customer: f.Customer, Batch: f.Batch,
-			Type: f.Type, Error: f.Error, Since: f.Since, Until: f.Until,
-		})
+		accounts, filter, err := s.filter(ctx, *f)
 		if err != nil {
 			return err
 		}
@@ -187,7 +160,8 @@ func (s *Server) eachNamed(ctx context.Context, in *bulkInput, use func(store.Re
 	return nil
 }
 
-func (f *bulkFilter) empty() bool {
-	return len(f.Status)+len(f.Account) == 0 &&
-		f.Customer == "" && f.Batch == "" && f.Type == "" && f.Error == "" && f.Since == "" && f.Until == ""
+// chooses reports whether a filter chooses at all: one without a member is none.
+func chooses(f *protocol.Filter) bool {
+	return len(f.Status)+len(f.Account) > 0 ||
+		f.Customer != "" || f.Batch != "" || f.Type != "" || f.Error != "" || !f.Since.IsZero() || !f.Until.IsZero()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 )
 
@@ -64,7 +65,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if name := q.Get("account"); name != "" {
 		asked = []string{name}
 	}
-	accounts, f, err := s.filter(ctx, FilterInput{Account: asked, Customer: q.Get("customer"), Batch: q.Get("batch")})
+	accounts, f, err := s.filter(ctx, protocol.Filter{Account: asked, Customer: q.Get("customer"), Batch: q.Get("batch")})
 	if err != nil {
 		return err
 	}

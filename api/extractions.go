@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 )
 
@@ -50,14 +51,14 @@ type getInput struct {
 
 // FilterInput narrows a list.
 type FilterInput struct {
-	Status   []string `query:"status,explode" doc:"repeatable" enum:"QUEUED,SUBMITTING,IN_PROGRESS,SUCCESS,ERROR,EXPIRED,CANCELED"`
-	Account  []string `query:"account,explode" doc:"repeatable"`
-	Customer string   `query:"customer"`
-	Batch    string   `query:"batch"`
-	Type     string   `query:"type"`
-	Error    string   `query:"error" doc:"the code of a final error"`
-	Since    string   `query:"since" format:"date-time" doc:"accepted from then on"`
-	Until    string   `query:"until" format:"date-time" doc:"accepted before"`
+	Status   []extraction.Status `query:"status,explode" doc:"repeatable" enum:"QUEUED,SUBMITTING,IN_PROGRESS,SUCCESS,ERROR,EXPIRED,CANCELED"`
+	Account  []string            `query:"account,explode" doc:"repeatable"`
+	Customer string              `query:"customer"`
+	Batch    string              `query:"batch"`
+	Type     string              `query:"type"`
+	Error    extraction.Code     `query:"error" doc:"the code of a final error"`
+	Since    string              `query:"since" format:"date-time" doc:"accepted from then on"`
+	Until    string              `query:"until" format:"date-time" doc:"accepted before"`
 }
 
 type listInput struct {
@@ -67,13 +68,7 @@ type listInput struct {
 	Cursor string `query:"cursor" maxLength:"200"`
 }
 
-// listBody is a page of extractions, without their results.
-type listBody struct {
-	Extractions []extraction.Extraction `json:"extractions"`
-	NextCursor  *string                 `json:"next_cursor"`
-}
-
-type listOutput struct{ Body listBody }
+type listOutput struct{ Body protocol.Page }
 
 func (s *Server) registerExtractions(api huma.API) {
 	huma.Register(api, huma.Operation{
@@ -182,11 +177,15 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	accounts, f, err := s.filter(ctx, in.FilterInput)
+	asked, err := in.filter()
+	if err != nil {
+		return nil, err
+	}
+	accounts, f, err := s.filter(ctx, asked)
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	out := &listOutput{Body: listBody{Extractions: []extraction.Extraction{}}}
+	out := &listOutput{Body: protocol.Page{Extractions: []extraction.Extraction{}}}
 	for r, err := range s.cfg.Records.List(ctx, accounts, f, after) {
 		if err != nil {
 			return nil, s.explain(err)
@@ -202,15 +201,14 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	return out, nil
 }
 
-// filter is what is asked for, of what the caller may see.
-func (s *Server) filter(ctx context.Context, in FilterInput) ([]string, store.Filter, error) {
-	f := store.Filter{Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: extraction.Code(in.Error)}
-	for _, text := range in.Status {
-		f.Statuses = append(f.Statuses, extraction.Status(text))
+// filter is the filter that a query gives.
+func (in FilterInput) filter() (protocol.Filter, error) {
+	f := protocol.Filter{
+		Status: in.Status, Account: in.Account, Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: in.Error,
 	}
 	for _, t := range []struct {
 		text string
-		to   *time.Time
+		to   *extraction.Time
 		name string
 	}{{in.Since, &f.Since, "since"}, {in.Until, &f.Until, "until"}} {
 		if t.text == "" {
@@ -218,9 +216,18 @@ func (s *Server) filter(ctx context.Context, in FilterInput) ([]string, store.Fi
 		}
 		at, err := time.Parse(time.RFC3339, t.text)
 		if err != nil {
-			return nil, f, problem(http.StatusUnprocessableEntity, codeInvalid, t.name+" is a time such as 2026-05-17T08:00:00Z")
+			return f, problem(http.StatusUnprocessableEntity, codeInvalid, t.name+" is a time such as 2026-05-17T08:00:00Z")
 		}
-		*t.to = at
+		t.to.Time = at
+	}
+	return f, nil
+}
+
+// filter is what is asked for, of what the caller may see.
+func (s *Server) filter(ctx context.Context, in protocol.Filter) ([]string, store.Filter, error) {
+	f := store.Filter{
+		Statuses: in.Status, Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: in.Error,
+		Since: in.Since.Time, Until: in.Until.Time,
 	}
 	accounts, err := s.scope(ctx, in.Account...)
 	if only := callerOf(ctx).Customer; only != "" {

@@ -14,56 +14,46 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
 
-// Problem is the body of every answer that is an error (RFC 9457).
+// Problem is an error answer, as an error of a handler.
 type Problem struct {
-	Type   string `json:"type" doc:"always about:blank"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	// Code is stable; Detail is for people and may change.
-	Code   string `json:"code" doc:"what went wrong, in one stable word"`
-	Detail string `json:"detail" doc:"what went wrong and what to do, for people"`
-	// Errors are the single faults of a request that has several.
-	Errors []Fault `json:"errors,omitempty"`
+	protocol.Problem
 
 	retryAfter time.Duration
 }
 
-// Fault is one thing that is wrong with a request.
-type Fault struct {
-	Location string `json:"location" doc:"where, as query.limit or body.ids"`
-	Message  string `json:"message"`
-}
-
 // The codes of a Problem.
 const (
-	codeInvalid        = "invalid_request"
-	codeUnauthorized   = "unauthorized"
-	codeForbidden      = "forbidden"
-	codeNotFound       = "not_found"
-	codeNotFinished    = "not_finished"
-	codeConflict       = "conflict"
-	codeMethod         = "method_not_allowed"
-	codeTooLarge       = "document_too_large"
-	codeUnsupported    = "unsupported_document"
-	codeMismatch       = "content_mismatch"
-	codeKeyReused      = "idempotency_key_reused"
-	codeReceiving      = "idempotency_key_in_use"
-	codeBacklog        = "backlog_full"
-	codeUnavailable    = "unavailable"
-	codeInternal       = "internal"
-	codeURLRefused     = "url_refused"
-	codeUnknownAccount = "unknown_account"
-	codeFinal          = "already_final"
-	codeDocumentGone   = "document_gone"
-	codeCursor         = "bad_cursor"
+	codeInvalid        = protocol.CodeInvalid
+	codeUnauthorized   = protocol.CodeUnauthorized
+	codeForbidden      = protocol.CodeForbidden
+	codeNotFound       = protocol.CodeNotFound
+	codeNotFinished    = protocol.CodeNotFinished
+	codeConflict       = protocol.CodeConflict
+	codeMethod         = protocol.CodeMethod
+	codeTooLarge       = protocol.CodeTooLarge
+	codeUnsupported    = protocol.CodeUnsupported
+	codeMismatch       = protocol.CodeMismatch
+	codeKeyReused      = protocol.CodeKeyReused
+	codeReceiving      = protocol.CodeReceiving
+	codeBacklog        = protocol.CodeBacklog
+	codeUnavailable    = protocol.CodeUnavailable
+	codeInternal       = protocol.CodeInternal
+	codeURLRefused     = protocol.CodeURLRefused
+	codeUnknownAccount = protocol.CodeUnknownAccount
+	codeFinal          = protocol.CodeFinal
+	codeDocumentGone   = protocol.CodeDocumentGone
+	codeCursor         = protocol.CodeCursor
 )
 
 func problem(status int, code, detail string) *Problem {
-	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+	return &Problem{Problem: protocol.Problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail,
+	}}
 }
 
 // Error makes it an error of a handler.
@@ -115,7 +105,7 @@ func newProblem(status int, detail string, errs ...error) huma.StatusError {
 		if !ok {
 			continue // It may repeat what was sent.
 		}
-		p.Errors = append(p.Errors, Fault{Location: d.Location, Message: d.Message})
+		p.Errors = append(p.Errors, protocol.Fault{Location: d.Location, Message: d.Message})
 	}
 	if len(p.Errors) > 0 {
 		var all []string

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 )
 
@@ -18,17 +19,9 @@ type readyInput struct {
 	Wait     string `query:"wait" doc:"hold an empty answer until there is something, at most 60s"`
 }
 
-type ackInput struct {
-	Body struct {
-		IDs []string `json:"ids" minItems:"1" maxItems:"1000"`
-	}
-}
+type ackInput struct{ Body protocol.Ack }
 
-type ackOutput struct {
-	Body struct {
-		Acknowledged int64 `json:"acknowledged" doc:"those that were still listed"`
-	}
-}
+type ackOutput struct{ Body protocol.Acked }
 
 func (s *Server) registerReady(api huma.API) {
 	huma.Register(api, huma.Operation{
@@ -50,7 +43,7 @@ func (s *Server) ready(ctx context.Context, in *readyInput) (*listOutput, error)
 	if err != nil {
 		return nil, err
 	}
-	accounts, f, err := s.filter(ctx, FilterInput{Customer: in.Customer})
+	accounts, f, err := s.filter(ctx, protocol.Filter{Customer: in.Customer})
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -79,7 +72,7 @@ func (s *Server) ready(ctx context.Context, in *readyInput) (*listOutput, error)
 }
 
 func (s *Server) readyPage(ctx context.Context, accounts []string, customer string, after store.Cursor, limit int) (*listOutput, error) {
-	out := &listOutput{Body: listBody{Extractions: []extraction.Extraction{}}}
+	out := &listOutput{Body: protocol.Page{Extractions: []extraction.Extraction{}}}
 	for r, err := range s.cfg.Records.Ready(ctx, accounts, customer, after) {
 		if err != nil {
 			return nil, err

@@ -13,39 +13,13 @@ import (
 	"strings"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 )
 
-// fields are what a producer wants of a document: as query, as parts of a form, or
-// as members of a JSON object.
-type fields struct {
-	Account     string            `json:"account,omitempty" doc:"may be left out where the key can use one"`
-	Type        string            `json:"type,omitempty" doc:"the vendor's document type"`
-	Types       []string          `json:"types,omitempty" doc:"the types that a portfolio may contain"`
-	ConfigName  string            `json:"config_name,omitempty"`
-	Environment string            `json:"environment,omitempty"`
-	Customer    string            `json:"customer,omitempty"`
-	Batch       string            `json:"batch,omitempty"`
-	Name        string            `json:"name,omitempty" doc:"what the producer calls the document"`
-	Metadata    map[string]string `json:"metadata,omitempty"`
-	Options     map[string]any    `json:"options,omitempty" doc:"passed to the vendor"`
-	Priority    string            `json:"priority,omitempty" enum:"normal,bulk"`
-	CallbackURL string            `json:"callback_url,omitempty"`
-	Wait        string            `json:"wait,omitempty" doc:"hold the answer until the extraction is final, at most 60s"`
-}
-
-// jsonBody is the JSON form of a submission.
-type jsonBody struct {
-	fields
-
-	DocumentURL    string  `json:"document_url,omitempty"`
-	DocumentBase64 *string `json:"document_base64,omitempty" doc:"streamed: its size is api.max_document's"`
-	VendorID       string  `json:"vendor_id,omitempty" doc:"follow what something else submitted under this id"`
-}
-
 // request is a submission as it came, in any form.
 type request struct {
-	fields
+	protocol.Fields
 
 	document    io.Reader
 	contentType string
@@ -121,7 +95,7 @@ func (s *Server) readRequest(r *http.Request) (request, error) {
 func (r *request) take(values map[string][]string) error {
 	single := map[string]*string{
 		"account": &r.Account, "type": &r.Type, "config_name": &r.ConfigName, "environment": &r.Environment,
-		"customer": &r.Customer, "batch": &r.Batch, "name": &r.Name, "priority": &r.Priority,
+		"customer": &r.Customer, "batch": &r.Batch, "name": &r.Name, "priority": (*string)(&r.Priority),
 		"callback_url": &r.CallbackURL, "wait": &r.Wait, "document_url": &r.url, "vendor_id": &r.vendorID,
 	}
 	for name, all := range values {
@@ -168,7 +142,7 @@ func (s *Server) readJSON(r *http.Request) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
-	var body jsonBody
+	var body protocol.Submission
 	dec := json.NewDecoder(strings.NewReader(string(rest)))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&body); err != nil {
@@ -183,7 +157,7 @@ func (s *Server) readJSON(r *http.Request) (request, error) {
 		doc.Close()
 		return request{}, fmt.Errorf("%w: with a JSON body the fields are its members, not the query", extraction.ErrInvalid)
 	}
-	req := request{fields: body.fields, url: body.DocumentURL, vendorID: body.VendorID, spool: doc}
+	req := request{Fields: body.Fields, url: body.DocumentURL, vendorID: body.VendorID, spool: doc}
 	if doc != nil {
 		req.document = doc.file
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -31,7 +32,7 @@ func (s *Server) registerSubmit(api huma.API) {
 			{Name: "Idempotency-Key", In: "header", Description: "the same key, document and fields give the same extraction", Schema: &huma.Schema{Type: "string", MaxLength: new(255)}},
 		},
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-			"application/json":    {Schema: api.OpenAPI().Components.Schemas.Schema(typeOf[jsonBody](), true, "Submission")},
+			"application/json":    {Schema: api.OpenAPI().Components.Schemas.Schema(typeOf[protocol.Submission](), true, "Submission")},
 			"multipart/form-data": {Schema: &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{"document": {Type: "string", Format: "binary"}}, AdditionalProperties: true}},
 			"*/*":                 {Schema: &huma.Schema{Type: "string", Format: "binary"}},
 		}},
@@ -151,7 +152,7 @@ func (s *Server) submission(ctx context.Context, req request) (tasks.Submission,
 	}
 	sub := tasks.Submission{
 		Account: account.Name, Provider: account.Provider, Type: req.Type, Types: req.Types, ConfigName: req.ConfigName,
-		Environment: req.Environment, Customer: req.Customer, Batch: req.Batch, Priority: extraction.Priority(req.Priority),
+		Environment: req.Environment, Customer: req.Customer, Batch: req.Batch, Priority: req.Priority,
 		Metadata: req.Metadata, Options: req.Options, Name: req.Name, URL: req.url, MaxBacklog: account.MaxBacklog,
 	}
 	if req.CallbackURL != "" {

@@ -1,0 +1,116 @@
+// Package protocol is what the HTTP API and its clients say to each other besides
+// the extraction itself: the fields of a submission, filters, pages, bulk
+// operations, and problems.
+//
+// Both sides import it, so that there is one schema. It holds types and no
+// behaviour; a member that is added must be optional, and none may change its
+// meaning. The tags doc, enum and the like are for the API's description.
+package protocol
+
+import "github.com/extractq/extractq/extraction"
+
+// Fields are what a producer wants of a document: as query, as parts of a form, or
+// as members of a JSON object.
+type Fields struct {
+	// Account is who submits; it may be left out where the key can use one.
+	Account string `json:"account,omitempty" doc:"may be left out where the key can use one"`
+	// Type is the vendor's document type, or Types those of a portfolio.
+	Type  string   `json:"type,omitempty" doc:"the vendor's document type"`
+	Types []string `json:"types,omitempty" doc:"the types that a portfolio may contain"`
+	// ConfigName forces one configuration of the type, Environment the vendor's
+	// environment.
+	ConfigName  string `json:"config_name,omitempty"`
+	Environment string `json:"environment,omitempty"`
+	// Customer and Batch are labels.
+	Customer string `json:"customer,omitempty"`
+	Batch    string `json:"batch,omitempty"`
+	// Name is what the producer calls the document.
+	Name     string            `json:"name,omitempty" doc:"what the producer calls the document"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Options are passed to the vendor.
+	Options map[string]any `json:"options,omitempty" doc:"passed to the vendor"`
+	// Priority is normal or bulk.
+	Priority    extraction.Priority `json:"priority,omitempty" enum:"normal,bulk"`
+	CallbackURL string              `json:"callback_url,omitempty"`
+	// Wait holds the answer until the extraction is final: a duration such as 30s,
+	// at most 60s.
+	Wait string `json:"wait,omitempty" doc:"hold the answer until the extraction is final, at most 60s"`
+}
+
+// Submission is the JSON form of a submission: with one of the three.
+type Submission struct {
+	Fields
+
+	DocumentURL    string  `json:"document_url,omitempty"`
+	DocumentBase64 *string `json:"document_base64,omitempty" doc:"streamed: its size is api.max_document's"`
+	VendorID       string  `json:"vendor_id,omitempty" doc:"follow what something else submitted under this id"`
+}
+
+// Filter chooses extractions; what is empty chooses all.
+type Filter struct {
+	Status   []extraction.Status `json:"status,omitempty" enum:"QUEUED,SUBMITTING,IN_PROGRESS,SUCCESS,ERROR,EXPIRED,CANCELED"`
+	Account  []string            `json:"account,omitempty"`
+	Customer string              `json:"customer,omitempty"`
+	Batch    string              `json:"batch,omitempty"`
+	Type     string              `json:"type,omitempty"`
+	// Error is the code of a final error.
+	Error extraction.Code `json:"error,omitempty"`
+	// Since and Until bound when they were accepted; Until is not included.
+	Since extraction.Time `json:"since,omitzero"`
+	Until extraction.Time `json:"until,omitzero"`
+}
+
+// Page is a part of a list of extractions, without their results.
+type Page struct {
+	Extractions []extraction.Extraction `json:"extractions"`
+	// NextCursor is null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Bulk is what is to be done to many extractions.
+type Bulk struct {
+	IDs    []string `json:"ids,omitempty" maxItems:"10000" doc:"either these or a filter"`
+	Filter *Filter  `json:"filter,omitempty" doc:"at least one member"`
+	// DryRun counts and changes nothing.
+	DryRun bool `json:"dry_run,omitempty"`
+	// Resubmit is for retry.
+	Resubmit bool `json:"resubmit,omitempty" doc:"retry only: submit again without asking the vendor first"`
+}
+
+// BulkResult is what came of it.
+type BulkResult struct {
+	Matched int `json:"matched"`
+	Done    int `json:"done" doc:"with dry_run: would be"`
+	Skipped int `json:"skipped"`
+}
+
+// Batch is how far a batch is.
+type Batch struct {
+	Batch   string                      `json:"batch"`
+	Total   int64                       `json:"total"`
+	Counts  map[extraction.Status]int64 `json:"counts" doc:"by status, without those at zero"`
+	Percent float64                     `json:"percent" doc:"how much of it is final"`
+	// EstimatedFinishAt is null when all of it is final, or nobody can tell.
+	EstimatedFinishAt extraction.Time `json:"estimated_finish_at"`
+}
+
+// BatchPage is a part of the list of batches.
+type BatchPage struct {
+	Batches    []Batch `json:"batches"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Accounts are all accounts that a key may use.
+type Accounts struct {
+	Accounts []extraction.AccountState `json:"accounts"`
+}
+
+// Ack acknowledges extractions of the ready list.
+type Ack struct {
+	IDs []string `json:"ids" minItems:"1" maxItems:"1000"`
+}
+
+// Acked is what came of it.
+type Acked struct {
+	Acknowledged int64 `json:"acknowledged" doc:"those that were still listed"`
+}
