@@ -10,6 +10,7 @@ import (
 
 	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
 )
 
 type bulkInput struct{ Body protocol.Bulk }
@@ -56,12 +57,7 @@ var bulkOps = []bulkOp{
 	},
 	{
 		"redeliver",
-		func(_ context.Context, _ *Server, r store.Record) error {
-			if r.CallbackURL == "" || !r.Status.Final() {
-				return store.ErrStale
-			}
-			return nil
-		},
+		func(_ context.Context, _ *Server, r store.Record) error { return tasks.Redeliverable(r) },
 		func(ctx context.Context, s *Server, r store.Record, _ *bulkInput) error {
 			_, err := s.cfg.Client.Redeliver(ctx, r.Account, r.ID)
 			return err

@@ -89,12 +89,15 @@ func newKitchen(t *testing.T) *kitchen {
 	for _, folder := range []string{".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions"} {
 		s.write("home/"+folder+"/.keep", "")
 	}
-	s.write("extractq.yaml", `accounts:
+	producer := newProducer(t)
+	s.write("extractq.yaml", `callbacks: {secret: "`+producerSecret+`", allow_hosts: [127.0.0.1]}
+accounts:
   acme: {provider: sensible, api_key: "${E2E_SENSIBLE_KEY}", base_url: "`+s.vendor.URL+`/sensible/v0", rate: "100/s"}
 `)
 	return &kitchen{s, map[string]string{
 		"/var/lib/extractq": s.path("var"), "--listen :8080": "--listen 127.0.0.1:0",
 		"127.0.0.1:9000": "127.0.0.1:0", "127.0.0.1:9090": "127.0.0.1:0",
+		"https://example.com/hook": producer.URL,
 	}}
 }
 
@@ -111,9 +114,9 @@ func (k *kitchen) service(working bool) {
 }
 
 // extraction submits a document that the examples of a page talk about.
-func (k *kitchen) extraction() {
+func (k *kitchen) extraction(args ...string) {
 	k.t.Helper()
-	k.instead[exampleID] = k.submit("acme", "--batch", "monday", "--customer", "acme", "1040.pdf")[0]
+	k.instead[exampleID] = k.submit("acme", append(args, "--batch", "monday", "--customer", "acme", "1040.pdf")...)[0]
 }
 
 // ends waits until the extraction of the examples has a status.
@@ -159,6 +162,10 @@ func (k *kitchen) prepare(command string) {
 		k.vendor.on(opOpen, first(1), func(x *exchange) { x.refuse(400, `{"error":"no"}`) })
 		k.extraction()
 		k.ends("ERROR")
+	case "redeliver":
+		k.service(true)
+		k.extraction("--callback-url", k.instead["https://example.com/hook"])
+		k.ends("SUCCESS")
 	case "adopt":
 		k.service(true)
 		k.instead[exampleVendorID] = k.foreign()

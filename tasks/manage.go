@@ -106,13 +106,11 @@ var ErrNoCallback = errors.New("it has no callback")
 // far. It returns ErrNotFinal or ErrNoCallback where there is nothing to tell.
 func (c *Client) Redeliver(ctx context.Context, account, id string) (extraction.Extraction, error) {
 	r, err := c.records.Get(ctx, account, id)
-	switch {
-	case err != nil:
+	if err == nil {
+		err = Redeliverable(r)
+	}
+	if err != nil {
 		return extraction.Extraction{}, err
-	case !r.Status.Final():
-		return extraction.Extraction{}, fmt.Errorf("redeliver %s: %w", id, ErrNotFinal)
-	case r.CallbackURL == "":
-		return extraction.Extraction{}, fmt.Errorf("redeliver %s: %w", id, ErrNoCallback)
 	}
 	next, err := c.records.Redeliver(ctx, r.Input, store.NewToken(), 0)
 	if err != nil {
@@ -121,6 +119,17 @@ func (c *Client) Redeliver(ctx context.Context, account, id string) (extraction.
 	_ = c.queue.Deliver(ctx, r, next) // Reconcile makes the task otherwise.
 	r, err = c.records.Get(ctx, account, id)
 	return r.Extraction(), err
+}
+
+// Redeliverable returns nil if Redeliver would tell the producer.
+func Redeliverable(r store.Record) error {
+	switch {
+	case !r.Status.Final():
+		return fmt.Errorf("redeliver %s: %w", r.ID, ErrNotFinal)
+	case r.CallbackURL == "":
+		return fmt.Errorf("redeliver %s: %w", r.ID, ErrNoCallback)
+	}
+	return nil
 }
 
 func (c *Client) cancel(ctx context.Context, r store.Record) error {

@@ -32,6 +32,35 @@ func newSender(cfg settings) (*callback.Sender, error) {
 	return s, nil
 }
 
+// checkCallback judges the URL that a command line names, as the API does. Empty is
+// no callback.
+func checkCallback(ctx context.Context, cfg settings, url string) error {
+	if url == "" {
+		return nil
+	}
+	sender, err := newSender(cfg)
+	if err != nil {
+		return err
+	}
+	defer sender.Close()
+	if err := sender.Check(ctx, url); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return usage("--callback-url: %w", err)
+	}
+	return nil
+}
+
+// warnUnsigned says how callbacks become signed, where this configuration signs
+// none. That of the workers decides, and it may be another one.
+func warnUnsigned(cfg settings, url string) {
+	if url != "" && cfg.Callbacks.Secret.IsZero() {
+		cfg.say("callbacks.secret is not set: without it at the workers, nobody can tell that a callback is genuine; " +
+			"set it to what echo whsec_$(openssl rand -base64 32) prints")
+	}
+}
+
 // deliverer makes the worker's deliveries by callback.
 type deliverer struct{ *callback.Sender }
 

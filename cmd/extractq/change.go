@@ -18,7 +18,7 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// change is what cancel, retry and delete do to extractions, which are named by
+// change is what cancel, retry, delete and redeliver do to extractions, which are named by
 // their ids or chosen by a filter.
 type change struct {
 	// verb and done are "cancel" and "canceled".

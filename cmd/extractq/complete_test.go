@@ -30,8 +30,8 @@ var (
 		"is of one call, or of what the call is about": {
 			"--type", "--types", "--config-name", "--environment", "--customer", "--batch", "--priority", "--metadata",
 			"--option", "--name", "--out", "--retry-failed", "--limit", "--timeout", "--format", "--json", "--wait", "--dry-run",
-			"--yes", "--status", "--error", "--since", "--until", "--resubmit", "--no-vendors", "--healthz",
-			"list --account", "cancel --account", "retry --account", "delete --account",
+			"--yes", "--status", "--error", "--since", "--until", "--resubmit", "--no-vendors", "--healthz", "--callback-url",
+			"list --account", "cancel --account", "retry --account", "delete --account", "redeliver --account",
 		},
 	}
 )

@@ -36,6 +36,11 @@ func inputFlags() []cli.Flag {
 	}
 }
 
+// callbackFlag says who is told of the end.
+func callbackFlag() cli.Flag {
+	return &cli.StringFlag{Name: "callback-url", Usage: "`URL` that is told of the end, whatever it is; see docs/callbacks.md"}
+}
+
 // wanted is what the input flags say, for one account.
 type wanted struct {
 	account config.Account
@@ -56,6 +61,7 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 		Type: c.String("type"), Types: c.StringSlice("types"), ConfigName: c.String("config-name"),
 		Environment: c.String("environment"), Customer: c.String("customer"), Batch: c.String("batch"),
 		Priority: extraction.Priority(c.String("priority")), Options: map[string]any{},
+		CallbackURL: c.String("callback-url"),
 	}
 	if t.Type == "" && len(t.Types) == 0 {
 		return wanted{}, usage("--type (or --types, for a portfolio) says what the documents are and is required")
@@ -78,6 +84,9 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	probe.Name, probe.URL = "document.pdf", "https://example.com/document.pdf"
 	if err := probe.Validate(); err != nil {
 		return wanted{}, usage("%s", plain(err))
+	}
+	if err := checkCallback(c.Context, cfg, t.CallbackURL); err != nil {
+		return wanted{}, err
 	}
 	w := wanted{account: account, template: t, provider: p}
 	probe.URL = ""

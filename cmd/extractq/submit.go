@@ -22,8 +22,9 @@ Examples:
 
    extractq submit --account acme --type tax_forms 1040.pdf
    extractq submit --account acme --type invoices --batch monday inbox/
+   extractq submit --account acme --type tax_forms --callback-url https://example.com/hook 1040.pdf
    extractq watch --batch monday`,
-		Flags: append(inputFlags(),
+		Flags: append(inputFlags(), callbackFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print extractions in place of ids"},
 			&cli.BoolFlag{Name: "wait", Usage: "wait until they are final, and print them"},
 			&cli.StringFlag{Name: "format", Usage: "with --wait: table, json, ndjson or csv"},
@@ -57,6 +58,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 		return err
 	}
 	defer docs.Close()
+	warnUnsigned(cfg, want.template.CallbackURL)
 	failed := false
 	refuse := func(what string, code extraction.Code, err error) {
 		failed = true

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+func redeliverCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "redeliver",
+		Usage:     "call the producers of extractions back again, and print their ids",
+		ArgsUsage: "[ID…]",
+		Description: `Each extraction that has ended and has a callback is delivered again, whatever came
+of it so far: with the event id it had, at once, and for 72 hours more. The workers
+do it. With a filter it asks first; --yes answers.
+
+Examples:
+
+   extractq redeliver 01JD0Z3M9V7Q8W2R5T6Y4X1C0B
+   extractq redeliver --batch monday --dry-run
+   extractq redeliver --customer acme --since 24h --yes`,
+		Flags: changeFlags(),
+		Action: func(c *cli.Context) error {
+			return change{
+				verb: "redeliver", done: "redelivered", open: openRecords,
+				refuse: func(_ context.Context, _ *services, r store.Record) error { return tasks.Redeliverable(r) },
+				do: func(ctx context.Context, svc *services, r store.Record) (string, any, error) {
+					e, err := svc.client.Redeliver(ctx, r.Account, r.ID)
+					return r.ID, e, err
+				},
+				// Stale is one that was redelivered or erased at this moment.
+				refusals: []error{tasks.ErrNotFinal, tasks.ErrNoCallback, store.ErrStale},
+			}.run(c)
+		},
+	}
+}
