@@ -65,6 +65,10 @@ func (k keys) tombs() string { return k.prefix + "tombs" }
 // the request.
 func (k keys) idempotency() string { return k.prefix + "idem" }
 
+// latency is what has been learned of the time the vendor takes for one document
+// type; the empty label is the whole account.
+func (k keys) latency(label string) string { return k.prefix + "lat:" + label }
+
 // batches orders the names of batches by their latest extraction.
 func (k keys) batches() string { return k.prefix + "batches" }
 

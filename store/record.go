@@ -92,6 +92,8 @@ type Record struct {
 	UploadExpires time.Time
 	UploadGone    bool
 	WaitingSince  time.Time
+	// NotYetAt is when the vendor last said that it had not finished.
+	NotYetAt time.Time
 	// MissingSince is the time of the first 404 of the present row.
 	MissingSince time.Time
 
@@ -160,6 +162,7 @@ const (
 	fieldUploadExpires  = "uexp"
 	fieldUploadGone     = "ugone"
 	fieldWaitingSince   = "wait"
+	fieldNotYetAt       = "ny"
 	fieldMissingSince   = "nf"
 	fieldVendorID       = "vid"
 	fieldVendorStatus   = "vs"
@@ -218,7 +221,7 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 		fieldLease: &r.Lease, fieldDue: &r.Due, fieldOrphaned: &r.Orphaned,
 		fieldFailingSince: &r.FailingSince, fieldSentAt: &r.SentAt,
 		fieldUncertainUntil: &r.UncertainUntil, fieldUploadExpires: &r.UploadExpires,
-		fieldWaitingSince: &r.WaitingSince, fieldMissingSince: &r.MissingSince,
+		fieldWaitingSince: &r.WaitingSince, fieldMissingSince: &r.MissingSince, fieldNotYetAt: &r.NotYetAt,
 		fieldCreatedAt: &r.CreatedAt, fieldSubmittedAt: &r.SubmittedAt,
 		fieldFinishedAt: &r.FinishedAt, fieldExpiresAt: &r.ExpiresAt,
 		fieldDocumentEnd: &r.DocumentExpiresAt, fieldDeliveredSince: &r.Deliveries.Since,

@@ -164,6 +164,9 @@ func (c *Change) WaitingSince(t time.Time) *Change { return c.putTime(fieldWaiti
 // MissingSince notes the first 404 of a row.
 func (c *Change) MissingSince(t time.Time) *Change { return c.putTime(fieldMissingSince, t) }
 
+// NotYetAt notes when the vendor said that it had not finished.
+func (c *Change) NotYetAt(t time.Time) *Change { return c.putTime(fieldNotYetAt, t) }
+
 // SentAt notes when the last byte of a submission was let go.
 func (c *Change) SentAt(t time.Time) *Change { return c.putTime(fieldSentAt, t) }
 

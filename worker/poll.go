@@ -9,7 +9,6 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -70,8 +69,12 @@ func (s *step) settle(out extraction.Outcome, c *store.Change) error {
 	}
 	switch out.Status {
 	case extraction.StatusSuccess:
+		defer s.learnWhenEnded(out)
 		return s.success(out, c)
 	case extraction.StatusError, extraction.StatusExpired, extraction.StatusCanceled:
+		if out.Status == extraction.StatusError {
+			defer s.learnWhenEnded(out)
+		}
 		f := out.Failure
 		if f == nil {
 			f = extraction.NewFailure(extraction.CodeVendorFailed, "the vendor gave no reason", nil)
@@ -90,8 +93,7 @@ func (s *step) notYet(c *store.Change) error {
 		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDeadlineExceeded,
 			fmt.Sprintf("the vendor has not finished %v after the submission", s.acct.Deadline), nil), c)
 	}
-	return s.again(extraction.StepPoll, planner.Next(elapsed, s.acct.PollPrice, s.acct.Deadline),
-		extraction.BecauseScheduled, c)
+	return s.askAgain(extraction.BecauseScheduled, c.NotYetAt(s.now()))
 }
 
 // storeTimeout bounds the storing of one result, which may be tens of megabytes.
@@ -130,10 +132,8 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 func (s *step) missing(cause error) error {
 	now := s.now()
 	c := new(store.Change).Polls(s.rec.Polls)
-	elapsed := now.Sub(s.rec.SubmittedAt)
-	if elapsed < missingGrace {
-		return s.again(extraction.StepPoll, planner.Next(elapsed, s.acct.PollPrice, s.acct.Deadline),
-			extraction.BecauseScheduled, c)
+	if now.Sub(s.rec.SubmittedAt) < missingGrace {
+		return s.askAgain(extraction.BecauseScheduled, c)
 	}
 	since := s.rec.MissingSince
 	if since.IsZero() {
@@ -144,8 +144,7 @@ func (s *step) missing(cause error) error {
 		return s.fail(extraction.StatusExpired, extraction.NewFailure(extraction.CodeExpired,
 			"the vendor no longer knows the extraction: "+cause.Error(), nil), c)
 	}
-	return s.again(extraction.StepPoll, planner.Next(elapsed, s.acct.PollPrice, s.acct.Deadline),
-		extraction.BecauseRetry, c)
+	return s.askAgain(extraction.BecauseRetry, c)
 }
 
 // warnUnknown says once a process that the vendor uses a word nobody knows.

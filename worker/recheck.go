@@ -6,7 +6,6 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
 )
 
@@ -37,7 +36,7 @@ func (s *step) recheck() error {
 	}
 	gone := s.now().Sub(s.rec.SentAt)
 	if gone < s.w.cfg.UncertainWindow { // The list is of what has finished.
-		return s.again(extraction.StepSubmit, planner.Next(gone, s.acct.PollPrice, s.w.cfg.UncertainWindow),
+		return s.again(extraction.StepSubmit, s.lookAgain(s.rec.SentAt, s.w.cfg.UncertainWindow),
 			extraction.BecauseRetry, new(store.Change).Polls(s.rec.Polls))
 	}
 	return s.anew()
@@ -103,8 +102,7 @@ func (s *step) unknown(vendorID string) error {
 		since = now
 		c.MissingSince(now)
 	}
-	return s.again(extraction.StepSubmit, planner.Next(now.Sub(since), s.acct.PollPrice, missingLimit),
-		extraction.BecauseRetry, c)
+	return s.again(extraction.StepSubmit, s.lookAgain(since, missingLimit), extraction.BecauseRetry, c)
 }
 
 // anew submits the document: the vendor has nothing of what came before, and can

@@ -9,6 +9,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -20,6 +21,11 @@ type step struct {
 	kind extraction.Step
 	rec  store.Record
 	*hold
+	// schedule is when to ask for the document, law the one behind it. They are
+	// looked up before the vendor is called, so that nothing is between its answer
+	// and the record.
+	schedule *planner.Schedule
+	law      planner.Law
 
 	began    time.Time      // Local, when the lease was taken.
 	redisNow time.Time      // Redis's time then.
@@ -54,10 +60,12 @@ func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Ste
 	case err != nil:
 		return nil, err
 	}
-	return &step{
+	s := &step{
 		w: w, acct: acct, kind: kind, rec: lease.Record, began: asked, redisNow: lease.Now,
 		hold: keep(ctx, w.records, lease.Fence, w.cfg.Lease, asked),
-	}, nil
+	}
+	s.schedule, s.law = w.plan(ctx, acct, s.rec.TypeLabel())
+	return s, nil
 }
 
 // deferFull sends a submission away that finds no in-flight slot. It comes back

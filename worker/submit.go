@@ -7,7 +7,6 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -107,11 +106,11 @@ func (s *step) submitted(vendorID, vendorStatus string) error {
 	defer s.worked()
 	s.noted(tasks.Begun{VendorID: vendorID, SubmittedAt: s.now()})
 	s.rec.VendorStatus = vendorStatus // The poll's task shows it.
-	err := s.again(extraction.StepPoll, planner.Next(0, s.acct.PollPrice, s.acct.Deadline),
-		extraction.BecauseScheduled, new(store.Change).
-			Phase(store.PhaseNone).Vendor(vendorID).VendorStatus(vendorStatus).SubmittedAt(s.now()).
-			Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).
-			SubmitErrors(0, time.Time{}).Uncertain(time.Time{}))
+	s.rec.SubmittedAt = s.now()
+	err := s.askAgain(extraction.BecauseScheduled, new(store.Change).
+		Phase(store.PhaseNone).Vendor(vendorID).VendorStatus(vendorStatus).SubmittedAt(s.rec.SubmittedAt).
+		Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).
+		SubmitErrors(0, time.Time{}).Uncertain(time.Time{}))
 	if err != nil || s.outcome != outcomeLost || s.rec.VendorID == vendorID {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -47,7 +46,7 @@ func (s *step) lookUp() error {
 			Phase(store.PhaseNone).Vendor(found).SubmittedAt(s.rec.SentAt).Polls(s.rec.Polls).
 			Uncertain(time.Time{}).SubmitErrors(0, time.Time{}))
 	case !over:
-		wait := planner.Next(s.now().Sub(s.rec.SentAt), s.acct.PollPrice, s.rec.UncertainUntil.Sub(s.rec.SentAt))
+		wait := s.lookAgain(s.rec.SentAt, s.rec.UncertainUntil.Sub(s.rec.SentAt))
 		return s.again(extraction.StepSubmit, wait, extraction.BecauseRetry,
 			new(store.Change).Polls(s.rec.Polls))
 	case s.acct.Resubmit:

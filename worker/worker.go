@@ -147,6 +147,7 @@ type account struct {
 	// half, so that others can work meanwhile.
 	waiters chan struct{}
 	unknown *sync.Map // Vendor words already warned about.
+	plans   *plans
 }
 
 // New returns a worker. It makes no connection before Run.
@@ -174,9 +175,12 @@ func (w *Worker) prepare(configured []Account) (map[string]*account, error) {
 		if !store.ValidAccount(c.Name) {
 			return nil, fmt.Errorf("account name %q is not 1 to 40 characters a-z, 0-9 and -", c.Name)
 		}
-		a := &account{Account: c, waiters: make(chan struct{}, max(1, w.cfg.Concurrency/2)), unknown: new(sync.Map)}
+		a := &account{Account: c, waiters: make(chan struct{}, max(1, w.cfg.Concurrency/2)), unknown: new(sync.Map), plans: new(plans)}
 		if old, ok := w.account(c.Name); ok {
 			a.waiters, a.unknown = old.waiters, old.unknown
+			if c.PollPrice == old.PollPrice {
+				a.plans = old.plans
+			}
 		}
 		out[c.Name] = a
 	}

@@ -150,8 +150,9 @@ func (p *plan) estimate(price, deadline time.Duration, inFlight int) {
 // pollsWithin is how often the vendor is asked for a document that takes it d.
 func pollsWithin(d, price, deadline time.Duration) int {
 	n := 0
+	schedule := planner.Prior().Schedule(planner.Terms{Price: price})
 	for elapsed := time.Duration(0); elapsed < d; n++ {
-		elapsed += planner.Next(elapsed, price, deadline)
+		elapsed = schedule.After(elapsed, deadline)
 	}
 	return n
 }

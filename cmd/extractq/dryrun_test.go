@@ -14,12 +14,12 @@ func TestPlanEstimate(t *testing.T) {
 		calls    int
 		seconds  float64
 	}{
-		// Polls after 2, 4, 7, 11 and 16 s.
-		"a weekend":           {plan{Submit: 20000, rate: 1}, 500, 120000, 120000},
-		"what is at a vendor": {plan{Submit: 10, AtVendor: 5, rate: 1}, 500, 10 + 15*5, 85},
-		"a few":               {plan{Submit: 2, rate: 10}, 500, 12, 15},
-		"few at once":         {plan{Submit: 1000, rate: 1000}, 10, 6000, 1500},
-		"no limits":           {plan{Submit: 1000}, 0, 6000, 15},
+		// Polls after 3, 6, 10 and 15.2 s.
+		"a weekend":           {plan{Submit: 20000, rate: 1}, 500, 100000, 100000},
+		"what is at a vendor": {plan{Submit: 10, AtVendor: 5, rate: 1}, 500, 10 + 15*4, 70},
+		"a few":               {plan{Submit: 2, rate: 10}, 500, 10, 15},
+		"few at once":         {plan{Submit: 1000, rate: 1000}, 10, 5000, 1500},
+		"no limits":           {plan{Submit: 1000}, 0, 5000, 15},
 		"nothing":             {plan{Done: 7, Failed: 1, rate: 1}, 500, 0, 0},
 	} {
 		p := test.plan
@@ -46,8 +46,8 @@ size           8.6 GB, and what is at 2 URLs
 refused        3, named above
 earlier runs   7 have their result, 1 ended otherwise, 2 are at the vendor
 to submit      20000
-vendor calls   about 120010: 20000 to submit, and 5 for each result
-time           about 33h20m at 1.0/s, if a document takes 15s
+vendor calls   about 100008: 20000 to submit, and 4 for each result
+time           about 27h47m at 1.0/s, if a document takes 15s
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)

@@ -1,0 +1,112 @@
+package planner
+
+import (
+	"math"
+	"slices"
+	"sort"
+)
+
+const (
+	// parentWeight is how many extractions the parent's law counts as: from a few
+	// samples on one's own matter more.
+	parentWeight = 10
+	// bandwidth is how far a sample speaks for its neighbourhood, in standard
+	// deviations of log T for a single one; n samples see n^(1/5) times sharper.
+	bandwidth = 0.5
+)
+
+// Estimate is the law behind what was seen, shrunk towards the parent's: F =
+// (n·own + m·parent)/(n + m) with m = 10. running are the ages, in seconds, of what
+// is still at the vendor: it has taken at least that long (the product-limit
+// estimate: Kaplan and Meier, J. Am. Stat. Assoc. 53, 1958), or a burst would look
+// as quick as its quickest.
+func Estimate(own Histogram, running []float64, parent Law) Law {
+	finished, half := own.weights()
+	for k := range finished {
+		finished[k] += parentWeight * (parent.cdf[k+1] - parent.cdf[k])
+	}
+	ages := slices.Clone(running)
+	slices.Sort(ages)
+	left := own.Weight() + parentWeight + float64(len(ages)) // Not finished at the bin's start.
+	survive := 1.0
+	for k, d := range finished {
+		for len(ages) > 0 && ages[0] < edges[k+1] { // Got here, and no further yet.
+			left--
+			ages = ages[1:]
+		}
+		before := survive
+		if d > 0 && left > 1e-9 {
+			survive *= max(1-d/left, 0)
+		}
+		left -= d
+		finished[k] = before - survive
+	}
+	if half > gridRatio-1 {
+		finished = average(average(finished, half), half) // Two boxes are a triangle.
+	}
+	l := Law{cdf: make([]float64, len(edges))}
+	for k, share := range finished {
+		l.cdf[k+1] = min(l.cdf[k]+share, 1)
+	}
+	return l
+}
+
+// weights are those of all bins, and how far each speaks for its neighbourhood in
+// log time.
+func (h Histogram) weights() (weights []float64, half float64) {
+	weights = make([]float64, Bins())
+	var n, sum, squares float64
+	for k, w := range h {
+		if k < 0 || k >= len(weights) || w <= 0 {
+			continue
+		}
+		u := math.Log((edges[k] + edges[k+1]) / 2)
+		weights[k] += w
+		n, sum, squares = n+w, sum+w*u, squares+w*u*u
+	}
+	if n <= 1 {
+		return weights, 0
+	}
+	return weights, bandwidth * math.Sqrt(max(squares/n-sum/n*sum/n, 0)) * math.Pow(n, -0.2)
+}
+
+// logEdges are the logarithms of the edges; the first edge, 0, is put a little
+// before the second.
+var logEdges = func() []float64 {
+	u := make([]float64, len(edges))
+	for k := 1; k < len(u); k++ {
+		u[k] = math.Log(edges[k])
+	}
+	u[0] = u[1] - 1
+	return u
+}()
+
+// average spreads every weight evenly over half to both sides in log time.
+func average(weights []float64, half float64) []float64 {
+	cum, area := make([]float64, len(edges)), make([]float64, len(edges))
+	for k, w := range weights {
+		cum[k+1] = cum[k] + w
+		area[k+1] = area[k] + (cum[k]+cum[k+1])/2*(logEdges[k+1]-logEdges[k])
+	}
+	last := len(edges) - 1
+	areaAt := func(u float64) float64 {
+		if u <= logEdges[0] {
+			return 0
+		}
+		if u >= logEdges[last] {
+			return area[last] + cum[last]*(u-logEdges[last])
+		}
+		k := sort.SearchFloat64s(logEdges, u) - 1
+		part := (u - logEdges[k]) / (logEdges[k+1] - logEdges[k])
+		return area[k] + (u-logEdges[k])*(cum[k]+part*(cum[k+1]-cum[k])/2)
+	}
+	out, before := make([]float64, len(weights)), 0.0
+	for k := range out {
+		u := logEdges[k+1]
+		now := (areaAt(u+half) - areaAt(u-half)) / (2 * half)
+		out[k] = max(now-before, 0)
+		before = now
+	}
+	out[len(out)-1] += max(cum[last]-before, 0)
+	return out
+}

@@ -1,0 +1,55 @@
+package planner
+
+// Histogram is what has been seen of T: weights over the bins of the grid. Add to
+// it, merge others into it; the zero value is empty.
+type Histogram map[int]float64
+
+// Add counts one extraction that finished seconds after its submission.
+func (h Histogram) Add(seconds, weight float64) { h[bin(max(seconds, 0))] += weight }
+
+// AddBetween counts one that finished after from, the last answer "not yet", and
+// not after to: its weight is spread as the law believes.
+func (h Histogram) AddBetween(from, to, weight float64, by Law) {
+	from = min(max(from, 0), gridEnd)
+	to = min(max(to, from), gridEnd)
+	first, last := bin(from), bin(to)
+	total := by.At(to) - by.At(from)
+	if first == last || total < 1e-9 {
+		h.spread(from, to, weight)
+		return
+	}
+	for k := first; k <= last; k++ {
+		share := by.At(min(to, edges[k+1])) - by.At(max(from, edges[k]))
+		if share > 0 {
+			h[k] += weight * share / total
+		}
+	}
+}
+
+// spread puts a weight evenly between two times.
+func (h Histogram) spread(from, to, weight float64) {
+	first, last := bin(from), bin(to)
+	if to-from < gridStep || first == last {
+		h[first] += weight
+		return
+	}
+	for k := first; k <= last; k++ {
+		h[k] += weight * max(min(to, edges[k+1])-max(from, edges[k]), 0) / (to - from)
+	}
+}
+
+// Weight is how many extractions the histogram stands for.
+func (h Histogram) Weight() float64 {
+	n := 0.0
+	for _, w := range h {
+		n += w
+	}
+	return n
+}
+
+// Merge adds what another histogram has seen, scaled by a factor.
+func (h Histogram) Merge(other Histogram, factor float64) {
+	for k, w := range other {
+		h[k] += w * factor
+	}
+}

@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed learn.lua
+var learnLua string
+
+var learnScript = redis.NewScript(learnLua)
+
+// memory is how many extractions a histogram remembers: each new one weighs this
+// much more than the one before.
+const memory = 1000
+
+// Latency is what has been seen of the time a vendor takes, for an account or one
+// of its document types.
+type Latency struct {
+	// Bins are weights by the bin's number; together about the number of extractions
+	// seen, but at most 1,000: older ones are forgotten.
+	Bins map[int]float64
+	// Told and Asked count the extractions whose end the vendor told us of, and those
+	// whose end was found by asking although it could have told.
+	Told, Asked float64
+}
+
+// Lesson is what one finished extraction showed.
+type Lesson struct {
+	// Bins are weights by the bin's number, one together.
+	Bins map[int]float64
+	// Told and Asked are as in Latency, for this one.
+	Told, Asked bool
+}
+
+// TypeLabel names the histogram of what is asked for.
+func (in Input) TypeLabel() string {
+	if in.Type != "" {
+		return in.Type
+	}
+	return strings.Join(in.Types, "+")
+}
+
+// Learn adds a lesson to the account's histogram and to that of one of its types. It
+// is not repeated where it fails: one lesson more or less changes little.
+func (s *Records) Learn(ctx context.Context, account, label string, l Lesson) error {
+	k := accountKeys(account)
+	told := -1
+	if l.Told || l.Asked {
+		told = 0
+	}
+	if l.Told {
+		told = 1
+	}
+	args := []any{1 + 1.0/memory, told}
+	for bin, w := range l.Bins {
+		args = append(args, bin, w)
+	}
+	if err := learnScript.Run(ctx, s.rdb, []string{k.latency(""), k.latency(label)}, args...).Err(); err != nil {
+		return fmt.Errorf("learn latency of %s: %w", account, err)
+	}
+	return nil
+}
+
+// Latencies returns what has been learned of an account and of one of its types.
+func (s *Records) Latencies(ctx context.Context, account, label string) (all, own Latency, err error) {
+	k := accountKeys(account)
+	var got [2]*redis.MapStringStringCmd
+	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		got[0], got[1] = p.HGetAll(ctx, k.latency("")), p.HGetAll(ctx, k.latency(label))
+		return nil
+	})
+	if err != nil {
+		return Latency{}, Latency{}, fmt.Errorf("read latency of %s: %w", account, err)
+	}
+	return decodeLatency(got[0].Val()), decodeLatency(got[1].Val()), nil
+}
+
+func decodeLatency(fields map[string]string) Latency {
+	number := func(name string) float64 {
+		f, _ := strconv.ParseFloat(fields[name], 64)
+		return f
+	}
+	scale := number("w")
+	if scale <= 0 {
+		return Latency{}
+	}
+	l := Latency{Bins: map[int]float64{}, Told: number("told") / scale, Asked: number("asked") / scale}
+	for name := range fields {
+		if bin, err := strconv.Atoi(name); err == nil {
+			l.Bins[bin] = number(name) / scale
+		}
+	}
+	return l
+}
+
+// Running is one extraction that is at the vendor.
+type Running struct {
+	// Label is its TypeLabel, Age the time since it took its slot.
+	Label string
+	Age   time.Duration
+}
+
+// runningLimit is how many of the extractions in flight are looked at: a sample
+// says as much as all.
+const runningLimit = 500
+
+// Running returns the extractions at the vendor, or a sample of them, and how many
+// each stands for.
+func (s *Records) Running(ctx context.Context, account string) ([]Running, float64, error) {
+	k := accountKeys(account)
+	var ids *redis.ZSliceCmd
+	var count *redis.IntCmd
+	var now *redis.TimeCmd
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		ids, count, now = p.ZRandMemberWithScores(ctx, k.inFlight(), runningLimit), p.ZCard(ctx, k.inFlight()), p.Time(ctx)
+		return nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read what is in flight of %s: %w", account, err)
+	}
+	if len(ids.Val()) == 0 {
+		return nil, 1, nil
+	}
+	inputs := make([]*redis.StringCmd, len(ids.Val()))
+	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, z := range ids.Val() {
+			inputs[i] = p.HGet(ctx, k.detail(z.Member.(string)), detailInput)
+		}
+		return nil
+	})
+	if err != nil && err != redis.Nil { // One of them may have gone meanwhile.
+		return nil, 0, fmt.Errorf("read what is in flight of %s: %w", account, err)
+	}
+	out := make([]Running, 0, len(inputs))
+	for i, z := range ids.Val() {
+		var in Input
+		if json.Unmarshal([]byte(inputs[i].Val()), &in) == nil {
+			age := now.Val().Sub(time.UnixMilli(int64(z.Score)))
+			out = append(out, Running{Label: in.TypeLabel(), Age: max(age, 0)})
+		}
+	}
+	return out, max(float64(count.Val())/float64(max(len(out), 1)), 1), nil
+}

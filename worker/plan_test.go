@@ -1,0 +1,140 @@
+package worker
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/store"
+)
+
+// seen is what the account has learned.
+func (r *rig) seen(label string) (law planner.Law, n float64) {
+	r.t.Helper()
+	_, own, err := r.records.Latencies(r.t.Context(), "acme", label)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	h := planner.Histogram(own.Bins)
+	return planner.Estimate(h, nil, planner.Prior()), h.Weight()
+}
+
+// The end of an extraction is learned once: exactly where the vendor says when it
+// finished, between two answers where it does not, and not at all where nobody knows
+// when it began or the vendor gave no verdict.
+func TestLearnsLatency(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		out      extraction.Outcome
+		doneAgo  time.Duration // By the vendor's word; 0 for none.
+		adopted  bool
+		want     float64
+		from, to float64 // The seconds it must lie between.
+	}{
+		{"the vendor says when", extraction.Outcome{Status: extraction.StatusSuccess}, 40 * time.Second, false, 1, 58, 62},
+		{"it failed", extraction.Outcome{Status: extraction.StatusError}, 40 * time.Second, false, 1, 58, 62},
+		{"it does not say", extraction.Outcome{Status: extraction.StatusSuccess}, 0, false, 1, 69, 101},
+		{"it says nonsense", extraction.Outcome{Status: extraction.StatusSuccess}, -time.Hour, false, 1, 69, 101},
+		{"before the submission", extraction.Outcome{Status: extraction.StatusSuccess}, time.Hour, false, 1, 69, 101},
+		{"it expired", extraction.Outcome{Status: extraction.StatusExpired}, 0, false, 0, 0, 0},
+		{"adopted", extraction.Outcome{Status: extraction.StatusSuccess}, 40 * time.Second, true, 0, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor()
+			v.onPoll = func(string, int) (extraction.Outcome, error) {
+				out := tt.out
+				if out.Status == extraction.StatusSuccess {
+					out.Result = done().Result
+				}
+				if tt.doneAgo != 0 {
+					out.CompletedAt = time.Now().Add(-tt.doneAgo)
+				}
+				return out, nil
+			}
+			r := newRig(t, v)
+			w := r.worker()
+			id := r.polling(w, "x", 100*time.Second)
+			r.hset(id, "ny", ago(30*time.Second))
+			if tt.adopted {
+				r.hset(id, "at", 0)
+			}
+			p := r.payload(id)
+			for range 2 { // The second task finds it final.
+				if _, err := w.poll(t.Context(), p); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if st := r.get(id).Status; !st.Final() {
+				t.Fatalf("it is %s", st)
+			}
+			law, n := r.seen(r.get(id).TypeLabel())
+			if n < tt.want-0.01 || n > tt.want+0.01 {
+				t.Fatalf("learned from %v extractions, want %v", n, tt.want)
+			}
+			// One sample among the ten of the prior.
+			if got := law.At(tt.to) - law.At(tt.from) - planner.Prior().At(tt.to) + planner.Prior().At(tt.from); n > 0 && got < 0.06 {
+				t.Errorf("between %v and %v s there is %.3f more than before", tt.from, tt.to, got)
+			}
+		})
+	}
+}
+
+// Who has learned that the vendor takes a minute and a half does not ask after three
+// seconds.
+func TestFirstPollIsLearned(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, newVendor())
+	before := r.get(r.polling(r.worker(), "x", time.Second))
+	if wait := before.Due.Sub(before.CreatedAt); wait > 10*time.Second {
+		t.Errorf("who knows nothing asks after %v", wait)
+	}
+	h := planner.Histogram{}
+	for s := 80.0; s < 100; s++ {
+		h.Add(s, 10)
+	}
+	if err := r.records.Learn(t.Context(), "acme", before.TypeLabel(), store.Lesson{Bins: h}); err != nil {
+		t.Fatal(err)
+	}
+	after := r.get(r.polling(r.worker(), "y", time.Second))
+	if wait := after.Due.Sub(after.CreatedAt); wait < 20*time.Second || wait > 110*time.Second {
+		t.Errorf("who has learned asks after %v", wait)
+	}
+}
+
+// Where Redis cannot be read, the schedule of before serves, or the prior's.
+func TestPlanWithoutRedis(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, newVendor())
+	w := r.worker()
+	a := w.accounts["acme"]
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	prior, _ := w.plan(ctx, a, "w2s")
+	if got, want := prior.Cost(), planner.Prior().Schedule(planner.Terms{Price: a.PollPrice}).Cost(); got != want {
+		t.Errorf("J = %v, want the prior's %v", got, want)
+	}
+	h := planner.Histogram{}
+	h.Add(500, 100)
+	if err := r.records.Learn(t.Context(), "acme", "w2s", store.Lesson{Bins: h}); err != nil {
+		t.Fatal(err)
+	}
+	a.plans.of("w2s").at = time.Time{} // Time passes.
+	learned, _ := w.plan(t.Context(), a, "w2s")
+	if learned.Cost() == prior.Cost() {
+		t.Fatal("nothing was learned")
+	}
+	a.plans.of("w2s").at = time.Time{}
+	if got, _ := w.plan(ctx, a, "w2s"); got != learned {
+		t.Error("without Redis the schedule of before is forgotten")
+	}
+	for i := range 3 * maxPlans {
+		a.plans.of(string(rune(i)))
+	}
+	if len(a.plans.byLabel) > maxPlans {
+		t.Errorf("%d schedules are kept", len(a.plans.byLabel))
+	}
+}
