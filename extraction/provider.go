@@ -40,6 +40,22 @@ type Uploader interface {
 	Put(ctx context.Context, u Upload, s Submission) error
 }
 
+// Hooker is a provider whose vendor can report by a webhook that it has finished.
+type Hooker interface {
+	// Hook reads the body of a webhook. A body that is not one of the vendor's is an
+	// error; one that says nothing of a finished extraction gives the zero Hook.
+	Hook(body []byte) (Hook, error)
+}
+
+// Hook is what a vendor's webhook says. Anybody may have written it: it is a reason
+// to ask the vendor, and nothing else.
+type Hook struct {
+	// VendorID is the vendor's id of the extraction.
+	VendorID string
+	// Echo is the Payload of the submission's Webhook, where the vendor repeats it.
+	Echo string
+}
+
 // Traits are what the queue must know about a vendor.
 type Traits struct {
 	// Provider is the provider's name in the configuration.
@@ -81,8 +97,10 @@ type Submission struct {
 
 // Webhook asks the vendor for a report when it has finished.
 type Webhook struct {
-	URL     string
-	Payload any
+	// URL has a secret in it: it goes to the vendor and nowhere else.
+	URL string
+	// Payload comes back with the report.
+	Payload string
 }
 
 // Receipt is the vendor's answer to a submission.

@@ -38,7 +38,7 @@ type submission struct {
 
 type webhook struct {
 	URL     string `json:"url"`
-	Payload any    `json:"payload,omitempty"`
+	Payload string `json:"payload,omitempty"`
 }
 
 // Check implements extraction.Provider.

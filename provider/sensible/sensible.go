@@ -41,6 +41,9 @@ type Config struct {
 	HTTP *http.Client
 	// UserAgent names us to the vendor; empty means "extractq".
 	UserAgent string
+	// Secrets are others than the key that the vendor may repeat in what it says,
+	// such as the one in the webhook's URL.
+	Secrets []string
 	// Now is the clock that upload URLs expire by; nil means time.Now.
 	Now func() time.Time
 }
@@ -54,6 +57,7 @@ type Client struct {
 var (
 	_ extraction.Provider = (*Client)(nil)
 	_ extraction.Uploader = (*Client)(nil)
+	_ extraction.Hooker   = (*Client)(nil)
 )
 
 // New returns a client, or says what is wrong with the configuration.
@@ -71,7 +75,7 @@ func New(cfg Config) (*Client, error) {
 	api, err := vendorhttp.New(vendorhttp.Config{
 		BaseURL: cfg.BaseURL, HTTP: cfg.HTTP, UserAgent: cfg.UserAgent,
 		Authorization: "Bearer " + key,
-		Secrets:       []string{cfg.APIKey, key},
+		Secrets:       append([]string{cfg.APIKey, key}, cfg.Secrets...),
 	})
 	if err != nil {
 		return nil, errors.New("sensible: " + err.Error())

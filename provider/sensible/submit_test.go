@@ -35,7 +35,7 @@ func TestOpen(t *testing.T) {
 				"extra_data": `{"order": "A-1", "page": 12345678901234567890, "ok": true, "none": null}`,
 			},
 			Webhook: &extraction.Webhook{
-				URL: "https://hooks.example.com/v1/hooks/acme/t0ken", Payload: map[string]string{"id": "01JD"},
+				URL: "https://hooks.example.com/v1/hooks/acme/t0ken", Payload: "01JD",
 			},
 		},
 		"open_portfolio": {

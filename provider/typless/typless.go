@@ -51,7 +51,10 @@ type Client struct {
 	submit, poll, awaiting *route
 }
 
-var _ extraction.Provider = (*Client)(nil)
+var (
+	_ extraction.Provider = (*Client)(nil)
+	_ extraction.Hooker   = (*Client)(nil)
+)
 
 // New returns a client, or says what is wrong with the configuration.
 func New(cfg Config) (*Client, error) {
