@@ -13,6 +13,9 @@ if get('own') ~= token then
   end
   redis.call('HSET', R, 'own', token, 'lease', int(now + ARGV[4]))
   redis.call('HDEL', R, 'orph')
+  -- The question that follows answers the hint. One that comes from now on may be
+  -- about something that this question came too early for.
+  if asks(get('step')) then redis.call('HDEL', R, 'hint') end
   redis.call('ZADD', DUE, int(now + ARGV[4]), id)
   if st == 'QUEUED' then move(id, 'SUBMITTING') end
 end

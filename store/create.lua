@@ -29,7 +29,7 @@ end
 set(id, 11)
 if vid ~= '' then
   redis.call('HSET', R, 'vid', vid)
-  redis.call('HSET', VIDS, vid, id)
+  known(id, vid)
 end
 -- A deep backlog is looked at in proportion, or the entries that matter would
 -- wait behind it: reconcile reads 250 entries a second. What is due later than

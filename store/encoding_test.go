@@ -35,7 +35,9 @@ func fullLife(r *rig, look func(after string, f Fence)) {
 	f = r.begin(f).Fence
 	f = r.next(f, extraction.StepPoll, new(Change).Phase(PhaseNone).Vendor(vendorID).VendorStatus(word).SubmittedAt(now).
 		Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}))
-	r.hset(f, "hint", "1")
+	if _, err := r.s.Hint(r.t.Context(), "acme", f.Input.ID, vendorID, SourceHook); err != nil {
+		r.t.Fatal(err)
+	}
 	look("in progress", f)
 	f = r.begin(f).Fence
 	f = r.next(f, extraction.StepPoll, new(Change).Polls(99_999).PollErrors(999).MissingSince(now).Trouble(failing))

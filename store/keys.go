@@ -49,6 +49,9 @@ func (k keys) queued() string { return k.prefix + "queued" }
 // vendorIDs maps a vendor's id to ours.
 func (k keys) vendorIDs() string { return k.prefix + "vids" }
 
+// early are vendor ids that a hook named before anybody knew them, by when.
+func (k keys) early() string { return k.prefix + "early" }
+
 // ready are final extractions nobody has collected.
 func (k keys) ready() string { return k.prefix + "ready" }
 

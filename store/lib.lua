@@ -2,9 +2,9 @@
 -- 1 record, 2 detail, 3 upload, 4 due, 5 list, 6 in flight, 7 vendor ids,
 -- 8 ready, 9 events, 10 batch, 11 batch counts (10 and 11 are unused names
 -- where an extraction has no batch), 12 queued, 13 tombstones, 14 idempotency
--- keys, 15 batches.
-local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH, COUNTS, QUEUED, TOMBS, IDEM, BATCHES =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+-- keys, 15 batches, 16 early hooks.
+local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH, COUNTS, QUEUED, TOMBS, IDEM, BATCHES, EARLY =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 -- An attempt without a name would pass for the holder of what nobody holds.
@@ -53,6 +53,13 @@ local function unmap(id)
   if vid ~= '' and redis.call('HGET', VIDS, vid) == id then redis.call('HDEL', VIDS, vid) end
 end
 
+-- known maps a vendor id to the extraction. A hook that named it before anybody
+-- knew it is a hint.
+local function known(id, vid)
+  redis.call('HSET', VIDS, vid, id)
+  if redis.call('ZREM', EARLY, vid) == 1 then redis.call('HSET', R, 'hint', '1', 'hk', '1') end
+end
+
 -- set writes the field-value pairs of ARGV[from..]; an empty value deletes. The
 -- pseudo-fields x.NAME go to the detail hash, "upload" to its own key.
 local function set(id, from)
@@ -68,7 +75,7 @@ local function set(id, from)
     else
       if f == 'vid' then
         if get('vid') ~= v then unmap(id) end
-        redis.call('HSET', VIDS, v, id)
+        known(id, v)
       end
       redis.call('HSET', key, f, v)
     end
@@ -81,6 +88,26 @@ local function release() redis.call('HDEL', R, 'own', 'lease', 'orph') end
 -- GRACE is how long after a step's due time reconcile leaves it to its task, as in
 -- records.go.
 local GRACE = 3000
+
+-- asks reports whether a step begins by asking the vendor, so that it may come
+-- sooner: polls, and submissions of which the vendor may have something already.
+local function asks(step)
+  local ph = get('ph')
+  return step == 'poll' or ph == 'opened' or ph == 'uncertain'
+end
+
+-- hurried is when a step that was due at some time is due after a hint. The first
+-- hint of an extraction counts at once. Who repeats them gets ever less for it: the
+-- nth one counts 2, 4, 8 … 300 s after the one before.
+local function hurried(due)
+  local n, at = num('hn'), now
+  if n > 0 then at = num('ht') + math.min(2000 * 2 ^ (n - 1), 300000) end
+  -- asynq fires on whole seconds and may be up to one early.
+  if at > now then at = math.ceil(at / 1000) * 1000 else at = now end
+  if at >= due then return due end
+  redis.call('HSET', R, 'hn', int(n + 1), 'ht', int(at))
+  return at
+end
 
 -- after is when reconcile looks at a final extraction next: for its document,
 -- which may go earlier than the rest, or for the rest.
@@ -105,7 +132,7 @@ local function conclude(id, token, status, record, document)
   redis.call('HSET', R, 'ftok', token, 'fin', int(now), 'exp', int(now + record),
     'dexp', int(now + math.min(record, document)), 'seq', int(num('seq') + 1))
   if get('ugone') ~= '' then redis.call('HDEL', R, 'uexp') end
-  redis.call('HDEL', R, 'ph', 'step', 'bc', 'due', 'hint', 'ltok', 'wait', 'ugone', 'unc', 'ny')
+  redis.call('HDEL', R, 'ph', 'step', 'bc', 'due', 'hint', 'hn', 'ht', 'ltok', 'wait', 'ugone', 'unc', 'ny')
   redis.call('DEL', U)
   redis.call('ZREM', INFLIGHT, id)
   redis.call('ZADD', DUE, int(after()), id)

@@ -15,11 +15,8 @@ set(id, 8)
 local due = now + tonumber(ARGV[5])
 -- asynq fires on whole seconds and may be up to one early.
 if tonumber(ARGV[5]) > 0 then due = math.ceil(due / 1000) * 1000 end
+if get('hint') ~= '' and asks(step) then due = hurried(due) end
 if step == 'poll' then
-  if get('hint') ~= '' then
-    due = now
-    redis.call('HDEL', R, 'hint')
-  end
   move(id, 'IN_PROGRESS')
   redis.call('ZADD', INFLIGHT, 'NX', int(now), id)
 elseif get('ph') == '' then

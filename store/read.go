@@ -74,6 +74,8 @@ type Glance struct {
 	Held     bool
 	Lease    time.Time
 	Orphaned time.Time
+	// Hinted reports a hint that no question to the vendor has answered yet.
+	Hinted bool
 	// Delivery is the number of the delivery that is due, where Step is deliver.
 	Delivery int64
 	// Gone reports a due entry without a record.
@@ -97,7 +99,7 @@ func (s *Records) Due(ctx context.Context, account string, limit int64) ([]Glanc
 	cmds := make([]*redis.SliceCmd, len(ids))
 	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			cmds[i] = p.HMGet(ctx, k.record(id), fieldStatus, fieldSeq, fieldStep, fieldOwner, fieldLease, fieldOrphaned, fieldDelivery)
+			cmds[i] = p.HMGet(ctx, k.record(id), fieldStatus, fieldSeq, fieldStep, fieldOwner, fieldLease, fieldOrphaned, fieldDelivery, fieldHint)
 		}
 		return nil
 	})
@@ -111,7 +113,7 @@ func (s *Records) Due(ctx context.Context, account string, limit int64) ([]Glanc
 		out[i] = Glance{
 			ID: id, Status: extraction.Status(text(0)), Seq: number(text(1)), Step: extraction.Step(text(2)),
 			Held: text(3) != "", Lease: extraction.FromMillis(number(text(4))).Time,
-			Orphaned: extraction.FromMillis(number(text(5))).Time, Delivery: number(text(6)), Gone: v[0] == nil,
+			Orphaned: extraction.FromMillis(number(text(5))).Time, Delivery: number(text(6)), Hinted: text(7) != "", Gone: v[0] == nil,
 		}
 	}
 	return out, now, nil

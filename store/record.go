@@ -94,6 +94,8 @@ type Record struct {
 	WaitingSince  time.Time
 	// NotYetAt is when the vendor last said that it had not finished.
 	NotYetAt time.Time
+	// Hooked reports that the vendor's webhook came before the end.
+	Hooked bool
 	// MissingSince is the time of the first 404 of the present row.
 	MissingSince time.Time
 
@@ -164,6 +166,10 @@ const (
 	fieldWaitingSince   = "wait"
 	fieldNotYetAt       = "ny"
 	fieldMissingSince   = "nf"
+	fieldHint           = "hint" // Not answered by a question yet.
+	fieldHooked         = "hk"
+	fieldHints          = "hn" // How many made a question come sooner,
+	fieldHintedAt       = "ht" // and when the latest of those was.
 	fieldVendorID       = "vid"
 	fieldVendorStatus   = "vs"
 	fieldPolls          = "pl"
@@ -208,6 +214,7 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 	r.PollErrors = int(number(fields[fieldPollErrors]))
 	r.Sought = fields[fieldSought]
 	r.UploadGone = fields[fieldUploadGone] != ""
+	r.Hooked = fields[fieldHooked] != ""
 	r.VendorID = fields[fieldVendorID]
 	r.VendorStatus = fields[fieldVendorStatus]
 	r.Polls = int(number(fields[fieldPolls]))

@@ -63,7 +63,7 @@ func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 	r := &Records{rdb: rdb, scripts: map[string]*redis.Script{}}
 	for _, name := range []string{
 		"create", "begin", "renew", "mark", "next", "finish", "reissue", "touch", "resolve", "cancel", "claim", "erase",
-		"delivered", "redeliver",
+		"delivered", "redeliver", "hint", "early",
 	} {
 		body, err := lua.ReadFile(name + ".lua")
 		if err != nil {
@@ -93,7 +93,7 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 	keys := []string{
 		k.record(in.ID), k.detail(in.ID), k.upload(in.ID), k.due(), k.list(), k.inFlight(),
 		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch), k.queued(), k.tombs(),
-		k.idempotency(), k.batches(),
+		k.idempotency(), k.batches(), k.early(),
 	}
 	answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append([]any{in.ID}, args...)...).Slice()
 	if err != nil {

@@ -13,7 +13,7 @@ if FINAL[get('st')] then
   return {'final'}
 end
 if get('ph') ~= 'uncertain' or get('own') ~= '' then return {'stale'} end
-redis.call('HSET', VIDS, vid, id)
+known(id, vid)
 redis.call('HSET', R, 'vid', vid, 'sub', get('sent'), 'seq', int(num('seq') + 1), 'ltok', token,
   'step', 'poll', 'bc', 'scheduled', 'due', int(now))
 redis.call('HDEL', R, 'ph', 'unc')

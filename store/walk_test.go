@@ -235,9 +235,24 @@ func (w *walk) lapse(rt *rapid.T) {
 
 func (w *walk) hint(rt *rapid.T) {
 	_, f := w.pick(rt)
-	if !w.getRecord(f).Status.Final() {
-		w.hset(f, "hint", "1")
+	vendorID := w.getRecord(f).VendorID
+	if vendorID == "" || rapid.Bool().Draw(rt, "guessed") {
+		vendorID = fmt.Sprintf("v%d", rapid.IntRange(0, 5).Draw(rt, "vendor"))
 	}
+	if rapid.Bool().Draw(rt, "unknown") {
+		if _, err := w.s.Hooked(w.t.Context(), "acme", vendorID); err != nil {
+			w.rt.Fatal(err)
+		}
+	}
+	var first Hinted
+	_ = w.twice(rt, "hint", func() error {
+		got, err := w.s.Hint(w.t.Context(), "acme", f.Input.ID, vendorID, SourceHook)
+		if err == nil && first.Step != "" && (got.Step != first.Step || got.Seq != first.Seq) {
+			w.rt.Fatalf("the hint said %+v, replayed %+v", first, got)
+		}
+		first = got
+		return err
+	})
 }
 
 func (w *walk) getRecord(f Fence) Record { return w.get(f) }
@@ -271,6 +286,9 @@ func (w *walk) check() {
 		}
 		if url, err := w.s.UploadURL(w.t.Context(), f.Input); err != nil || url != "" && rec.Status.Final() {
 			w.rt.Fatalf("%s is final and has an upload URL, %v", id, err)
+		}
+		if pending := w.rdb.HExists(w.t.Context(), w.k.record(id), fieldHint).Val(); pending && rec.Status.Final() {
+			w.rt.Fatalf("%s is %s and waits for the answer to a hint", id, rec.Status)
 		}
 		if events := w.statuses(f); events[len(events)-1] != rec.Status {
 			w.rt.Fatalf("%s is %s, the events say %v", id, rec.Status, events)

@@ -17,6 +17,9 @@ func (s *step) submission(name string, sent func() error) extraction.Submission 
 		Type: s.rec.Type, Types: s.rec.Types, ConfigName: s.rec.ConfigName,
 		Environment: s.rec.Environment, Customer: s.rec.Customer, Options: s.rec.Options,
 	}
+	if s.acct.HookURL != "" {
+		sub.Webhook = &extraction.Webhook{URL: s.acct.HookURL, Payload: s.rec.ID}
+	}
 	if s.rec.Document.Bytes == nil {
 		return sub
 	}

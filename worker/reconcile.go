@@ -89,6 +89,12 @@ func (w *Worker) mend(ctx context.Context, a *account, g store.Glance, now time.
 	if err != nil {
 		return err
 	}
+	if g.Hinted && presence == tasks.Waiting {
+		// Its task waits for a time that was planned before the hint.
+		if err := w.queue.Run(a.Name, g.ID, g.Step, g.Seq); err != nil {
+			return err
+		}
+	}
 	if lost, err := w.lost(ctx, f, g, presence, orphanAfter, got); !lost {
 		return err
 	}

@@ -108,10 +108,15 @@ func (s *step) close(ctx context.Context) {
 		s.outcome = "interrupted"
 	}
 	s.stop()
-	s.w.log.InfoContext(ctx, "attempt finished",
+	attrs := []any{
 		slog.String("extraction_id", s.rec.ID), slog.String("account", s.acct.Name),
 		slog.String("step", string(s.kind)), slog.Int64("seq", s.fence.Seq),
-		slog.String("outcome", s.outcome), slog.Duration("duration", time.Since(s.began)))
+		slog.String("outcome", s.outcome), slog.Duration("duration", time.Since(s.began)),
+	}
+	if s.final != nil {
+		attrs = append(attrs, slog.Bool("hooked", s.rec.Hooked)) // Or it was a planned poll that found the end.
+	}
+	s.w.log.InfoContext(ctx, "attempt finished", attrs...)
 }
 
 // interruptedRetry spaces attempts that end in trouble with Redis or a panic.

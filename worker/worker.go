@@ -48,6 +48,9 @@ type Account struct {
 	// Resubmit submits again when nobody can tell whether a submission
 	// arrived; otherwise that ends the extraction.
 	Resubmit bool
+	// HookURL is where the vendor reports what it has finished, told with each
+	// submission where the vendor takes that; empty for nowhere. It is a secret.
+	HookURL string
 	// SubmitAttempts is how often one document may fail at submission while
 	// others of the account succeed.
 	SubmitAttempts int

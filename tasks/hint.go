@@ -1,0 +1,64 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+// Hook acts on a vendor's webhook: the extraction that it names is asked for soon.
+// What the webhook says of it is not believed. One that names nothing of the
+// account's, or something that has ended, changes nothing and is no error.
+func (c *Client) Hook(ctx context.Context, account string, h extraction.Hook) error {
+	if h.VendorID == "" || len(h.VendorID) > maxLabel {
+		return nil
+	}
+	id, err := c.records.Hooked(ctx, account, h.VendorID)
+	if err != nil {
+		return err
+	}
+	if id == "" && validID(h.Echo) {
+		id = h.Echo // Its record does not have the vendor's id yet.
+	}
+	if id == "" {
+		return nil
+	}
+	return c.queue.Hint(ctx, c.records, account, id, h.VendorID, store.SourceHook)
+}
+
+// Hint notes in the record that an extraction is said to be finished, and then
+// makes its task run. If the process dies between the two, reconcile does the rest.
+func (q *Queue) Hint(ctx context.Context, records *store.Records, account, id, vendorID string, from store.Source) error {
+	got, err := records.Hint(ctx, account, id, vendorID, from)
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrFinal), errors.Is(err, store.ErrStale):
+		return nil
+	case err != nil:
+		return err
+	case got.Step == "":
+		return nil
+	}
+	return q.Run(account, id, got.Step, got.Seq)
+}
+
+// Run makes the task of a step run now. One that is about to run, runs, or is not
+// there is left as it is.
+func (q *Queue) Run(account, id string, step extraction.Step, seq int64) error {
+	queue, task := stepQueue(account, step), TaskID(id, seq)
+	err := q.inspector.RunTask(queue, task)
+	if err == nil || errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+		return nil
+	}
+	// asynq has no typed error for a task that runs or is about to.
+	info, lookErr := q.inspector.GetTaskInfo(queue, task)
+	if errors.Is(lookErr, asynq.ErrTaskNotFound) ||
+		lookErr == nil && (info.State == asynq.TaskStateActive || info.State == asynq.TaskStatePending) {
+		return nil
+	}
+	return fmt.Errorf("run task %s: %w", task, err)
+}
