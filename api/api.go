@@ -39,6 +39,8 @@ type Account struct {
 	MaxBacklog int
 	// Rate is how many calls a second the vendor allows; 0 means any number.
 	Rate float64
+	// Hook reads the body of a vendor's webhook; nil where the vendor has none.
+	Hook func(body []byte) (extraction.Hook, error)
 }
 
 // Accounts shows and changes the state of accounts.
@@ -61,6 +63,9 @@ type Config struct {
 	States   Accounts
 	// Keys are who may use the API; with none it is for this machine only.
 	Keys []Key
+	// HookTokens are, by account, Digest of the secret in the URL that the vendor
+	// calls. An account without one takes no webhooks.
+	HookTokens HookTokens
 	// MaxDocument is the largest document in bytes; 0 means any.
 	MaxDocument int64
 	// CheckURL refuses a callback's URL that is internal; nil refuses callbacks.
@@ -78,6 +83,7 @@ type Server struct {
 	cfg      Config
 	accounts map[string]Account
 	keys     atomic.Pointer[[]Key]
+	tokens   atomic.Pointer[HookTokens]
 	hub      *hub
 	handler  http.Handler
 	spec     *huma.OpenAPI
@@ -93,7 +99,7 @@ var customize sync.Once
 // the events, which are read from then on until Close.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, accounts: map[string]Account{}}
-	s.keys.Store(&cfg.Keys)
+	s.Reload(cfg.Keys, cfg.HookTokens)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	for _, a := range cfg.Accounts {
 		s.accounts[a.Name] = a
@@ -116,14 +122,18 @@ func New(cfg Config) *Server {
 	s.registerBatches(h)
 	s.registerReady(h)
 	s.registerAccounts(h)
+	s.registerHooks(h)
 	s.registerDocs(mux)
-	s.handler = s.recovered(s.allowed(routed(mux)))
+	s.handler = s.recovered(s.allowed(mux, routed(mux)))
 	return s
 }
 
-// Reload replaces the keys, from the next request on. Whether the listener may stay
-// open with them is Config.Admits's to say.
-func (s *Server) Reload(keys []Key) { s.keys.Store(&keys) }
+// Reload replaces the keys and the secrets of the webhooks, from the next request on.
+// Whether the listener may stay open with them is Config.Admits's to say.
+func (s *Server) Reload(keys []Key, tokens HookTokens) {
+	s.keys.Store(&keys)
+	s.tokens.Store(&tokens)
+}
 
 // Handler answers the requests. The server it is given to needs limits of its own;
 // those of a document's way in and out are set here.

@@ -36,6 +36,7 @@ const (
 	codeConflict       = protocol.CodeConflict
 	codeMethod         = protocol.CodeMethod
 	codeTooLarge       = protocol.CodeTooLarge
+	codeHookTooLarge   = protocol.CodeHookTooLarge
 	codeUnsupported    = protocol.CodeUnsupported
 	codeMismatch       = protocol.CodeMismatch
 	codeKeyReused      = protocol.CodeKeyReused

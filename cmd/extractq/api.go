@@ -62,7 +62,7 @@ Examples:
 				if err := admit(next, listener.Addr()); err != nil {
 					return err
 				}
-				s.Reload(apiKeys(next))
+				s.Reload(apiKeys(next), hookTokens(next))
 				return nil
 			})
 			cfg.say("api at http://%s/v1", listener.Addr())
@@ -127,7 +127,7 @@ func newAPI(cfg settings, svc *services) (*api.Server, error) {
 		Client: svc.client, Records: svc.records, Blobs: svc.blobs, States: &accountDesk{
 			configured: cfg.Accounts, services: svc, limits: limiter.New(svc.rdb), queue: tasks.NewQueue(svc.rdb),
 		},
-		Keys: apiKeys(cfg), MaxDocument: cfg.API.MaxDocument, CheckURL: sender.Check,
+		Keys: apiKeys(cfg), HookTokens: hookTokens(cfg), MaxDocument: cfg.API.MaxDocument, CheckURL: sender.Check,
 		CheckDocumentURL: func(ctx context.Context, u string) error {
 			if documents.Check(ctx, u) != nil { // Its own words name the host and its address.
 				return errors.New("it is not a public http or https URL; fetch.allow_hosts can allow it")
@@ -141,10 +141,14 @@ func newAPI(cfg settings, svc *services) (*api.Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		ac.Accounts = append(ac.Accounts, api.Account{
+		account := api.Account{
 			Name: a.Name, Provider: a.Provider, Check: p.Check, FetchesURL: p.Traits().FetchesURL,
 			MaxBacklog: a.MaxBacklog, Rate: float64(a.Rate),
-		})
+		}
+		if h, ok := p.(extraction.Hooker); ok {
+			account.Hook = h.Hook
+		}
+		ac.Accounts = append(ac.Accounts, account)
 	}
 	return api.New(ac), nil
 }

@@ -159,7 +159,7 @@ func (b *board) reload(next settings) error {
 		b.served.Reload(cfg.Keys)
 	}
 	if b.api != nil {
-		b.api.Reload(apiKeys(next))
+		b.api.Reload(apiKeys(next), hookTokens(next))
 	}
 	return nil
 }

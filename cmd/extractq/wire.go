@@ -42,7 +42,7 @@ var providers = []struct {
 }
 
 func newSensible(a config.Account) (extraction.Provider, error) {
-	return sensible.New(sensible.Config{APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent()})
+	return sensible.New(sensible.Config{APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent(), Secrets: []string{a.HookToken.Reveal()}})
 }
 
 func newTypless(a config.Account) (extraction.Provider, error) {

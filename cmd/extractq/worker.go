@@ -34,11 +34,16 @@ type serverWorker struct {
 	*worker.Worker
 
 	sender *callback.Sender
+	// publicURL is api.public_url as the process was started with.
+	publicURL string
 }
 
 func newServerWorker(cfg settings, svc *services) (serverWorker, error) {
 	wc, err := workerConfig(cfg, svc, cfg.Accounts)
 	if err != nil {
+		return serverWorker{}, err
+	}
+	if wc.Accounts, err = serverAccounts(cfg.API.PublicURL, cfg.Accounts); err != nil {
 		return serverWorker{}, err
 	}
 	wc.Gone = true
@@ -48,12 +53,12 @@ func newServerWorker(cfg settings, svc *services) (serverWorker, error) {
 	}
 	wc.Deliverer = deliverer{sender}
 	w, err := worker.New(wc)
-	return serverWorker{w, sender}, err
+	return serverWorker{w, sender, cfg.API.PublicURL}, err
 }
 
 // reload takes the accounts and the secrets of callbacks that were read again.
 func (w serverWorker) reload(ctx context.Context, next settings) error {
-	accounts, err := workerAccounts(next.Accounts)
+	accounts, err := serverAccounts(w.publicURL, next.Accounts)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ const (
 	CodeConflict       = "conflict"
 	CodeMethod         = "method_not_allowed"
 	CodeTooLarge       = "document_too_large"
+	CodeHookTooLarge   = "webhook_too_large"
 	CodeUnsupported    = "unsupported_document"
 	CodeMismatch       = "content_mismatch"
 	CodeKeyReused      = "idempotency_key_reused"

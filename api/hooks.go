@@ -1,0 +1,87 @@
+package api
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// HookTokens are, by account, what Digest gives for the secret in the URL of its
+// webhooks.
+type HookTokens map[string][sha256.Size]byte
+
+const (
+	hookPath  = "/v1/hooks/{account}/{token}"
+	hookRoute = http.MethodPost + " " + hookPath
+	// maxHook is the largest webhook. Sensible's has the whole result in it.
+	maxHook = 8 << 20
+)
+
+func (s *Server) registerHooks(api huma.API) {
+	text := &huma.Schema{Type: "string"}
+	op := huma.Operation{
+		OperationID: "hook", Method: http.MethodPost, Path: hookPath,
+		Summary: "Take a vendor's webhook",
+		Description: "The body, in the vendor's own form, is only a hint: the vendor is asked for the result at once. " +
+			"What names no extraction of the account, or one that is final, changes nothing and is answered in the same way. " +
+			"The token is accounts.NAME.hook_token; no key is needed.",
+		Parameters: []*huma.Param{
+			{Name: "account", In: "path", Required: true, Schema: text},
+			{Name: "token", In: "path", Required: true, Schema: text},
+		},
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/json": {Schema: &huma.Schema{Type: "object", AdditionalProperties: true}},
+		}},
+		Responses: map[string]*huma.Response{"204": {Description: "taken"}},
+		Security:  []map[string][]string{{}},
+	}
+	s.documentProblems(api, &op, 400, 404, 413, 503)
+	api.OpenAPI().AddOperation(&op)
+	api.Adapter().Handle(&op, func(c huma.Context) {
+		r, w := humago.Unwrap(c)
+		if err := s.hook(w, r); err != nil {
+			writeProblem(w, s.explain(err))
+		}
+	})
+}
+
+// hook takes one webhook.
+func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("account")
+	account := s.accounts[name]
+	token, takes := (*s.tokens.Load())[name]
+	sent := Digest(r.PathValue("token"))
+	// Compared also where there is nothing to compare with: the time it takes does
+	// not say which accounts there are, and neither does the answer.
+	if subtle.ConstantTimeCompare(token[:], sent[:]) != 1 || !takes || account.Hook == nil {
+		return problem(http.StatusNotFound, codeNotFound, "there is no such webhook")
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readWithin)) // Not every connection has one.
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHook))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return problem(http.StatusRequestEntityTooLarge, codeHookTooLarge, "the webhook is larger than 8 MiB")
+	}
+	if err != nil {
+		return errBody
+	}
+	said, err := account.Hook(body)
+	if err != nil { // Its words may repeat what was sent.
+		return problem(http.StatusBadRequest, codeInvalid, "the body is not a webhook of this account's vendor")
+	}
+	if err := s.cfg.Client.Hook(r.Context(), name, said); err != nil {
+		return err
+	}
+	s.cfg.Logger.DebugContext(r.Context(), "webhook taken", slog.String("account", name))
+	// Also where it names nothing that is known here: the vendor calls for whatever
+	// was submitted with its account, and one that is told of an error may call again
+	// for ever.
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

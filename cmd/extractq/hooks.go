@@ -1,0 +1,40 @@
+package main
+
+import (
+	"github.com/extractq/extractq/api"
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/worker"
+)
+
+// hookURL is where the vendor of an account calls; empty where it cannot, or may not.
+// It is a secret.
+func hookURL(publicURL string, a config.Account) string {
+	if publicURL == "" || a.HookToken.IsZero() {
+		return ""
+	}
+	return publicURL + "/v1/hooks/" + a.Name + "/" + a.HookToken.Reveal()
+}
+
+// hookTokens are the secrets of the webhooks as the API knows them.
+func hookTokens(cfg settings) api.HookTokens {
+	out := api.HookTokens{}
+	for _, a := range cfg.Accounts {
+		if !a.HookToken.IsZero() {
+			out[a.Name] = api.Digest(a.HookToken.Reveal())
+		}
+	}
+	return out
+}
+
+// serverAccounts are the accounts as the worker of a server role knows them: beside
+// it there is an API that takes webhooks. What run brings along has none.
+func serverAccounts(publicURL string, accounts []config.Account) ([]worker.Account, error) {
+	out, err := workerAccounts(accounts)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range accounts {
+		out[i].HookURL = hookURL(publicURL, a)
+	}
+	return out, nil
+}
