@@ -56,12 +56,13 @@ func Estimate(own Histogram, running []float64, parent Law) Law {
 func (h Histogram) weights() (weights []float64, half float64) {
 	weights = make([]float64, Bins())
 	var n, sum, squares float64
-	for k, w := range h {
-		if k < 0 || k >= len(weights) || w <= 0 {
+	for k := range weights { // In order: sums of floats depend on it.
+		w := h[k]
+		if w <= 0 {
 			continue
 		}
 		u := math.Log((edges[k] + edges[k+1]) / 2)
-		weights[k] += w
+		weights[k] = w
 		n, sum, squares = n+w, sum+w*u, squares+w*u*u
 	}
 	if n <= 1 {

@@ -128,6 +128,24 @@ func TestEstimateAlways(t *testing.T) {
 	})
 }
 
+// The same samples give the same schedule to the last bit, in whatever order a map is
+// walked: what is replayed comes out the same.
+func TestEstimateIsRepeatable(t *testing.T) {
+	t.Parallel()
+	r, h := rand.New(rand.NewPCG(1, 4)), Histogram{}
+	for n := range 400 {
+		h.Add(typical.draw(r), 1+float64(n)/977)
+	}
+	first := Estimate(h, nil, Prior()).Schedule(Terms{}).Cost()
+	for range 50 {
+		again := Histogram{}
+		again.Merge(h, 1)
+		if got := Estimate(again, nil, Prior()).Schedule(Terms{}).Cost(); got != first {
+			t.Fatalf("J = %v, and of the same samples %v", got, first)
+		}
+	}
+}
+
 // Weight that goes in is there, wherever it is put.
 func TestHistogramKeepsWeight(t *testing.T) {
 	t.Parallel()

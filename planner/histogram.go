@@ -1,5 +1,10 @@
 package planner
 
+import (
+	"maps"
+	"slices"
+)
+
 // Histogram is what has been seen of T: weights over the bins of the grid. Add to
 // it, merge others into it; the zero value is empty.
 type Histogram map[int]float64
@@ -41,8 +46,8 @@ func (h Histogram) spread(from, to, weight float64) {
 // Weight is how many extractions the histogram stands for.
 func (h Histogram) Weight() float64 {
 	n := 0.0
-	for _, w := range h {
-		n += w
+	for _, k := range slices.Sorted(maps.Keys(h)) { // In order: sums of floats depend on it.
+		n += h[k]
 	}
 	return n
 }
