@@ -46,7 +46,7 @@ func start(t *testing.T, cfg sandbox.Config) server {
 	t.Helper()
 	c := &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	cfg.Now = c.Now
-	if cfg.ProcessingTime == (sandbox.Latency{}) {
+	if cfg.ProcessingTime.IsZero() {
 		cfg.ProcessingTime = sandbox.Fixed(2 * time.Second)
 	}
 	if cfg.Rules == nil {

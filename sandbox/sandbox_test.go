@@ -3,10 +3,8 @@ package sandbox_test
 import (
 	"context"
 	"math"
-	"math/rand/v2"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,46 +36,6 @@ func TestServeStops(t *testing.T) {
 	stop()
 	if err := <-served; err != nil {
 		t.Errorf("Serve = %v after its context ended, want nil", err)
-	}
-}
-
-func TestParseLatency(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]sandbox.Latency{
-		"2s":                   sandbox.Fixed(2 * time.Second),
-		"0s":                   {},
-		"fixed:1m":             sandbox.Fixed(time.Minute),
-		"lognormal:14s,0.54":   sandbox.LogNormal(14*time.Second, 0.54),
-		"lognormal: 1m30s , 1": sandbox.LogNormal(90*time.Second, 1),
-	} {
-		got, err := sandbox.ParseLatency(text)
-		if err != nil || got != want {
-			t.Errorf("ParseLatency(%q) = %v, %v, want %v", text, got, err, want)
-		}
-		if again, err := sandbox.ParseLatency(got.String()); err != nil || again != want {
-			t.Errorf("ParseLatency(%q) = %v, %v, want %v", got.String(), again, err, want)
-		}
-	}
-	for _, text := range []string{"", "2", "-1s", "lognormal:14s", "14s,0.5", "lognormal:14s,x", "lognormal:14s,-1", "lognormal:14s,NaN", "9000h"} {
-		if got, err := sandbox.ParseLatency(text); err == nil {
-			t.Errorf("ParseLatency(%q) = %v, want an error", text, got)
-		}
-	}
-}
-
-func TestLatencyIsLogNormal(t *testing.T) {
-	t.Parallel()
-	law := sandbox.LogNormal(14*time.Second, 0.54)
-	rng := rand.New(rand.NewPCG(1, 1))
-	draws := make([]float64, 20_000)
-	for i := range draws {
-		draws[i] = law.Draw(rng).Seconds()
-	}
-	slices.Sort(draws)
-	for share, want := range map[float64]float64{0.5: 14, 0.95: 34} {
-		if got := draws[int(share*float64(len(draws)))]; math.Abs(got-want) > 0.05*want {
-			t.Errorf("%g of the draws are below %.1f s, want %.0f s", share, got, want)
-		}
 	}
 }
 

@@ -28,6 +28,7 @@ Examples:
    extractq sandbox
    extractq sandbox --listen 127.0.0.1:9000 --processing-time 2s
    extractq sandbox --processing-time lognormal:14s,0.54 --seed 7 --rate-limit 10
+   extractq sandbox --processing-time '0.85*lognormal:8s,0.4+0.15*lognormal:60s,0.5'
    extractq sandbox --rules examples/rules.yaml
    extractq sandbox --fault 'submit:drop-after=0.1' --fault '*:500=0.05' --seed 7
    extractq sandbox --failure-rate 0.1 --expire-rate 0.02 --clock-scale 60
@@ -63,7 +64,7 @@ func sandboxFlags(latency *sandbox.Latency) []cli.Flag {
 		&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8090", Usage: "`ADDR` to listen on"},
 		&cli.StringFlag{Name: "public-url", Usage: "`URL` that upload URLs begin with (default: the host of the request)"},
 		&cli.StringFlag{Name: "api-key", EnvVars: []string{"EXTRACTQ_SANDBOX_KEY"}, Usage: "the only `KEY` to accept (default: any)"},
-		&cli.GenericFlag{Name: "processing-time", Value: latency, DefaultText: "0s", Usage: "how long documents take: `TIME`, or lognormal:MEDIAN,SIGMA"},
+		&cli.GenericFlag{Name: "processing-time", Value: latency, DefaultText: "0s", Usage: "how long documents take: `LAW`: a time, lognormal:MEDIAN,SIGMA, uniform:FROM,TO, exponential:MEAN, or a mixture"},
 		&cli.Uint64Flag{Name: "seed", Usage: "`N` that makes a run repeatable"},
 		&cli.Float64Flag{Name: "rate-limit", Usage: "calls per second (`N`) before 429 with Retry-After; 0 is no limit"},
 		&cli.IntFlag{Name: "quota", Usage: "submissions a month (`N`) before 429 without Retry-After; 0 is no limit"},

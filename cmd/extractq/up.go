@@ -30,7 +30,7 @@ Examples:
    extractq up --data /var/lib/extractq --listen 127.0.0.1:9090`,
 		Flags: append(dashboardFlags(),
 			&cli.StringFlag{Name: "provider", Usage: "serve only the account of one `PROVIDER`; sandbox needs nothing at all"},
-			&cli.GenericFlag{Name: "processing-time", Value: &latency, DefaultText: "0s", Usage: "with the sandbox, how long documents take: `TIME`, or lognormal:MEDIAN,SIGMA"},
+			&cli.GenericFlag{Name: "processing-time", Value: &latency, DefaultText: "0s", Usage: "with the sandbox, how long documents take: `LAW`: a time, lognormal:MEDIAN,SIGMA, uniform:FROM,TO, exponential:MEAN, or a mixture"},
 		),
 		Action: func(c *cli.Context) error {
 			cfg, deaf, err := loadServer(c, func(cfg *settings) error { return chooseAccounts(cfg, c.String("provider")) })
