@@ -44,7 +44,7 @@ func formatPayload(kind string, payload []byte) string {
 		s.ID, s.Account, s.Type = label(s.ID), label(s.Account), label(s.Type)
 		s.Customer, s.Batch, s.VendorStatus = label(s.Customer), label(s.Batch), store.Label(s.VendorStatus)
 		return show(s)
-	case tasks.TypeReconcile:
+	case tasks.TypeReconcile, tasks.TypeSweep:
 		var t tick
 		if json.Unmarshal(payload, &t) != nil {
 			return hidden

@@ -1,6 +1,6 @@
 // Package scheduler is the ticker. It only enqueues: for each account and slot
-// of time one reconcile task, and every hour one that looks through the document
-// store. The id of a task names its slot, so that any number of schedulers give
+// of time one reconcile task, as often as the workers want it one that reads the
+// vendor's ready lists, and every hour one that looks through the document store. The id of a task names its slot, so that any number of schedulers give
 // one run.
 package scheduler
 
@@ -20,6 +20,9 @@ import (
 // Interval is the time between two runs for an account.
 const Interval = 2 * time.Second
 
+// SweepInterval is the shortest time between two readings of an account's ready lists.
+const SweepInterval = time.Second
+
 // ExpireInterval is the time between two looks through the document store.
 const ExpireInterval = time.Hour
 
@@ -32,6 +35,9 @@ type Config struct {
 	// Registered are the accounts that have extractions. They are looked after
 	// too: some may be in the configuration no longer. Nil means none.
 	Registered func(context.Context) ([]string, error)
+	// Sweeps says how often an account's ready lists are to be read, zero for not at
+	// all. Nil means none of them ever.
+	Sweeps func(context.Context, string) (time.Duration, error)
 	// Logger receives what goes wrong.
 	Logger *slog.Logger
 }
@@ -42,13 +48,14 @@ type Scheduler struct {
 	queue *tasks.Queue
 	// accounts are those of the configuration.
 	accounts atomic.Pointer[[]string]
-	last     map[string]int64 // The slot enqueued last, by account.
+	last     map[string]int64 // The slot enqueued last, by account,
+	lists    map[string]int64 // and that of its ready lists.
 	swept    int64            // The slot of ExpireInterval enqueued last.
 }
 
 // New returns a scheduler. It makes no connection before Run.
 func New(cfg Config) *Scheduler {
-	s := &Scheduler{cfg: cfg, queue: tasks.NewQueue(cfg.Redis), last: map[string]int64{}}
+	s := &Scheduler{cfg: cfg, queue: tasks.NewQueue(cfg.Redis), last: map[string]int64{}, lists: map[string]int64{}}
 	s.Reload(cfg.Accounts)
 	return s
 }
@@ -62,10 +69,16 @@ func (s *Scheduler) Reload(accounts []string) {
 // Run ticks until ctx ends. A tick that fails is logged and the next one tries
 // again: what it would have mended waits for it.
 func (s *Scheduler) Run(ctx context.Context) error {
-	ticker := time.NewTicker(Interval)
+	ticker := time.NewTicker(SweepInterval)
 	defer ticker.Stop()
+	next := time.Now()
 	for {
-		if err := s.runOnce(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		err := s.sweeps(ctx, time.Now())
+		if !time.Now().Before(next) {
+			next = time.Now().Add(Interval - SweepInterval/2)
+			err = errors.Join(err, s.runOnce(ctx, time.Now()))
+		}
+		if err != nil && ctx.Err() == nil {
 			s.cfg.Logger.WarnContext(ctx, "tick not enqueued", slog.Any("error", err))
 		}
 		select {
@@ -103,6 +116,31 @@ func (s *Scheduler) runOnce(ctx context.Context, now time.Time) error {
 			s.swept = hour
 		}
 		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// sweeps enqueues the readings of ready lists whose slot has come.
+func (s *Scheduler) sweeps(ctx context.Context, now time.Time) error {
+	if s.cfg.Sweeps == nil {
+		return nil
+	}
+	var errs []error
+	for _, account := range *s.accounts.Load() {
+		every, err := s.cfg.Sweeps(ctx, account)
+		if err != nil || every < SweepInterval {
+			errs = append(errs, err)
+			continue
+		}
+		slot := now.UnixMilli() / every.Milliseconds()
+		if last := s.lists[account]; last == slot {
+			continue
+		}
+		if err := s.queue.Sweep(ctx, account, slot, every); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		s.lists[account] = slot
 	}
 	return errors.Join(errs...)
 }

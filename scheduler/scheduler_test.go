@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -189,4 +190,46 @@ func (l *lockedBuffer) contains(s string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return bytes.Contains(l.b.Bytes(), []byte(s))
+}
+
+// The lists of an account are read as often as the workers want it, by one of several
+// schedulers, and not where nobody wants it.
+func TestSweeps(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	every := map[string]time.Duration{"a": 2 * time.Second, "b": 0, "c": time.Second}
+	var all []*Scheduler
+	for range 3 {
+		all = append(all, New(Config{
+			Redis: rdb, Accounts: []string{"a", "b", "c"}, Logger: slog.New(slog.DiscardHandler),
+			Sweeps: func(_ context.Context, account string) (time.Duration, error) {
+				if account == "b" {
+					return 0, errors.New("Redis is away")
+				}
+				return every[account], nil
+			},
+		}))
+	}
+	begin := time.Unix(1_800_000_000, 0)
+	for n := range 4 {
+		for _, s := range all {
+			if err := s.sweeps(t.Context(), begin.Add(time.Duration(n)*time.Second)); err == nil {
+				t.Error("what went wrong for b is not said")
+			}
+		}
+	}
+	pending, err := asynq.NewInspectorFromRedisClient(rdb).ListPendingTasks(tasks.SystemQueue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, task := range pending {
+		if task.Type != tasks.TypeSweep {
+			t.Errorf("a task of type %s", task.Type)
+		}
+		got[strings.Split(task.ID, ":")[1]]++
+	}
+	if got["a"] != 2 || got["c"] != 4 || len(got) != 2 {
+		t.Errorf("in four seconds %v, want two for a and four for c", got)
+	}
 }

@@ -10,7 +10,7 @@ local ph, mine = get('ph'), get('vid')
 local open = mine == '' and (ph == 'sending' or ph == 'sent' or ph == 'uncertain')
 if mine ~= vid and not open then return {'stale'} end
 redis.call('HSET', R, 'hint', '1')
-if ARGV[4] == 'hook' then redis.call('HSET', R, 'hk', '1') end
+redis.call('HSET', R, ARGV[4] == 'hook' and 'hk' or 'hl', '1')
 -- Who holds a step ends it with next, which sees the hint.
 if get('own') ~= '' or not asks(get('step')) then return {'won', int(now), int(num('seq')), int(num('due')), ''} end
 local due = hurried(num('due'))

@@ -72,6 +72,9 @@ func (k keys) idempotency() string { return k.prefix + "idem" }
 // type; the empty label is the whole account.
 func (k keys) latency(label string) string { return k.prefix + "lat:" + label }
 
+// listing is how the vendor's ready lists are read.
+func (k keys) listing() string { return k.prefix + "listing" }
+
 // batches orders the names of batches by their latest extraction.
 func (k keys) batches() string { return k.prefix + "batches" }
 

@@ -27,18 +27,29 @@ type Latency struct {
 	// Bins are weights by the bin's number; together about the number of extractions
 	// seen, but at most 1,000: older ones are forgotten.
 	Bins map[int]float64
-	// Told and Asked count the extractions whose end the vendor told us of, and those
-	// whose end was found by asking although it could have told.
-	Told, Asked float64
+	// HookMissed and ListMissed are the shares of ends that no webhook told of, and no
+	// ready list, of the latest thirty for which one was to be expected; 1 where there
+	// was none yet. Only an account's Latency has them.
+	HookMissed, ListMissed float64
 }
 
 // Lesson is what one finished extraction showed.
 type Lesson struct {
 	// Bins are weights by the bin's number, one together.
 	Bins map[int]float64
-	// Told and Asked are as in Latency, for this one.
-	Told, Asked bool
+	// Hook says whether a webhook told of the end, List whether a ready list did.
+	Hook, List Told
 }
+
+// Told says whether somebody told us of the end of an extraction.
+type Told string
+
+// The values of Told. ToldUnknown is also where nobody could be expected to.
+const (
+	ToldUnknown Told = ""
+	ToldNot     Told = "0"
+	ToldTrue    Told = "1"
+)
 
 // TypeLabel names the histogram of what is asked for.
 func (in Input) TypeLabel() string {
@@ -52,14 +63,7 @@ func (in Input) TypeLabel() string {
 // is not repeated where it fails: one lesson more or less changes little.
 func (s *Records) Learn(ctx context.Context, account, label string, l Lesson) error {
 	k := accountKeys(account)
-	told := -1
-	if l.Told || l.Asked {
-		told = 0
-	}
-	if l.Told {
-		told = 1
-	}
-	args := []any{1 + 1.0/memory, told}
+	args := []any{1 + 1.0/memory, string(l.Hook), string(l.List)}
 	for bin, w := range l.Bins {
 		args = append(args, bin, w)
 	}
@@ -90,9 +94,15 @@ func decodeLatency(fields map[string]string) Latency {
 	}
 	scale := number("w")
 	if scale <= 0 {
-		return Latency{}
+		return Latency{HookMissed: 1, ListMissed: 1}
 	}
-	l := Latency{Bins: map[int]float64{}, Told: number("told") / scale, Asked: number("asked") / scale}
+	l := Latency{Bins: map[int]float64{}, HookMissed: 1, ListMissed: 1}
+	if fields["hook"] != "" {
+		l.HookMissed = number("hook")
+	}
+	if fields["list"] != "" {
+		l.ListMissed = number("list")
+	}
 	for name := range fields {
 		if bin, err := strconv.Atoi(name); err == nil {
 			l.Bins[bin] = number(name) / scale
@@ -104,8 +114,9 @@ func decodeLatency(fields map[string]string) Latency {
 // Running is one extraction that is at the vendor.
 type Running struct {
 	// Label is its TypeLabel, Age the time since it took its slot.
-	Label string
-	Age   time.Duration
+	Label    string
+	Customer string
+	Age      time.Duration
 }
 
 // runningLimit is how many of the extractions in flight are looked at: a sample
@@ -144,7 +155,7 @@ func (s *Records) Running(ctx context.Context, account string) ([]Running, float
 		var in Input
 		if json.Unmarshal([]byte(inputs[i].Val()), &in) == nil {
 			age := now.Val().Sub(time.UnixMilli(int64(z.Score)))
-			out = append(out, Running{Label: in.TypeLabel(), Age: max(age, 0)})
+			out = append(out, Running{Label: in.TypeLabel(), Customer: in.Customer, Age: max(age, 0)})
 		}
 	}
 	return out, max(float64(count.Val())/float64(max(len(out), 1)), 1), nil

@@ -13,9 +13,9 @@ import (
 func TestLearn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	learn := func(bin int, told, asked bool) {
+	learn := func(bin int, hook, list Told) {
 		t.Helper()
-		l := Lesson{Bins: map[int]float64{bin: 0.25, bin + 1: 0.75}, Told: told, Asked: asked}
+		l := Lesson{Bins: map[int]float64{bin: 0.25, bin + 1: 0.75}, Hook: hook, List: list}
 		if err := r.s.Learn(t.Context(), "acme", "w2s", l); err != nil {
 			t.Fatal(err)
 		}
@@ -35,15 +35,19 @@ func TestLearn(t *testing.T) {
 		t.Errorf("before anything %+v, %+v", all, own)
 	}
 	for range 10 {
-		learn(7, true, false)
+		learn(7, ToldTrue, ToldUnknown)
 	}
-	learn(9, false, true)
+	learn(9, ToldNot, ToldTrue)
 	all, own, n := weigh()
 	if n < 10.9 || n > 11 || math.Abs(own.Bins[9]-0.25) > 0.001 || math.Abs(own.Bins[8]-7.5) > 0.1 {
 		t.Errorf("after eleven %v weigh %v", own.Bins, n)
 	}
-	if own.Told < 9.9 || own.Told > 10 || math.Abs(own.Asked-1) > 0.001 {
-		t.Errorf("told %v, asked %v", own.Told, own.Asked)
+	// One that was missed before all others stands for not knowing.
+	if math.Abs(all.HookMissed-2.0/12) > 1e-6 || math.Abs(all.ListMissed-0.5) > 1e-6 {
+		t.Errorf("webhooks missed %v, lists %v", all.HookMissed, all.ListMissed)
+	}
+	if own.HookMissed != 1 || own.ListMissed != 1 {
+		t.Errorf("a type knows of webhooks: %v, %v", own.HookMissed, own.ListMissed)
 	}
 	if math.Abs(all.Bins[8]-own.Bins[8]) > 1e-9 {
 		t.Errorf("the account has seen %v", all.Bins)
@@ -58,7 +62,7 @@ func TestLearn(t *testing.T) {
 	// Long after the numbers were put to scale, several times, the old is forgotten.
 	r.rdb.HSet(t.Context(), r.k.latency("w2s"), "w", "999999.5", "50", "2e6")
 	for range 3 {
-		learn(20, false, false)
+		learn(20, ToldUnknown, ToldUnknown)
 	}
 	_, own, _ = weigh()
 	if own.Bins[50] < 1.9 || own.Bins[50] > 2 || math.Abs(own.Bins[21]-2.25) > 0.01 {

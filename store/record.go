@@ -96,6 +96,10 @@ type Record struct {
 	NotYetAt time.Time
 	// Hooked reports that the vendor's webhook came before the end.
 	Hooked bool
+	// Listed reports that a ready list named it, and Hints counts the questions that
+	// hints of any kind have hurried.
+	Listed bool
+	Hints  int
 	// MissingSince is the time of the first 404 of the present row.
 	MissingSince time.Time
 
@@ -168,6 +172,7 @@ const (
 	fieldMissingSince   = "nf"
 	fieldHint           = "hint" // Not answered by a question yet.
 	fieldHooked         = "hk"
+	fieldListed         = "hl"
 	fieldHints          = "hn" // How many made a question come sooner,
 	fieldHintedAt       = "ht" // and when the latest of those was.
 	fieldVendorID       = "vid"
@@ -215,6 +220,8 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 	r.Sought = fields[fieldSought]
 	r.UploadGone = fields[fieldUploadGone] != ""
 	r.Hooked = fields[fieldHooked] != ""
+	r.Listed = fields[fieldListed] != ""
+	r.Hints = int(number(fields[fieldHints]))
 	r.VendorID = fields[fieldVendorID]
 	r.VendorStatus = fields[fieldVendorStatus]
 	r.Polls = int(number(fields[fieldPolls]))

@@ -58,6 +58,12 @@ func (q *Queue) Reconcile(ctx context.Context, account string, slot int64, inter
 	return q.enqueue(ctx, task, opts)
 }
 
+// Sweep enqueues the reading of an account's ready lists in one slot.
+func (q *Queue) Sweep(ctx context.Context, account string, slot int64, interval time.Duration) error {
+	task, opts := NewSweep(account, slot, interval)
+	return q.enqueue(ctx, task, opts)
+}
+
 // Expire enqueues the looking through of the document store in one slot.
 func (q *Queue) Expire(ctx context.Context, slot int64, interval time.Duration) error {
 	task, opts := NewExpire(slot, interval)

@@ -27,6 +27,7 @@ const (
 	TypeSubmit    = "extraction:submit"
 	TypePoll      = "extraction:poll"
 	TypeDeliver   = "extraction:deliver"
+	TypeSweep     = "account:sweep"
 	TypeReconcile = "system:reconcile"
 	TypeExpire    = "system:expire"
 )
@@ -115,6 +116,7 @@ const (
 	pollTimeout      = 5 * time.Minute
 	deliverTimeout   = time.Minute
 	reconcileTimeout = time.Minute
+	sweepTimeout     = time.Minute
 	expireTimeout    = 30 * time.Minute
 )
 
@@ -202,6 +204,16 @@ func NewReconcile(account string, slot int64, interval time.Duration) (*asynq.Ta
 
 func reconcileID(account string, slot int64) string {
 	return "reconcile:" + account + ":" + strconv.FormatInt(slot, 10)
+}
+
+// NewSweep is the task that reads the ready lists of one account in one slot of time.
+func NewSweep(account string, slot int64, interval time.Duration) (*asynq.Task, []asynq.Option) {
+	body, err := json.Marshal(Reconcile{Version: payloadVersion, Account: account})
+	if err != nil {
+		panic(err) // Strings and numbers always encode.
+	}
+	id := "sweep:" + account + ":" + strconv.FormatInt(slot, 10)
+	return newTick(TypeSweep, body, id, sweepTimeout, interval)
 }
 
 // NewExpire is the task that looks through the document store in one slot of

@@ -69,7 +69,7 @@ func (w *Worker) reconcile(ctx context.Context, a *account) (reconciled, error) 
 			errs = append(errs, err)
 		}
 	}
-	return got, errors.Join(append(errs, w.tend(ctx, a, now))...)
+	return got, errors.Join(append(errs, w.tend(ctx, a, now), w.tendListing(ctx, a, now))...)
 }
 
 // mend acts on one overdue extraction.

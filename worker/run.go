@@ -69,7 +69,8 @@ func (f *fleet) launch() error {
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(tasks.TypeReconcile, f.w.reconcileTask)
 	mux.HandleFunc(tasks.TypeExpire, f.w.expireTask)
-	if err := f.share(4, tasks.SystemQueue, mux); err != nil || f.w.cfg.Deliverer == nil {
+	mux.HandleFunc(tasks.TypeSweep, f.w.sweepTask)
+	if err := f.share(8, tasks.SystemQueue, mux); err != nil || f.w.cfg.Deliverer == nil {
 		return err
 	}
 	mux = asynq.NewServeMux()

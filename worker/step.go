@@ -9,7 +9,6 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -21,11 +20,9 @@ type step struct {
 	kind extraction.Step
 	rec  store.Record
 	*hold
-	// schedule is when to ask for the document, law the one behind it. They are
-	// looked up before the vendor is called, so that nothing is between its answer
-	// and the record.
-	schedule *planner.Schedule
-	law      planner.Law
+	// forecast says when to ask for the document. It is looked up before the vendor
+	// is called, so that nothing is between its answer and the record.
+	forecast forecast
 
 	began    time.Time      // Local, when the lease was taken.
 	redisNow time.Time      // Redis's time then.
@@ -64,7 +61,7 @@ func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Ste
 		w: w, acct: acct, kind: kind, rec: lease.Record, began: asked, redisNow: lease.Now,
 		hold: keep(ctx, w.records, lease.Fence, w.cfg.Lease, asked),
 	}
-	s.schedule, s.law = w.plan(ctx, acct, s.rec.TypeLabel())
+	s.forecast = w.forecast(ctx, acct, s.rec.TypeLabel())
 	return s, nil
 }
 

@@ -51,6 +51,8 @@ type Account struct {
 	// HookURL is where the vendor reports what it has finished, told with each
 	// submission where the vendor takes that; empty for nowhere. It is a secret.
 	HookURL string
+	// Sweep allows that the vendor's ready lists are read where that is cheaper.
+	Sweep bool
 	// SubmitAttempts is how often one document may fail at submission while
 	// others of the account succeed.
 	SubmitAttempts int
@@ -150,7 +152,8 @@ type account struct {
 	// half, so that others can work meanwhile.
 	waiters chan struct{}
 	unknown *sync.Map // Vendor words already warned about.
-	plans   *plans
+	// forecasts are those of its document types.
+	forecasts *forecasts
 }
 
 // New returns a worker. It makes no connection before Run.
@@ -178,11 +181,11 @@ func (w *Worker) prepare(configured []Account) (map[string]*account, error) {
 		if !store.ValidAccount(c.Name) {
 			return nil, fmt.Errorf("account name %q is not 1 to 40 characters a-z, 0-9 and -", c.Name)
 		}
-		a := &account{Account: c, waiters: make(chan struct{}, max(1, w.cfg.Concurrency/2)), unknown: new(sync.Map), plans: new(plans)}
+		a := &account{Account: c, waiters: make(chan struct{}, max(1, w.cfg.Concurrency/2)), unknown: new(sync.Map), forecasts: new(forecasts)}
 		if old, ok := w.account(c.Name); ok {
 			a.waiters, a.unknown = old.waiters, old.unknown
-			if c.PollPrice == old.PollPrice {
-				a.plans = old.plans
+			if c.PollPrice == old.PollPrice && c.Sweep == old.Sweep {
+				a.forecasts = old.forecasts
 			}
 		}
 		out[c.Name] = a

@@ -162,7 +162,7 @@ func pending() extraction.Outcome {
 
 // rig is a worker for one account with everything real but the vendor.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	rdb     redis.UniversalClient
 	blobs   *store.Blobs
 	dir     string // Of the blobs.
@@ -172,13 +172,13 @@ type rig struct {
 	cfg     Config
 }
 
-func newRig(t *testing.T, p extraction.Provider) *rig {
+func newRig(t testing.TB, p extraction.Provider) *rig {
 	t.Helper()
 	return newRigOn(t, redistest.Client(t), p)
 }
 
 // newRigOn is newRig with a Redis of the test's own.
-func newRigOn(t *testing.T, rdb *redis.Client, p extraction.Provider) *rig {
+func newRigOn(t testing.TB, rdb *redis.Client, p extraction.Provider) *rig {
 	t.Helper()
 	dir := t.TempDir()
 	blobs, err := store.OpenBlobs(t.Context(), "file://"+dir)

@@ -282,7 +282,7 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 		}
 	})
 	wg.Go(func() {
-		_ = scheduler.New(scheduler.Config{Redis: b.rdb, Accounts: names(accounts), Logger: b.log}).Run(ctx)
+		_ = scheduler.New(scheduler.Config{Redis: b.rdb, Accounts: names(accounts), Sweeps: sweeps(b.records), Logger: b.log}).Run(ctx)
 	})
 	return func() { cancel(); wg.Wait() }, nil
 }

@@ -97,7 +97,7 @@ func workerAccount(a config.Account) (worker.Account, error) {
 	return worker.Account{
 		Name: a.Name, Provider: p, Key: hex.EncodeToString(key[:8]), Rate: float64(a.Rate),
 		MaxInFlight: a.MaxInFlight, Deadline: a.Deadline, PollPrice: a.PollPrice,
-		Resubmit: a.OnUncertain == config.UncertainResubmit, SubmitAttempts: a.SubmitAttempts,
+		Sweep: a.Sweep == config.SweepAuto, Resubmit: a.OnUncertain == config.UncertainResubmit, SubmitAttempts: a.SubmitAttempts,
 	}, nil
 }
 

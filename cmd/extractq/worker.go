@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/callback"
 	"github.com/extractq/extractq/scheduler"
+	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/worker"
 )
 
@@ -101,8 +103,17 @@ Example:
 // newScheduler is the scheduler of a server role.
 func newScheduler(cfg settings, svc *services) *scheduler.Scheduler {
 	return scheduler.New(scheduler.Config{
-		Redis: svc.rdb, Accounts: names(cfg.Accounts), Registered: svc.records.Accounts, Logger: cfg.log,
+		Redis: svc.rdb, Accounts: names(cfg.Accounts), Registered: svc.records.Accounts,
+		Sweeps: sweeps(svc.records), Logger: cfg.log,
 	})
+}
+
+// sweeps says how often the workers want an account's ready lists to be read.
+func sweeps(records *store.Records) func(context.Context, string) (time.Duration, error) {
+	return func(ctx context.Context, account string) (time.Duration, error) {
+		l, err := records.Listing(ctx, account)
+		return l.Every, err
+	}
 }
 
 // serveScheduler ticks for the configured accounts, which SIGHUP changes, and for

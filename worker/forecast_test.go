@@ -106,14 +106,14 @@ func TestFirstPollIsLearned(t *testing.T) {
 }
 
 // Where Redis cannot be read, the schedule of before serves, or the prior's.
-func TestPlanWithoutRedis(t *testing.T) {
+func TestForecastWithoutRedis(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, newVendor())
 	w := r.worker()
 	a := w.accounts["acme"]
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	prior, _ := w.plan(ctx, a, "w2s")
+	prior := w.forecast(ctx, a, "w2s").schedule
 	if got, want := prior.Cost(), planner.Prior().Schedule(planner.Terms{Price: a.PollPrice}).Cost(); got != want {
 		t.Errorf("J = %v, want the prior's %v", got, want)
 	}
@@ -122,19 +122,19 @@ func TestPlanWithoutRedis(t *testing.T) {
 	if err := r.records.Learn(t.Context(), "acme", "w2s", store.Lesson{Bins: h}); err != nil {
 		t.Fatal(err)
 	}
-	a.plans.of("w2s").at = time.Time{} // Time passes.
-	learned, _ := w.plan(t.Context(), a, "w2s")
+	a.forecasts.of("w2s").at = time.Time{} // Time passes.
+	learned := w.forecast(t.Context(), a, "w2s").schedule
 	if learned.Cost() == prior.Cost() {
 		t.Fatal("nothing was learned")
 	}
-	a.plans.of("w2s").at = time.Time{}
-	if got, _ := w.plan(ctx, a, "w2s"); got != learned {
+	a.forecasts.of("w2s").at = time.Time{}
+	if got := w.forecast(ctx, a, "w2s").schedule; got != learned {
 		t.Error("without Redis the schedule of before is forgotten")
 	}
-	for i := range 3 * maxPlans {
-		a.plans.of(string(rune(i)))
+	for i := range 3 * maxForecasts {
+		a.forecasts.of(string(rune(i)))
 	}
-	if len(a.plans.byLabel) > maxPlans {
-		t.Errorf("%d schedules are kept", len(a.plans.byLabel))
+	if len(a.forecasts.byLabel) > maxForecasts {
+		t.Errorf("%d schedules are kept", len(a.forecasts.byLabel))
 	}
 }

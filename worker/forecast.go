@@ -1,0 +1,209 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/store"
+)
+
+// When to ask is learned: every extraction that the vendor finishes adds to the
+// account's histogram and to that of its document type, in Redis and thus for all
+// workers. Each worker makes schedules of them and keeps them for a moment.
+
+// forecastFor is how long a forecast is used before the histograms are looked at
+// again.
+const forecastFor = 2 * time.Second
+
+// forecast is what is believed of one document type.
+type forecast struct {
+	law      planner.Law
+	schedule *planner.Schedule
+	// listed is the age up to which the vendor's ready lists tell of an end; zero
+	// where they are not read.
+	listed time.Duration
+}
+
+// forecasts are those of one account.
+type forecasts struct {
+	mu      sync.Mutex
+	byLabel map[string]*cached
+}
+
+// cached is a forecast and its age.
+type cached struct {
+	mu sync.Mutex // Held by whoever looks at the histograms.
+	at time.Time
+	forecast
+}
+
+// maxForecasts bounds how many types are kept: a producer may invent names.
+const maxForecasts = 1000
+
+func (p *forecasts) of(label string) *cached {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byLabel[label] == nil {
+		if p.byLabel == nil || len(p.byLabel) >= maxForecasts {
+			p.byLabel = map[string]*cached{}
+		}
+		p.byLabel[label] = &cached{}
+	}
+	return p.byLabel[label]
+}
+
+// forecast is what is believed of a document type; the empty label is the account.
+func (w *Worker) forecast(ctx context.Context, a *account, label string) forecast {
+	c := a.forecasts.of(label)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.schedule != nil && time.Since(c.at) < forecastFor {
+		return c.forecast
+	}
+	got, err := w.learned(ctx, a, label)
+	if err != nil {
+		w.log.WarnContext(ctx, "latencies not read", slog.String("account", a.Name), slog.Any("error", err))
+		if c.schedule != nil {
+			return c.forecast // The one before is better than none.
+		}
+		law := planner.Prior()
+		got = forecast{law: law, schedule: law.Schedule(planner.Terms{Price: a.PollPrice})}
+	}
+	c.at, c.forecast = time.Now(), got
+	return got
+}
+
+// learned makes a forecast: a type's own histogram is shrunk towards its account's,
+// and that towards what is believed of any vendor.
+func (w *Worker) learned(ctx context.Context, a *account, label string) (forecast, error) {
+	all, own, err := w.records.Latencies(ctx, a.Name, label)
+	if err != nil {
+		return forecast{}, err
+	}
+	running, each, err := w.records.Running(ctx, a.Name)
+	if err != nil {
+		return forecast{}, err
+	}
+	listing, err := w.records.Listing(ctx, a.Name)
+	if err != nil {
+		return forecast{}, err
+	}
+	f := forecast{law: planner.Estimate(planner.Histogram(all.Bins), ages(running, each, nil), planner.Prior())}
+	if a.Sweep && listing.Trusted && listing.Alive() {
+		f.listed = seconds(f.law.Quantile(windowShare))
+	}
+	if label != "" {
+		same := func(r store.Running) bool { return r.Label == label }
+		f.law = planner.Estimate(planner.Histogram(own.Bins), ages(running, each, same), f.law)
+	}
+	f.schedule = f.law.Schedule(planner.Terms{
+		Price: a.PollPrice, Unheard: unheard(all.HookMissed, missedByLists(all), f.listed),
+	})
+	return f, nil
+}
+
+// ages are those of what is running, in seconds, each as often as it stands for.
+func ages(running []store.Running, each float64, include func(store.Running) bool) []float64 {
+	var out []float64
+	for _, r := range running {
+		if include != nil && !include(r) {
+			continue
+		}
+		for range int(each + 0.5) {
+			out = append(out, r.Age.Seconds())
+		}
+	}
+	return out
+}
+
+// askAgain schedules the next poll of an extraction that is not final.
+func (s *step) askAgain(because extraction.Because, c *store.Change) error {
+	now := s.now()
+	due := s.forecast.schedule.Due(s.rec.SubmittedAt, now, s.acct.Deadline)
+	// The script rounds up to the whole second that due is already.
+	return s.again(extraction.StepPoll, due.Sub(now)-time.Second/2, because, c)
+}
+
+// tooEarly reports that a poll was planned before something better was known: the
+// account's lists are read since, or the vendor has turned out to be slower. It is
+// planned anew then, without a call.
+func (s *step) tooEarly() (due time.Time, early bool) {
+	if s.rec.Because != extraction.BecauseScheduled || s.rec.Hints > 0 {
+		return time.Time{}, false
+	}
+	last := s.rec.NotYetAt
+	if last.IsZero() {
+		last = s.rec.SubmittedAt
+	}
+	due = s.forecast.schedule.Due(s.rec.SubmittedAt, last, s.acct.Deadline)
+	return due, due.Sub(s.now()) > time.Second
+}
+
+// lookAgain is when to look again for something that was sent at some time and that
+// may come until a limit.
+func (s *step) lookAgain(since time.Time, limit time.Duration) time.Duration {
+	now := s.now()
+	return s.forecast.schedule.Due(since, now, limit).Sub(now)
+}
+
+// learnWhenEnded learns from an answer, if it is this step that has ended the
+// extraction with it.
+func (s *step) learnWhenEnded(out extraction.Outcome) {
+	if s.final != nil {
+		s.learn(out)
+	}
+}
+
+// learn adds what this extraction shows to what is known of its vendor: when it
+// finished, where the vendor says that, or else between which two answers.
+func (s *step) learn(out extraction.Outcome) {
+	if s.rec.Attempts == 0 || s.rec.SubmittedAt.IsZero() {
+		return // An adopted one: nobody knows when it was submitted.
+	}
+	now := s.now()
+	from, to := s.rec.NotYetAt.Sub(s.rec.SubmittedAt).Seconds(), now.Sub(s.rec.SubmittedAt).Seconds()
+	if s.rec.NotYetAt.IsZero() {
+		from = 0
+	}
+	bins := planner.Histogram{}
+	finished := out.CompletedAt
+	if finished.After(now) || !finished.After(s.rec.SubmittedAt) {
+		finished = time.Time{} // It says none, or nonsense.
+	}
+	if !finished.IsZero() {
+		bins.Add(finished.Sub(s.rec.SubmittedAt).Seconds(), 1)
+	} else {
+		bins.AddBetween(from, to, 1, s.forecast.law)
+	}
+	ctx, cancel := s.saving()
+	defer cancel()
+	age := time.Duration(to * float64(time.Second))
+	if !finished.IsZero() {
+		age = finished.Sub(s.rec.SubmittedAt)
+	}
+	lesson := store.Lesson{Bins: bins, Hook: told(s.rec.Hooked, s.acct.HookURL != "", finished, now)}
+	lesson.List = told(s.rec.Listed, age < s.forecast.listed && !s.rec.Hooked, finished, now)
+	err := s.w.records.Learn(ctx, s.acct.Name, s.rec.TypeLabel(), lesson)
+	if err != nil { // One lesson more or less changes little.
+		s.w.log.WarnContext(ctx, "latency not learned", slog.String("account", s.acct.Name), slog.Any("error", err))
+	}
+}
+
+// toldWithin is how soon after the end somebody may still tell us of it: a poll that
+// comes first says nothing about whether that would have happened.
+const toldWithin = 3 * time.Second
+
+// told says whether somebody told us of an end, where that was to be expected.
+func told(was, expected bool, finished, now time.Time) store.Told {
+	switch {
+	case was:
+		return store.ToldTrue
+	case !expected, !finished.IsZero() && now.Sub(finished) < toldWithin:
+		return store.ToldUnknown
+	}
+	return store.ToldNot
+}

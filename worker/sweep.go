@@ -1,0 +1,156 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// A vendor's ready list says of many extractions with one request that they have
+// finished. What is on it is a hint, as a webhook is: the extraction is asked for at
+// once, and its answer alone counts. Whether and how often the lists are read is
+// decided in listing.go.
+
+// sweepTask reads the ready lists of one account.
+func (w *Worker) sweepTask(ctx context.Context, t *asynq.Task) error {
+	p, err := tasks.DecodeReconcile(t)
+	if err != nil {
+		w.log.ErrorContext(ctx, "task not understood", slog.String("type", t.Type()), slog.Any("error", err))
+		return nil
+	}
+	a, ok := w.account(p.Account)
+	if !ok {
+		return nil
+	}
+	got, err := w.sweep(ctx, a)
+	if err != nil && ctx.Err() == nil {
+		w.log.WarnContext(ctx, "ready list not read", slog.String("account", a.Name), slog.Any("error", err))
+	}
+	if got.Hinted > 0 {
+		w.log.InfoContext(ctx, "ready list read", slog.String("account", a.Name),
+			slog.Int("pages", got.Pages), slog.Int("items", got.Items), slog.Int("finished", got.Hinted))
+	}
+	return nil // The next one tries again.
+}
+
+// swept counts what one reading of the lists came to.
+type swept struct{ Pages, Items, Hinted int }
+
+const (
+	// sweepMargin is how much longer ago than our record of it the vendor may have
+	// made an extraction: the clocks are not the same.
+	sweepMargin = 5 * time.Second
+	// sweepPages bounds one reading. What is further back is asked for by itself.
+	sweepPages = 20
+	// itemsPerRequest is how many entries of a list are as dear as a request: a list
+	// that never forgets what was fetched grows to megabytes.
+	itemsPerRequest = 2000
+)
+
+// sweep reads the lists once, page by page, while the rate allows it.
+func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
+	var got swept
+	l, err := w.records.Listing(ctx, a.Name)
+	if err != nil || l.Every == 0 || !a.Sweep {
+		return got, err
+	}
+	mine, err := w.records.ClaimListing(ctx, a.Name, l.Every/2)
+	if err != nil || !mine {
+		return got, err
+	}
+	running, _, err := w.records.Running(ctx, a.Name)
+	if err != nil || len(running) == 0 {
+		return got, err
+	}
+	window := seconds(w.forecast(ctx, a, "").law.Quantile(windowShare))
+	q := readyQuery(running, window, time.Now())
+	for got.Pages < sweepPages {
+		page, ok, err := w.readyPage(ctx, a, q)
+		if err != nil || !ok {
+			return got, err
+		}
+		got.Pages++
+		got.Items += len(page.Items)
+		n, err := w.hintListed(ctx, a, page.Items)
+		got.Hinted += n
+		if err != nil {
+			return got, err
+		}
+		if page.NextCursor == "" {
+			break
+		}
+		q.Cursor = page.NextCursor
+	}
+	cost := float64(got.Pages) + float64(got.Items)/itemsPerRequest
+	return got, w.records.ListingTook(ctx, a.Name, cost)
+}
+
+// readyQuery asks for what may have finished of what is running and within the
+// window. Where all of it is one customer's, others' are left out.
+func readyQuery(running []store.Running, window time.Duration, now time.Time) extraction.ReadyQuery {
+	oldest, customer := time.Duration(0), running[0].Customer
+	for _, r := range running {
+		if r.Age <= window {
+			oldest = max(oldest, r.Age)
+		}
+		if r.Customer != customer {
+			customer = ""
+		}
+	}
+	return extraction.ReadyQuery{Customer: customer, Since: now.Add(-oldest - sweepMargin)}
+}
+
+// readyPage asks for one page, if the account's rate has room for it now.
+func (w *Worker) readyPage(ctx context.Context, a *account, q extraction.ReadyQuery) (page extraction.ReadyPage, ok bool, err error) {
+	admission, err := w.limiter.Admit(ctx, a.Name, limiter.OpReady, a.Rate, true)
+	if err != nil || admission.Verdict != limiter.Go {
+		return page, false, err
+	}
+	if err := sleep(ctx, admission.Wait); err != nil {
+		return page, false, err
+	}
+	call, cancel := context.WithTimeoutCause(ctx, pollCall, errors.New("no ready list"))
+	defer cancel()
+	page, err = a.Provider.Ready(call, q)
+	if err == nil {
+		return page, true, nil
+	}
+	// A refused key, a used-up plan and a rate limit act on the account. Other
+	// trouble is left to the polls, which are told apart by extraction.
+	r := react(err, limiter.OpReady, 1, 0, true)
+	if r.Block > 0 {
+		err = errors.Join(err, w.limiter.Block(ctx, a.Name, r.Block))
+	}
+	if r.Pause != limiter.Active {
+		err = errors.Join(err, w.pause(ctx, a, r.Pause, err))
+	}
+	return page, false, err
+}
+
+// hintListed makes those be asked for that are listed and ours, and returns how many
+// those are.
+func (w *Worker) hintListed(ctx context.Context, a *account, items []extraction.ReadyItem) (int, error) {
+	vendorIDs := make([]string, 0, len(items))
+	for _, item := range items {
+		vendorIDs = append(vendorIDs, item.VendorID)
+	}
+	ours, err := w.records.Listed(ctx, a.Name, vendorIDs)
+	if err != nil {
+		return 0, err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for vendorID, id := range ours {
+		g.Go(func() error { return w.queue.Hint(ctx, w.records, a.Name, id, vendorID, store.SourceList) })
+	}
+	return len(ours), g.Wait()
+}

@@ -1,0 +1,315 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// slow teaches the account that its vendor takes a minute or more, and that its
+// lists are to be read.
+func (r *rig) slow(every time.Duration) {
+	r.t.Helper()
+	r.cfg.Accounts[0].Sweep = true
+	h := planner.Histogram{}
+	for s := 60.0; s < 120; s++ {
+		h.Add(s, 10)
+	}
+	if err := r.records.Learn(r.t.Context(), "acme", "t", store.Lesson{Bins: h}); err != nil {
+		r.t.Fatal(err)
+	}
+	if every > 0 {
+		l := store.Listing{Every: every, Trusted: true, On: time.Now()}
+		if err := r.records.SetListing(r.t.Context(), "acme", l); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func (r *rig) pollState(id string) asynq.TaskState {
+	r.t.Helper()
+	info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(tasks.PollQueue("acme"), tasks.TaskID(id, r.get(id).Seq))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return info.State
+}
+
+// What is listed and ours is asked for now; what is others', unknown or has ended is
+// left alone, and the list itself is believed in nothing.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	r := newRig(t, v)
+	r.slow(time.Second)
+	w := r.worker()
+	a := w.accounts["acme"]
+	var ids []string
+	for range 4 {
+		ids = append(ids, r.polling(w, "x", time.Second))
+	}
+	r.hset(ids[3], "hn", 1) // Or its poll would be put off.
+	if _, err := w.poll(t.Context(), r.payload(ids[3])); err != nil { // It ends.
+		t.Fatal(err)
+	}
+	v.ready = []extraction.ReadyItem{{VendorID: "v1"}, {VendorID: "v2"}, {VendorID: "v4"}, {VendorID: "others"}}
+	got, err := w.sweep(t.Context(), a)
+	if err != nil || got != (swept{Pages: 1, Items: 4, Hinted: 2}) {
+		t.Fatalf("sweep = %+v, %v, want two of four items", got, err)
+	}
+	for i, want := range []asynq.TaskState{asynq.TaskStatePending, asynq.TaskStatePending, asynq.TaskStateScheduled} {
+		if got := r.pollState(ids[i]); got != want {
+			t.Errorf("the poll of the %dth is %v, want %v", i+1, got, want)
+		}
+	}
+	if n := len(v.polls); n != 1 {
+		t.Errorf("%d extractions were asked for by the sweep itself", n-1)
+	}
+	if rec := r.get(ids[0]); !rec.Listed || rec.Hooked || rec.Status != extraction.StatusInProgress {
+		t.Errorf("listed %v, hooked %v, %s", rec.Listed, rec.Hooked, rec.Status)
+	}
+	// Somebody has just done it.
+	if got, err := w.sweep(t.Context(), a); err != nil || got.Pages != 0 {
+		t.Errorf("again at once: %+v, %v, want no call", got, err)
+	}
+	if l, err := r.records.Listing(t.Context(), "acme"); err != nil || l.Requests < 1 || l.Requests > 1.1 || !l.Alive() {
+		t.Errorf("listing %+v, %v", l, err)
+	}
+	// The poll after it ends it and says that the list was right.
+	if _, err := w.poll(t.Context(), r.payload(ids[0])); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := r.records.Latencies(t.Context(), "acme", "t")
+	if err != nil || all.ListMissed >= 1 {
+		t.Errorf("the lists are said to miss %v, %v", all.ListMissed, err)
+	}
+}
+
+// Pages are followed while there are any, but not round in a circle for ever.
+func TestSweepPages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, circle{newVendor()})
+	r.slow(time.Second)
+	w := r.worker()
+	r.polling(w, "x", time.Second)
+	got, err := w.sweep(t.Context(), w.accounts["acme"])
+	if err != nil || got.Pages != sweepPages {
+		t.Errorf("sweep = %+v, %v, want %d pages", got, err, sweepPages)
+	}
+}
+
+// circle is a vendor whose list has no end.
+type circle struct{ *vendor }
+
+func (circle) Ready(context.Context, extraction.ReadyQuery) (extraction.ReadyPage, error) {
+	return extraction.ReadyPage{Items: []extraction.ReadyItem{{VendorID: "others"}}, NextCursor: "again"}, nil
+}
+
+// Nothing is asked where nothing is in flight, where lists are switched off, and while
+// the account is paused or blocked.
+func TestNoSweep(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(r *rig){
+		"nothing in flight": func(*rig) {},
+		"not decided": func(r *rig) {
+			r.polling(r.worker(), "x", time.Second)
+			if err := r.records.SetListing(r.t.Context(), "acme", store.Listing{}); err != nil {
+				r.t.Fatal(err)
+			}
+		},
+		"switched off": func(r *rig) {
+			r.polling(r.worker(), "x", time.Second)
+			r.cfg.Accounts[0].Sweep = false
+		},
+		"paused": func(r *rig) {
+			r.polling(r.worker(), "x", time.Second)
+			if _, err := r.limiter.Pause(r.t.Context(), "acme", limiter.Operator, "", ""); err != nil {
+				r.t.Fatal(err)
+			}
+		},
+		"blocked": func(r *rig) {
+			r.polling(r.worker(), "x", time.Second)
+			if err := r.limiter.Block(r.t.Context(), "acme", time.Hour); err != nil {
+				r.t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor()
+			v.onReady = func() { t.Error("the list was asked for") }
+			r := newRig(t, v)
+			r.slow(time.Second)
+			prepare(r)
+			w := r.worker()
+			if got, err := w.sweep(t.Context(), w.accounts["acme"]); err != nil || got.Pages != 0 {
+				t.Errorf("sweep = %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+// A poll that was planned before the lists were trusted is put off without a call; a
+// hint is not.
+func TestPollIsPutOff(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	v.onPoll = func(string, int) (extraction.Outcome, error) { return pending(), nil }
+	r := newRig(t, v)
+	early := r.polling(r.worker(), "x", 5*time.Second) // Planned by the prior.
+	r.slow(time.Second)
+	w := r.worker()
+	before := r.get(early)
+	if _, err := w.poll(t.Context(), r.payload(early)); err != nil {
+		t.Fatal(err)
+	}
+	after := r.get(early)
+	if v.polls["v1"] != 0 || after.Seq != before.Seq+1 || time.Until(after.Due) < 30*time.Second || after.Polls != 0 {
+		t.Errorf("asked %d times, seq %d after %d, due in %v", v.polls["v1"], after.Seq, before.Seq, time.Until(after.Due))
+	}
+	if err := w.queue.Hint(t.Context(), r.records, "acme", early, "v1", store.SourceList); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.poll(t.Context(), r.payload(early)); err != nil {
+		t.Fatal(err)
+	}
+	if v.polls["v1"] != 1 {
+		t.Errorf("after a hint asked %d times", v.polls["v1"])
+	}
+}
+
+// Lists are read where many finish at once, less often where few do, and not for ever
+// after that; a list that shows nothing is given up.
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1_800_000_000_000)
+	busy := outlook{inWindow: 200, steady: 14, soon: 8, alone: 5.3, window: 34 * time.Second}
+	idle := outlook{inWindow: 1, steady: 0.07, soon: 0.07, alone: 5.3, window: 34 * time.Second}
+	trusted := store.Listing{Every: time.Second, Trusted: true, On: now.Add(-time.Minute)}
+	for _, tt := range []struct {
+		name             string
+		old              store.Listing
+		o                outlook
+		requests, missed float64
+		want             store.Listing
+	}{
+		{"many at once", store.Listing{}, busy, 1, 0.05, store.Listing{Every: time.Second, Trusted: true, On: now}},
+		{"still many", trusted, busy, 1, 0.05, trusted},
+		{"one", store.Listing{}, idle, 1, 0.05, store.Listing{}},
+		{"only one left", trusted, idle, 1, 0.05, store.Listing{Every: 5 * time.Second, Until: now.Add(34 * time.Second)}},
+		{"and it has time", store.Listing{Every: time.Second, Until: now.Add(time.Second)}, idle, 1, 0.05,
+			store.Listing{Every: 5 * time.Second, Until: now.Add(time.Second)}},
+		{"and none any more", store.Listing{Every: time.Second, Until: now}, idle, 1, 0.05, store.Listing{}},
+		{"nothing in flight", trusted, outlook{}, 1, 0.05, store.Listing{}},
+		{"a list of 143 pages", store.Listing{}, busy, 143, 0.05, store.Listing{}},
+		{"a list that shows nothing", store.Listing{}, busy, 1, 1, store.Listing{}},
+	} {
+		got := decide(tt.old, tt.o, 1, tt.requests, tt.missed, now)
+		if fmt.Sprint(got) != fmt.Sprint(tt.want) {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+	for rate, want := range map[float64]time.Duration{100: time.Second, 2: time.Second, 0.5: 2 * time.Second, 0.02: 10 * time.Second, 0: mostSweep} {
+		if got := every(1, 1, rate); got != want {
+			t.Errorf("at %v/s the list is read every %v, want %v", rate, got, want)
+		}
+	}
+}
+
+// The decision of a tick is written, and taken back when nothing is in flight.
+func TestTendListing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, newVendor())
+	r.slow(0)
+	w := r.worker()
+	a := w.accounts["acme"]
+	listing := func() store.Listing {
+		t.Helper()
+		if _, err := w.reconcile(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		l, err := r.records.Listing(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	if l := listing(); l.Every != 0 {
+		t.Errorf("with nothing in flight %+v", l)
+	}
+	var ids []string
+	for range 40 {
+		ids = append(ids, r.polling(w, "x", time.Second))
+	}
+	if l := listing(); !l.Trusted || l.Every == 0 || !l.Alive() {
+		t.Errorf("with forty in flight %+v", l)
+	}
+	for _, id := range ids {
+		r.hset(id, "hn", 1) // Or the polls would be put off.
+		if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l := listing(); l.Every != 0 || l.Trusted {
+		t.Errorf("when all have ended %+v", l)
+	}
+}
+
+// Whoever decided to read the lists may have died with all schedulers: polls are then
+// planned as if there were none.
+func TestListingDies(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	l := store.Listing{Every: time.Second, Trusted: true, On: now.Add(-time.Hour), At: now.Add(-5 * time.Second), Now: now}
+	if !l.Alive() {
+		t.Error("read five seconds ago, and dead")
+	}
+	l.At = now.Add(-time.Minute)
+	if l.Alive() {
+		t.Error("not read for a minute, and alive")
+	}
+	l.On = now
+	if !l.Alive() {
+		t.Error("just decided, and dead")
+	}
+}
+
+// A reading of the lists with ten thousand in flight, of which a hundred are on it.
+func BenchmarkSweep(b *testing.B) {
+	v := newVendor()
+	for i := range 100 {
+		v.ready = append(v.ready, extraction.ReadyItem{VendorID: fmt.Sprintf("v%d", i*100)})
+	}
+	r := newRig(b, v)
+	r.slow(time.Second)
+	records := make([]any, 0, 20_000)
+	for i := range 10_000 {
+		id := store.NewID()
+		in, err := json.Marshal(store.Input{ID: id, Account: "acme", Type: "t"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.rdb.HSet(b.Context(), r.recordKey(id), "st", "IN_PROGRESS", "step", "poll", "seq", 1, "vid", fmt.Sprintf("v%d", i), "due", ago(-time.Hour))
+		r.rdb.HSet(b.Context(), "extractq:{acme}:x:"+id, "in", in)
+		r.rdb.ZAdd(b.Context(), "extractq:{acme}:inflight", z(float64(ago(time.Second)), id))
+		records = append(records, fmt.Sprintf("v%d", i), id)
+	}
+	r.rdb.HSet(b.Context(), "extractq:{acme}:vids", records...)
+	w := r.worker()
+	for b.Loop() {
+		r.rdb.HDel(b.Context(), "extractq:{acme}:listing", "at")
+		if got, err := w.sweep(b.Context(), w.accounts["acme"]); err != nil || got.Hinted != 100 {
+			b.Fatalf("sweep = %+v, %v", got, err)
+		}
+	}
+}
