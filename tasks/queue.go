@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,6 +100,15 @@ func (q *Queue) Presence(account, id string, step extraction.Step, seq int64) (P
 // DeliveryPresence looks for the task of a delivery.
 func (q *Queue) DeliveryPresence(id string, n int64) (Presence, error) {
 	return q.presence(DeliverQueue, deliveryID(id, n))
+}
+
+// Delivers reports whether some process makes deliveries.
+func (q *Queue) Delivers() (bool, error) {
+	servers, err := q.inspector.Servers()
+	if err != nil {
+		return false, fmt.Errorf("list servers: %w", err)
+	}
+	return slices.ContainsFunc(servers, func(s *asynq.ServerInfo) bool { return s.Queues[DeliverQueue] > 0 }), nil
 }
 
 // stepQueue is the queue of an account's tasks of one kind.

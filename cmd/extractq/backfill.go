@@ -34,6 +34,9 @@ type backfill struct {
 	// forgets says that what has its result is taken out of Redis, which has only
 	// this process's memory.
 	forgets bool
+	// keeps says that what is in Redis survives this process.
+	keeps  bool
+	outbox *outbox
 	// storeFails has why nothing can be written any more.
 	storeFails chan error
 
@@ -88,6 +91,7 @@ func (b *backfill) carry(ctx context.Context) error {
 	if b.journal != nil {
 		watching.Go(func() { b.watchDisk(ctx) })
 	}
+	watching.Go(func() { b.outbox.Run(ctx) })
 
 	nextLook := time.Now()
 	err = b.follow.Run(ctx, func() bool {
@@ -301,9 +305,8 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	if e.Error != nil {
 		b.fail(name, e.Error.Code, errors.New(failureText(e.Error)))
 	}
-	if b.forgets {
-		// What cannot be taken out now is as good as any other of its kind.
-		_, _ = b.client.Delete(ctx, r.Account, r.ID)
+	if !b.outbox.Add(r, name) { // There is none, or it is through already.
+		b.delivered(ctx, r, name)
 	}
 	return b.print.Print(e)
 }

@@ -86,6 +86,7 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 		case r.Status.Final() && r.Status != extraction.StatusSuccess && b.retryFailed:
 			return submitIt, nil
 		case r.Status.Final() && (what == endedWell || what == endedBadly):
+			b.outbox.Add(r, old.Name)
 			return settledIt, b.settled(old)
 		}
 		b.journal.Resume(done)

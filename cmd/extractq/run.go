@@ -139,6 +139,7 @@ func (b *backfill) run(ctx context.Context) error {
 	if err := b.look(ctx, false); err != nil {
 		return err
 	}
+	warnUnsigned(b.settings, b.template.CallbackURL)
 	closeState, err := b.openState(ctx)
 	if err != nil {
 		return err
@@ -151,6 +152,8 @@ func (b *backfill) run(ctx context.Context) error {
 	defer svc.Close()
 	b.services = svc
 	b.forgets = b.out != "" && !svc.persistent
+	b.keeps = svc.persistent && (!b.sandboxed || b.dataGiven)
+	b.outbox = b.newOutbox()
 	if b.journal != nil {
 		b.journal.durable = !svc.persistent
 	}
@@ -161,7 +164,7 @@ func (b *backfill) run(ctx context.Context) error {
 	}
 	shown, endProgress := b.progress(b.found.documents)
 	b.shown = shown
-	err = b.carry(ctx)
+	err = b.drain(ctx, b.carry(ctx))
 	endProgress()
 	// Running steps are saved before Redis is closed; what they leave undone
 	// the next run finds.
@@ -259,6 +262,13 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 	wc.StopTimeout, wc.StoreFailed = stopWithin, b.storeFailed
 	if b.journal != nil {
 		wc.Journal = b.journal.Note
+	}
+	if b.ownsQueue() {
+		sender, err := newSender(b.settings)
+		if err != nil {
+			return nil, err
+		}
+		wc.Deliverer = deliverer{sender}
 	}
 	w, err := worker.New(wc)
 	if err != nil {

@@ -24,7 +24,7 @@ Examples:
    extractq submit --account acme --type invoices --batch monday inbox/
    extractq submit --account acme --type tax_forms --callback-url https://example.com/hook 1040.pdf
    extractq watch --batch monday`,
-		Flags: append(inputFlags(), callbackFlag(),
+		Flags: append(inputFlags(),
 			&cli.BoolFlag{Name: "json", Usage: "print extractions in place of ids"},
 			&cli.BoolFlag{Name: "wait", Usage: "wait until they are final, and print them"},
 			&cli.StringFlag{Name: "format", Usage: "with --wait: table, json, ndjson or csv"},
