@@ -12,6 +12,29 @@ import (
 	"github.com/extractq/extractq/internal/fixtures"
 )
 
+// postDocument submits a PDF over HTTP; headers are pairs.
+func postDocument(t *testing.T, url string, document []byte, headers ...string) (answer map[string]any, status int) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/pdf")
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parse(t, string(body)), res.StatusCode
+}
+
 // TestAPIInUp takes a document over HTTP through everything: it is submitted, waited
 // for, and its producer is called back.
 func TestAPIInUp(t *testing.T) {
@@ -34,22 +57,7 @@ func TestAPIInUp(t *testing.T) {
 	base := s.start("up", "--provider", "sandbox", "--listen", "127.0.0.1:0").saysWhere()
 	post := func(path string) (map[string]any, int) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+path, bytes.NewReader(fixtures.TaxForm(1)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/pdf")
-		req.Header.Set("Idempotency-Key", "k1")
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = res.Body.Close() }()
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return parse(t, string(body)), res.StatusCode
+		return postDocument(t, base+path, fixtures.TaxForm(1), "Idempotency-Key", "k1")
 	}
 	path := "/v1/extractions?type=tax_forms&name=1040.pdf&callback_url=" + strings.ReplaceAll(producer.URL, ":", "%3A")
 	v, code := post(path + "&wait=60s")

@@ -50,7 +50,7 @@ func (v *vendor) misbehave() {
 // URLs' signatures.
 func (s *site) secrets() []string {
 	all := s.vendor.uploadSignatures()
-	for _, key := range []string{sensibleKey, typlessKey} {
+	for _, key := range []string{sensibleKey, typlessKey, hookToken} {
 		all = append(all, key, base64.StdEncoding.EncodeToString([]byte(key)))
 	}
 	return all

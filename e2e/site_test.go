@@ -25,6 +25,7 @@ const (
 	typlessAccount  = "acme-typless"
 	sensibleKey     = "sk-live-Zq81sensible4Vw7Kd"
 	typlessKey      = "tp-live-Hx52typless9Rm3Jb"
+	hookToken       = "hk-4tWebhook8Nc6Qs1Yp"
 )
 
 // dialect is a vendor's way of taking documents.
@@ -76,6 +77,7 @@ func newSite(t *testing.T, cfg siteConfig) *site {
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.path("home"), "XDG_STATE_HOME=" + s.path("state"),
 		"TMPDIR=" + s.path("tmp"), "E2E_SENSIBLE_KEY=" + sensibleKey, "E2E_TYPLESS_KEY=" + typlessKey,
+		"E2E_HOOK_TOKEN=" + hookToken,
 		"GORACE=halt_on_error=0 exitcode=66",
 	}
 	t.Cleanup(s.endRedis)

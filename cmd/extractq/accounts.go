@@ -121,7 +121,19 @@ func withAccounts(c *cli.Context, act func(*accountDesk, string) error) error {
 			return unavailable(err)
 		}
 	}
+	d.sayDeaf(cfg, all)
 	return printAccounts(c.App.Writer, f, shown)
+}
+
+// sayDeaf names those of the shown accounts that wait for webhooks and whose vendor
+// is not told where to call.
+func (d *accountDesk) sayDeaf(cfg settings, shown []string) {
+	for _, a := range d.configured {
+		if cfg.API.PublicURL == "" && !a.HookToken.IsZero() && slices.Contains(shown, a.Name) {
+			_, why := judgeHook("", a)
+			cfg.say("%s", why)
+		}
+	}
 }
 
 // accountDesk shows and changes the state of accounts.

@@ -93,6 +93,7 @@ func (d *doctor) examine(c *cli.Context) error {
 		return nil
 	}
 	d.configuration(c, cfg)
+	d.webhooks(cfg)
 	d.redis(c.Context, cfg)
 	if d.rdb != nil {
 		defer func() { _ = d.rdb.Close() }()
