@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -75,7 +76,19 @@ func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 			writeProblem(w, p)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+			// Its good parts would be taken, and the rest passed over.
+			writeProblem(w, problem(http.StatusUnprocessableEntity, codeInvalid, "the query is not well formed: write % ; & and = in names and values as %25 %3B %26 and %3D"))
+			return
+		}
+		// The server looks at the body of its own request afterwards, and takes what is
+		// left of one it does not know for the next request: that one stays as it is.
+		own := r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
+		own.Body = struct {
+			io.Reader
+			io.Closer
+		}{bodyReader{r.Body}, r.Body}
+		next.ServeHTTP(w, own)
 	})
 }
 

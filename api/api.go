@@ -86,6 +86,7 @@ type Server struct {
 	tokens   atomic.Pointer[HookTokens]
 	hub      *hub
 	handler  http.Handler
+	patience patience
 	spec     *huma.OpenAPI
 
 	// stopping ends the streams and waits of a server that stops.
@@ -98,7 +99,7 @@ var customize sync.Once
 // New returns the API. It makes no connection before the first request, but for
 // the events, which are read from then on until Close.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, accounts: map[string]Account{}}
+	s := &Server{cfg: cfg, accounts: map[string]Account{}, patience: usualPatience}
 	s.Reload(cfg.Keys, cfg.HookTokens)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	for _, a := range cfg.Accounts {
@@ -123,6 +124,7 @@ func New(cfg Config) *Server {
 	s.registerReady(h)
 	s.registerAccounts(h)
 	s.registerHooks(h)
+	s.describe(h)
 	s.registerDocs(mux)
 	s.handler = s.recovered(s.allowed(mux, routed(mux)))
 	return s

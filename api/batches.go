@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"math"
 	"net/http"
 	"time"
@@ -30,11 +31,11 @@ type batchesOutput struct{ Body protocol.BatchPage }
 func (s *Server) registerBatches(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "batches", Method: http.MethodGet, Path: "/v1/batches",
-		Summary: "List batches, those with the latest extraction first", Errors: []int{401, 403, 422, 503},
+		Summary: "List batches, those with the latest extraction first",
 	}, s.batches)
 	huma.Register(api, huma.Operation{
 		OperationID: "batch", Method: http.MethodGet, Path: "/v1/batches/{batch}",
-		Summary: "Get how far a batch is", Errors: []int{401, 403, 404, 503},
+		Summary: "Get how far a batch is", Errors: []int{404},
 	}, s.batch)
 }
 
@@ -44,6 +45,9 @@ func (s *Server) batch(ctx context.Context, in *batchInput) (*batchOutput, error
 		return nil, s.explain(err)
 	}
 	b, err := s.cfg.Records.Count(ctx, accounts, in.Batch, callerOf(ctx).Customer)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, problem(http.StatusNotFound, codeNotFound, "there is no such batch")
+	}
 	if err != nil {
 		return nil, s.explain(err)
 	}

@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 )
@@ -22,6 +25,9 @@ const commentEvery = 15 * time.Second
 
 // writeWithin is how long a listener may take to receive.
 const writeWithin = 10 * time.Second
+
+// eventFilters are what a stream can be narrowed by, each given once.
+var eventFilters = []string{"extraction", "batch", "customer", "account"}
 
 func (s *Server) registerEvents(api huma.API) {
 	op := huma.Operation{
@@ -34,10 +40,10 @@ func (s *Server) registerEvents(api huma.API) {
 		},
 		Parameters: []*huma.Param{{Name: "Last-Event-ID", In: "header", Schema: &huma.Schema{Type: "string"}}},
 	}
-	for _, name := range []string{"extraction", "batch", "customer", "account"} {
+	for _, name := range eventFilters {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: name, In: "query", Schema: &huma.Schema{Type: "string"}})
 	}
-	s.documentProblems(api, &op, 401, 403, 404, 422, 503)
+	describeProblems(api, &op, 404)
 	api.OpenAPI().AddOperation(&op)
 	api.Adapter().Handle(&op, func(c huma.Context) {
 		r, w := humago.Unwrap(c)
@@ -60,6 +66,11 @@ type listener struct {
 
 func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	ctx, q := r.Context(), r.URL.Query()
+	for name, values := range q {
+		if !slices.Contains(eventFilters, name) || len(values) > 1 {
+			return fmt.Errorf("%w: the query is at most one each of %s", extraction.ErrInvalid, strings.Join(eventFilters, ", "))
+		}
+	}
 	l := &listener{s: s, w: w, ctl: http.NewResponseController(w), id: q.Get("extraction")}
 	var asked []string
 	if name := q.Get("account"); name != "" {

@@ -18,11 +18,14 @@ import (
 type event struct{ id, name, status, extraction string }
 
 // listen opens a stream and passes on its events until it ends.
-func (r *rig) listen(ctx context.Context, query, lastID string) (<-chan event, int) {
+func (r *rig) listen(ctx context.Context, query, lastID string, headers ...string) (<-chan event, int) {
 	r.t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/v1/events?"+query, nil)
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
 	}
 	if lastID != "" {
 		req.Header.Set("Last-Event-ID", lastID)

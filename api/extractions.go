@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -19,27 +18,15 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
-
-// documentProblems adds the error answers of a raw operation to its description.
-func (s *Server) documentProblems(api huma.API, op *huma.Operation, statuses ...int) {
-	schema := api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem")
-	for _, status := range statuses {
-		op.Responses[strconv.Itoa(status)] = &huma.Response{
-			Description: http.StatusText(status),
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
-		}
-	}
-}
-
 // IDInput names one extraction.
 type IDInput struct {
 	ID string `path:"id" maxLength:"64" doc:"the extraction's id"`
 }
 
-type oneOutput struct {
+type oneOutput struct{ Body extraction.Extraction }
+
+type retryOutput struct {
 	Location string `header:"Location"`
-	Status   int
 	Body     extraction.Extraction
 }
 
@@ -73,24 +60,23 @@ type listOutput struct{ Body protocol.Page }
 func (s *Server) registerExtractions(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "list", Method: http.MethodGet, Path: "/v1/extractions", Summary: "List extractions, the newest first",
-		Errors: []int{401, 403, 422, 503},
 	}, s.list)
 	huma.Register(api, huma.Operation{
 		OperationID: "get", Method: http.MethodGet, Path: "/v1/extractions/{id}", Summary: "Get an extraction, and wait for it",
-		Errors: []int{401, 403, 404, 422, 503},
+		Errors: []int{404},
 	}, s.get)
 	huma.Register(api, huma.Operation{
 		OperationID: "cancel", Method: http.MethodPost, Path: "/v1/extractions/{id}/cancel", Summary: "Cancel an extraction",
-		Description: "It stops neither the vendor nor its charge.", Errors: []int{401, 403, 404, 409, 503},
+		Description: "It stops neither the vendor nor its charge.", Errors: []int{404, 409},
 	}, s.cancel)
 	huma.Register(api, huma.Operation{
 		OperationID: "retry", Method: http.MethodPost, Path: "/v1/extractions/{id}/retry", Summary: "Repeat an extraction that did not succeed",
 		Description:   "Where the vendor may have the old one after all, it is asked for that first.",
-		DefaultStatus: http.StatusAccepted, Errors: []int{401, 403, 404, 409, 503},
+		DefaultStatus: http.StatusAccepted, Errors: []int{404, 409},
 	}, s.retry)
 	huma.Register(api, huma.Operation{
 		OperationID: "delete", Method: http.MethodDelete, Path: "/v1/extractions/{id}", Summary: "Erase an extraction and all that belongs to it",
-		DefaultStatus: http.StatusNoContent, Errors: []int{401, 403, 404, 503},
+		DefaultStatus: http.StatusNoContent, Errors: []int{404},
 	}, s.delete)
 	s.registerRaw(api, "result", "/v1/extractions/{id}/result", "Get the result alone", "application/json", s.result)
 	s.registerRaw(api, "document", "/v1/extractions/{id}/document", "Get the original document, while it is kept", "*/*", s.document)
@@ -103,7 +89,7 @@ func (s *Server) registerRaw(api huma.API, id, path, summary, media string, h fu
 		Parameters: []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}}},
 		Responses:  map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{media: {Schema: &huma.Schema{}}}}},
 	}
-	s.documentProblems(api, &op, 401, 403, 404, 503)
+	describeProblems(api, &op, 404)
 	api.OpenAPI().AddOperation(&op)
 	api.Adapter().Handle(&op, func(c huma.Context) {
 		r, w := humago.Unwrap(c)
@@ -129,7 +115,7 @@ func (s *Server) get(ctx context.Context, in *getInput) (*oneOutput, error) {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	return &oneOutput{Status: http.StatusOK, Body: e}, nil
+	return &oneOutput{e}, nil
 }
 
 // maxWait is the longest time an answer is held.
@@ -268,7 +254,7 @@ func (s *Server) cancel(ctx context.Context, in *IDInput) (*oneOutput, error) {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	return &oneOutput{Status: http.StatusOK, Body: e}, nil
+	return &oneOutput{e}, nil
 }
 
 type retryInput struct {
@@ -277,7 +263,7 @@ type retryInput struct {
 	Resubmit bool `query:"resubmit" doc:"submit, and pay, again without asking the vendor for the old one"`
 }
 
-func (s *Server) retry(ctx context.Context, in *retryInput) (*oneOutput, error) {
+func (s *Server) retry(ctx context.Context, in *retryInput) (*retryOutput, error) {
 	r, err := s.find(ctx, in.ID)
 	if err != nil {
 		return nil, s.explain(err)
@@ -286,7 +272,7 @@ func (s *Server) retry(ctx context.Context, in *retryInput) (*oneOutput, error) 
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	return &oneOutput{Status: http.StatusAccepted, Location: "/v1/extractions/" + e.ID, Body: e}, nil
+	return &retryOutput{Location: "/v1/extractions/" + e.ID, Body: e}, nil
 }
 
 func (s *Server) delete(ctx context.Context, in *IDInput) (*struct{}, error) {

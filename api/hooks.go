@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -42,7 +41,7 @@ func (s *Server) registerHooks(api huma.API) {
 		Responses: map[string]*huma.Response{"204": {Description: "taken"}},
 		Security:  []map[string][]string{{}},
 	}
-	s.documentProblems(api, &op, 400, 404, 413, 503)
+	describeProblems(api, &op, 400, 404, 408, 413, 503)
 	api.OpenAPI().AddOperation(&op)
 	api.Adapter().Handle(&op, func(c huma.Context) {
 		r, w := humago.Unwrap(c)
@@ -63,13 +62,13 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
 	if subtle.ConstantTimeCompare(token[:], sent[:]) != 1 || !takes || account.Hook == nil {
 		return problem(http.StatusNotFound, codeNotFound, "there is no such webhook")
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readWithin)) // Not every connection has one.
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHook))
+	came := io.NopCloser(bodyReader{newPatient(w, r, s.patience)})
+	body, err := io.ReadAll(http.MaxBytesReader(w, came, maxHook))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return problem(http.StatusRequestEntityTooLarge, codeHookTooLarge, "the webhook is larger than 8 MiB")
 	}
 	if err != nil {
-		return errBody
+		return err
 	}
 	said, err := account.Hook(body)
 	if err != nil { // Its words may repeat what was sent.

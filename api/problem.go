@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
@@ -37,6 +39,7 @@ const (
 	codeMethod         = protocol.CodeMethod
 	codeTooLarge       = protocol.CodeTooLarge
 	codeHookTooLarge   = protocol.CodeHookTooLarge
+	codeTooSlow        = protocol.CodeTooSlow
 	codeUnsupported    = protocol.CodeUnsupported
 	codeMismatch       = protocol.CodeMismatch
 	codeKeyReused      = protocol.CodeKeyReused
@@ -72,6 +75,9 @@ func (p *Problem) GetHeaders() http.Header {
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", seconds(p.retryAfter))
 	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
 	return h
 }
 
@@ -89,24 +95,29 @@ func seconds(d time.Duration) string {
 // newProblem is the form of the library's own errors. What was sent is not
 // repeated.
 func newProblem(status int, detail string, errs ...error) huma.StatusError {
-	code := map[int]string{
-		http.StatusNotFound: codeNotFound, http.StatusMethodNotAllowed: codeMethod,
-		http.StatusRequestEntityTooLarge: codeTooLarge, http.StatusUnsupportedMediaType: codeUnsupported,
-	}[status]
 	switch {
-	case code != "":
+	case errors.Is(errors.Join(errs...), errBody):
+		return brokenBody
+	case status == http.StatusRequestTimeout:
+		return slowBody
+	case status == http.StatusUnsupportedMediaType:
+		return problem(status, codeUnsupported, "the body is JSON, with Content-Type: application/json")
+	case status == http.StatusRequestEntityTooLarge:
+		return problem(status, codeTooLarge, detail)
 	case status >= 500:
-		code, detail, errs = codeInternal, "extractq failed; the log says why", nil
-	default:
-		code = codeInvalid
+		return problem(status, codeInternal, "extractq failed; the log says why")
 	}
-	p := problem(status, code, detail)
+	p := problem(status, codeInvalid, detail)
 	for _, err := range errs {
 		d, ok := errors.AsType[*huma.ErrorDetail](err)
 		if !ok {
 			continue // It may repeat what was sent.
 		}
-		p.Errors = append(p.Errors, protocol.Fault{Location: d.Location, Message: d.Message})
+		if len(p.Errors) == maxFaults {
+			p.Errors = append(p.Errors, protocol.Fault{Location: "", Message: "and more"})
+			break
+		}
+		p.Errors = append(p.Errors, fault(status, d))
 	}
 	if len(p.Errors) > 0 {
 		var all []string
@@ -117,6 +128,32 @@ func newProblem(status int, detail string, errs ...error) huma.StatusError {
 	}
 	return p
 }
+
+// maxFaults is how many faults an answer names.
+const maxFaults = 20
+
+// fault is one of the library's errors without what was sent: a name that is not
+// ours is of the sender, and a decoder quotes the text.
+func fault(status int, d *huma.ErrorDetail) protocol.Fault {
+	f := protocol.Fault{Location: d.Location, Message: d.Message}
+	switch {
+	case status == http.StatusBadRequest && d.Location == "body":
+		f.Message = "it is not JSON"
+	case d.Message == "unknown query parameter":
+		f.Location = "query"
+	case d.Message == validation.MsgUnexpectedProperty && strings.HasPrefix(d.Location, "body.filter."):
+		f.Location = "body.filter"
+	case d.Message == validation.MsgUnexpectedProperty:
+		f.Location = "body"
+	}
+	return f
+}
+
+// brokenBody and slowBody are for bodies that do not come to their end.
+var (
+	brokenBody = problem(http.StatusBadRequest, codeInvalid, "the request's body broke off")
+	slowBody   = problem(http.StatusRequestTimeout, codeTooSlow, "the request's body came too slowly")
+)
 
 // writeProblem answers with a problem outside of huma.
 func writeProblem(w http.ResponseWriter, p *Problem) {
@@ -160,8 +197,10 @@ func (s *Server) explain(err error) *Problem {
 		return problem(http.StatusTooManyRequests, codeBacklog, "the account has max_backlog unfinished extractions").after(10 * time.Second)
 	case errors.Is(err, extraction.ErrInvalid):
 		return problem(http.StatusUnprocessableEntity, codeInvalid, plain(err))
+	case errors.Is(err, errBody) && errors.Is(err, os.ErrDeadlineExceeded):
+		return slowBody
 	case errors.Is(err, errBody):
-		return problem(http.StatusBadRequest, codeInvalid, "the request's body broke off")
+		return brokenBody
 	}
 	s.cfg.Logger.Error("request failed", slog.Any("error", err))
 	return problem(http.StatusServiceUnavailable, codeUnavailable, "Redis or the document store cannot be used; try again").after(5 * time.Second)

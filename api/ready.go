@@ -26,11 +26,11 @@ type ackOutput struct{ Body protocol.Acked }
 func (s *Server) registerReady(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "ready", Method: http.MethodGet, Path: "/v1/ready",
-		Summary: "List what is final and not acknowledged, the oldest first", Errors: []int{401, 403, 422, 503},
+		Summary: "List what is final and not acknowledged, the oldest first",
 	}, s.ready)
 	huma.Register(api, huma.Operation{
 		OperationID: "ack", Method: http.MethodPost, Path: "/v1/ready/ack",
-		Summary: "Acknowledge extractions; again does no harm", Errors: []int{400, 401, 403, 415, 422, 503},
+		Summary: "Acknowledge extractions; again does no harm",
 	}, s.ack)
 }
 

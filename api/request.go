@@ -87,7 +87,7 @@ func (s *Server) readRequest(r *http.Request) (request, error) {
 	if s.cfg.MaxDocument > 0 && r.ContentLength > s.cfg.MaxDocument {
 		return request{}, store.ErrTooLarge
 	}
-	req := request{document: bodyReader{r.Body}, contentType: media}
+	req := request{document: r.Body, contentType: media}
 	return req, req.take(r.URL.Query())
 }
 

@@ -27,15 +27,21 @@ type rig struct {
 	t       *testing.T
 	cfg     Config
 	url     string
+	redis   *redistest.Server
 	rdb     *redis.Client
 	records *store.Records
 	server  *Server
+	// headers are on the requests of a rig with keys, where a test wants that.
+	headers []string
 }
 
 const pdf = "%PDF-1.7 a document"
 
 // fakeAccounts are two accounts whose states a test sets.
-type fakeAccounts struct{ paused map[string]bool }
+type fakeAccounts struct {
+	paused map[string]bool
+	away   error
+}
 
 func (f *fakeAccounts) States(context.Context) ([]extraction.AccountState, error) {
 	var out []extraction.AccountState
@@ -46,7 +52,7 @@ func (f *fakeAccounts) States(context.Context) ([]extraction.AccountState, error
 		}
 		out = append(out, extraction.AccountState{Name: name, Provider: "fake", State: state})
 	}
-	return out, nil
+	return out, f.away
 }
 
 func (f *fakeAccounts) Pause(_ context.Context, name string) error {
@@ -71,7 +77,8 @@ func checkFake(s extraction.Submission) error {
 
 func newRig(t *testing.T, mend ...func(*Config)) *rig {
 	t.Helper()
-	rdb := redistest.Client(t)
+	server := redistest.Start(t)
+	rdb := server.Client()
 	blobs, err := store.OpenBlobs(t.Context(), "file://"+t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +99,7 @@ func newRig(t *testing.T, mend ...func(*Config)) *rig {
 		}
 		return nil
 	}
-	r := &rig{t: t, rdb: rdb, records: records, cfg: Config{
+	r := &rig{t: t, redis: server, rdb: rdb, records: records, cfg: Config{
 		Client: client, Records: records, Blobs: blobs, States: &fakeAccounts{paused: map[string]bool{}}, MaxDocument: 1 << 20,
 		CheckURL: refuse, CheckDocumentURL: refuse, Logger: slog.New(slog.DiscardHandler), Version: "test",
 		Accounts: []Account{
@@ -104,6 +111,7 @@ func newRig(t *testing.T, mend ...func(*Config)) *rig {
 		m(&r.cfg)
 	}
 	r.server = New(r.cfg)
+	r.server.patience.silence = 5 * time.Second // As the library's for bodies that are JSON alone.
 	srv := httptest.NewUnstartedServer(r.server.Handler())
 	srv.Start()
 	t.Cleanup(func() {
@@ -129,6 +137,9 @@ func (r *rig) do(method, path, body string, headers ...string) answer {
 	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	if len(headers) == 0 {
+		headers = r.headers
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])

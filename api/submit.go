@@ -40,9 +40,15 @@ func (s *Server) registerSubmit(api huma.API) {
 	}
 	body := &huma.MediaType{Schema: api.OpenAPI().Components.Schemas.Schema(typeOf[extraction.Extraction](), true, "Extraction")}
 	for _, r := range []struct{ status, means string }{{"202", "accepted, not final"}, {"200", "final, new or repeated"}} {
-		op.Responses[r.status] = &huma.Response{Description: r.means, Content: map[string]*huma.MediaType{"application/json": body}}
+		op.Responses[r.status] = &huma.Response{
+			Description: r.means, Content: map[string]*huma.MediaType{"application/json": body}, Headers: map[string]*huma.Param{
+				"Location": header("string", true), "Idempotent-Replayed": header("boolean", false),
+			},
+		}
 	}
-	s.documentProblems(api, &op, 400, 401, 403, 409, 413, 415, 422, 429, 503)
+	op.Responses["202"].Headers["Retry-After"] = header("integer", true)
+	describeProblems(api, &op, 409, 429)
+	op.Responses["409"].Headers = map[string]*huma.Param{"Retry-After": header("integer", false)}
 	for _, f := range queryFields {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: f, In: "query", Schema: &huma.Schema{Type: "string"}})
 	}
@@ -62,7 +68,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	r.Body = io.NopCloser(newPatient(w, r))
+	r.Body = io.NopCloser(newPatient(w, r, s.patience))
 	answerIn(w, receiveWithin)
 	req, err := s.readRequest(r)
 	if err != nil {

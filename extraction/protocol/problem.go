@@ -29,6 +29,7 @@ const (
 	CodeMethod         = "method_not_allowed"
 	CodeTooLarge       = "document_too_large"
 	CodeHookTooLarge   = "webhook_too_large"
+	CodeTooSlow        = "request_timeout"
 	CodeUnsupported    = "unsupported_document"
 	CodeMismatch       = "content_mismatch"
 	CodeKeyReused      = "idempotency_key_reused"

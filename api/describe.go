@@ -1,0 +1,94 @@
+package api
+
+import (
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
+)
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+// describeProblems adds error answers to an operation's description. Those that
+// every operation has, describe adds.
+func describeProblems(api huma.API, op *huma.Operation, statuses ...int) {
+	schema := api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem")
+	for _, status := range statuses {
+		answer := &huma.Response{
+			Description: http.StatusText(status),
+			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
+		}
+		switch status {
+		case http.StatusUnauthorized:
+			answer.Headers = map[string]*huma.Param{"WWW-Authenticate": header("string", true)}
+		case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+			answer.Headers = map[string]*huma.Param{"Retry-After": header("integer", true)}
+		}
+		op.Responses[strconv.Itoa(status)] = answer
+	}
+}
+
+func header(kind string, always bool) *huma.Param {
+	return &huma.Param{Schema: &huma.Schema{Type: kind}, Required: always}
+}
+
+// describe completes the description that the library has made from the types:
+// with what every operation may answer, without what none does, and with the
+// schemas of answers as they are.
+func (s *Server) describe(api huma.API) {
+	for _, item := range api.OpenAPI().Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
+			if op == nil {
+				continue
+			}
+			// A 500 would be a fault of the program; the library says every one has it.
+			delete(op.Responses, "500")
+			delete(op.Responses, "default")
+			if op.Security != nil {
+				continue // It is not for those who have keys, and says all by itself.
+			}
+			describeProblems(api, op, 401, 403, 422, 503)
+			if op.RequestBody != nil {
+				describeProblems(api, op, 400, 408, 413, 415)
+			}
+		}
+	}
+	schemas := api.OpenAPI().Components.Schemas
+	for name, schema := range schemas.Map() {
+		t := schemas.TypeFromRef("#/components/schemas/" + name)
+		if slices.Contains(sent, t) {
+			continue // It has no members but these.
+		}
+		schema.AdditionalProperties = nil // The version only grows.
+		nullable(schema, t)
+		if t == typeOf[extraction.Result]() {
+			schema.Required, schema.Description = nil, "{} until SUCCESS, then with all members"
+		}
+	}
+}
+
+// sent are the types of bodies that are sent to the API.
+var sent = []reflect.Type{
+	typeOf[protocol.Submission](), typeOf[protocol.Bulk](), typeOf[protocol.Filter](), typeOf[protocol.Ack](),
+}
+
+// nullable lets the members be null that are a pointer to an object: the library
+// describes only the object.
+func nullable(schema *huma.Schema, t reflect.Type) {
+	for f := range t.Fields() {
+		name, omit, _ := strings.Cut(f.Tag.Get("json"), ",")
+		member := schema.Properties[name]
+		if member == nil || member.Ref == "" || f.Type.Kind() != reflect.Pointer || omit != "" {
+			continue
+		}
+		schema.Properties[name] = &huma.Schema{
+			Description: member.Description, AnyOf: []*huma.Schema{{Ref: member.Ref}, {Type: "null"}},
+		}
+	}
+}
