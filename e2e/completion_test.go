@@ -69,6 +69,7 @@ func TestShellsComplete(t *testing.T) {
 				"global value":        {[]string{"run", "--log-format", ""}, "text json"},
 				"account":             {[]string{"run", "--account", "acme-s"}, sensibleAccount},
 				"account to pause":    {[]string{"accounts", "pause", "acme-t"}, typlessAccount},
+				"format of bench":     {[]string{"bench", "--format", ""}, "table json"},
 				"format of accounts":  {[]string{"accounts", "--format", ""}, "table json ndjson"},
 				"shell":               {[]string{"completion", "z"}, "zsh"},
 				"no command":          {[]string{"frobnicat"}, ""},

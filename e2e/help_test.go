@@ -142,7 +142,7 @@ func (k *kitchen) prepare(command string) {
 	k.t.Helper()
 	top, _, _ := strings.Cut(command, " ")
 	switch top {
-	case "", "run", "sandbox", "completion": // They need nobody.
+	case "", "run", "sandbox", "completion", "bench": // They need nobody.
 	case "up": // Its second example is for another terminal.
 		p := k.start("up", "--provider", "sandbox")
 		p.says(serverSays["up"])

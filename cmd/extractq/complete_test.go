@@ -20,6 +20,7 @@ var (
 	flagFields = map[string]string{
 		"--redis": "Redis.URL", "--data": "Data.URL", "--listen": "API.Listen",
 		"--account": "Accounts.Name", "--provider": "Accounts.Provider", "--rate": "Accounts.Rate",
+		"--poll-price": "Accounts.PollPrice", "--max-in-flight": "Accounts.MaxInFlight",
 	}
 	flagReasons = map[string]string{
 		"--config": "says where the configuration is",
@@ -32,6 +33,7 @@ var (
 			"--option", "--name", "--out", "--retry-failed", "--limit", "--timeout", "--format", "--json", "--wait", "--dry-run",
 			"--yes", "--status", "--error", "--since", "--until", "--resubmit", "--no-vendors", "--healthz", "--callback-url",
 			"list --account", "cancel --account", "retry --account", "delete --account", "redeliver --account",
+			"--replay", "--documents", "--warm-up", "--law", "--arrive", "--webhooks", "bench --seed",
 		},
 	}
 )

@@ -12,6 +12,8 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/provider/sensible"
+	"github.com/extractq/extractq/provider/typless"
 )
 
 // completeWord is the first argument with which the shells' scripts ask for
@@ -161,6 +163,9 @@ func (p *permutation) values(flag string) []candidate {
 	case "account":
 		return p.accounts()
 	case "provider":
+		if p.command() == "bench" {
+			return plainCandidates([]string{sensible.Name, typless.Name})
+		}
 		var known []string
 		for _, provider := range knownProviders() {
 			known = append(known, provider.Name)
@@ -168,8 +173,11 @@ func (p *permutation) values(flag string) []candidate {
 		return plainCandidates(known)
 	case "format":
 		all := []format{formatTable, formatJSON, formatNDJSON, formatCSV}
-		if p.command() == "accounts" { // It prints no extractions, which alone have a CSV.
+		switch p.command() {
+		case "accounts": // It prints no extractions, which alone have a CSV.
 			all = all[:3]
+		case "bench":
+			all = all[:2]
 		}
 		return plainCandidates(all)
 	case "priority":

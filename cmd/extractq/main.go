@@ -166,7 +166,7 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 			runCommand(), upCommand(), workerCommand(), apiCommand(), schedulerCommand(), dashboardCommand(),
 			submitCommand(), adoptCommand(), statusCommand(), resultCommand(), listCommand(), watchCommand(),
 			cancelCommand(), retryCommand(), deleteCommand(), redeliverCommand(), accountsCommand(), sandboxCommand(),
-			doctorCommand(), completionCommand(),
+			doctorCommand(), benchCommand(), completionCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

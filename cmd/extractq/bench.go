@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/internal/bench"
+	"github.com/extractq/extractq/provider/sensible"
+	"github.com/extractq/extractq/provider/typless"
+	"github.com/extractq/extractq/sandbox"
+)
+
+// The documents that are measured where no flag says how many.
+const (
+	replayDocuments = 100_000
+	benchWarmUp     = 200
+)
+
+func benchCommand() *cli.Command {
+	// Of a hundred documents of this vendor fifty take 14 s, and five 34 s.
+	law := sandbox.LogNormal(14*time.Second, 0.54)
+	return &cli.Command{
+		Name:  "bench",
+		Usage: "measure requests and delays, side by side with other ways to ask",
+		Description: `How many requests an extraction takes and how late its end is known: by the
+learned schedule, by a question every five seconds (the vendors' own SDKs), by
+exponential back-off, and by somebody who knows the end beforehand.
+
+With --replay in virtual time: nothing is sent, and the same flags print the same
+report. ` + "`--warm-up`" + ` documents are learned from before those that are measured.
+
+Examples:
+
+   extractq bench --replay
+   extractq bench --replay --documents 200 --law lognormal:14s,0.54 --seed 7
+   extractq bench --replay --law '0.85*lognormal:8s,0.4+0.15*lognormal:60s,0.5' --arrive 30/s --documents 20000
+   extractq bench --replay --law uniform:0s,60s --provider typless --poll-price 3s
+   extractq bench --replay --documents 200 --rate 10/s --max-in-flight 0
+   extractq bench --replay --documents 5000 --arrive 20/s --webhooks 0.95 --format json`,
+		Flags: benchFlags(&law),
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usage("bench takes no arguments")
+			}
+			cfg, err := benchConfig(c, law)
+			if err != nil {
+				return err
+			}
+			print, err := benchPrinter(c)
+			if err != nil {
+				return err
+			}
+			report, err := bench.Replay(cfg)
+			if err != nil {
+				return usage("bench: %w", err)
+			}
+			return print(report)
+		},
+	}
+}
+
+func benchFlags(law *sandbox.Latency) []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "replay", Usage: "simulate in virtual time"},
+		&cli.IntFlag{Name: "documents", DefaultText: fmt.Sprint(replayDocuments), Usage: "how many (`N`) documents are measured"},
+		&cli.IntFlag{Name: "warm-up", Value: benchWarmUp, Usage: "how many (`N`) others are learned from before"},
+		&cli.GenericFlag{Name: "law", Value: law, DefaultText: law.String(), Usage: "how long documents take, as --processing-time of the sandbox: `LAW`"},
+		&cli.StringFlag{Name: "arrive", Usage: "how fast documents come, as in `50/s` (default: all at once)"},
+		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`N` that makes other times by the same law"},
+		&cli.StringFlag{Name: "provider", Value: sensible.Name, Usage: "`PROVIDER` whose habits count: sensible says when it finished, typless does not"},
+		&cli.DurationFlag{Name: "poll-price", Value: time.Second, Usage: "how much delay (`TIME`) one request is worth"},
+		&cli.IntFlag{Name: "max-in-flight", Value: 500, Usage: "how many (`N`) documents may be at the vendor at once; 0 is no limit"},
+		&cli.StringFlag{Name: "rate", Usage: "calls the vendor answers, as in `10/s`, before it says 429 (default: any number)"},
+		&cli.Float64Flag{Name: "webhooks", Usage: "share (`P`) of the ends that a webhook tells of at once; 0 is no webhooks"},
+		&cli.StringFlag{Name: "format", Value: string(formatTable), Usage: "table or json"},
+	}
+}
+
+// benchConfig is what the flags ask for.
+func benchConfig(c *cli.Context, law sandbox.Latency) (bench.Config, error) {
+	cfg := bench.Config{
+		Law: law, Documents: c.Int("documents"), WarmUp: c.Int("warm-up"), Seed: c.Uint64("seed"),
+		Price: c.Duration("poll-price"), MaxInFlight: c.Int("max-in-flight"), Webhooks: c.Float64("webhooks"),
+	}
+	if !c.Bool("replay") {
+		return cfg, usage("bench: real time is not built yet; name --replay")
+	}
+	if !c.IsSet("documents") {
+		cfg.Documents = replayDocuments
+	}
+	if cfg.Price <= 0 {
+		return cfg, usage("--poll-price: want a time above 0")
+	}
+	switch c.String("provider") {
+	case sensible.Name:
+	case typless.Name:
+		cfg.Intervals = true
+	default:
+		return cfg, usage("--provider: want %s or %s", sensible.Name, typless.Name)
+	}
+	for name, to := range map[string]*float64{"arrive": &cfg.Arrive, "rate": &cfg.Rate} {
+		if text := c.String(name); text != "" {
+			r, err := config.ParseRate(text)
+			if err != nil {
+				return cfg, usage("--%s: %w", name, err)
+			}
+			*to = float64(r)
+		}
+	}
+	if err := cfg.Validate(); err != nil {
+		return cfg, usage("bench: %w", err)
+	}
+	return cfg, nil
+}
+
+// benchPrinter is how the report is printed.
+func benchPrinter(c *cli.Context) (func(bench.Report) error, error) {
+	switch format(c.String("format")) {
+	case formatTable:
+		return func(r bench.Report) error { return r.WriteText(c.App.Writer) }, nil
+	case formatJSON:
+		return func(r bench.Report) error { return r.WriteJSON(c.App.Writer) }, nil
+	case formatNDJSON, formatCSV:
+	}
+	return nil, usage("--format: want table or json")
+}

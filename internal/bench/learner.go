@@ -1,0 +1,144 @@
+package bench
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/extractq/extractq/planner"
+)
+
+// What a worker and the scripts of the store do with latencies, in one process and
+// without Redis: worker/forecast.go and store/learn.lua say why.
+
+const (
+	// memory is how many extractions a histogram remembers.
+	memory = 1000
+	// planFor is how long a schedule is used.
+	planFor = 2 * time.Second
+	// runningLimit is how many of those in flight are looked at.
+	runningLimit = 500
+	// hooksRemembered is how many ends the share of lost webhooks is counted over.
+	hooksRemembered = 30
+	// leastMissed is what is believed of it at least: an end without a webhook is seen
+	// long after those with one, and until then nothing speaks for it.
+	leastMissed = 0.01
+)
+
+// learner is what is known of the vendor.
+type learner struct {
+	rng    *rand.Rand
+	growth float64 // What the next extraction weighs.
+	bins   planner.Histogram
+	// missed is the share of ends that no webhook told of, ends how many it is of.
+	missed float64
+	ends   int
+
+	at       time.Duration
+	law      planner.Law
+	schedule *planner.Schedule
+}
+
+func newLearner(c Config) learner {
+	return learner{rng: rand.New(rand.NewPCG(c.Seed, 0x6c6561726e)), growth: 1, bins: planner.Histogram{}, missed: 1}
+}
+
+// known is the schedule now, of what was seen up to at most two seconds ago.
+func (l *learner) known(r *run) *planner.Schedule {
+	if l.schedule != nil && (r.now-l.at < planFor || r.frozen) {
+		return l.schedule
+	}
+	seen := planner.Histogram{}
+	seen.Merge(l.bins, 1/l.growth)
+	ages := r.ages(l.rng)
+	// The one type of these documents has seen what its account has seen.
+	account := planner.Estimate(seen, ages, planner.Prior())
+	l.law = planner.Estimate(seen, ages, account)
+	terms := planner.Terms{Price: r.cfg.price()}
+	if r.policy.hooks && l.missed < 1 {
+		missed := max(l.missed, leastMissed)
+		terms.Unheard = func(float64) float64 { return missed }
+	}
+	l.at, l.schedule = r.now, l.law.Schedule(terms)
+	return l.schedule
+}
+
+// ages are those of the documents in flight, or of a sample of them, each as often
+// as it stands for.
+func (r *run) ages(rng *rand.Rand) []float64 {
+	n := min(len(r.flying), runningLimit)
+	each := 1
+	if n > 0 {
+		each = int(float64(len(r.flying))/float64(n) + 0.5)
+	}
+	ages := make([]float64, 0, n*each)
+	for i := range n {
+		if n < len(r.flying) { // Any n of them, by as many steps of a shuffle.
+			k := i + rng.IntN(len(r.flying)-i)
+			a, b := r.flying[i], r.flying[k]
+			r.flying[i], r.flying[k], a.place, b.place = b, a, b.place, a.place
+		}
+		age := max((r.flying[i].notYet - r.flying[i].submitted).Seconds(), 0)
+		for range each {
+			ages = append(ages, age)
+		}
+	}
+	return ages
+}
+
+// learn adds what the end of a document shows.
+func (l *learner) learn(r *run, j *job) {
+	l.known(r)
+	lesson := planner.Histogram{}
+	if r.cfg.Intervals {
+		from := 0.0
+		if j.notYet > 0 {
+			from = (j.notYet - j.submitted).Seconds()
+		}
+		lesson.AddBetween(from, (r.now - j.submitted).Seconds(), 1, l.law)
+	} else {
+		lesson.Add(j.latency.Seconds(), 1)
+	}
+	l.bins.Merge(lesson, l.growth)
+	l.growth *= 1 + 1.0/memory
+	if l.growth > 1e6 {
+		scaled := planner.Histogram{}
+		scaled.Merge(l.bins, 1/l.growth)
+		l.bins, l.growth = scaled, 1
+	}
+	if r.policy.hooks {
+		l.ends++
+		miss := 1.0
+		if j.hinted {
+			miss = 0
+		}
+		l.missed += (miss - l.missed) / float64(min(l.ends+1, hooksRemembered))
+	}
+}
+
+// learnedNext is when the planner would ask.
+func learnedNext(r *run, j *job) time.Duration { return r.planned(j, r.now) }
+
+// planned is when to ask for a job after an answer at some moment.
+func (r *run) planned(j *job, last time.Duration) time.Duration {
+	schedule := r.known(r)
+	if r.cfg.offGrid {
+		return j.submitted + schedule.After(last-j.submitted, 0)
+	}
+	epoch := time.Unix(0, 0)
+	return schedule.Due(epoch.Add(j.submitted), epoch.Add(last), 0).Sub(epoch)
+}
+
+// replanned plans a poll anew that was planned before more was known, where it is
+// much too early by now.
+func (r *run) replanned(j *job) bool {
+	if !r.policy.learns || j.hinted {
+		return false
+	}
+	at := r.planned(j, max(j.notYet, j.submitted))
+	if at-r.now <= time.Second {
+		return false
+	}
+	j.turn++
+	r.events.add(event{at: at, kind: due, job: j, turn: j.turn})
+	return true
+}

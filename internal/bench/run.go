@@ -1,0 +1,261 @@
+package bench
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// job is one document on its way.
+type job struct {
+	arrives, latency  time.Duration
+	submitted, finish time.Duration
+	// notYet is when the vendor last said so; 0 where it has not.
+	notYet time.Duration
+	polls  int32
+	turn   int32
+	// place is where it stands among those in flight; -1 where it does not.
+	place    int32
+	measured bool
+	loses    bool // Its webhook never comes.
+	hinted   bool // A webhook has told of its end.
+	asking   bool // It waits for the rate to be asked for.
+	over     bool
+}
+
+// run is one policy carrying all documents.
+type run struct {
+	cfg    Config
+	policy policy
+	now    time.Duration
+	events events
+	jobs   []job
+	left   int // Jobs of the present stage that are not over.
+	flying []*job
+	vendor *bucket
+	learner
+
+	frozen bool // Nothing is learned any more.
+	// submits and polls wait for the rate; tat is when it allows the next call.
+	submits, polls queue
+	tat            time.Duration
+	waking         bool
+
+	tally tally
+}
+
+// carry lets a policy carry all documents: first those to learn from, then those
+// that are measured.
+func carry(c Config, p policy) *run {
+	r := &run{cfg: c, policy: p, jobs: draw(c), vendor: newBucket(c.Rate)}
+	r.learner = newLearner(c)
+	r.tally = tally{delays: make([]time.Duration, 0, c.Documents)}
+	if p.learns {
+		r.stage(r.jobs[:c.WarmUp])
+		r.schedule = nil
+		r.known(r)
+		r.frozen = c.frozen
+	}
+	r.stage(r.jobs[c.WarmUp:])
+	return r
+}
+
+// draw makes the documents: the same for every policy.
+func draw(c Config) []job {
+	rng := rand.New(rand.NewPCG(c.Seed, 0x62656e6368))
+	jobs := make([]job, c.WarmUp+c.Documents)
+	for i := range jobs {
+		at := rng.Float64() // Within a second, where all come at once.
+		if n := i - c.WarmUp; n >= 0 && c.Arrive > 0 {
+			at = (float64(n) + at) / c.Arrive
+		}
+		jobs[i] = job{
+			arrives: seconds(at), latency: c.Law.Draw(rng), place: -1,
+			measured: i >= c.WarmUp, loses: rng.Float64() >= c.Webhooks,
+		}
+	}
+	return jobs
+}
+
+// stage carries some of the documents until all are over.
+func (r *run) stage(jobs []job) {
+	begin := r.now
+	for i := range jobs {
+		r.events.add(event{at: begin + jobs[i].arrives, kind: arrives, job: &jobs[i]})
+	}
+	for r.left = len(jobs); r.left > 0; {
+		e := r.events.next()
+		r.now = e.at
+		switch e.kind {
+		case arrives:
+			r.arrive(e.job)
+		case due:
+			if e.turn == e.job.turn && !e.job.over && !r.replanned(e.job) {
+				r.ask(e.job)
+			}
+		case hooked:
+			if !e.job.over {
+				e.job.hinted = true
+				r.ask(e.job)
+			}
+		case wakes:
+			r.waking = false
+			r.dispatch()
+		}
+	}
+}
+
+func (r *run) arrive(j *job) {
+	if j.measured && r.tally.count(j) {
+		r.tally.began = r.now
+	}
+	if !r.policy.knowsLimits {
+		r.submit(j)
+		return
+	}
+	r.submits.add(j)
+	r.dispatch()
+}
+
+// ask makes the call, or lets it wait for the rate.
+func (r *run) ask(j *job) {
+	if !r.policy.knowsLimits {
+		r.poll(j)
+		return
+	}
+	if !j.asking {
+		j.asking = true
+		r.polls.add(j)
+		r.dispatch()
+	}
+}
+
+// dispatch makes the calls that wait, as far as the rate allows.
+func (r *run) dispatch() {
+	for {
+		wantsSubmit := !r.submits.empty() && (r.cfg.MaxInFlight == 0 || len(r.flying) < r.cfg.MaxInFlight)
+		switch {
+		case r.polls.empty() && !wantsSubmit:
+			return
+		case r.tat > r.now:
+			if !r.waking {
+				r.waking = true
+				r.events.add(event{at: r.tat, kind: wakes})
+			}
+			return
+		}
+		if r.cfg.Rate > 0 {
+			r.tat = r.now + seconds(headroom/r.cfg.Rate)
+		}
+		if !r.polls.empty() { // What they find makes room.
+			j := r.polls.next()
+			j.asking = false
+			r.poll(j)
+			continue
+		}
+		r.submit(r.submits.next())
+	}
+}
+
+// headroom is the limiter's.
+const headroom = 1.03
+
+// submit is one call: the vendor takes the document, or refuses it for its rate.
+func (r *run) submit(j *job) {
+	r.tally.submit(j, r.now)
+	if !r.vendor.allows(r.now) {
+		r.tally.refused(j)
+		if r.policy.givesUp {
+			r.end(j, true)
+			return
+		}
+		r.events.add(event{at: r.policy.next(r, j), kind: arrives, job: j})
+		j.polls++
+		return
+	}
+	j.polls, j.submitted, j.finish = 0, r.now, r.now+j.latency
+	j.place = int32(len(r.flying))
+	r.flying = append(r.flying, j)
+	if r.policy.hooks && !j.loses {
+		r.events.add(event{at: j.finish, kind: hooked, job: j})
+	}
+	r.plan(j)
+}
+
+// plan plans the next poll.
+func (r *run) plan(j *job) {
+	j.turn++
+	r.events.add(event{at: max(r.policy.next(r, j), r.now), kind: due, job: j, turn: j.turn})
+}
+
+// poll is one call: the vendor says "not yet", or gives the result.
+func (r *run) poll(j *job) {
+	if j.over {
+		return
+	}
+	allowed := r.vendor.allows(r.now)
+	j.polls++
+	r.tally.poll(j)
+	switch {
+	case !allowed:
+		r.tally.refused(j)
+		if r.policy.givesUp {
+			r.end(j, true)
+			return
+		}
+		r.plan(j)
+	case j.finish > r.now:
+		j.notYet = r.now
+		r.plan(j)
+	default:
+		if r.policy.learns && !r.frozen {
+			r.learn(r, j)
+		}
+		r.end(j, false)
+	}
+}
+
+// end is the end of a document for us, found or lost.
+func (r *run) end(j *job, lost bool) {
+	j.over = true
+	r.left--
+	if j.place >= 0 {
+		last := r.flying[len(r.flying)-1]
+		r.flying[j.place], last.place = last, j.place
+		r.flying = r.flying[:len(r.flying)-1]
+	}
+	r.tally.end(j, r.now, lost)
+	if r.policy.knowsLimits {
+		r.dispatch() // A slot is free.
+	}
+}
+
+// bucket is the vendor's limit, as the sandbox has it: so many calls a second, and
+// as many at once after a second without. It is nil where there is none.
+type bucket struct {
+	rate, burst, tokens float64
+	at                  time.Duration
+}
+
+func newBucket(rate float64) *bucket {
+	if rate <= 0 {
+		return nil
+	}
+	burst := max(1, math.Floor(rate))
+	return &bucket{rate: rate, burst: burst, tokens: burst}
+}
+
+func (b *bucket) allows(now time.Duration) bool {
+	if b == nil {
+		return true
+	}
+	b.tokens = min(b.burst, b.tokens+b.rate*(now-b.at).Seconds())
+	b.at = now
+	if b.tokens < 1-1e-9 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
