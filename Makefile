@@ -23,11 +23,11 @@ build: ## Build ./extractq
 demo: build ## Extract the examples with the local sandbox: no account, no Redis
 	./extractq run --provider sandbox --type tax_forms --out out examples
 
-# A test that needs Redis, a browser, curl or node fails without (CI=true) instead of being
-# skipped.
+# A test that needs Redis, a browser, curl, node or python3 fails without (CI=true) instead
+# of being skipped.
 .PHONY: test
 test: ## Run all tests with a real Redis and the race detector
-	@tools/need gcc redis-server chromium curl node
+	@tools/need gcc redis-server chromium curl node python3
 	CI=true go test -race -shuffle=on -count=1 -parallel 8 -timeout 20m ./...
 
 .PHONY: check
