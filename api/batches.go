@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"math"
 	"net/http"
@@ -55,15 +54,16 @@ func (s *Server) batch(ctx context.Context, in *batchInput) (*batchOutput, error
 }
 
 func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput, error) {
-	after, err := base64.RawURLEncoding.DecodeString(in.Cursor)
+	mark := markOf("batches", protocol.Filter{})
+	after, err := mark.place(in.Cursor)
 	if err != nil {
-		return nil, problem(http.StatusUnprocessableEntity, codeCursor, "cursor is not one that an answer gave as next_cursor")
+		return nil, err
 	}
 	accounts, err := s.scope(ctx)
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	found, next, err := s.cfg.Records.Batches(ctx, accounts, callerOf(ctx).Customer, string(after), in.Limit)
+	found, next, err := s.cfg.Records.Batches(ctx, accounts, callerOf(ctx).Customer, after, in.Limit)
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -73,8 +73,7 @@ func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput,
 		out.Body.Batches = append(out.Body.Batches, s.progress(b, accounts))
 	}
 	if next != "" {
-		cursor := base64.RawURLEncoding.EncodeToString([]byte(next))
-		out.Body.NextCursor = &cursor
+		out.Body.NextCursor = mark.cursor(next)
 	}
 	return out, nil
 }

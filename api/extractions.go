@@ -2,12 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -159,11 +156,12 @@ func (s *Server) awaitFinal(ctx context.Context, account, id string, wait time.D
 }
 
 func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
-	after, err := parseCursor(in.Cursor)
+	asked, err := in.filter()
 	if err != nil {
 		return nil, err
 	}
-	asked, err := in.filter()
+	mark := markOf("extractions", asked)
+	after, err := mark.after(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -177,8 +175,7 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 			return nil, s.explain(err)
 		}
 		if len(out.Body.Extractions) == in.Limit {
-			cursor := formatCursor(after)
-			out.Body.NextCursor = &cursor
+			out.Body.NextCursor = mark.cursor(placeOf(after))
 			break
 		}
 		out.Body.Extractions = append(out.Body.Extractions, r.Extraction())
@@ -223,26 +220,6 @@ func (s *Server) filter(ctx context.Context, in protocol.Filter) ([]string, stor
 		f.Customer = only
 	}
 	return accounts, f, err
-}
-
-// A cursor is the place behind an extraction, as time and id. It says nothing that
-// the page before did not.
-
-func formatCursor(c store.Cursor) string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%s", c.CreatedAt.UnixMilli(), c.ID))
-}
-
-func parseCursor(text string) (store.Cursor, error) {
-	if text == "" {
-		return store.Cursor{}, nil
-	}
-	body, err := base64.RawURLEncoding.DecodeString(text)
-	ms, id, ok := strings.Cut(string(body), ".")
-	n, numErr := strconv.ParseInt(ms, 10, 64)
-	if err != nil || !ok || numErr != nil || id == "" || len(id) > 64 || n < 0 || n > 1<<52 {
-		return store.Cursor{}, problem(http.StatusUnprocessableEntity, codeCursor, "cursor is not one that an answer gave as next_cursor")
-	}
-	return store.Cursor{CreatedAt: time.UnixMilli(n), ID: id}, nil
 }
 
 func (s *Server) cancel(ctx context.Context, in *IDInput) (*oneOutput, error) {

@@ -39,11 +39,13 @@ func (s *Server) ready(ctx context.Context, in *readyInput) (*listOutput, error)
 	if err != nil {
 		return nil, err
 	}
-	after, err := parseCursor(in.Cursor)
+	asked := protocol.Filter{Customer: in.Customer}
+	mark := markOf("ready", asked)
+	after, err := mark.after(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	accounts, f, err := s.filter(ctx, protocol.Filter{Customer: in.Customer})
+	accounts, f, err := s.filter(ctx, asked)
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -52,7 +54,7 @@ func (s *Server) ready(ctx context.Context, in *readyInput) (*listOutput, error)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
-		out, err := s.readyPage(ctx, accounts, f.Customer, after, in.Limit)
+		out, err := s.readyPage(ctx, accounts, f.Customer, mark, after, in.Limit)
 		if err != nil {
 			return nil, s.explain(err)
 		}
@@ -71,15 +73,14 @@ func (s *Server) ready(ctx context.Context, in *readyInput) (*listOutput, error)
 	}
 }
 
-func (s *Server) readyPage(ctx context.Context, accounts []string, customer string, after store.Cursor, limit int) (*listOutput, error) {
+func (s *Server) readyPage(ctx context.Context, accounts []string, customer string, mark listMark, after store.Cursor, limit int) (*listOutput, error) {
 	out := &listOutput{Body: protocol.Page{Extractions: []extraction.Extraction{}}}
 	for r, err := range s.cfg.Records.Ready(ctx, accounts, customer, after) {
 		if err != nil {
 			return nil, err
 		}
 		if len(out.Body.Extractions) == limit {
-			cursor := formatCursor(after)
-			out.Body.NextCursor = &cursor
+			out.Body.NextCursor = mark.cursor(placeOf(after))
 			break
 		}
 		out.Body.Extractions = append(out.Body.Extractions, r.Extraction())
