@@ -142,7 +142,13 @@ func (l *listener) run(ctx context.Context, changed <-chan struct{}, fresh bool)
 	h := l.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
-	if err := l.write(": listening\n\n"); err != nil {
+	hello := ": listening\n"
+	if l.id == "" {
+		// The place from which on it listens: a connection that breaks before the first
+		// event is made again without a gap. A stream for one begins with its state.
+		hello += "id: " + formatEventID(l.after) + "\n"
+	}
+	if err := l.write(hello + "\n"); err != nil {
 		return nil
 	}
 	if l.id != "" && fresh {

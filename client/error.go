@@ -1,0 +1,135 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/retryafter"
+)
+
+// The codes of an Error that are the API's own.
+const (
+	CodeInvalid        = protocol.CodeInvalid
+	CodeUnauthorized   = protocol.CodeUnauthorized
+	CodeForbidden      = protocol.CodeForbidden
+	CodeNotFound       = protocol.CodeNotFound
+	CodeNotFinished    = protocol.CodeNotFinished
+	CodeConflict       = protocol.CodeConflict
+	CodeTooLarge       = protocol.CodeTooLarge
+	CodeUnsupported    = protocol.CodeUnsupported
+	CodeMismatch       = protocol.CodeMismatch
+	CodeKeyReused      = protocol.CodeKeyReused
+	CodeReceiving      = protocol.CodeReceiving
+	CodeBacklog        = protocol.CodeBacklog
+	CodeUnavailable    = protocol.CodeUnavailable
+	CodeURLRefused     = protocol.CodeURLRefused
+	CodeUnknownAccount = protocol.CodeUnknownAccount
+	CodeFinal          = protocol.CodeFinal
+	CodeDocumentGone   = protocol.CodeDocumentGone
+	CodeCursor         = protocol.CodeCursor
+)
+
+// The codes of an Error that this package gives.
+const (
+	// CodeUnreachable is for a server that does not answer, or not to the end.
+	CodeUnreachable = "unreachable"
+	// CodeNotAPI is for an answer that is not the API's: of a proxy, or of
+	// something else altogether.
+	CodeNotAPI = "not_extractq"
+)
+
+// Error is a call that the server refused or did not answer.
+type Error struct {
+	// Status is the answer's HTTP status, 0 where there was none.
+	Status int
+	// Code is stable: one of the constants, or one that a newer server has.
+	Code string
+	// Detail says for people what went wrong and what to do. It may change.
+	Detail string
+	// Errors are the single faults of a request that has several.
+	Errors []Fault
+	// RetryAfter is how long the server asks to wait, 0 where it does not.
+	RetryAfter time.Duration
+	// IdempotencyKey is the key of a submission that failed. Nobody can tell whether
+	// one without an answer was accepted: submitted again with this key, the
+	// document is one extraction all the same.
+	IdempotencyKey string
+	// Err is the cause where there was no answer.
+	Err error
+}
+
+// Error gives "404 not_found: there is no such extraction".
+func (e *Error) Error() string {
+	if e.Status == 0 {
+		return e.Code + ": " + e.Detail
+	}
+	return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Detail)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// unreachable is for a call without an answer. The address is left out of the
+// cause's text: a query has customers' names in it.
+func unreachable(err error) *Error {
+	cause := err
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		cause = u.Err
+	}
+	return &Error{Code: CodeUnreachable, Detail: cause.Error(), Err: cause}
+}
+
+// notAPI is for an answer that makes no sense. Its text is not repeated: it may be
+// a page, and it may be anybody's.
+func notAPI(res *http.Response, why string) *Error {
+	return &Error{Status: res.StatusCode, Code: CodeNotAPI, Detail: why}
+}
+
+// maxProblem is how much of a problem is read.
+const maxProblem = 1 << 20
+
+// refused is the error that an answer is which is not a success.
+func refused(res *http.Response, now func() time.Time) *Error {
+	e := &Error{Status: res.StatusCode, Code: CodeNotAPI}
+	e.RetryAfter, _ = retryafter.Read(res.Header, now)
+	if res.StatusCode/100 == 3 {
+		e.Detail = "the server redirects"
+		if u, err := res.Location(); err == nil {
+			e.Detail += " to " + u.Scheme + "://" + u.Host + "; use its address"
+		}
+		return e
+	}
+	media := mediaType(res)
+	if media != "application/problem+json" {
+		e.Detail = fmt.Sprintf("the answer is not of extractq's API, but %s; is the server's URL right?", media)
+		return e
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxProblem))
+	var p protocol.Problem
+	if err == nil {
+		err = json.Unmarshal(body, &p)
+	}
+	if err != nil || p.Code == "" {
+		e.Detail = "the answer is a problem that cannot be read"
+		return e
+	}
+	e.Code, e.Detail, e.Errors = p.Code, p.Detail, p.Errors
+	return e
+}
+
+// mediaType is what an answer says it is.
+func mediaType(res *http.Response) string {
+	media, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if err != nil || media == "" {
+		return "of no media type"
+	}
+	return strings.ToLower(media)
+}

@@ -1,0 +1,281 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// Get returns an extraction, with its result once it is SUCCESS.
+func (c *Client) Get(ctx context.Context, id string) (Extraction, error) {
+	e, _, err := c.one(ctx, call{method: http.MethodGet, path: pathTo("extractions", id)})
+	return e, err
+}
+
+// one makes a call that is answered with an extraction.
+func (c *Client) one(ctx context.Context, k call) (e Extraction, lost bool, err error) {
+	if lost, err = c.ask(ctx, k, &e); err == nil {
+		err = complete(e)
+	}
+	return e, lost, err
+}
+
+const (
+	// holdFor is how long the server is asked to hold an answer.
+	holdFor = 60 * time.Second
+	// soonest is the time between two questions where it does not hold any.
+	soonest = time.Second
+)
+
+// Wait returns an extraction when it is final, however long that takes: end it with
+// the context. A server that is away is waited for as in any other call.
+func (c *Client) Wait(ctx context.Context, id string) (Extraction, error) {
+	k := call{method: http.MethodGet, path: pathTo("extractions", id), query: url.Values{"wait": {holdFor.String()}}}
+	for {
+		asked := time.Now()
+		e, _, err := c.one(ctx, k)
+		if err != nil || e.Status.Final() {
+			return e, err
+		}
+		if rest := soonest - time.Since(asked); rest > 0 {
+			if err := c.sleep(ctx, rest); err != nil {
+				return e, err
+			}
+		}
+	}
+}
+
+// OpenResult streams the result of a successful extraction as JSON. The caller
+// closes it. One that is not SUCCESS is an *Error with CodeNotFinished.
+func (c *Client) OpenResult(ctx context.Context, id string) (io.ReadCloser, error) {
+	res, _, err := c.do(ctx, call{method: http.MethodGet, path: pathTo("extractions", id, "result")})
+	if err != nil {
+		return nil, err
+	}
+	if err := wantJSON(res); err != nil {
+		_ = res.Body.Close() // Nothing was written.
+		return nil, err
+	}
+	return res.Body, nil
+}
+
+// Result returns the result of a successful extraction.
+func (c *Client) Result(ctx context.Context, id string) (*extraction.Result, error) {
+	var out extraction.Result
+	if _, err := c.ask(ctx, call{method: http.MethodGet, path: pathTo("extractions", id, "result")}, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// Document is the original of an extraction. The caller closes it.
+type Document struct {
+	io.ReadCloser
+
+	// ContentType is its media type, Bytes its size; -1 where it is not known.
+	ContentType string
+	Bytes       int64
+}
+
+// Document streams the original document, while it is kept.
+func (c *Client) Document(ctx context.Context, id string) (*Document, error) {
+	res, _, err := c.do(ctx, call{method: http.MethodGet, path: pathTo("extractions", id, "document")}) //nolint:bodyclose // The caller does it.
+	if err != nil {
+		return nil, err
+	}
+	return &Document{res.Body, res.Header.Get("Content-Type"), res.ContentLength}, nil
+}
+
+// pageSize is how many extractions an iterator asks for at once.
+const pageSize = 500
+
+// Page returns a part of the list that a filter chooses, the newest first: at most
+// limit, behind a cursor that an earlier page gave as NextCursor; empty for the
+// first.
+func (c *Client) Page(ctx context.Context, f Filter, limit int, cursor string) (Page, error) {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	for _, s := range f.Status {
+		q.Add("status", string(s))
+	}
+	for _, a := range f.Account {
+		q.Add("account", a)
+	}
+	set(q, "customer", f.Customer)
+	set(q, "batch", f.Batch)
+	set(q, "type", f.Type)
+	set(q, "error", string(f.Error))
+	set(q, "since", moment(f.Since))
+	set(q, "until", moment(f.Until))
+	set(q, "cursor", cursor)
+	return c.page(ctx, "extractions", q)
+}
+
+func (c *Client) page(ctx context.Context, path string, q url.Values) (Page, error) {
+	var p Page
+	_, err := c.ask(ctx, call{method: http.MethodGet, path: pathTo(path), query: q}, &p)
+	if err == nil && p.Extractions == nil {
+		err = noList()
+	}
+	return p, err
+}
+
+// noList is for an answer that lacks the list it should be.
+func noList() error {
+	return &Error{Status: http.StatusOK, Code: CodeNotAPI, Detail: "the answer is no list; is the server's URL right?"}
+}
+
+// set adds what is not empty.
+func set(q url.Values, name, value string) {
+	if value != "" {
+		q.Set(name, value)
+	}
+}
+
+// moment is a time as the API takes it.
+func moment(t extraction.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// List iterates over what a filter chooses, the newest first, without results. What
+// is accepted meanwhile is not in it. It ends behind the first error.
+func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Extraction, error] {
+	return pages(func(cursor string) ([]Extraction, *string, error) {
+		p, err := c.Page(ctx, f, pageSize, cursor)
+		return p.Extractions, p.NextCursor, err
+	})
+}
+
+// pages iterates over the items of all pages.
+func pages[T any](next func(cursor string) ([]T, *string, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		cursor := ""
+		for {
+			items, after, err := next(cursor)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, item := range items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if after == nil || *after == "" || *after == cursor {
+				return
+			}
+			cursor = *after
+		}
+	}
+}
+
+// Cancel ends an extraction as CANCELED. It stops neither the vendor nor its charge.
+// One that is final is an *Error with CodeFinal.
+func (c *Client) Cancel(ctx context.Context, id string) (Extraction, error) {
+	e, lost, err := c.one(ctx, call{method: http.MethodPost, path: pathTo("extractions", id, "cancel")})
+	if !lost || !hasCode(err, CodeFinal) {
+		return e, err
+	}
+	// It may be this call's own doing.
+	if now, getErr := c.Get(ctx, id); getErr == nil && now.Status == extraction.StatusCanceled {
+		return now, nil
+	}
+	return e, err
+}
+
+// Retry repeats an extraction that ended otherwise than with SUCCESS, and returns the
+// new one. Where the vendor may have the old one after all it is asked for that
+// first, unless resubmit says to submit, and pay, in any case.
+func (c *Client) Retry(ctx context.Context, id string, resubmit bool) (Extraction, error) {
+	k := call{method: http.MethodPost, path: pathTo("extractions", id, "retry")}
+	if resubmit {
+		k.query = url.Values{"resubmit": {"true"}}
+	}
+	e, lost, err := c.one(ctx, k)
+	if !lost || !hasCode(err, CodeConflict) {
+		return e, err
+	}
+	// It may be this call's own doing.
+	old, getErr := c.Get(ctx, id)
+	if getErr != nil || old.RetriedBy == "" {
+		return e, err
+	}
+	if next, getErr := c.Get(ctx, string(old.RetriedBy)); getErr == nil {
+		return next, nil
+	}
+	return e, err
+}
+
+// Delete erases an extraction and all that belongs to it; a running one is canceled
+// first. One that is erased already is no error.
+func (c *Client) Delete(ctx context.Context, id string) error {
+	_, err := c.ask(ctx, call{method: http.MethodDelete, path: pathTo("extractions", id)}, nil)
+	return err
+}
+
+// Redeliver tells the producer once more of an extraction that is final and has a
+// callback. Any other is an *Error with CodeConflict.
+func (c *Client) Redeliver(ctx context.Context, id string) error {
+	r, err := c.RedeliverMany(ctx, Bulk{IDs: []string{id}})
+	switch {
+	case err != nil:
+		return err
+	case r.Matched == 0:
+		return &Error{Status: http.StatusNotFound, Code: CodeNotFound, Detail: "there is no such extraction"}
+	case r.Done == 0:
+		return &Error{Status: http.StatusConflict, Code: CodeConflict, Detail: "the extraction is not final, or has no callback"}
+	}
+	return nil
+}
+
+func hasCode(err error, code string) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == code
+}
+
+// CancelMany, RetryMany, DeleteMany and RedeliverMany do the same to many. Where a
+// call was repeated, what its first attempt has done counts as skipped.
+
+// CancelMany cancels what is not final.
+func (c *Client) CancelMany(ctx context.Context, b Bulk) (BulkResult, error) {
+	return c.many(ctx, "cancel", b)
+}
+
+// RetryMany repeats what ended otherwise than with SUCCESS.
+func (c *Client) RetryMany(ctx context.Context, b Bulk) (BulkResult, error) {
+	return c.many(ctx, "retry", b)
+}
+
+// DeleteMany erases.
+func (c *Client) DeleteMany(ctx context.Context, b Bulk) (BulkResult, error) {
+	return c.many(ctx, "delete", b)
+}
+
+// RedeliverMany tells producers once more.
+func (c *Client) RedeliverMany(ctx context.Context, b Bulk) (BulkResult, error) {
+	return c.many(ctx, "redeliver", b)
+}
+
+func (c *Client) many(ctx context.Context, what string, b Bulk) (BulkResult, error) {
+	var out struct {
+		*BulkResult
+	}
+	_, err := c.ask(ctx, call{
+		method: http.MethodPost, path: pathTo("extractions", what), header: jsonHeader(), body: jsonBody(b),
+	}, &out)
+	if err == nil && out.BulkResult == nil {
+		err = noList()
+	}
+	return *cmp.Or(out.BulkResult, new(BulkResult)), err
+}
