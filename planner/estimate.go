@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -15,23 +16,35 @@ const (
 	bandwidth = 0.5
 )
 
+// Running is an extraction that is still at the vendor, or several.
+type Running struct {
+	// Age is for how long it is known not to have finished, in seconds: up to the last
+	// answer "not yet", and not up to now. What has finished since then and was not
+	// asked for would otherwise count as slow, and be asked for ever later.
+	Age float64
+	// Weight is what it counts; one that has finished counts 1.
+	Weight float64
+}
+
 // Estimate is the law behind what was seen, shrunk towards the parent's: F =
-// (n·own + m·parent)/(n + m) with m = 10. running are the ages, in seconds, of what
-// is still at the vendor: it has taken at least that long (the product-limit
-// estimate: Kaplan and Meier, J. Am. Stat. Assoc. 53, 1958), or a burst would look
-// as quick as its quickest.
-func Estimate(own Histogram, running []float64, parent Law) Law {
+// (n·own + m·parent)/(n + m) with m = 10. What is still running has taken at least
+// its age (the product-limit estimate: Kaplan and Meier, J. Am. Stat. Assoc. 53,
+// 1958), or a burst would look as quick as its quickest.
+func Estimate(own Histogram, running []Running, parent Law) Law {
 	finished, half := own.weights()
 	for k := range finished {
 		finished[k] += parentWeight * (parent.cdf[k+1] - parent.cdf[k])
 	}
 	ages := slices.Clone(running)
-	slices.Sort(ages)
-	left := own.Weight() + parentWeight + float64(len(ages)) // Not finished at the bin's start.
+	slices.SortFunc(ages, func(a, b Running) int { return cmp.Compare(a.Age, b.Age) })
+	left := own.Weight() + parentWeight // Not finished at the bin's start.
+	for _, r := range ages {
+		left += r.Weight
+	}
 	survive := 1.0
 	for k, d := range finished {
-		for len(ages) > 0 && ages[0] < edges[k+1] { // Got here, and no further yet.
-			left--
+		for len(ages) > 0 && ages[0].Age < edges[k+1] { // Got here, and no further yet.
+			left -= ages[0].Weight
 			ages = ages[1:]
 		}
 		before := survive

@@ -82,12 +82,12 @@ func TestRunningCounts(t *testing.T) {
 	t.Parallel()
 	r, h := rand.New(rand.NewPCG(1, 3)), Histogram{}
 	const age = 10.0 // All were submitted so long ago.
-	var running []float64
+	var running []Running
 	for range 2000 {
 		if d := typical.draw(r); d < age {
 			h.Add(d, 1)
 		} else {
-			running = append(running, age)
+			running = append(running, Running{age, 1})
 		}
 	}
 	naive, got := Estimate(h, nil, Prior()), Estimate(h, running, Prior())
@@ -113,7 +113,10 @@ func TestEstimateAlways(t *testing.T) {
 			from := rapid.Float64Range(-10, 1e6).Draw(rt, "from")
 			h.AddBetween(from, from+rapid.Float64Range(-1, 1000).Draw(rt, "width"), rapid.Float64Range(0, 3).Draw(rt, "weight"), Prior())
 		}
-		running := rapid.SliceOfN(rapid.Float64Range(-1, 1e6), 0, 50).Draw(rt, "running")
+		var running []Running
+		for _, age := range rapid.SliceOfN(rapid.Float64Range(-1, 1e6), 0, 50).Draw(rt, "running") {
+			running = append(running, Running{age, rapid.Float64Range(0, 100).Draw(rt, "weight")})
+		}
 		l := Estimate(h, running, Prior())
 		for k, f := range l.cdf {
 			if f < 0 || f > 1+1e-9 || k > 0 && f < l.cdf[k-1]-1e-12 || f != f {

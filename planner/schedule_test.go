@@ -216,9 +216,9 @@ func BenchmarkEstimateAndSchedule(b *testing.B) {
 	for k := range 300 {
 		h[k] = 1
 	}
-	ages := make([]float64, 500)
+	ages := make([]Running, 500)
 	for i := range ages {
-		ages[i] = float64(i) / 10
+		ages[i] = Running{float64(i) / 10, 1}
 	}
 	for b.Loop() {
 		Estimate(h, ages, Estimate(h, ages, Prior())).Schedule(Terms{})

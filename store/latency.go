@@ -117,11 +117,27 @@ type Running struct {
 	Label    string
 	Customer string
 	Age      time.Duration
+	// Known is for how long after its submission it is known not to have finished: up
+	// to the vendor's last answer "not yet", zero before there is one.
+	Known time.Duration
 }
 
 // runningLimit is how many of the extractions in flight are looked at: a sample
 // says as much as all.
 const runningLimit = 500
+
+// known is the time between two fields; zero where one of them is missing.
+func known(fields []any) time.Duration {
+	if len(fields) != 2 {
+		return 0
+	}
+	from, _ := fields[0].(string)
+	to, _ := fields[1].(string)
+	if from == "" || to == "" {
+		return 0
+	}
+	return max(time.Duration(number(to)-number(from))*time.Millisecond, 0)
+}
 
 // Running returns the extractions at the vendor, or a sample of them, and how many
 // each stands for.
@@ -141,9 +157,12 @@ func (s *Records) Running(ctx context.Context, account string) ([]Running, float
 		return nil, 1, nil
 	}
 	inputs := make([]*redis.StringCmd, len(ids.Val()))
+	times := make([]*redis.SliceCmd, len(ids.Val()))
 	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, z := range ids.Val() {
-			inputs[i] = p.HGet(ctx, k.detail(z.Member.(string)), detailInput)
+			id := z.Member.(string)
+			inputs[i] = p.HGet(ctx, k.detail(id), detailInput)
+			times[i] = p.HMGet(ctx, k.record(id), fieldSubmittedAt, fieldNotYetAt)
 		}
 		return nil
 	})
@@ -155,7 +174,9 @@ func (s *Records) Running(ctx context.Context, account string) ([]Running, float
 		var in Input
 		if json.Unmarshal([]byte(inputs[i].Val()), &in) == nil {
 			age := now.Val().Sub(time.UnixMilli(int64(z.Score)))
-			out = append(out, Running{Label: in.TypeLabel(), Customer: in.Customer, Age: max(age, 0)})
+			out = append(out, Running{
+				Label: in.TypeLabel(), Customer: in.Customer, Age: max(age, 0), Known: known(times[i].Val()),
+			})
 		}
 	}
 	return out, max(float64(count.Val())/float64(max(len(out), 1)), 1), nil

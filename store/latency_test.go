@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/extractq/extractq/extraction"
 )
 
 // What was learned weighs as much as the extractions seen, however many, up to the
@@ -96,6 +98,30 @@ func TestRunning(t *testing.T) {
 	r.rdb.ZAdd(t.Context(), r.k.inFlight(), z(float64(time.Now().UnixMilli()), "gone"))
 	if got, _, err := r.s.Running(t.Context(), "acme"); err != nil || len(got) != 1 {
 		t.Errorf("beside one that is gone: %v, %v", got, err)
+	}
+}
+
+// One that is at the vendor is known not to have finished up to the last answer "not
+// yet", however long it has been running.
+func TestRunningIsKnown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	known := func() time.Duration {
+		t.Helper()
+		got, _, err := r.s.Running(t.Context(), "acme")
+		if err != nil || len(got) != 1 {
+			t.Fatalf("one runs: %v, %v", got, err)
+		}
+		return got[0].Known
+	}
+	submitted := time.Now().Add(-time.Minute)
+	f := r.next(r.begin(r.create()).Fence, extraction.StepPoll, new(Change).Vendor("v-1").SubmittedAt(submitted))
+	if got := known(); got != 0 {
+		t.Errorf("nobody has asked for it, and it is known to have taken %v", got)
+	}
+	r.next(r.begin(f).Fence, extraction.StepPoll, new(Change).NotYetAt(submitted.Add(8500*time.Millisecond)))
+	if got := known(); got != 8500*time.Millisecond {
+		t.Errorf("it had not finished after 8.5 s, and is known to have taken %v", got)
 	}
 }
 

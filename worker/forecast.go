@@ -92,13 +92,13 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 	if err != nil {
 		return forecast{}, err
 	}
-	f := forecast{law: planner.Estimate(planner.Histogram(all.Bins), ages(running, each, nil), planner.Prior())}
+	f := forecast{law: planner.Estimate(planner.Histogram(all.Bins), stillRunning(running, each, nil), planner.Prior())}
 	if a.Sweep && listing.Trusted && listing.Alive() {
 		f.listed = seconds(f.law.Quantile(windowShare))
 	}
 	if label != "" {
 		same := func(r store.Running) bool { return r.Label == label }
-		f.law = planner.Estimate(planner.Histogram(own.Bins), ages(running, each, same), f.law)
+		f.law = planner.Estimate(planner.Histogram(own.Bins), stillRunning(running, each, same), f.law)
 	}
 	f.schedule = f.law.Schedule(planner.Terms{
 		Price: a.PollPrice, Unheard: unheard(all.HookMissed, missedByLists(all), f.listed),
@@ -106,15 +106,12 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 	return f, nil
 }
 
-// ages are those of what is running, in seconds, each as often as it stands for.
-func ages(running []store.Running, each float64, include func(store.Running) bool) []float64 {
-	var out []float64
+// stillRunning is what is known of those that are running, each standing for some.
+func stillRunning(running []store.Running, each float64, include func(store.Running) bool) []planner.Running {
+	var out []planner.Running
 	for _, r := range running {
-		if include != nil && !include(r) {
-			continue
-		}
-		for range int(each + 0.5) {
-			out = append(out, r.Age.Seconds())
+		if r.Known > 0 && (include == nil || include(r)) {
+			out = append(out, planner.Running{Age: r.Known.Seconds(), Weight: each})
 		}
 	}
 	return out

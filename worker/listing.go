@@ -123,6 +123,12 @@ func decide(old store.Listing, o outlook, price, requests, missed float64, now t
 	return store.Listing{}
 }
 
+// leastMissed is what is believed of the share of ends that nobody tells of at least.
+// Those that somebody tells of are known at once, and the others only when they are
+// asked for: until then nothing speaks for them, and a share that is near nothing puts
+// that off by minutes.
+const leastMissed = 0.01
+
 // unheard is the share of those ending at some age of which nothing tells us at once:
 // neither a webhook nor, up to the age listed, a list.
 func unheard(missedByHooks, missedByLists float64, listed time.Duration) func(t float64) float64 {
@@ -131,9 +137,9 @@ func unheard(missedByHooks, missedByLists float64, listed time.Duration) func(t 
 	}
 	return func(t float64) float64 {
 		if t < listed.Seconds() {
-			return missedByHooks * missedByLists
+			return max(missedByHooks*missedByLists, leastMissed)
 		}
-		return missedByHooks
+		return max(missedByHooks, leastMissed)
 	}
 }
 

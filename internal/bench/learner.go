@@ -49,10 +49,10 @@ func (l *learner) known(r *run) *planner.Schedule {
 	}
 	seen := planner.Histogram{}
 	seen.Merge(l.bins, 1/l.growth)
-	ages := r.ages(l.rng)
+	running := r.stillRunning(l.rng)
 	// The one type of these documents has seen what its account has seen.
-	account := planner.Estimate(seen, ages, planner.Prior())
-	l.law = planner.Estimate(seen, ages, account)
+	account := planner.Estimate(seen, running, planner.Prior())
+	l.law = planner.Estimate(seen, running, account)
 	terms := planner.Terms{Price: r.cfg.price()}
 	if r.policy.hooks && l.missed < 1 {
 		missed := max(l.missed, leastMissed)
@@ -62,27 +62,23 @@ func (l *learner) known(r *run) *planner.Schedule {
 	return l.schedule
 }
 
-// ages are those of the documents in flight, or of a sample of them, each as often
-// as it stands for.
-func (r *run) ages(rng *rand.Rand) []float64 {
+// stillRunning are the documents in flight of which the vendor has said "not yet", or a
+// sample of them.
+func (r *run) stillRunning(rng *rand.Rand) []planner.Running {
 	n := min(len(r.flying), runningLimit)
-	each := 1
-	if n > 0 {
-		each = int(float64(len(r.flying))/float64(n) + 0.5)
-	}
-	ages := make([]float64, 0, n*each)
+	each := float64(len(r.flying)) / float64(max(n, 1))
+	var out []planner.Running
 	for i := range n {
 		if n < len(r.flying) { // Any n of them, by as many steps of a shuffle.
 			k := i + rng.IntN(len(r.flying)-i)
 			a, b := r.flying[i], r.flying[k]
 			r.flying[i], r.flying[k], a.place, b.place = b, a, b.place, a.place
 		}
-		age := max((r.flying[i].notYet - r.flying[i].submitted).Seconds(), 0)
-		for range each {
-			ages = append(ages, age)
+		if j := r.flying[i]; j.notYet > 0 {
+			out = append(out, planner.Running{Age: (j.notYet - j.submitted).Seconds(), Weight: each})
 		}
 	}
-	return ages
+	return out
 }
 
 // learn adds what the end of a document shows.

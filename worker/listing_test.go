@@ -1,0 +1,48 @@
+package worker
+
+import (
+	"testing"
+	"time"
+
+	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/store"
+)
+
+// However seldom an end was not told of so far, what stands behind webhooks and lists
+// comes within a minute or two, not when the polls' longest gap is over.
+func TestLeastMissed(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]func(float64) float64{
+		"webhooks": unheard(1e-12, 1, 0), "lists": unheard(1, 1e-12, time.Hour), "both": unheard(1e-9, 1e-9, time.Hour),
+	} {
+		schedule := planner.LawOf(func(t float64) float64 { return min(t/30, 1) }).Schedule(planner.Terms{Unheard: f})
+		if first := schedule.After(0, 0); first > 2*time.Minute {
+			t.Errorf("%s: the first poll comes after %v", name, first)
+		}
+	}
+	if unheard(1, 0.5, 0) != nil {
+		t.Error("where nobody tells of anything some is not asked for")
+	}
+}
+
+// What has not been asked for does not count as slow, however many wait.
+func TestUnaskedSaysNothing(t *testing.T) {
+	t.Parallel()
+	h := planner.Histogram{}
+	for n := range 100 {
+		h.Add(8+float64(n)/10, 1)
+	}
+	law := func(known time.Duration) planner.Law {
+		var running []store.Running
+		for range 500 {
+			running = append(running, store.Running{Age: 20 * time.Second, Known: known})
+		}
+		return planner.Estimate(h, stillRunning(running, 10, nil), planner.Prior())
+	}
+	if before, after := planner.Estimate(h, nil, planner.Prior()).Quantile(0.5), law(0).Quantile(0.5); before != after {
+		t.Errorf("half finish within %.1f s, and with 5,000 that nobody has asked for within %.1f s", before, after)
+	}
+	if got := law(20 * time.Second).Quantile(0.5); got < 20 {
+		t.Errorf("half finish within %.1f s although 5,000 had not after 20 s", got)
+	}
+}
