@@ -93,6 +93,11 @@ func newRig(t *testing.T, mend ...func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, account := range []string{"acme", "other"} { // As if workers had come.
+		if err := records.SetWindow(t.Context(), account, store.Window{Released: 1000, InFlight: 1000}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	refuse := func(_ context.Context, u string) error {
 		if strings.Contains(u, "internal") {
 			return errors.New("it is internal; callbacks.allow_hosts may allow it")
@@ -194,7 +199,7 @@ func (r *rig) finish(id string, status extraction.Status) {
 	r.t.Helper()
 	rec := r.record(id)
 	f := store.Fence{Input: rec.Input, Seq: rec.Seq, Token: store.NewToken()}
-	if _, err := r.records.Begin(r.t.Context(), f, time.Minute, 100); err != nil {
+	if _, err := r.records.Begin(r.t.Context(), f, time.Minute, true); err != nil {
 		r.t.Fatal(err)
 	}
 	result := extraction.NewResult([]byte(`{"raw":true}`))

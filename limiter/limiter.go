@@ -98,16 +98,6 @@ func (l *Limiter) Admit(ctx context.Context, account string, op Op, perSecond fl
 	return Admission{Verdict: Verdict(verdict), Wait: time.Duration(micros) * time.Microsecond}, nil
 }
 
-// Defer is when a submission that cannot be made now, for want of anything but
-// the rate, shall come back: those who are sent away come back one interval apart.
-func (l *Limiter) Defer(ctx context.Context, account string, perSecond float64) (time.Duration, error) {
-	micros, err := deferScript.Run(ctx, l.rdb, []string{accountKeys(account).limits()}, interval(perSecond)).Int64()
-	if err != nil {
-		return 0, fmt.Errorf("defer at %s: %w", account, err)
-	}
-	return time.Duration(micros) * time.Microsecond, nil
-}
-
 // Block forbids every call to the account for d from now, for all workers. It
 // never shortens an earlier block.
 func (l *Limiter) Block(ctx context.Context, account string, d time.Duration) error {

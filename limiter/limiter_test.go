@@ -175,13 +175,8 @@ func TestPollsBeforeBacklog(t *testing.T) {
 	t.Parallel()
 	l, _ := newLimiter(t)
 	const rate = 10
-	for range 1000 {
+	for range 2000 {
 		admit(t, l, OpSubmit, rate, true)
-	}
-	for range 1000 {
-		if _, err := l.Defer(t.Context(), "acme", rate); err != nil {
-			t.Fatal(err)
-		}
 	}
 	if got := admit(t, l, OpPoll, rate, false); got.Verdict != Later || got.Wait > 2*time.Second {
 		t.Errorf("a poll behind 2000 submissions = %+v, want it back in a moment", got)
@@ -220,25 +215,6 @@ func TestBlock(t *testing.T) {
 	}
 	if got := admit(t, l, OpPoll, 1000, true); got.Verdict != Go || got.Wait <= 0 || got.Wait > 500*time.Millisecond {
 		t.Errorf("a poll in a short block = %+v, want go after it", got)
-	}
-}
-
-func TestDefer(t *testing.T) {
-	t.Parallel()
-	l, _ := newLimiter(t)
-	var last time.Duration
-	for i := range 20 {
-		got, err := l.Defer(t.Context(), "acme", 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got < time.Second || i > 0 && (got <= last || got > last+1030*time.Millisecond) {
-			t.Errorf("the %dth is deferred by %v after %v, want one interval more", i, got, last)
-		}
-		last = got
-	}
-	if got, err := l.Defer(t.Context(), "other", 0); err != nil || got != time.Second {
-		t.Errorf("Defer without a rate = %v, %v, want a second", got, err)
 	}
 }
 
@@ -432,7 +408,6 @@ func TestRedisAway(t *testing.T) {
 	cancel()
 	for name, call := range map[string]func() error{
 		"Admit":   func() error { _, err := l.Admit(ctx, "acme", OpPoll, 1, true); return err },
-		"Defer":   func() error { _, err := l.Defer(ctx, "acme", 1); return err },
 		"Block":   func() error { return l.Block(ctx, "acme", 1) },
 		"State":   func() error { _, err := l.State(ctx, "acme"); return err },
 		"Pause":   func() error { _, err := l.Pause(ctx, "acme", Quota, "", ""); return err },
@@ -441,7 +416,7 @@ func TestRedisAway(t *testing.T) {
 		"Lift":    func() error { return l.Lift(ctx, "acme", Quota) },
 		"Used":    func() error { _, err := l.Used(ctx, "acme"); return err },
 		"Trouble": func() error { return l.Trouble(ctx, "acme", "", "") },
-		"Serve":   func() error { return l.Serve(ctx, "acme", "w") },
+		"Serve":   func() error { _, err := l.Serve(ctx, "acme", "w"); return err },
 		"Leave":   func() error { return l.Leave(ctx, "acme", "w") },
 		"Served":  func() error { _, err := l.Served(ctx, "acme"); return err },
 		"Report":  func() error { _, err := l.Report(ctx, "acme", "a", true); return err },

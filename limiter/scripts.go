@@ -10,8 +10,6 @@ import (
 var (
 	//go:embed admit.lua
 	admitLua string
-	//go:embed defer.lua
-	deferLua string
 	//go:embed block.lua
 	blockLua string
 	//go:embed pause.lua
@@ -34,7 +32,6 @@ var (
 
 var (
 	admitScript  = redis.NewScript(admitLua)
-	deferScript  = redis.NewScript(deferLua)
 	blockScript  = redis.NewScript(blockLua)
 	pauseScript  = redis.NewScript(pauseLua)
 	probedScript = redis.NewScript(probedLua)

@@ -13,14 +13,14 @@ const (
 	servedFor  = 3*ServeEvery + time.Second
 )
 
-// Serve notes that a worker serves an account. An account that nobody serves is
-// in no worker's configuration.
-func (l *Limiter) Serve(ctx context.Context, account, worker string) error {
-	err := serveScript.Run(ctx, l.rdb, []string{accountKeys(account).workers()}, worker, servedFor.Milliseconds()).Err()
+// Serve notes that a worker serves an account, and returns how many do. An account
+// that nobody serves is in no worker's configuration.
+func (l *Limiter) Serve(ctx context.Context, account, worker string) (int, error) {
+	n, err := serveScript.Run(ctx, l.rdb, []string{accountKeys(account).workers()}, worker, servedFor.Milliseconds()).Int()
 	if err != nil {
-		return fmt.Errorf("note worker of %s: %w", account, err)
+		return 0, fmt.Errorf("note worker of %s: %w", account, err)
 	}
-	return nil
+	return n, nil
 }
 
 // Leave takes back what Serve noted.

@@ -14,7 +14,7 @@ func TestServed(t *testing.T) {
 	}
 	serve := func(worker string) {
 		t.Helper()
-		if err := l.Serve(t.Context(), "acme", worker); err != nil {
+		if _, err := l.Serve(t.Context(), "acme", worker); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,14 +1,29 @@
 -- begin: takes the lease of one step.
--- ARGV: id, token, seq, lease ms, slots (0: the step needs none).
-local id, token, slots = ARGV[1], ARGV[2], tonumber(ARGV[5])
+-- ARGV: id, token, seq, lease ms, 1 if the step needs an in-flight slot.
+-- Only what has been released may take a slot. Anything else, as a repetition after
+-- trouble, goes at once where nobody waits and there is room, and stands in the line
+-- otherwise, with the fence moved: its task comes to nothing.
+local id, token = ARGV[1], ARGV[2]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
 local st = get('st')
 if get('own') ~= token then
   if FINAL[st] then return {'final'} end
-  if get('seq') ~= ARGV[3] then return {'stale'} end
+  local moved = get('ltok') == token and num('seq') == ARGV[3] + 1 and waits(id)
+  if get('seq') ~= ARGV[3] and not moved then return {'stale'} end
   if get('own') ~= '' then return {'busy'} end
-  if slots > 0 and not redis.call('ZSCORE', INFLIGHT, id) then
-    if redis.call('ZCARD', INFLIGHT) >= slots then return {'full'} end
+  if ARGV[5] == '1' and not redis.call('ZSCORE', INFLIGHT, id) then
+    if not redis.call('ZSCORE', RELEASED, id) then
+      local why = barred() or redis.call('ZCARD', LINE) > 0 and 'scheduled'
+      if why and not moved then
+        stand(id)
+        redis.call('HSET', R, 'seq', int(ARGV[3] + 1), 'ltok', token, 'bc', why)
+      end
+      if why or moved then
+        return {'waits', int(now), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or ''}
+      end
+    end
+    -- What the vendor may have already only has to be asked for.
+    if get('ph') == '' then redis.call('ZADD', RELEASED, 0, id) else redis.call('ZREM', RELEASED, id) end
     redis.call('ZADD', INFLIGHT, int(now), id)
   end
   redis.call('HSET', R, 'own', token, 'lease', int(now + ARGV[4]))

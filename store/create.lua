@@ -1,10 +1,11 @@
--- create: writes the record, its due entry and its place in the lists.
+-- create: writes the record and its place in the lists: with a due entry, or in the
+-- line of those that wait for their turn.
 -- ARGV: id, token, input JSON, batch (empty for none), grace ms, step, vendor id
 -- (empty where the vendor has none for it yet), idempotency key (empty for none),
 -- fingerprint of the request, largest backlog (0 for any), field-value pairs.
 local id, token, batch, step, vid, key = ARGV[1], ARGV[2], ARGV[4], ARGV[6], ARGV[7], ARGV[8]
 if redis.call('EXISTS', R) == 1 then
-  if get('tok') == token then return {'won', get('cr')} end
+  if get('tok') == token then return {'won', get('cr'), get('bc'), waits(id) and 1 or 0} end
   return {'exists', int(now)}
 end
 if key ~= '' then
@@ -31,17 +32,25 @@ if vid ~= '' then
   redis.call('HSET', R, 'vid', vid)
   known(id, vid)
 end
--- A deep backlog is looked at in proportion, or the entries that matter would
--- wait behind it: reconcile reads 250 entries a second. What is due later than
--- in ten minutes, as nearly all that is finished, is no backlog.
-local backlog = redis.call('ZCOUNT', DUE, '-inf', int(now + 600000))
-redis.call('ZADD', DUE, int(now + ARGV[5] + backlog * 4), id)
 redis.call('ZADD', LIST, int(now), id)
 if step == 'poll' then
+  -- Many at once are looked at in proportion, or the entries that matter would wait
+  -- behind them: reconcile reads 250 entries a second. What is due later than in ten
+  -- minutes, as nearly all that is finished, is no backlog.
+  local backlog = redis.call('ZCOUNT', DUE, '-inf', int(now + 600000))
+  redis.call('ZADD', DUE, int(now + ARGV[5] + backlog * 4), id)
   if get('sub') == '' then redis.call('HSET', R, 'sub', int(now)) end
   redis.call('ZADD', INFLIGHT, int(now), id)
   move(id, 'IN_PROGRESS')
 else
   move(id, 'QUEUED')
+  local why = barred() or redis.call('ZCARD', LINE) > 0 and 'scheduled'
+  if why then
+    redis.call('HSET', R, 'bc', why)
+    stand(id)
+    return {'won', int(now), why, 1}
+  end
+  redis.call('ZADD', RELEASED, int(now), id)
+  redis.call('ZADD', DUE, int(now + ARGV[5]), id)
 end
-return {'won', int(now)}
+return {'won', int(now), get('bc'), 0}

@@ -12,7 +12,8 @@ if mine ~= vid and not open then return {'stale'} end
 redis.call('HSET', R, 'hint', '1')
 redis.call('HSET', R, ARGV[4] == 'hook' and 'hk' or 'hl', '1')
 -- Who holds a step ends it with next, which sees the hint.
-if get('own') ~= '' or not asks(get('step')) then return {'won', int(now), int(num('seq')), int(num('due')), ''} end
+-- What waits for its turn begins with the question.
+if get('own') ~= '' or waits(id) or not asks(get('step')) then return {'won', int(now), int(num('seq')), int(num('due')), ''} end
 local due = hurried(num('due'))
 if due < num('due') then
   -- asynq can run a task now and not at another time: that is left to reconcile.

@@ -78,6 +78,17 @@ func (k keys) listing() string { return k.prefix + "listing" }
 // batches orders the names of batches by their latest extraction.
 func (k keys) batches() string { return k.prefix + "batches" }
 
+// gate is how many submissions may be under way and whose turn it is, line are
+// those that wait for their turn, turns is whose is when, released are those that
+// have it and have not called the vendor yet.
+func (k keys) gate() string     { return k.prefix + "gate" }
+func (k keys) line() string     { return k.prefix + "line" }
+func (k keys) turns() string    { return k.prefix + "turns" }
+func (k keys) released() string { return k.prefix + "released" }
+
+// state is the limiter's: while the account is paused, nothing is released.
+func (k keys) state() string { return k.prefix + "account" }
+
 // batch is the index of one batch, batchCounts its counts by status.
 func (k keys) batch(name string) string       { return k.prefix + "b:" + name }
 func (k keys) batchCounts(name string) string { return k.prefix + "bn:" + name }

@@ -2,9 +2,10 @@
 -- 1 record, 2 detail, 3 upload, 4 due, 5 list, 6 in flight, 7 vendor ids,
 -- 8 ready, 9 events, 10 batch, 11 batch counts (10 and 11 are unused names
 -- where an extraction has no batch), 12 queued, 13 tombstones, 14 idempotency
--- keys, 15 batches, 16 early hooks.
-local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH, COUNTS, QUEUED, TOMBS, IDEM, BATCHES, EARLY =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
+-- keys, 15 batches, 16 gate, 17 line, 18 turns, 19 released, 20 the limiter's state
+-- of the account, 21 early hooks.
+local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH = unpack(KEYS, 1, 10)
+local COUNTS, QUEUED, TOMBS, IDEM, BATCHES, GATE, LINE, TURNS, RELEASED, ACCOUNT, EARLY = unpack(KEYS, 11, 21)
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 -- An attempt without a name would pass for the holder of what nobody holds.
@@ -21,6 +22,58 @@ local function int(n) return string.format('%.0f', n) end
 local function count(name, by)
   if name == '' then return end
   if redis.call('HINCRBY', COUNTS, name, by) == 0 then redis.call('HDEL', COUNTS, name) end
+end
+
+-- GRACE is how long after a step's due time reconcile leaves it to its task, as in
+-- records.go.
+local GRACE = 3000
+
+-- The line of an account is one sorted set of names CLASS CUSTOMER/ID, all with the
+-- score 0 and therefore ordered by name: the extractions of one customer stand
+-- together, oldest first. TURNS says which customer's turn is when. Each takes one
+-- extraction a turn (start-time fair queueing with equal costs); who comes new has
+-- the turn after the present one, however many others wait. The gate has the
+-- present turn of each class. The turns of bulk begin where those of normal end.
+local FIRST = {n = 0, b = 2 ^ 51}
+
+-- place is where the record's customer stands in the line.
+local function place() return (get('pr') == 'bulk' and 'b' or 'n') .. get('cu') .. '/' end
+
+-- head is the first in a place; nil where nobody stands. "0" follows "/".
+local function head(at)
+  return redis.call('ZRANGEBYLEX', LINE, '[' .. at, '(' .. string.sub(at, 1, -2) .. '0', 'LIMIT', 0, 1)[1]
+end
+
+local function waits(id) return redis.call('ZSCORE', LINE, place() .. id) end
+
+-- stand puts an extraction into the line. It is in no other index by which somebody
+-- looks for it: what stands in the line is due when it is released.
+local function stand(id)
+  local at = place()
+  local class = string.sub(at, 1, 1)
+  redis.call('ZADD', LINE, 0, at .. id)
+  redis.call('ZADD', TURNS, 'NX', int((tonumber(redis.call('HGET', GATE, class) or '') or FIRST[class]) + 1), at)
+  redis.call('ZREM', DUE, id)
+  redis.call('ZREM', RELEASED, id)
+end
+
+-- quit takes an extraction out of the line, if it stands there.
+local function quit(id)
+  local at = place()
+  if redis.call('ZREM', LINE, at .. id) == 1 and not head(at) then redis.call('ZREM', TURNS, at) end
+end
+
+-- barred says why nothing may be released now; nil where something may. Released is
+-- what has its turn and no vendor call yet: with a score of 0 once it holds a slot.
+-- Before a worker has said how much it takes, nothing is released.
+local function barred()
+  if (redis.call('HGET', ACCOUNT, 'reason') or '') ~= '' then return 'account_paused' end
+  local gate = redis.call('HMGET', GATE, 'window', 'slots', 'why')
+  if not gate[1] then return 'scheduled' end
+  local held = redis.call('ZCARD', INFLIGHT) + redis.call('ZCOUNT', RELEASED, '(0', '+inf')
+  if held >= tonumber(gate[2]) then return 'in_flight' end
+  if redis.call('ZCARD', RELEASED) >= tonumber(gate[1]) then return gate[3] or 'scheduled' end
+  return nil
 end
 
 -- move changes the status, tells the listeners, and keeps the batch's counts and
@@ -42,7 +95,9 @@ local function move(id, to)
     redis.call('ZADD', QUEUED, num('cr'), id)
   elseif from == 'QUEUED' then
     redis.call('ZREM', QUEUED, id)
+    quit(id)
   end
+  if to ~= 'QUEUED' and to ~= 'SUBMITTING' then redis.call('ZREM', RELEASED, id) end
   redis.call('XADD', EVENTS, 'MAXLEN', '~', 10000, '*', 'id', id, 'status', to)
 end
 
@@ -73,6 +128,8 @@ local function set(id, from)
       if f == 'vid' then unmap(id) end
       redis.call('HDEL', key, f)
     else
+      -- A call has begun: another may have its turn.
+      if f == 'ph' then redis.call('ZREM', RELEASED, id) end
       if f == 'vid' then
         if get('vid') ~= v then unmap(id) end
         known(id, v)
@@ -84,10 +141,6 @@ end
 
 -- release ends a lease.
 local function release() redis.call('HDEL', R, 'own', 'lease', 'orph') end
-
--- GRACE is how long after a step's due time reconcile leaves it to its task, as in
--- records.go.
-local GRACE = 3000
 
 -- asks reports whether a step begins by asking the vendor, so that it may come
 -- sooner: polls, and submissions of which the vendor may have something already.

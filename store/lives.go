@@ -29,8 +29,8 @@ type Creation struct {
 	MaxBacklog int
 }
 
-// Create writes the record of a new extraction, with its due entry. It returns
-// ErrExists if the id is taken, ErrErased if it was and has been erased,
+// Create writes the record of a new extraction. It is due at once, unless it has to
+// wait for its turn. It returns ErrExists if the id is taken, ErrErased if it was and has been erased,
 // ErrFollowed if another extraction of the account has the vendor's id (see
 // Follower), ErrBacklog, and a *RepeatedError if another one has the key.
 func (s *Records) Create(ctx context.Context, in Input, c Creation) (Record, error) {
@@ -53,6 +53,7 @@ func (s *Records) Create(ctx context.Context, in Input, c Creation) (Record, err
 	args := append([]any{
 		c.Token, string(body), in.Batch, grace.Milliseconds(), string(step), c.VendorID, c.Key, c.Fingerprint, c.MaxBacklog,
 		fieldVersion, recordVersion, fieldCustomer, customerDigest(in.Customer), fieldCallback, callback,
+		fieldPriority, string(in.Priority),
 	}, c.Change.args()...)
 	got, err := s.run(ctx, "create", in, args...)
 	if err != nil {
@@ -61,7 +62,7 @@ func (s *Records) Create(ctx context.Context, in Input, c Creation) (Record, err
 	now := at(got, 0)
 	r := Record{
 		Input: in, Status: extraction.StatusQueued, Seq: 1, Step: step,
-		Because: extraction.BecauseScheduled, CreatedAt: now, Due: now,
+		Because: extraction.Because(got[1].(string)), CreatedAt: now, Due: now, Waiting: got[2].(int64) == 1,
 	}
 	if step == extraction.StepPoll {
 		r.Status, r.VendorID, r.SubmittedAt = extraction.StatusInProgress, c.VendorID, now
@@ -132,11 +133,7 @@ func (s *Records) ClaimRetry(ctx context.Context, in Input, newID string) (strin
 // Erase removes a final extraction: at once with force, else only when its
 // retention has passed. What is left is a tombstone for the time kept says.
 func (s *Records) Erase(ctx context.Context, in Input, force bool, kept Kept) error {
-	flag := "0"
-	if force {
-		flag = "1"
-	}
-	_, err := s.run(ctx, "erase", in, flag, kept.Record.Milliseconds())
+	_, err := s.run(ctx, "erase", in, flag(force), kept.Record.Milliseconds())
 	return err
 }
 

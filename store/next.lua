@@ -10,7 +10,7 @@ end
 if FINAL[get('st')] then return {'final'} end
 if num('seq') ~= seq then return {'stale'} end
 local own = get('own')
-if own ~= token and own ~= '' then return {'stale'} end
+if own ~= token and (own ~= '' or waits(id)) then return {'stale'} end
 set(id, 8)
 local due = now + tonumber(ARGV[5])
 -- asynq fires on whole seconds and may be up to one early.
@@ -22,6 +22,14 @@ if step == 'poll' then
 elseif get('ph') == '' then
   move(id, 'QUEUED')
   redis.call('ZREM', INFLIGHT, id)
+  -- What only waits for the rate keeps its turn; what failed has had it.
+  if ARGV[6] == 'rate' or ARGV[6] == 'account_paused' then
+    redis.call('ZADD', RELEASED, int(now), id)
+  else
+    redis.call('ZREM', RELEASED, id)
+  end
+else
+  redis.call('ZREM', RELEASED, id)
 end
 release()
 redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', token, 'step', step, 'bc', ARGV[6], 'due', int(due))

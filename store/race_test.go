@@ -61,7 +61,7 @@ func TestFightForOneExtraction(t *testing.T) {
 	begin := func(seq int64) func(int) error {
 		return func(int) error {
 			f := fence(seq)
-			_, err := r.s.Begin(ctx, f, testLease, fighters)
+			_, err := r.s.Begin(ctx, f, testLease, true)
 			if err == nil {
 				holder.Store(&f)
 			}
@@ -113,14 +113,30 @@ func TestFightForSlots(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	const slots = 5
+	r.window(Window{Released: 3, InFlight: slots})
 	fences := make([]Fence, fighters)
 	for i := range fences {
 		fences[i] = r.create()
 	}
-	won := fight(t, func(i int) error {
-		_, err := r.s.Begin(t.Context(), fences[i], testLease, slots)
-		return err
-	}, ErrFull)
+	won := int64(0)
+	for range slots { // Each round releases what the one before has made room for.
+		let, err := r.s.Release(t.Context(), "acme", fighters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		won += fight(t, func(i int) error {
+			f := fences[i]
+			f.Seq, f.Token = r.get(f).Seq, NewToken()
+			l, err := r.s.Begin(t.Context(), f, testLease, true)
+			if err == nil {
+				err = r.s.Mark(t.Context(), l.Fence, new(Change).Phase(PhaseSending))
+			}
+			return err
+		}, ErrWaits, ErrBusy, ErrStale)
+		if len(let) > 3 {
+			t.Errorf("%d were released at once, want at most 3", len(let))
+		}
+	}
 	if l, err := r.s.Load(t.Context(), "acme"); err != nil || won != slots || l.InFlight != slots {
 		t.Errorf("%d won a slot and %d are held, %v, want %d", won, l.InFlight, err, slots)
 	}
@@ -138,7 +154,7 @@ func TestReplaysAtOnce(t *testing.T) {
 			t.Errorf("%d of %d replays of %s won", won, fighters, what)
 		}
 	}
-	all("begin", func(int) error { _, err := r.s.Begin(ctx, f, testLease, 1); return err })
+	all("begin", func(int) error { _, err := r.s.Begin(ctx, f, testLease, true); return err })
 	all("next", func(int) error {
 		_, err := r.s.Next(ctx, f, extraction.StepPoll, 0, extraction.BecauseScheduled, nil)
 		return err

@@ -70,6 +70,8 @@ type Record struct {
 	Lease time.Time
 	// Due is when the step is to be carried out.
 	Due time.Time
+	// Waiting reports that it has no turn yet; only Create and Begin say so.
+	Waiting bool
 	// Orphaned is when reconcile first saw the task active without a lease.
 	Orphaned time.Time
 
@@ -184,7 +186,8 @@ const (
 	fieldExpiresAt      = "exp"
 	fieldResultSeq      = "res"
 	fieldRetriedBy      = "rb"
-	fieldCustomer       = "cu" // A digest: it names the counts of its batch.
+	fieldCustomer       = "cu" // A digest: it names the counts of its batch, and its place in the line.
+	fieldPriority       = "pr"
 	fieldCallback       = "cb"
 	fieldDocumentEnd    = "dexp"
 	fieldDelivery       = "dn"

@@ -29,8 +29,8 @@ var (
 	ErrStale = errors.New("step is stale")
 	// ErrBusy: somebody else holds the lease.
 	ErrBusy = errors.New("extraction is leased")
-	// ErrFull: the account has no in-flight slot left.
-	ErrFull = errors.New("no in-flight slot")
+	// ErrWaits: the extraction has no turn yet.
+	ErrWaits = errors.New("it is not its turn")
 	// ErrExists: another extraction has this id.
 	ErrExists = errors.New("extraction exists")
 	// ErrErased: there was an extraction of this id, and it has been erased.
@@ -63,7 +63,7 @@ func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 	r := &Records{rdb: rdb, scripts: map[string]*redis.Script{}}
 	for _, name := range []string{
 		"create", "begin", "renew", "mark", "next", "finish", "reissue", "touch", "resolve", "cancel", "claim", "erase",
-		"delivered", "redeliver", "hint", "early",
+		"delivered", "redeliver", "hint", "early", "release",
 	} {
 		body, err := lua.ReadFile(name + ".lua")
 		if err != nil {
@@ -84,7 +84,7 @@ func NewToken() string { return ulid.Make().String() }
 // verdicts are the answers of the scripts that are not "won".
 var verdicts = map[string]error{
 	"gone": ErrNotFound, "final": ErrFinal, "stale": ErrStale,
-	"busy": ErrBusy, "full": ErrFull, "exists": ErrExists, "erased": ErrErased, "followed": ErrFollowed, "backlog": ErrBacklog,
+	"busy": ErrBusy, "exists": ErrExists, "erased": ErrErased, "followed": ErrFollowed, "backlog": ErrBacklog,
 }
 
 // run calls one script for one extraction and returns what follows "won".
@@ -93,7 +93,7 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 	keys := []string{
 		k.record(in.ID), k.detail(in.ID), k.upload(in.ID), k.due(), k.list(), k.inFlight(),
 		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch), k.queued(), k.tombs(),
-		k.idempotency(), k.batches(), k.early(),
+		k.idempotency(), k.batches(), k.gate(), k.line(), k.turns(), k.released(), k.state(), k.early(),
 	}
 	answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append([]any{in.ID}, args...)...).Slice()
 	if err != nil {
@@ -102,6 +102,9 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 	verdict, _ := answer[0].(string)
 	if verdict == "won" {
 		return answer[1:], nil
+	}
+	if verdict == "waits" {
+		return answer[1:], fmt.Errorf("%s %s: %w", script, in.ID, ErrWaits)
 	}
 	if verdict == "repeated" {
 		first, _ := answer[1].(string)

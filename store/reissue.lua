@@ -7,7 +7,7 @@ if get('ltok') == token and num('seq') == seq + 1 then
   return {'won', int(now), int(seq + 1), int(num('due')), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or ''}
 end
 if FINAL[get('st')] then return {'final'} end
-if num('seq') ~= seq then return {'stale'} end
+if num('seq') ~= seq or waits(id) then return {'stale'} end
 if get('own') ~= '' and num('lease') > now then return {'busy'} end
 release()
 redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', token, 'due', int(now), 'bc', 'retry')

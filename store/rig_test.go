@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,20 @@ func newRig(t testing.TB) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{t: t, rdb: rdb, s: s, k: accountKeys("acme")}
+	r := &rig{t: t, rdb: rdb, s: s, k: accountKeys("acme")}
+	r.window(wide)
+	return r
+}
+
+// wide is a window that holds nothing back.
+var wide = Window{Released: 1 << 20, InFlight: 1 << 20}
+
+// window says how much may be under way, as workers do.
+func (r *rig) window(w Window) {
+	r.t.Helper()
+	if err := r.s.SetWindow(r.t.Context(), "acme", w); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 func testInput() Input {
@@ -55,7 +69,7 @@ func (r *rig) create() Fence {
 // begin takes the lease of f's step.
 func (r *rig) begin(f Fence) Lease {
 	r.t.Helper()
-	l, err := r.s.Begin(r.t.Context(), f, testLease, 1<<30)
+	l, err := r.s.Begin(r.t.Context(), f, testLease, true)
 	if err != nil {
 		r.t.Fatalf("Begin: %v", err)
 	}
@@ -189,6 +203,9 @@ func (r *rig) dump() map[string]string {
 	ctx := r.t.Context()
 	out := map[string]string{}
 	for _, key := range r.rdb.Keys(ctx, "*").Val() {
+		if key == r.k.gate() && r.rdb.HLen(ctx, key).Val() == 3 {
+			continue // Only the window of newRig.
+		}
 		body, err := r.rdb.Dump(ctx, key).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			r.t.Fatal(err)
@@ -199,3 +216,14 @@ func (r *rig) dump() map[string]string {
 }
 
 func z(score float64, member string) redis.Z { return redis.Z{Score: score, Member: member} }
+
+// waits reports whether an extraction stands in the line.
+func (r *rig) waits(f Fence) bool {
+	r.t.Helper()
+	for _, member := range r.rdb.ZRange(r.t.Context(), r.k.line(), 0, -1).Val() {
+		if _, id, _ := strings.Cut(member, "/"); id == f.Input.ID {
+			return true
+		}
+	}
+	return false
+}

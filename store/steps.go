@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -34,21 +35,22 @@ type Scheduled struct {
 }
 
 // Begin takes the lease of a step for d; the fence's input needs the account,
-// the id and the batch. slots limits how many extractions of the account may be
-// in flight; 0 means that the step needs no slot. It returns ErrNotFound,
-// ErrFinal, ErrStale, ErrBusy or ErrFull when there is nothing to do for this
-// task.
-func (s *Records) Begin(ctx context.Context, f Fence, d time.Duration, slots int) (Lease, error) {
-	got, err := s.run(ctx, "begin", f.Input, f.Token, f.Seq, d.Milliseconds(), slots)
-	if err != nil {
+// the id and the batch. A step that needs an in-flight slot must have been
+// released, or find nobody waiting and room for it. It returns ErrNotFound,
+// ErrFinal, ErrStale or ErrBusy when there is nothing to do for this task. With
+// ErrWaits, the lease has the record as it waits for its turn, under a new seq.
+func (s *Records) Begin(ctx context.Context, f Fence, d time.Duration, slot bool) (Lease, error) {
+	got, err := s.run(ctx, "begin", f.Input, f.Token, f.Seq, d.Milliseconds(), flag(slot))
+	if err != nil && !errors.Is(err, ErrWaits) {
 		return Lease{}, err
 	}
-	r, err := decodeReply(got[1], got[2])
-	if err != nil {
-		return Lease{}, err
+	r, decodeErr := decodeReply(got[1], got[2])
+	if decodeErr != nil {
+		return Lease{}, decodeErr
 	}
 	f.Input = r.Input
-	return Lease{Fence: f, Record: r, Now: at(got, 0)}, nil
+	r.Waiting = err != nil
+	return Lease{Fence: f, Record: r, Now: at(got, 0)}, err
 }
 
 // Renew moves the end of a held lease to d from now.
@@ -123,11 +125,7 @@ func (s *Records) Reissue(ctx context.Context, f Fence) (Record, Scheduled, erro
 // Touch lets reconcile look again after delay at a step whose task exists.
 // orphaned notes that the task looked active although nobody holds the lease.
 func (s *Records) Touch(ctx context.Context, f Fence, delay time.Duration, orphaned bool) error {
-	flag := "0"
-	if orphaned {
-		flag = "1"
-	}
-	_, err := s.run(ctx, "touch", f.Input, f.Seq, delay.Milliseconds(), flag)
+	_, err := s.run(ctx, "touch", f.Input, f.Seq, delay.Milliseconds(), flag(orphaned))
 	return err
 }
 
@@ -139,6 +137,14 @@ func (s *Records) Resolve(ctx context.Context, in Input, token, vendorID string)
 		return Scheduled{}, err
 	}
 	return scheduled(got), nil
+}
+
+// flag is a truth as scripts take it.
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // at reads a time in milliseconds.

@@ -76,8 +76,8 @@ func TestCreateBesideFinished(t *testing.T) {
 	}
 }
 
-// A deep backlog is looked at in proportion: 250 a second.
-func TestCreateInBacklog(t *testing.T) {
+// Many that are adopted at once are looked at in proportion: 250 a second.
+func TestAdoptInBacklog(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	const backlog = 5_000
@@ -89,7 +89,10 @@ func TestCreateInBacklog(t *testing.T) {
 	if _, err := pipe.Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f := r.create()
+	f := Fence{Input: testInput()}
+	if _, err := r.s.Create(t.Context(), f.Input, Creation{Token: NewToken(), VendorID: "v1"}); err != nil {
+		t.Fatal(err)
+	}
 	if late, want := r.due(f).Sub(r.get(f).CreatedAt), backlog*4*time.Millisecond; late < want {
 		t.Errorf("behind %d others the first look is %v after the creation, want at least %v", backlog, late, want)
 	}
@@ -113,7 +116,7 @@ func TestBegin(t *testing.T) {
 
 	// A replay with the same token gives the same lease and changes nothing.
 	before := r.dump()
-	again, err := r.s.Begin(t.Context(), f, testLease, 100)
+	again, err := r.s.Begin(t.Context(), f, testLease, true)
 	if err != nil || !again.Record.Lease.Equal(l.Record.Lease) {
 		t.Errorf("replayed Begin = lease until %v, %v, want %v", again.Record.Lease, err, l.Record.Lease)
 	}
@@ -125,38 +128,40 @@ func TestBegin(t *testing.T) {
 func TestBeginVerdicts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	begin := func(f Fence, slots int) error {
+	begin := func(f Fence, slot bool) error {
 		f.Token = NewToken()
-		_, err := r.s.Begin(t.Context(), f, testLease, slots)
+		_, err := r.s.Begin(t.Context(), f, testLease, slot)
 		return err
 	}
-	r.want("Begin of nothing", begin(Fence{Input: testInput(), Seq: 1}, 100), ErrNotFound)
+	r.want("Begin of nothing", begin(Fence{Input: testInput(), Seq: 1}, true), ErrNotFound)
 
 	f := r.create()
 	stale := f
 	stale.Seq = 2
-	r.want("Begin of a future seq", begin(stale, 100), ErrStale)
+	r.want("Begin of a future seq", begin(stale, true), ErrStale)
 	stale.Seq = 0
-	r.want("Begin of a past seq", begin(stale, 100), ErrStale)
+	r.want("Begin of a past seq", begin(stale, true), ErrStale)
 	r.begin(f)
-	r.want("Begin of a held step", begin(f, 100), ErrBusy)
+	r.want("Begin of a held step", begin(f, true), ErrBusy)
 	r.lapse(f)
-	r.want("Begin of a lapsed step", begin(f, 100), ErrBusy) // Only reissue ends a lapsed lease.
+	r.want("Begin of a lapsed step", begin(f, true), ErrBusy) // Only reissue ends a lapsed lease.
 
 	last := r.finished(extraction.StatusSuccess)
-	r.want("Begin of a final extraction", begin(last, 100), ErrFinal)
+	r.want("Begin of a final extraction", begin(last, true), ErrFinal)
 	last.Seq++
-	r.want("Begin of a final extraction's next seq", begin(last, 100), ErrFinal)
+	r.want("Begin of a final extraction's next seq", begin(last, true), ErrFinal)
 
-	full := r.create()
-	r.want("Begin without a slot", begin(full, 1), ErrFull)
-	if got := r.get(full); got.Status != extraction.StatusQueued || got.Owner != "" || r.inFlight(full) {
+	opened := r.next(r.begin(r.create()).Fence, extraction.StepSubmit, new(Change).Phase(PhaseOpened))
+	r.window(Window{Released: 10, InFlight: 1})
+	waits := r.create()
+	r.want("Begin without a slot", begin(waits, true), ErrWaits)
+	if got := r.get(waits); got.Status != extraction.StatusQueued || got.Owner != "" || r.inFlight(waits) {
 		t.Errorf("a refused Begin left %s owned by %q", got.Status, got.Owner)
 	}
-	r.want("Begin that needs no slot", begin(full, 0), nil)
 	// Who holds a slot already needs no second one.
-	opened := r.next(r.begin(r.create()).Fence, extraction.StepSubmit, new(Change).Phase(PhaseOpened))
-	r.want("Begin with a slot of its own", begin(opened, 1), nil)
+	r.want("Begin with a slot of its own", begin(opened, true), nil)
+	poll := r.create()
+	r.want("Begin that needs no slot", begin(poll, false), nil)
 }
 
 func TestRenew(t *testing.T) {
@@ -565,7 +570,7 @@ func TestNothingFromNothing(t *testing.T) {
 		f := Fence{Input: testInput(), Seq: 0, Token: token}
 		c := new(Change).Vendor("v1").Upload("u", time.Now()).Trouble(extraction.Trouble{})
 		for name, call := range map[string]func() error{
-			"begin":   func() error { _, err := r.s.Begin(ctx, f, testLease, 1); return err },
+			"begin":   func() error { _, err := r.s.Begin(ctx, f, testLease, true); return err },
 			"renew":   func() error { return r.s.Renew(ctx, f, testLease) },
 			"mark":    func() error { return r.s.Mark(ctx, f, c) },
 			"next":    func() error { _, err := r.s.Next(ctx, f, extraction.StepPoll, 0, "retry", c); return err },

@@ -33,6 +33,7 @@ func TestRandomWalk(t *testing.T) {
 		if err := r.rdb.FlushDB(t.Context()).Err(); err != nil {
 			rt.Fatal(err)
 		}
+		r.window(rapid.SampledFrom([]Window{wide, {Released: 1, InFlight: 2}, {}}).Draw(rt, "window"))
 		w := &walk{rig: r, rt: rt, seqs: map[string]int64{}, final: map[string]extraction.Status{}}
 		for range rapid.IntRange(1, 4).Draw(rt, "extractions") {
 			f := r.create()
@@ -52,6 +53,9 @@ func TestRandomWalk(t *testing.T) {
 			"cancel":  w.cancel,
 			"retry":   w.retry,
 			"lapse":   w.lapse,
+			"release": w.release,
+			"window":  w.window,
+			"pause":   w.pause,
 			"hint":    w.hint,
 		})
 	})
@@ -85,7 +89,7 @@ func (w *walk) twice(rt *rapid.T, what string, call func() error) error {
 }
 
 func (w *walk) allowed(what string, err error) error {
-	for _, a := range []error{nil, ErrStale, ErrBusy, ErrFinal, ErrFull} {
+	for _, a := range []error{nil, ErrStale, ErrBusy, ErrFinal, ErrWaits} {
 		if errors.Is(err, a) {
 			return err
 		}
@@ -96,18 +100,22 @@ func (w *walk) allowed(what string, err error) error {
 
 func (w *walk) begin(rt *rapid.T) {
 	i, f := w.pick(rt)
-	slots := rapid.IntRange(0, 2).Draw(rt, "slots")
-	if w.getRecord(f).Step == extraction.StepPoll {
-		slots = 0
-	} else if slots == 0 {
-		slots = 1 // Every submission needs a slot.
-	}
-	err := w.twice(rt, "begin", func() error {
-		_, err := w.s.Begin(w.t.Context(), f, testLease, slots)
+	slot := w.getRecord(f).Step != extraction.StepPoll
+	waited := w.waits(f)
+	var answers []error
+	_ = w.twice(rt, "begin", func() error {
+		_, err := w.s.Begin(w.t.Context(), f, testLease, slot)
+		answers = append(answers, err)
 		return err
 	})
-	if err != nil {
+	if errors.Is(answers[0], ErrWaits) && (!w.waits(f) || !errors.Is(answers[len(answers)-1], ErrWaits)) {
+		w.rt.Fatalf("%s was told to wait, and then %v", f.Input.ID, answers)
+	}
+	if answers[0] != nil {
 		return
+	}
+	if waited {
+		w.rt.Fatalf("%s was begun while it waited", f.Input.ID)
 	}
 	if old, ok := w.tokens[i][f.Seq]; ok && old != f.Token {
 		w.rt.Fatalf("seq %d of %s was begun twice", f.Seq, f.Input.ID)
@@ -255,6 +263,32 @@ func (w *walk) hint(rt *rapid.T) {
 	})
 }
 
+func (w *walk) release(rt *rapid.T) {
+	limit := rapid.IntRange(1, 3).Draw(rt, "limit")
+	let, err := w.s.Release(w.t.Context(), "acme", limit)
+	if err != nil || len(let) > limit {
+		w.rt.Fatalf("released %d of at most %d: %v", len(let), limit, err)
+	}
+	for _, r := range let {
+		if r.Status != extraction.StatusQueued || w.waits(Fence{Input: r.Input}) {
+			w.rt.Fatalf("%s is %s, released, and waits: %v", r.ID, r.Status, w.waits(Fence{Input: r.Input}))
+		}
+	}
+}
+
+func (w *walk) window(rt *rapid.T) {
+	w.rig.window(Window{
+		Released: rapid.IntRange(0, 3).Draw(rt, "released"), InFlight: rapid.IntRange(0, 3).Draw(rt, "in flight"),
+	})
+}
+
+func (w *walk) pause(rt *rapid.T) {
+	reason := rapid.SampledFrom([]string{"", "", "operator"}).Draw(rt, "reason")
+	if err := w.rdb.HSet(w.t.Context(), w.k.state(), "reason", reason).Err(); err != nil {
+		w.rt.Fatal(err)
+	}
+}
+
 func (w *walk) getRecord(f Fence) Record { return w.get(f) }
 
 // check is what must hold at every moment.
@@ -271,8 +305,15 @@ func (w *walk) check() {
 		if want, ok := w.final[id]; ok != rec.Status.Final() || ok && want != rec.Status {
 			w.rt.Fatalf("%s is %s, ended %q", id, rec.Status, want)
 		}
-		if _, ok := w.score(w.k.due(), id); !ok {
-			w.rt.Fatalf("%s (%s) has no due entry", id, rec.Status)
+		waits := w.waits(f)
+		if waits && (rec.Status != extraction.StatusQueued || rec.Owner != "") {
+			w.rt.Fatalf("%s (%s, held by %q) waits for its turn", id, rec.Status, rec.Owner)
+		}
+		if _, ok := w.score(w.k.due(), id); ok == waits {
+			w.rt.Fatalf("%s (%s) waits for its turn: %v, has a due entry: %v", id, rec.Status, waits, ok)
+		}
+		if _, ok := w.score(w.k.released(), id); ok && (waits || rec.Status.Final() || rec.Status == extraction.StatusInProgress) {
+			w.rt.Fatalf("%s (%s) waits: %v, and has its turn", id, rec.Status, waits)
 		}
 		atVendor := rec.Status == extraction.StatusSubmitting || rec.Status == extraction.StatusInProgress
 		if w.inFlight(f) != atVendor {

@@ -148,8 +148,12 @@ func (c *Client) free(ctx context.Context, s Submission) error {
 }
 
 // enqueue makes the first task of a new record. The extraction is accepted: a
-// task that cannot be enqueued now is made by reconcile.
+// task that cannot be enqueued now is made when it has its turn, or by reconcile.
 func (c *Client) enqueue(ctx context.Context, r store.Record) {
+	if r.Waiting {
+		_ = c.queue.Wait(ctx, r)
+		return
+	}
 	_ = c.queue.Schedule(ctx, r, r.Step, store.Scheduled{Seq: r.Seq, Due: r.Due, Now: r.Due})
 }
 

@@ -49,16 +49,26 @@ func (q *Queue) Hint(ctx context.Context, records *store.Records, account, id, v
 // Run makes the task of a step run now. One that is about to run, runs, or is not
 // there is left as it is.
 func (q *Queue) Run(account, id string, step extraction.Step, seq int64) error {
-	queue, task := stepQueue(account, step), TaskID(id, seq)
-	err := q.inspector.RunTask(queue, task)
-	if err == nil || errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
-		return nil
+	_, err := q.run(stepQueue(account, step), TaskID(id, seq))
+	return err
+}
+
+// run makes a task run now, if it is there.
+func (q *Queue) run(queue, task string) (found bool, err error) {
+	err = q.inspector.RunTask(queue, task)
+	if err == nil {
+		return true, nil
+	}
+	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+		return false, nil
 	}
 	// asynq has no typed error for a task that runs or is about to.
 	info, lookErr := q.inspector.GetTaskInfo(queue, task)
-	if errors.Is(lookErr, asynq.ErrTaskNotFound) ||
-		lookErr == nil && (info.State == asynq.TaskStateActive || info.State == asynq.TaskStatePending) {
-		return nil
+	if errors.Is(lookErr, asynq.ErrTaskNotFound) {
+		return false, nil
 	}
-	return fmt.Errorf("run task %s: %w", task, err)
+	if lookErr == nil && (info.State == asynq.TaskStateActive || info.State == asynq.TaskStatePending) {
+		return true, nil
+	}
+	return false, fmt.Errorf("run task %s: %w", task, err)
 }

@@ -88,6 +88,8 @@ const (
 	Absent Presence = iota
 	// Waiting: it will run.
 	Waiting
+	// Asleep: it will run by itself only long after it could.
+	Asleep
 	// Running: asynq believes that a worker has it.
 	Running
 )
@@ -161,7 +163,12 @@ func (q *Queue) presence(queue, id string) (Presence, error) {
 		return Absent, fmt.Errorf("look for task: %w", err)
 	}
 	switch info.State {
-	case asynq.TaskStatePending, asynq.TaskStateScheduled, asynq.TaskStateRetry, asynq.TaskStateAggregating:
+	case asynq.TaskStateScheduled:
+		if time.Until(info.NextProcessAt) > asleepAfter {
+			return Asleep, nil
+		}
+		return Waiting, nil
+	case asynq.TaskStatePending, asynq.TaskStateRetry, asynq.TaskStateAggregating:
 		return Waiting, nil
 	case asynq.TaskStateActive:
 		return Running, nil

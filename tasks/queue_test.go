@@ -71,10 +71,16 @@ func TestPresence(t *testing.T) {
 	look("pending", extraction.StepPoll, 1, Waiting)
 	look("another seq", extraction.StepPoll, 2, Absent)
 	look("another step", extraction.StepSubmit, 1, Absent)
-	if err := q.Schedule(t.Context(), r, extraction.StepPoll, store.Scheduled{Seq: 2, Due: now.Add(time.Hour), Now: now}); err != nil {
+	if err := q.Schedule(t.Context(), r, extraction.StepPoll, store.Scheduled{Seq: 2, Due: now.Add(20 * time.Second), Now: now}); err != nil {
 		t.Fatal(err)
 	}
 	look("scheduled", extraction.StepPoll, 2, Waiting)
+	waiting := r
+	waiting.Seq = 3
+	if err := q.Wait(t.Context(), waiting); err != nil {
+		t.Fatal(err)
+	}
+	look("far off", extraction.StepSubmit, 3, Asleep)
 	if err := i.ArchiveTask("acme.poll", r.ID+":2"); err != nil {
 		t.Fatal(err)
 	}

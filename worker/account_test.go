@@ -95,12 +95,15 @@ func TestOneSlot(t *testing.T) {
 	r := newRig(t, v)
 	r.cfg.Accounts[0].MaxInFlight = 1
 	w := r.worker()
+	w.serve(t.Context())
 	var ids []string
 	for range 20 {
 		ids = append(ids, r.submit("x"))
 	}
-	// The steps are driven by hand, as often as it takes: the waits are minutes.
-	for range 20 {
+	for range 20 { // The steps are driven by hand.
+		if err := w.queue.Release(t.Context(), w.records, "acme"); err != nil {
+			t.Fatal(err)
+		}
 		var wg sync.WaitGroup
 		for _, id := range ids {
 			p := r.payload(id)

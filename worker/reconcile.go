@@ -69,7 +69,9 @@ func (w *Worker) reconcile(ctx context.Context, a *account) (reconciled, error) 
 			errs = append(errs, err)
 		}
 	}
-	return got, errors.Join(append(errs, w.tend(ctx, a, now), w.tendListing(ctx, a, now))...)
+	// What was paused may have been resumed.
+	errs = append(errs, w.tend(ctx, a, now), w.tendListing(ctx, a, now), w.queue.Release(ctx, w.records, a.Name))
+	return got, errors.Join(errs...)
 }
 
 // mend acts on one overdue extraction.
@@ -89,8 +91,10 @@ func (w *Worker) mend(ctx context.Context, a *account, g store.Glance, now time.
 	if err != nil {
 		return err
 	}
-	if g.Hinted && presence == tasks.Waiting {
-		// Its task waits for a time that was planned before the hint.
+	asleep := presence == tasks.Asleep
+	if asleep && g.Step == extraction.StepSubmit || g.Hinted && (asleep || presence == tasks.Waiting) {
+		// Whoever gave it its turn died before its task ran, or its task waits for a
+		// time that was planned before the hint.
 		if err := w.queue.Run(a.Name, g.ID, g.Step, g.Seq); err != nil {
 			return err
 		}
@@ -107,7 +111,7 @@ func (w *Worker) lost(
 	ctx context.Context, f store.Fence, g store.Glance, presence tasks.Presence, patience time.Duration, got *reconciled,
 ) (bool, error) {
 	switch {
-	case presence == tasks.Waiting:
+	case presence == tasks.Waiting, presence == tasks.Asleep:
 		got.Waiting++
 		return false, nothingToDo(w.records.Touch(ctx, f, recheck, false))
 	case presence == tasks.Running && g.Orphaned.IsZero():

@@ -94,7 +94,7 @@ func TestReloadSwapsAccount(t *testing.T) {
 	}
 	r := newRig(t, before)
 	w := r.worker()
-	first, second := r.submit("first"), r.submit("second")
+	first := r.submit("first")
 	done := make(chan error, 1)
 	go func() {
 		_, err := w.submit(context.Background(), r.payload(first))
@@ -104,6 +104,8 @@ func TestReloadSwapsAccount(t *testing.T) {
 	next := r.cfg.Accounts[0]
 	next.Provider, next.MaxInFlight = after, 1
 	r.reload(w, next)
+	w.serve(t.Context())
+	second := r.submit("second")
 	if _, err := w.submit(t.Context(), r.payload(second)); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +192,7 @@ func TestServedElsewhere(t *testing.T) {
 	}
 	r.cfg.Gone = true
 	w = r.worker()
-	if err := r.limiter.Serve(t.Context(), "beta", "another worker"); err != nil {
+	if _, err := r.limiter.Serve(t.Context(), "beta", "another worker"); err != nil {
 		t.Fatal(err)
 	}
 	r.tick(w, "beta")
@@ -236,7 +238,7 @@ func TestGoneExpires(t *testing.T) {
 	held := r.submit("held") // By a worker that died.
 	if _, err := r.records.Begin(t.Context(), store.Fence{
 		Input: store.Input{ID: held, Account: "acme"}, Seq: 1, Token: store.NewToken(),
-	}, time.Millisecond, 100); err != nil {
+	}, time.Millisecond, true); err != nil {
 		t.Fatal(err)
 	}
 	var waiting []string

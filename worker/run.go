@@ -23,9 +23,16 @@ type fleet struct {
 	base context.Context
 	// shared are those of no account.
 	shared  []*asynq.Server
-	servers map[string]*asynq.Server // By account.
+	servers map[string]*server // By account.
 	// leaving waits for the servers of accounts that have left.
 	leaving sync.WaitGroup
+}
+
+// server serves one account.
+type server struct {
+	*asynq.Server
+	// quit ends the giving of turns.
+	quit context.CancelFunc
 }
 
 // Run serves until ctx ends, then lets running steps end for at most
@@ -34,7 +41,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	// Steps outlive ctx by the stop timeout, and not longer.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	f := &fleet{w: w, base: base, servers: map[string]*asynq.Server{}}
+	f := &fleet{w: w, base: base, servers: map[string]*server{}}
 
 	w.turn.Lock()
 	w.serve(ctx)
@@ -98,7 +105,12 @@ func (f *fleet) add(account string) error {
 	if err := s.Start(mux); err != nil {
 		return fmt.Errorf("start server: %w", err)
 	}
-	f.servers[account] = s
+	ctx, quit := context.WithCancel(f.base)
+	f.servers[account] = &server{s, quit}
+	if a, ok := f.w.account(account); ok {
+		f.leaving.Go(func() { f.w.keepReleasing(ctx, account, a.room) })
+		a.roomMade() // For what came while nobody served the account.
+	}
 	return nil
 }
 
@@ -106,6 +118,7 @@ func (f *fleet) add(account string) error {
 func (f *fleet) remove(account string) {
 	s := f.servers[account]
 	delete(f.servers, account)
+	s.quit()
 	s.Stop()
 	f.leaving.Go(s.Shutdown)
 }
@@ -114,7 +127,8 @@ func (f *fleet) remove(account string) {
 func (f *fleet) stop(cancel context.CancelFunc) {
 	all := slices.Clone(f.shared)
 	for _, s := range f.servers {
-		all = append(all, s)
+		s.quit()
+		all = append(all, s.Server)
 	}
 	for _, s := range all {
 		s.Stop()
@@ -160,12 +174,18 @@ func (w *Worker) keepServing(ctx context.Context) {
 	}
 }
 
-// serve says once that this worker serves its accounts.
+// serve says once that this worker serves its accounts, and how much of their work may
+// be under way.
 func (w *Worker) serve(ctx context.Context) {
-	for name := range w.all() {
-		if err := w.limiter.Serve(ctx, name, w.id); err != nil && ctx.Err() == nil {
+	for name, a := range w.all() {
+		workers, err := w.limiter.Serve(ctx, name, w.id)
+		if err == nil {
+			err = w.records.SetWindow(ctx, name, window(a.Account, w.cfg.Concurrency, workers))
+		}
+		if err != nil && ctx.Err() == nil {
 			w.log.WarnContext(ctx, "worker not noted", slog.String("account", name), slog.Any("error", err))
 		}
+		a.roomMade()
 	}
 }
 

@@ -33,9 +33,10 @@ type step struct {
 	bodyErr  error          // and what went wrong with them.
 }
 
-// begin takes the lease of the step that p names. A nil step means that there
+// begin takes the lease of the step that p names; slot says whether it needs one of
+// those in flight. A nil step means that there
 // is nothing to do for this task.
-func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Step, slots int) (*step, error) {
+func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Step, slot bool) (*step, error) {
 	acct, ok := w.account(p.Account)
 	if !ok {
 		return nil, fmt.Errorf("account %q is not configured", p.Account)
@@ -45,10 +46,11 @@ func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Ste
 		Seq:   p.Seq, Token: store.NewToken(),
 	}
 	asked := time.Now()
-	lease, err := w.records.Begin(ctx, f, w.cfg.Lease, slots)
+	lease, err := w.records.Begin(ctx, f, w.cfg.Lease, slot)
 	switch {
-	case errors.Is(err, store.ErrFull):
-		return nil, w.deferFull(ctx, acct, f)
+	case errors.Is(err, store.ErrWaits):
+		acct.roomMade() // There may be room for others.
+		return nil, w.queue.Wait(ctx, lease.Record)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrFinal),
 		errors.Is(err, store.ErrStale), errors.Is(err, store.ErrBusy):
 		w.log.DebugContext(ctx, "task has nothing to do", slog.String("extraction_id", p.ID),
@@ -63,29 +65,6 @@ func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Ste
 	}
 	s.forecast = w.forecast(ctx, acct, s.rec.TypeLabel())
 	return s, nil
-}
-
-// deferFull sends a submission away that finds no in-flight slot. It comes back
-// when the rate would let it go: submissions that wait for slots are spread as
-// those that wait for the rate.
-func (w *Worker) deferFull(ctx context.Context, acct *account, f store.Fence) error {
-	r, err := w.records.Get(ctx, acct.Name, f.Input.ID)
-	if err != nil {
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		return err
-	}
-	f.Input = r.Input
-	wait, err := w.limiter.Defer(ctx, acct.Name, acct.Rate)
-	if err != nil {
-		return err
-	}
-	next, err := w.records.Next(ctx, f, extraction.StepSubmit, wait, extraction.BecauseInFlight, nil)
-	if err != nil {
-		return nothingToDo(err)
-	}
-	return w.queue.Schedule(ctx, r, extraction.StepSubmit, next)
 }
 
 // nothingToDo drops the verdicts by which a script says that somebody else has
@@ -105,6 +84,9 @@ func (s *step) close(ctx context.Context) {
 		s.outcome = "interrupted"
 	}
 	s.stop()
+	if s.kind == extraction.StepSubmit || s.final != nil {
+		s.acct.roomMade()
+	}
 	attrs := []any{
 		slog.String("extraction_id", s.rec.ID), slog.String("account", s.acct.Name),
 		slog.String("step", string(s.kind)), slog.Int64("seq", s.fence.Seq),

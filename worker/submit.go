@@ -14,11 +14,7 @@ import (
 // submit hands one document to the vendor, or finds out what became of an
 // earlier attempt to.
 func (w *Worker) submit(ctx context.Context, p tasks.Payload) (*tasks.Outcome, error) {
-	slots := unlimited
-	if a, ok := w.account(p.Account); ok && a.MaxInFlight > 0 {
-		slots = a.MaxInFlight
-	}
-	s, err := w.begin(ctx, p, extraction.StepSubmit, slots)
+	s, err := w.begin(ctx, p, extraction.StepSubmit, true)
 	if err != nil || s == nil {
 		return nil, err
 	}
@@ -71,6 +67,7 @@ func (s *step) send() error {
 	if err := s.mark(phase); err != nil {
 		return s.lost(err)
 	}
+	s.acct.roomMade()
 	s.rec.Attempts++
 	if byURL {
 		if err := s.journal(tasks.Begun{SentAt: s.now()}); err != nil {

@@ -31,6 +31,7 @@ func (s *step) open(up extraction.Uploader) error {
 	if err := s.mark(new(store.Change).Attempts(s.rec.Attempts + 1).Phase(store.PhaseSending)); err != nil {
 		return s.lost(err)
 	}
+	s.acct.roomMade()
 	s.rec.Attempts++
 	ctx, cancel := s.calling(pollCall)
 	defer cancel()

@@ -13,7 +13,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -154,6 +153,8 @@ type account struct {
 	unknown *sync.Map // Vendor words already warned about.
 	// forecasts are those of its document types.
 	forecasts *forecasts
+	// room wakes whoever gives the waiting extractions their turn.
+	room chan struct{}
 }
 
 // New returns a worker. It makes no connection before Run.
@@ -181,9 +182,12 @@ func (w *Worker) prepare(configured []Account) (map[string]*account, error) {
 		if !store.ValidAccount(c.Name) {
 			return nil, fmt.Errorf("account name %q is not 1 to 40 characters a-z, 0-9 and -", c.Name)
 		}
-		a := &account{Account: c, waiters: make(chan struct{}, max(1, w.cfg.Concurrency/2)), unknown: new(sync.Map), forecasts: new(forecasts)}
+		a := &account{
+			Account: c, waiters: make(chan struct{}, max(1, w.cfg.Concurrency/2)), unknown: new(sync.Map),
+			forecasts: new(forecasts), room: make(chan struct{}, 1),
+		}
 		if old, ok := w.account(c.Name); ok {
-			a.waiters, a.unknown = old.waiters, old.unknown
+			a.waiters, a.unknown, a.room = old.waiters, old.unknown, old.room
 			if c.PollPrice == old.PollPrice && c.Sweep == old.Sweep {
 				a.forecasts = old.forecasts
 			}
@@ -263,6 +267,3 @@ func (l asynqLogger) write(level slog.Level, args []any) {
 	}
 	l.log.Log(context.Background(), level, "asynq", slog.String("message", message))
 }
-
-// unlimited is the number of slots of an account without a limit.
-const unlimited = math.MaxInt32

@@ -195,6 +195,10 @@ func newRigOn(t testing.TB, rdb *redis.Client, p extraction.Provider) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Nothing is held back until a worker says so.
+	if err := records.SetWindow(t.Context(), "acme", store.Window{Released: 1000, InFlight: 1000}); err != nil {
+		t.Fatal(err)
+	}
 	return &rig{
 		t: t, rdb: rdb, blobs: blobs, dir: dir, client: client, records: records, limiter: limiter.New(rdb),
 		cfg: Config{

@@ -29,7 +29,7 @@ func inputFlags() []cli.Flag {
 		&cli.StringFlag{Name: "environment", Usage: "the vendor's `ENVIRONMENT`"},
 		&cli.StringFlag{Name: "customer", Usage: "tenant `LABEL`"},
 		&cli.StringFlag{Name: "batch", Usage: "`LABEL` that groups extractions"},
-		&cli.StringFlag{Name: "priority", Value: string(extraction.PriorityNormal), Usage: "normal or bulk; kept with the extraction, without effect yet"},
+		&cli.StringFlag{Name: "priority", Value: string(extraction.PriorityNormal), Usage: "normal or bulk: bulk goes only when no normal one waits"},
 		&cli.StringSliceFlag{Name: "metadata", Usage: "a label `K=V` of your own (repeatable)"},
 		&cli.StringFlag{Name: "name", Usage: "what the document on standard input is called, as in `1040.pdf`"},
 		&cli.StringSliceFlag{Name: "option", Usage: "an option `K=V` for the vendor: segment_documents_with, extra_data, parse_text_blocks (repeatable)"},
