@@ -185,7 +185,7 @@ local function conclude(id, token, status, record, document)
   redis.call('HSET', R, 'ftok', token, 'fin', int(now), 'exp', int(now + record),
     'dexp', int(now + math.min(record, document)), 'seq', int(num('seq') + 1))
   if get('ugone') ~= '' then redis.call('HDEL', R, 'uexp') end
-  redis.call('HDEL', R, 'ph', 'step', 'bc', 'due', 'hint', 'hn', 'ht', 'ltok', 'wait', 'ugone', 'unc', 'ny', 'hl')
+  redis.call('HDEL', R, 'ph', 'step', 'bc', 'due', 'hint', 'hn', 'ht', 'ltok', 'wait', 'ugone', 'unc', 'ny', 'pn', 'hl')
   redis.call('DEL', U)
   redis.call('ZREM', INFLIGHT, id)
   redis.call('ZADD', DUE, int(after()), id)

@@ -98,10 +98,10 @@ type Record struct {
 	NotYetAt time.Time
 	// Hooked reports that the vendor's webhook came before the end.
 	Hooked bool
-	// Listed reports that a ready list named it, and Hints counts the questions that
-	// hints of any kind have hurried.
+	// Listed reports that a ready list named it.
 	Listed bool
-	Hints  int
+	// PlannedAt is what Due is where the learned schedule has set it.
+	PlannedAt time.Time
 	// MissingSince is the time of the first 404 of the present row.
 	MissingSince time.Time
 
@@ -171,6 +171,7 @@ const (
 	fieldUploadGone     = "ugone"
 	fieldWaitingSince   = "wait"
 	fieldNotYetAt       = "ny"
+	fieldPlannedAt      = "pn"
 	fieldMissingSince   = "nf"
 	fieldHint           = "hint" // Not answered by a question yet.
 	fieldHooked         = "hk"
@@ -224,7 +225,6 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 	r.UploadGone = fields[fieldUploadGone] != ""
 	r.Hooked = fields[fieldHooked] != ""
 	r.Listed = fields[fieldListed] != ""
-	r.Hints = int(number(fields[fieldHints]))
 	r.VendorID = fields[fieldVendorID]
 	r.VendorStatus = fields[fieldVendorStatus]
 	r.Polls = int(number(fields[fieldPolls]))
@@ -238,7 +238,7 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 		fieldLease: &r.Lease, fieldDue: &r.Due, fieldOrphaned: &r.Orphaned,
 		fieldFailingSince: &r.FailingSince, fieldSentAt: &r.SentAt,
 		fieldUncertainUntil: &r.UncertainUntil, fieldUploadExpires: &r.UploadExpires,
-		fieldWaitingSince: &r.WaitingSince, fieldMissingSince: &r.MissingSince, fieldNotYetAt: &r.NotYetAt,
+		fieldWaitingSince: &r.WaitingSince, fieldMissingSince: &r.MissingSince, fieldNotYetAt: &r.NotYetAt, fieldPlannedAt: &r.PlannedAt,
 		fieldCreatedAt: &r.CreatedAt, fieldSubmittedAt: &r.SubmittedAt,
 		fieldFinishedAt: &r.FinishedAt, fieldExpiresAt: &r.ExpiresAt,
 		fieldDocumentEnd: &r.DocumentExpiresAt, fieldDeliveredSince: &r.Deliveries.Since,

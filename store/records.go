@@ -170,6 +170,9 @@ func (c *Change) MissingSince(t time.Time) *Change { return c.putTime(fieldMissi
 // NotYetAt notes when the vendor said that it had not finished.
 func (c *Change) NotYetAt(t time.Time) *Change { return c.putTime(fieldNotYetAt, t) }
 
+// PlannedAt notes which due time the learned schedule has set.
+func (c *Change) PlannedAt(t time.Time) *Change { return c.putTime(fieldPlannedAt, t) }
+
 // SentAt notes when the last byte of a submission was let go.
 func (c *Change) SentAt(t time.Time) *Change { return c.putTime(fieldSentAt, t) }
 

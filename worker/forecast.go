@@ -122,14 +122,16 @@ func (s *step) askAgain(because extraction.Because, c *store.Change) error {
 	now := s.now()
 	due := s.forecast.schedule.Due(s.rec.SubmittedAt, now, s.acct.Deadline)
 	// The script rounds up to the whole second that due is already.
-	return s.again(extraction.StepPoll, due.Sub(now)-time.Second/2, because, c)
+	return s.again(extraction.StepPoll, due.Sub(now)-time.Second/2, because, c.PlannedAt(due))
 }
 
 // tooEarly reports that a poll was planned before something better was known: the
 // account's lists are read since, or the vendor has turned out to be slower. It is
 // planned anew then, without a call.
 func (s *step) tooEarly() (due time.Time, early bool) {
-	if s.rec.Because != extraction.BecauseScheduled || s.rec.Hints > 0 {
+	// One that runs before its time was pulled forward by hand, and one that is due at
+	// another time than planned is not there because of a plan.
+	if !s.rec.Due.Equal(s.rec.PlannedAt) || s.rec.Due.After(s.now()) {
 		return time.Time{}, false
 	}
 	last := s.rec.NotYetAt

@@ -34,7 +34,8 @@ func (w *Worker) poll(ctx context.Context, p tasks.Payload) (*tasks.Outcome, err
 
 func (s *step) poll() error {
 	if due, early := s.tooEarly(); early {
-		return s.again(extraction.StepPoll, due.Sub(s.now())-time.Second/2, extraction.BecauseScheduled, nil)
+		return s.again(extraction.StepPoll, due.Sub(s.now())-time.Second/2, extraction.BecauseScheduled,
+			new(store.Change).PlannedAt(due))
 	}
 	ok, err := s.admit(limiter.OpPoll)
 	if !ok || err != nil {

@@ -58,7 +58,7 @@ func TestSweep(t *testing.T) {
 	for range 4 {
 		ids = append(ids, r.polling(w, "x", time.Second))
 	}
-	r.hset(ids[3], "hn", 1) // Or its poll would be put off.
+	r.hset(ids[3], "hn", 1)                                           // Or its poll would be put off.
 	if _, err := w.poll(t.Context(), r.payload(ids[3])); err != nil { // It ends.
 		t.Fatal(err)
 	}
@@ -169,6 +169,8 @@ func TestPollIsPutOff(t *testing.T) {
 	early := r.polling(r.worker(), "x", 5*time.Second) // Planned by the prior.
 	r.slow(time.Second)
 	w := r.worker()
+	past := ago(time.Millisecond)
+	r.hset(early, "due", past, "pn", past)
 	before := r.get(early)
 	if _, err := w.poll(t.Context(), r.payload(early)); err != nil {
 		t.Fatal(err)
@@ -255,7 +257,6 @@ func TestTendListing(t *testing.T) {
 		t.Errorf("with forty in flight %+v", l)
 	}
 	for _, id := range ids {
-		r.hset(id, "hn", 1) // Or the polls would be put off.
 		if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
 			t.Fatal(err)
 		}
