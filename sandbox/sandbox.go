@@ -103,6 +103,15 @@ func (s *Sandbox) routes() http.Handler {
 	return logged(s.cfg.Logger, mux)
 }
 
+// FinishedAt is when an extraction of either vendor ended; false where it has not.
+func (s *Sandbox) FinishedAt(id string) (time.Time, bool) {
+	if x, ok := s.sensible.Get(id); ok {
+		return x.Finished, !x.Finished.IsZero()
+	}
+	x, _ := s.typless.Get(id)
+	return x.Finished, !x.Finished.IsZero()
+}
+
 // Handler serves both APIs. It may be used without Serve.
 func (s *Sandbox) Handler() http.Handler { return s.handler }
 

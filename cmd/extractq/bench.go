@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -15,6 +16,7 @@ import (
 
 // The documents that are measured where no flag says how many.
 const (
+	httpDocuments   = 200
 	replayDocuments = 100_000
 	benchWarmUp     = 200
 )
@@ -29,11 +31,18 @@ func benchCommand() *cli.Command {
 learned schedule, by a question every five seconds (the vendors' own SDKs), by
 exponential back-off, and by somebody who knows the end beforehand.
 
+In real time and over HTTP: a sandbox in this process stands for the vendor and counts
+the calls, worker, scheduler and API run as in extractq up, with a Redis of their own,
+or with --redis in one that is empty. It takes as long as the documents do.
+
 With --replay in virtual time: nothing is sent, and the same flags print the same
-report. ` + "`--warm-up`" + ` documents are learned from before those that are measured.
+report. --warm-up documents are learned from before those that are measured.
 
 Examples:
 
+   extractq bench --documents 20 --warm-up 10 --law lognormal:1s,0.5
+   extractq bench --documents 20 --warm-up 0 --law fixed:1s --rate 20/s --format json
+   extractq bench --documents 20 --warm-up 5 --law fixed:1s --provider typless --sweep auto --webhooks 0.9
    extractq bench --replay
    extractq bench --replay --documents 200 --law lognormal:14s,0.54 --seed 7
    extractq bench --replay --law '0.85*lognormal:8s,0.4+0.15*lognormal:60s,0.5' --arrive 30/s --documents 20000
@@ -53,19 +62,38 @@ Examples:
 			if err != nil {
 				return err
 			}
-			report, err := bench.Replay(cfg)
+			report, err := runBench(c, cfg)
 			if err != nil {
-				return usage("bench: %w", err)
+				return err
 			}
-			return print(report)
+			if err := print(report); err != nil {
+				return err
+			}
+			if lost := report.Policies[0].Lost; lost > 0 {
+				return exitError{exitFailed, fmt.Errorf("bench: %d documents did not end with SUCCESS", lost)}
+			}
+			return nil
 		},
 	}
+}
+
+// runBench is the one mode or the other.
+func runBench(c *cli.Context, cfg bench.Config) (bench.Report, error) {
+	if c.Bool("replay") {
+		return bench.Replay(cfg)
+	}
+	s, err := load(c, slog.LevelWarn)
+	if err != nil {
+		return bench.Report{}, err
+	}
+	b := httpBench{settings: s, want: cfg, provider: c.String("provider"), lists: c.String("sweep") == string(config.SweepAuto)}
+	return b.run(c.Context)
 }
 
 func benchFlags(law *sandbox.Latency) []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "replay", Usage: "simulate in virtual time"},
-		&cli.IntFlag{Name: "documents", DefaultText: fmt.Sprint(replayDocuments), Usage: "how many (`N`) documents are measured"},
+		&cli.IntFlag{Name: "documents", DefaultText: fmt.Sprintf("%d, with --replay %d", httpDocuments, replayDocuments), Usage: "how many (`N`) documents are measured"},
 		&cli.IntFlag{Name: "warm-up", Value: benchWarmUp, Usage: "how many (`N`) others are learned from before"},
 		&cli.GenericFlag{Name: "law", Value: law, DefaultText: law.String(), Usage: "how long documents take, as --processing-time of the sandbox: `LAW`"},
 		&cli.StringFlag{Name: "arrive", Usage: "how fast documents come, as in `50/s` (default: all at once)"},
@@ -75,6 +103,7 @@ func benchFlags(law *sandbox.Latency) []cli.Flag {
 		&cli.IntFlag{Name: "max-in-flight", Value: 500, Usage: "how many (`N`) documents may be at the vendor at once; 0 is no limit"},
 		&cli.StringFlag{Name: "rate", Usage: "calls the vendor answers, as in `10/s`, before it says 429 (default: any number)"},
 		&cli.Float64Flag{Name: "webhooks", Usage: "share (`P`) of the ends that a webhook tells of at once; 0 is no webhooks"},
+		&cli.StringFlag{Name: "sweep", Value: string(config.SweepOff), Usage: "`HOW` ready lists are used: auto measures the schedule with them, too; off"},
 		&cli.StringFlag{Name: "format", Value: string(formatTable), Usage: "table or json"},
 	}
 }
@@ -85,11 +114,21 @@ func benchConfig(c *cli.Context, law sandbox.Latency) (bench.Config, error) {
 		Law: law, Documents: c.Int("documents"), WarmUp: c.Int("warm-up"), Seed: c.Uint64("seed"),
 		Price: c.Duration("poll-price"), MaxInFlight: c.Int("max-in-flight"), Webhooks: c.Float64("webhooks"),
 	}
-	if !c.Bool("replay") {
-		return cfg, usage("bench: real time is not built yet; name --replay")
-	}
-	if !c.IsSet("documents") {
+	switch {
+	case c.IsSet("documents"):
+	case c.Bool("replay"):
 		cfg.Documents = replayDocuments
+	default:
+		cfg.Documents = httpDocuments
+	}
+	switch config.Sweep(c.String("sweep")) {
+	case config.SweepOff:
+	case config.SweepAuto:
+		if c.Bool("replay") {
+			return cfg, usage("--sweep: ready lists are not replayed; leave out --replay or --sweep")
+		}
+	default:
+		return cfg, usage("--sweep: want auto or off")
 	}
 	if cfg.Price <= 0 {
 		return cfg, usage("--poll-price: want a time above 0")

@@ -20,7 +20,7 @@ var (
 	flagFields = map[string]string{
 		"--redis": "Redis.URL", "--data": "Data.URL", "--listen": "API.Listen",
 		"--account": "Accounts.Name", "--provider": "Accounts.Provider", "--rate": "Accounts.Rate",
-		"--poll-price": "Accounts.PollPrice", "--max-in-flight": "Accounts.MaxInFlight",
+		"--poll-price": "Accounts.PollPrice", "--max-in-flight": "Accounts.MaxInFlight", "--sweep": "Accounts.Sweep",
 	}
 	flagReasons = map[string]string{
 		"--config": "says where the configuration is",

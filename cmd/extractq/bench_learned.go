@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/bench"
+	"github.com/extractq/extractq/provider/typless"
+	"github.com/extractq/extractq/sandbox"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// variant is the product with some of what it can do.
+type variant struct {
+	name            string
+	lists, webhooks bool
+}
+
+// learned measures the product itself, wired as up wires it: with documents to learn
+// from first, and then those that count.
+func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, err error) {
+	o.Policy = v.name
+	s := *b
+	cfg := *b.Config
+	s.Config = &cfg
+	if cfg.Redis.URL == "" || !b.dataGiven {
+		dir, remove, err := scratch()
+		if err != nil {
+			return o, err
+		}
+		defer remove()
+		cfg.Data.URL = config.FileURL(dir)
+	}
+	hooks, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return o, unavailable(err)
+	}
+	defer func() { _ = hooks.Close() }() // Whoever served it has closed it already.
+	sc := sandbox.Config{WebhookLoss: 1 - b.want.Webhooks}
+	if v.webhooks {
+		cfg.API.PublicURL = "http://" + hooks.Addr().String()
+		if b.provider == typless.Name {
+			sc.TyplessWebhook = cfg.API.PublicURL + "/v1/hooks/bench/" + benchHookToken
+		}
+	}
+	vendor, err := b.vendor(ctx, sc)
+	if err != nil {
+		return o, err
+	}
+	defer vendor.stop()
+	if v.lists {
+		vendor.account.Sweep = config.SweepAuto
+	}
+	if v.webhooks {
+		vendor.account.HookToken = config.NewSecret(benchHookToken)
+	}
+	cfg.Accounts = []config.Account{vendor.account}
+
+	svc, err := open(ctx, s.settings, true)
+	if err != nil {
+		return o, err
+	}
+	defer svc.Close()
+	stop, err := s.serve(ctx, svc, hooks)
+	if err != nil {
+		return o, err
+	}
+	defer stop()
+	if b.want.WarmUp > 0 {
+		b.say("bench: %s: %d documents to learn from", v.name, b.want.WarmUp)
+		at := func(context.Context) error { return nil }
+		if _, err := s.carry(ctx, svc, benchDocuments(b.want.Documents, b.want.WarmUp), at); err != nil {
+			return o, err
+		}
+	}
+	b.say("bench: %s: %d documents", v.name, b.want.Documents)
+	vendor.calls.Reset()
+	ended, err := s.carry(ctx, svc, benchDocuments(0, b.want.Documents), b.arrivals())
+	if err != nil {
+		return o, err
+	}
+	var delays []time.Duration
+	for _, r := range ended {
+		if r.Status != extraction.StatusSuccess {
+			o.Lost++
+			continue
+		}
+		o.Succeeded++
+		delays = append(delays, vendor.delay(r.VendorID, r.FinishedAt))
+		if r.Hooked || r.Listed {
+			o.Requests.Fetch++
+		}
+	}
+	o.Delays(delays)
+	vendor.calls.Count(&o, b.want.Rate)
+	// The question that found the end is among the polls.
+	o.Requests.Fetch = min(o.Requests.Fetch, o.Requests.Poll)
+	o.Requests.Poll -= o.Requests.Fetch
+	return o, nil
+}
+
+// benchHookToken is the secret of webhooks that nobody else can reach.
+const benchHookToken = "bench"
+
+// serve runs worker, scheduler and the API, which takes the webhooks, until stop.
+func (b *httpBench) serve(ctx context.Context, svc *services, hooks net.Listener) (stop func(), err error) {
+	w, err := newServerWorker(b.settings, svc)
+	if err != nil {
+		return nil, err
+	}
+	a, err := newAPI(b.settings, svc)
+	if err != nil {
+		return nil, err
+	}
+	ticker := newScheduler(b.settings, svc)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var all sync.WaitGroup
+	all.Go(func() {
+		err := inOrder(ctx, b.log,
+			role{"api", func(ctx context.Context) error { return serveAPI(ctx, b.settings, a, a.Handler(), hooks) }},
+			role{"worker", w.Run},
+			role{"scheduler", ticker.Run},
+		)
+		if err != nil {
+			b.log.ErrorContext(ctx, "benchmark's service ended", slog.Any("error", err))
+		}
+	})
+	return func() { cancel(); all.Wait() }, nil
+}
+
+// carry submits documents as they arrive and waits until all of them are final.
+func (b *httpBench) carry(ctx context.Context, svc *services, docs []bench.Document, wait func(context.Context) error) ([]store.Record, error) {
+	follow, err := newFollower(ctx, svc.records, []string{"bench"})
+	if err != nil {
+		return nil, err
+	}
+	g, submitting := errgroup.WithContext(ctx)
+	g.SetLimit(submitters)
+	for _, d := range docs {
+		if err := wait(submitting); err != nil {
+			break // The group says why.
+		}
+		g.Go(func() error {
+			r, err := svc.client.Submit(submitting, tasks.Submission{
+				Account: "bench", Provider: b.provider, Type: d.Type, Name: d.Name, ContentType: d.ContentType,
+				Document: bytes.NewReader(d.Body),
+			})
+			if err == nil {
+				follow.Watch("bench", r.ID)
+			}
+			return err
+		})
+	}
+	if err := errors.Join(g.Wait(), context.Cause(ctx)); err != nil {
+		return nil, err
+	}
+	var ended []store.Record
+	err = follow.Run(ctx, func() bool { return len(follow.Waiting()) == 0 }, func(r store.Record, _ bool) error {
+		ended = append(ended, r)
+		return nil
+	})
+	return ended, err
+}
