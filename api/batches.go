@@ -78,6 +78,11 @@ func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput,
 	return out, nil
 }
 
+// percent is in tenths, and rounded down: 100 is all of it.
+func percent(final, total int64) float64 {
+	return math.Floor(float64(final)*1000/float64(total)) / 10
+}
+
 // callsPerExtraction is how many calls of the account's rate one extraction takes
 // until it is final, and usualLatency how long the last one takes, while nothing
 // better has been learned.
@@ -90,7 +95,7 @@ const (
 // accounts that may be in it.
 func (s *Server) progress(b store.Batch, accounts []string) protocol.Batch {
 	out := protocol.Batch{Batch: b.Name, Total: b.Total(), Counts: b.Counts}
-	out.Percent = math.Round(float64(b.Final())/float64(b.Total())*1000) / 10
+	out.Percent = percent(b.Final(), b.Total())
 	left := b.Total() - b.Final()
 	if left == 0 {
 		return out

@@ -129,6 +129,19 @@ func TestBatchProgress(t *testing.T) {
 	r.do("GET", "/v1/batches?cursor=!", "").wantProblem(t, "bad cursor", 422, codeCursor)
 }
 
+// A batch is at 100 when all of it is final, and not before.
+func TestPercent(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		final, total int64
+		want         float64
+	}{{0, 7, 0}, {1, 3, 33.3}, {2, 3, 66.6}, {1999, 2000, 99.9}, {999_999, 1_000_000, 99.9}, {2000, 2000, 100}} {
+		if got := percent(tt.final, tt.total); got != tt.want {
+			t.Errorf("percent(%d, %d) = %v, want %v", tt.final, tt.total, got, tt.want)
+		}
+	}
+}
+
 func TestUnknownPaths(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
