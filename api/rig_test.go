@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -117,14 +118,22 @@ func newRig(t *testing.T, mend ...func(*Config)) *rig {
 	}
 	r.server = New(r.cfg)
 	r.server.patience.silence = 5 * time.Second // As the library's for bodies that are JSON alone.
-	srv := httptest.NewUnstartedServer(r.server.Handler())
-	srv.Start()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- serve.Until(ctx, listener, r.server.Handler(), r.cfg.Logger) }()
 	t.Cleanup(func() {
 		r.server.Stop()
-		srv.Close()
+		stop()
+		if err := <-served; err != nil {
+			t.Errorf("the server ended with %v", err)
+		}
 		r.server.Close()
 	})
-	r.url = srv.URL
+	r.url = "http://" + listener.Addr().String()
 	return r
 }
 

@@ -15,8 +15,12 @@ import (
 // A request whose fields may come behind its document: the document goes to a
 // temporary file first, so that it is never in memory.
 
-// maxFields is the largest size of everything but the document.
-const maxFields = 1 << 20
+// maxFields is the largest size of everything but the document, and maxParts how
+// many parts a form may have: each costs memory, also an empty one.
+const (
+	maxFields = 1 << 20
+	maxParts  = 1000
+)
 
 // spool is a document in a temporary file.
 type spool struct{ file *os.File }
@@ -64,7 +68,10 @@ func readMultipart(form *multipart.Reader, limit int64) (fields map[string][]str
 		}
 	}()
 	left := int64(maxFields)
-	for {
+	for parts := 0; ; parts++ {
+		if parts > maxParts {
+			return fields, doc, name, contentType, fmt.Errorf("%w: the form has more than %d parts", extraction.ErrInvalid, maxParts)
+		}
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
 			return fields, doc, name, contentType, nil
@@ -88,7 +95,7 @@ func readMultipart(form *multipart.Reader, limit int64) (fields map[string][]str
 			if err != nil {
 				return fields, doc, name, contentType, fmt.Errorf("%w: %w", errBody, err)
 			}
-			if left -= int64(len(value)); left < 0 {
+			if left -= int64(len(field) + len(value)); left < 0 {
 				return fields, doc, name, contentType, fmt.Errorf("%w: the fields are larger than %d bytes", extraction.ErrInvalid, maxFields)
 			}
 			fields[field] = append(fields[field], string(value))

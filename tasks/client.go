@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -199,8 +200,14 @@ func describe(s Submission, kept store.Stored) extraction.Document {
 	return d
 }
 
-// maxLabel is the longest customer or batch, in characters.
-const maxLabel = 128
+// The limits of what stands in a record, which lists of a thousand show: maxLabel in
+// characters, the others in bytes.
+const (
+	maxLabel    = 128
+	maxName     = 1024
+	maxMetadata = 16 << 10
+	maxOptions  = 64 << 10
+)
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", extraction.ErrInvalid, fmt.Sprintf(format, args...))
@@ -231,12 +238,38 @@ func (s Submission) validate() error {
 		return invalid("customer is not 1 to %d printable characters", maxLabel)
 	case !label(s.Batch):
 		return invalid("batch is not 1 to %d printable characters", maxLabel)
+	case len(s.Name) > maxName:
+		return invalid("the document's name is longer than %d bytes", maxName)
+	case len(s.Type)+len(strings.Join(s.Types, "")) > maxName || len(s.ConfigName)+len(s.Environment) > maxName:
+		return invalid("type, types, config_name and environment are longer than %d bytes", maxName)
+	}
+	if err := s.bounded(); err != nil {
+		return err
 	}
 	switch s.Priority {
 	case "", extraction.PriorityNormal, extraction.PriorityBulk:
 		return nil
 	}
 	return invalid("priority %q is neither normal nor bulk", s.Priority)
+}
+
+// bounded reports metadata and options that are too large: every list shows them.
+func (s Submission) bounded() error {
+	size := 0
+	for k, v := range s.Metadata {
+		size += len(k) + len(v)
+	}
+	if size > maxMetadata {
+		return invalid("metadata is larger than %d bytes", maxMetadata)
+	}
+	options, err := json.Marshal(s.Options)
+	if err != nil {
+		return invalid("options have no JSON form")
+	}
+	if len(options) > maxOptions {
+		return invalid("options are larger than %d bytes", maxOptions)
+	}
+	return nil
 }
 
 // validID reports whether an id is a ULID as NewID makes them: it names files,
