@@ -73,6 +73,12 @@ const patience = 90 * time.Second
 // eventually waits until cond holds.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
+	eventuallyFor(t, patience, what, cond)
+}
+
+// eventuallyFor is eventually for what takes longer than everything else.
+func eventuallyFor(t *testing.T, patience time.Duration, what string, cond func() bool) {
+	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
