@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -43,7 +44,7 @@ Examples:
    extractq bench --documents 20 --warm-up 10 --law lognormal:1s,0.5
    extractq bench --documents 20 --warm-up 0 --law fixed:1s --rate 20/s --format json
    extractq bench --documents 20 --warm-up 5 --law fixed:1s --provider typless --sweep auto --webhooks 0.9
-   extractq bench --replay
+   extractq bench --replay --svg bench.svg
    extractq bench --replay --documents 200 --law lognormal:14s,0.54 --seed 7
    extractq bench --replay --law '0.85*lognormal:8s,0.4+0.15*lognormal:60s,0.5' --arrive 30/s --documents 20000
    extractq bench --replay --law uniform:0s,60s --provider typless --poll-price 3s
@@ -62,11 +63,16 @@ Examples:
 			if err != nil {
 				return err
 			}
+			svg, err := newPicture(c.String("svg"))
+			if err != nil {
+				return err
+			}
+			defer svg.Close()
 			report, err := runBench(c, cfg)
 			if err != nil {
 				return err
 			}
-			if err := print(report); err != nil {
+			if err := errors.Join(print(report), svg.Draw(report)); err != nil {
 				return err
 			}
 			if lost := report.Policies[0].Lost; lost > 0 {
@@ -104,6 +110,7 @@ func benchFlags(law *sandbox.Latency) []cli.Flag {
 		&cli.StringFlag{Name: "rate", Usage: "calls the vendor answers, as in `10/s`, before it says 429 (default: any number)"},
 		&cli.Float64Flag{Name: "webhooks", Usage: "share (`P`) of the ends that a webhook tells of at once; 0 is no webhooks"},
 		&cli.StringFlag{Name: "sweep", Value: string(config.SweepOff), Usage: "`HOW` ready lists are used: auto measures the schedule with them, too; off"},
+		&cli.StringFlag{Name: "svg", Usage: "draw the delays and the requests into `FILE`"},
 		&cli.StringFlag{Name: "format", Value: string(formatTable), Usage: "table or json"},
 	}
 }

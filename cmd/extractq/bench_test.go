@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -56,6 +58,26 @@ func TestBenchReplays(t *testing.T) {
 	text, _, _ := benched(t, append(args, "--format", "json")...)
 	if err := json.Unmarshal([]byte(text), &report); err != nil || len(report.Policies) != 5 || report.Policies[0].Succeeded != 500 {
 		t.Errorf("as JSON: %v: %s", err, text)
+	}
+}
+
+// The picture is there when the report is, and a place that cannot be written is
+// known before anything is measured.
+func TestBenchDraws(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "bench.svg")
+	if _, stderr, code := benched(t, "--replay", "--documents", "50", "--svg", name); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if svg, err := os.ReadFile(name); err != nil || !bytes.HasPrefix(svg, []byte("<svg")) {
+		t.Errorf("the picture is %.20q, %v", svg, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(name), ".*")); len(left) > 0 {
+		t.Errorf("there is also %q", left)
+	}
+	stdout, stderr, code := benched(t, "--replay", "--svg", filepath.Join(name, "x.svg"))
+	if code != exitUnavailable || !strings.Contains(stderr, "--svg") || stdout != "" {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 }
 

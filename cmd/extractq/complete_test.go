@@ -33,7 +33,7 @@ var (
 			"--option", "--name", "--out", "--retry-failed", "--limit", "--timeout", "--format", "--json", "--wait", "--dry-run",
 			"--yes", "--status", "--error", "--since", "--until", "--resubmit", "--no-vendors", "--healthz", "--callback-url",
 			"list --account", "cancel --account", "retry --account", "delete --account", "redeliver --account",
-			"--replay", "--documents", "--warm-up", "--law", "--arrive", "--webhooks", "bench --seed",
+			"--replay", "--documents", "--warm-up", "--law", "--arrive", "--webhooks", "--svg", "bench --seed",
 		},
 	}
 )

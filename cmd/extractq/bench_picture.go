@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/extractq/extractq/internal/bench"
+)
+
+// picture is the file for --svg. It is made before the benchmark begins, which may
+// take minutes, and gets its name when it is whole.
+type picture struct {
+	name string
+	file *os.File
+}
+
+// newPicture makes the file; nil where no name is given.
+func newPicture(name string) (*picture, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".bench-*.svg")
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("--svg cannot be written: %w", cause(err)))
+	}
+	return &picture{name, f}, nil
+}
+
+// Draw writes the report and gives the file its name.
+func (p *picture) Draw(r bench.Report) error {
+	if p == nil {
+		return nil
+	}
+	err := r.WriteSVG(p.file)
+	if closeErr := p.file.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Chmod(p.file.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(p.file.Name(), p.name)
+	}
+	if err != nil {
+		return unavailable(fmt.Errorf("--svg cannot be written: %w", cause(err)))
+	}
+	return nil
+}
+
+// Close removes what was not drawn.
+func (p *picture) Close() {
+	if p != nil {
+		_ = p.file.Close()           // Mostly it is closed,
+		_ = os.Remove(p.file.Name()) // and has its name.
+	}
+}
