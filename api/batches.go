@@ -11,6 +11,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
 )
 
@@ -50,7 +51,11 @@ func (s *Server) batch(ctx context.Context, in *batchInput) (*batchOutput, error
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	return &batchOutput{s.progress(b, accounts)}, nil
+	o, err := s.outlook(ctx, accounts)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return &batchOutput{o.progress(b)}, nil
 }
 
 func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput, error) {
@@ -67,10 +72,14 @@ func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput,
 	if err != nil {
 		return nil, s.explain(err)
 	}
+	o, err := s.outlook(ctx, accounts)
+	if err != nil {
+		return nil, s.explain(err)
+	}
 	out := &batchesOutput{}
 	out.Body.Batches = []protocol.Batch{}
 	for _, b := range found {
-		out.Body.Batches = append(out.Body.Batches, s.progress(b, accounts))
+		out.Body.Batches = append(out.Body.Batches, o.progress(b))
 	}
 	if next != "" {
 		out.Body.NextCursor = mark.cursor(next)
@@ -84,31 +93,44 @@ func percent(final, total int64) float64 {
 }
 
 // callsPerExtraction is how many calls of the account's rate one extraction takes
-// until it is final, and usualLatency how long the last one takes, while nothing
-// better has been learned.
-const (
-	callsPerExtraction = 4
-	usualLatency       = 20 * time.Second
-)
+// until it is final: one submission, and the polls of an unhurried vendor.
+const callsPerExtraction = 4
 
-// progress is a batch as it is shown. Its end is estimated from the slowest of the
-// accounts that may be in it.
-func (s *Server) progress(b store.Batch, accounts []string) protocol.Batch {
+// outlook is what the end of a batch is estimated from: the slowest of the accounts
+// that may be in it. rate is zero where none has one; last is how long the last
+// document of a batch takes.
+type outlook struct {
+	rate float64
+	last time.Duration
+}
+
+func (s *Server) outlook(ctx context.Context, accounts []string) (outlook, error) {
+	o := outlook{}
+	for _, name := range accounts {
+		all, _, err := s.cfg.Records.Latencies(ctx, name, "")
+		if err != nil {
+			return o, err
+		}
+		law := planner.Estimate(planner.Histogram(all.Bins), nil, planner.Prior())
+		o.last = max(o.last, time.Duration(law.Quantile(0.9)*float64(time.Second)))
+		if a, ok := s.accounts[name]; ok && a.Rate > 0 && (o.rate == 0 || a.Rate < o.rate) {
+			o.rate = a.Rate
+		}
+	}
+	return o, nil
+}
+
+// progress is a batch as it is shown.
+func (o outlook) progress(b store.Batch) protocol.Batch {
 	out := protocol.Batch{Batch: b.Name, Total: b.Total(), Counts: b.Counts}
 	out.Percent = percent(b.Final(), b.Total())
 	left := b.Total() - b.Final()
 	if left == 0 {
 		return out
 	}
-	rate := 0.0
-	for _, name := range accounts {
-		if a, ok := s.accounts[name]; ok && a.Rate > 0 && (rate == 0 || a.Rate < rate) {
-			rate = a.Rate
-		}
-	}
-	wait := usualLatency
-	if rate > 0 {
-		wait += time.Duration(float64(left*callsPerExtraction) / rate * float64(time.Second))
+	wait := o.last
+	if o.rate > 0 {
+		wait += time.Duration(float64(left*callsPerExtraction) / o.rate * float64(time.Second))
 	}
 	out.EstimatedFinishAt = extraction.Time{Time: time.Now().Add(wait)}
 	return out

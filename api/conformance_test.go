@@ -75,11 +75,12 @@ func object(v any, names ...string) map[string]any {
 // operation's description.
 func (d *description) fits(op string, body []byte, place ...string) error {
 	method, path, _ := strings.Cut(op, " ")
-	at := "openapi.json#"
+	var at strings.Builder
+	at.WriteString("openapi.json#")
 	for _, name := range append([]string{"paths", path, strings.ToLower(method)}, append(place, "schema")...) {
-		at += "/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D", "*", "%2A").Replace(name)
+		at.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D", "*", "%2A").Replace(name))
 	}
-	schema, err := d.compiler.Compile(at)
+	schema, err := d.compiler.Compile(at.String())
 	if err != nil {
 		return err
 	}

@@ -166,7 +166,7 @@ func (s *Records) Running(ctx context.Context, account string) ([]Running, float
 		}
 		return nil
 	})
-	if err != nil && err != redis.Nil { // One of them may have gone meanwhile.
+	if err != nil && !isNil(err) { // One of them may have gone meanwhile.
 		return nil, 0, fmt.Errorf("read what is in flight of %s: %w", account, err)
 	}
 	out := make([]Running, 0, len(inputs))

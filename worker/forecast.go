@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -26,7 +27,13 @@ type forecast struct {
 	// listed is the age up to which the vendor's ready lists tell of an end; zero
 	// where they are not read.
 	listed time.Duration
+	// uncertain is how long a submission whose answer was lost may still turn up;
+	// zero while too little has been seen to say.
+	uncertain time.Duration
 }
+
+// seenEnough is how many extractions it takes to say how slow the slowest are.
+const seenEnough = 20
 
 // forecasts are those of one account.
 type forecasts struct {
@@ -93,6 +100,9 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 		return forecast{}, err
 	}
 	f := forecast{law: planner.Estimate(planner.Histogram(all.Bins), stillRunning(running, each, nil), planner.Prior())}
+	if planner.Histogram(all.Bins).Weight() >= seenEnough {
+		f.uncertain = seconds(f.law.Quantile(0.999)) + time.Minute
+	}
 	if a.Sweep && listing.Trusted && listing.Alive() {
 		f.listed = seconds(f.law.Quantile(windowShare))
 	}
@@ -140,6 +150,12 @@ func (s *step) tooEarly() (due time.Time, early bool) {
 	}
 	due = s.forecast.schedule.Due(s.rec.SubmittedAt, last, s.acct.Deadline)
 	return due, due.Sub(s.now()) > time.Second
+}
+
+// uncertainWindow is how long a submission whose answer was lost is looked for: until
+// 999 of 1,000 have ended by then, and a minute.
+func (s *step) uncertainWindow() time.Duration {
+	return cmp.Or(s.forecast.uncertain, s.w.cfg.UncertainWindow)
 }
 
 // lookAgain is when to look again for something that was sent at some time and that

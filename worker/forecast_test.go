@@ -138,3 +138,31 @@ func TestForecastWithoutRedis(t *testing.T) {
 		t.Errorf("%d schedules are kept", len(a.forecasts.byLabel))
 	}
 }
+
+// How long a lost submission may still turn up is learned, once there is enough to
+// learn from.
+func TestUncertainWindowIsLearned(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, newVendor())
+	window := func(n float64) time.Duration {
+		t.Helper()
+		if n > 0 {
+			h := planner.Histogram{}
+			h.Add(1800, n)
+			if err := r.records.Learn(t.Context(), "acme", "t", store.Lesson{Bins: h}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w := r.worker()
+		s := step{w: w, forecast: w.forecast(t.Context(), w.accounts["acme"], "t")}
+		return s.uncertainWindow()
+	}
+	for _, n := range []float64{0, 19} {
+		if got := window(n); got != r.cfg.UncertainWindow {
+			t.Errorf("after %v extractions %v, want the configured %v", n, got, r.cfg.UncertainWindow)
+		}
+	}
+	if got := window(500); got < 31*time.Minute || got > time.Hour {
+		t.Errorf("after 500 that took half an hour: %v", got)
+	}
+}

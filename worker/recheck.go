@@ -35,8 +35,8 @@ func (s *step) recheck() error {
 		return err
 	}
 	gone := s.now().Sub(s.rec.SentAt)
-	if gone < s.w.cfg.UncertainWindow { // The list is of what has finished.
-		return s.again(extraction.StepSubmit, s.lookAgain(s.rec.SentAt, s.w.cfg.UncertainWindow),
+	if gone < s.uncertainWindow() { // The list is of what has finished.
+		return s.again(extraction.StepSubmit, s.lookAgain(s.rec.SentAt, s.uncertainWindow()),
 			extraction.BecauseRetry, new(store.Change).Polls(s.rec.Polls))
 	}
 	return s.anew()

@@ -24,7 +24,7 @@ func (s *step) uncertain() error {
 		sent = s.now()
 	}
 	c := new(store.Change).Phase(store.PhaseUncertain).SentAt(sent).
-		Uncertain(s.now().Add(s.w.cfg.UncertainWindow)).
+		Uncertain(s.now().Add(s.uncertainWindow())).
 		Trouble(extraction.Trouble{
 			Code: extraction.CodeSubmitUncertain, At: extraction.Time{Time: s.now()},
 			Message: "the answer to the submission was lost; looking for it at the vendor",

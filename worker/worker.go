@@ -77,9 +77,9 @@ type Config struct {
 	// Lease is how long a step is held without a heartbeat; 0 means 8 s.
 	// Shorter ones are for tests.
 	Lease time.Duration
-	// UncertainWindow is how long a submission whose answer was lost is
-	// searched for; 0 means 6 min: 5 for the slowest of a thousand documents
-	// by the fixed prior, and one more.
+	// UncertainWindow is how long a submission whose answer was lost is searched for
+	// while the account's latencies are not known: then it is until 999 of 1,000
+	// documents have ended, and a minute. 0 means 6 min.
 	UncertainWindow time.Duration
 	// Journal, where it is set, is told how far each submission has got, for
 	// Client.Resume where Redis forgets. What it is told must be durable when it
