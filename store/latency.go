@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -17,9 +18,12 @@ var learnLua string
 
 var learnScript = redis.NewScript(learnLua)
 
-// memory is how many extractions a histogram remembers: each new one weighs this
-// much more than the one before.
+// memory is how many extractions a histogram remembers: one submitted so many later
+// weighs e times as much.
 const memory = 1000
+
+// latencyKept is how long a type is remembered that nobody uses.
+const latencyKept = 90 * 24 * time.Hour
 
 // Latency is what has been seen of the time a vendor takes, for an account or one
 // of its document types.
@@ -27,6 +31,8 @@ type Latency struct {
 	// Bins are weights by the bin's number; together about the number of extractions
 	// seen, but at most 1,000: older ones are forgotten.
 	Bins map[int]float64
+	// Latest is the place of the latest submission among them, which weighs 1.
+	Latest int64
 	// HookMissed and ListMissed are the shares of ends that no webhook told of, and no
 	// ready list, of the latest thirty for which one was to be expected; 1 where there
 	// was none yet. Only an account's Latency has them.
@@ -37,6 +43,8 @@ type Latency struct {
 type Lesson struct {
 	// Bins are weights by the bin's number, one together.
 	Bins map[int]float64
+	// Order is the extraction's place among all submissions.
+	Order Order
 	// Hook says whether a webhook told of the end, List whether a ready list did.
 	Hook, List Told
 }
@@ -63,7 +71,7 @@ func (in Input) TypeLabel() string {
 // is not repeated where it fails: one lesson more or less changes little.
 func (s *Records) Learn(ctx context.Context, account, label string, l Lesson) error {
 	k := accountKeys(account)
-	args := []any{1 + 1.0/memory, string(l.Hook), string(l.List)}
+	args := []any{memory, int(latencyKept.Seconds()), string(l.Hook), string(l.List), l.Order.Account, l.Order.Type}
 	for bin, w := range l.Bins {
 		args = append(args, bin, w)
 	}
@@ -92,11 +100,9 @@ func decodeLatency(fields map[string]string) Latency {
 		f, _ := strconv.ParseFloat(fields[name], 64)
 		return f
 	}
-	scale := number("w")
-	if scale <= 0 {
-		return Latency{HookMissed: 1, ListMissed: 1}
-	}
-	l := Latency{Bins: map[int]float64{}, HookMissed: 1, ListMissed: 1}
+	latest, base := number("latest"), number("base")
+	scale := math.Exp((latest - base) / memory)
+	l := Latency{Bins: map[int]float64{}, Latest: int64(latest), HookMissed: 1, ListMissed: 1}
 	if fields["hook"] != "" {
 		l.HookMissed = number("hook")
 	}
@@ -120,23 +126,27 @@ type Running struct {
 	// Known is for how long after its submission it is known not to have finished: up
 	// to the vendor's last answer "not yet", zero before there is one.
 	Known time.Duration
+	// Order is its place among all submissions.
+	Order Order
 }
 
 // runningLimit is how many of the extractions in flight are looked at: a sample
 // says as much as all.
 const runningLimit = 500
 
-// known is the time between two fields; zero where one of them is missing.
-func known(fields []any) time.Duration {
-	if len(fields) != 2 {
-		return 0
+// decodeRunning reads when it was submitted, when the vendor last said "not yet", and
+// its place.
+func decodeRunning(fields []any) (known time.Duration, order Order) {
+	if len(fields) != 3 {
+		return 0, Order{}
 	}
-	from, _ := fields[0].(string)
-	to, _ := fields[1].(string)
-	if from == "" || to == "" {
-		return 0
+	submitted, _ := fields[0].(string)
+	notYet, _ := fields[1].(string)
+	place, _ := fields[2].(string)
+	if submitted != "" && notYet != "" {
+		known = max(time.Duration(number(notYet)-number(submitted))*time.Millisecond, 0)
 	}
-	return max(time.Duration(number(to)-number(from))*time.Millisecond, 0)
+	return known, parseOrder(place)
 }
 
 // Running returns the extractions at the vendor, or a sample of them, and how many
@@ -162,7 +172,7 @@ func (s *Records) Running(ctx context.Context, account string) ([]Running, float
 		for i, z := range ids.Val() {
 			id := z.Member.(string)
 			inputs[i] = p.HGet(ctx, k.detail(id), detailInput)
-			times[i] = p.HMGet(ctx, k.record(id), fieldSubmittedAt, fieldNotYetAt)
+			times[i] = p.HMGet(ctx, k.record(id), fieldSubmittedAt, fieldNotYetAt, fieldOrder)
 		}
 		return nil
 	})
@@ -174,8 +184,9 @@ func (s *Records) Running(ctx context.Context, account string) ([]Running, float
 		var in Input
 		if json.Unmarshal([]byte(inputs[i].Val()), &in) == nil {
 			age := now.Val().Sub(time.UnixMilli(int64(z.Score)))
+			known, order := decodeRunning(times[i].Val())
 			out = append(out, Running{
-				Label: in.TypeLabel(), Customer: in.Customer, Age: max(age, 0), Known: known(times[i].Val()),
+				Label: in.TypeLabel(), Customer: in.Customer, Age: max(age, 0), Known: known, Order: order,
 			})
 		}
 	}

@@ -10,8 +10,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 )
 
-// What was learned weighs as much as the extractions seen, however many, up to the
-// thousand that are remembered; the newest weighs one.
+// What was learned weighs as much as the extractions seen.
 func TestLearn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -41,7 +40,7 @@ func TestLearn(t *testing.T) {
 	}
 	learn(9, ToldNot, ToldTrue)
 	all, own, n := weigh()
-	if n < 10.9 || n > 11 || math.Abs(own.Bins[9]-0.25) > 0.001 || math.Abs(own.Bins[8]-7.5) > 0.1 {
+	if math.Abs(n-11) > 1e-6 || math.Abs(own.Bins[9]-0.25) > 0.001 || math.Abs(own.Bins[8]-7.5) > 0.001 {
 		t.Errorf("after eleven %v weigh %v", own.Bins, n)
 	}
 	// One that was missed before all others stands for not knowing.
@@ -60,18 +59,72 @@ func TestLearn(t *testing.T) {
 	if ttl := r.rdb.TTL(t.Context(), r.k.latency("w2s")).Val(); ttl < 89*24*time.Hour {
 		t.Errorf("it is kept for %v", ttl)
 	}
+}
 
-	// Long after the numbers were put to scale, several times, the old is forgotten.
-	r.rdb.HSet(t.Context(), r.k.latency("w2s"), "w", "999999.5", "50", "2e6")
-	for range 3 {
-		learn(20, ToldUnknown, ToldUnknown)
+// Lessons are as old as their submissions, whenever their ends were seen; those that
+// nobody has counted are the latest.
+func TestLessonsAgeByTheirSubmission(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	learn := func(bin int, place int64) {
+		t.Helper()
+		l := Lesson{Bins: map[int]float64{bin: 1}, Order: Order{place, place}}
+		if err := r.s.Learn(t.Context(), "acme", "w2s", l); err != nil {
+			t.Fatal(err)
+		}
 	}
-	_, own, _ = weigh()
-	if own.Bins[50] < 1.9 || own.Bins[50] > 2 || math.Abs(own.Bins[21]-2.25) > 0.01 {
-		t.Errorf("after scaling %v", own.Bins)
+	weights := func(want map[int]float64) {
+		t.Helper()
+		all, own, err := r.s.Latencies(t.Context(), "acme", "w2s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for bin, w := range want {
+			if math.Abs(own.Bins[bin]-w) > 0.001 || math.Abs(all.Bins[bin]-w) > 0.001 {
+				t.Errorf("bin %d weighs %v in the type and %v in the account, want %v", bin, own.Bins[bin], all.Bins[bin], w)
+			}
+		}
 	}
-	if _, there := own.Bins[9]; there {
-		t.Errorf("what weighs nothing is still there: %v", own.Bins)
+	learn(1, 1000)
+	learn(2, 2000)
+	learn(3, 1000) // Its end is seen late.
+	learn(4, 0)
+	weights(map[int]float64{1: 1 / math.E, 2: 1, 3: 1 / math.E, 4: 1})
+	all, _, err := r.s.Latencies(t.Context(), "acme", "w2s")
+	if err != nil || all.Latest != 2000 || math.Abs(all.Weigh(3000)-math.E) > 1e-9 || all.Weigh(0) != 1 || all.Weigh(1e6) > 100 {
+		t.Errorf("the latest is %d, one 1,000 later weighs %v, %v", all.Latest, all.Weigh(3000), err)
+	}
+	// Much later the numbers are put to scale, and what weighs nothing is forgotten.
+	learn(5, 17_500)
+	learn(6, 16_500)
+	weights(map[int]float64{1: 0, 2: 0, 5: 1, 6: 1 / math.E})
+	learn(7, 40_000)
+	learn(8, 39_000)
+	weights(map[int]float64{5: 0, 7: 1, 8: 1 / math.E})
+	if _, there := r.rdb.HGetAll(t.Context(), r.k.latency("w2s")).Val()["1"]; there {
+		t.Error("what weighs nothing is still there")
+	}
+}
+
+// Submissions are counted in the account and in their type, and what is never learned
+// of goes again.
+func TestNextOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, tt := range []struct {
+		label string
+		want  Order
+	}{{"a", Order{1, 1}}, {"b", Order{2, 1}}, {"a", Order{3, 2}}} {
+		got, err := r.s.NextOrder(t.Context(), "acme", tt.label)
+		if err != nil || got != tt.want || parseOrder(got.String()) != got {
+			t.Errorf("a submission of type %s is %v, %v, want %v", tt.label, got, err, tt.want)
+		}
+	}
+	if ttl := r.rdb.TTL(t.Context(), r.k.latency("b")).Val(); ttl < 89*24*time.Hour {
+		t.Errorf("the count is kept for %v", ttl)
+	}
+	if _, own, err := r.s.Latencies(t.Context(), "acme", "b"); err != nil || len(own.Bins) != 0 {
+		t.Errorf("a count is taken for a latency: %v, %v", own, err)
 	}
 }
 
@@ -119,7 +172,10 @@ func TestRunningIsKnown(t *testing.T) {
 	if got := known(); got != 0 {
 		t.Errorf("nobody has asked for it, and it is known to have taken %v", got)
 	}
-	r.next(r.begin(f).Fence, extraction.StepPoll, new(Change).NotYetAt(submitted.Add(8500*time.Millisecond)))
+	r.next(r.begin(f).Fence, extraction.StepPoll, new(Change).Order(Order{7, 3}).NotYetAt(submitted.Add(8500*time.Millisecond)))
+	if got, _, err := r.s.Running(t.Context(), "acme"); err != nil || got[0].Order != (Order{7, 3}) {
+		t.Errorf("its place is not known: %+v, %v", got, err)
+	}
 	if got := known(); got != 8500*time.Millisecond {
 		t.Errorf("it had not finished after 8.5 s, and is known to have taken %v", got)
 	}

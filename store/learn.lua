@@ -1,28 +1,39 @@
 -- learn: what one finished extraction showed of the time the vendor takes.
--- KEYS: the account's hash, that of the document type. ARGV: growth, whether a webhook
--- told of the end and whether a list did (1, 0, or empty where neither was to be
--- expected), pairs of bin and weight.
--- Older extractions weigh less: instead of shrinking all that is there, each new
--- one weighs more than the one before (forward decay), by the field "w".
-for _, key in ipairs(KEYS) do
-  local w = tonumber(redis.call('HGET', key, 'w') or '1')
-  for i = 4, #ARGV, 2 do redis.call('HINCRBYFLOAT', key, ARGV[i], w * ARGV[i + 1]) end
-  w = w * ARGV[1]
-  if w > 1e6 then -- Before the numbers get too large, all is put to scale.
+-- KEYS: the account's hash, that of the document type. ARGV: memory, seconds a hash is
+-- kept, whether a webhook told of the end and whether a list did (1, 0, or empty where
+-- neither was to be expected), the submission's places in the account and in the type
+-- (0: nobody knows), pairs of bin and weight.
+-- Older submissions weigh less: instead of shrinking all that is there, each later one
+-- weighs more (forward decay). A weight is in units of what place "base" weighs.
+local memory = tonumber(ARGV[1])
+for i, key in ipairs(KEYS) do
+  local function num(field) return tonumber(redis.call('HGET', key, field) or '') or 0 end
+  local latest, base, place = num('latest'), num('base'), tonumber(ARGV[4 + i])
+  if place == 0 then place = latest end
+  if place > latest then
+    latest = place
+    redis.call('HSET', key, 'latest', latest)
+  end
+  if latest - base > 14 * memory then -- Before the numbers get too large, all is put to scale.
+    local factor = math.exp((base - latest) / memory)
     local all = redis.call('HGETALL', key)
-    for i = 1, #all, 2 do
-      if tonumber(all[i]) then
-        local v = tonumber(all[i + 1]) / w
-        if v < 1e-4 then redis.call('HDEL', key, all[i]) else redis.call('HSET', key, all[i], tostring(v)) end
+    for j = 1, #all, 2 do
+      if tonumber(all[j]) then
+        local v = tonumber(all[j + 1]) * factor
+        if v < 1e-4 then redis.call('HDEL', key, all[j]) else redis.call('HSET', key, all[j], tostring(v)) end
       end
     end
-    w = 1
+    base = latest
+    redis.call('HSET', key, 'base', base)
   end
-  redis.call('HSET', key, 'w', string.format('%.17g', w))
-  redis.call('EXPIRE', key, 7776000) -- A type that nobody has used for 90 days.
+  local w = math.exp((place - base) / memory)
+  for j = 7, #ARGV, 2 do
+    if w * ARGV[j + 1] > 1e-9 then redis.call('HINCRBYFLOAT', key, ARGV[j], w * ARGV[j + 1]) end
+  end
+  redis.call('EXPIRE', key, ARGV[2])
 end
 -- The share of ends that nobody told of, over about the latest thirty.
-for field, told in pairs({hook = ARGV[2], list = ARGV[3]}) do
+for field, told in pairs({hook = ARGV[3], list = ARGV[4]}) do
   if told ~= '' then
     local n = redis.call('HINCRBY', KEYS[1], field .. '.n', 1)
     local missed = tonumber(redis.call('HGET', KEYS[1], field) or '1')

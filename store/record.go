@@ -104,6 +104,8 @@ type Record struct {
 	PlannedAt time.Time
 	// MissingSince is the time of the first 404 of the present row.
 	MissingSince time.Time
+	// Order is its place among all submissions.
+	Order Order
 
 	VendorID     string
 	VendorStatus string
@@ -173,6 +175,7 @@ const (
 	fieldNotYetAt       = "ny"
 	fieldPlannedAt      = "pn"
 	fieldMissingSince   = "nf"
+	fieldOrder          = "no"
 	fieldHint           = "hint" // Not answered by a question yet.
 	fieldHooked         = "hk"
 	fieldListed         = "hl"
@@ -234,6 +237,7 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 		Attempts: int(number(fields[fieldDeliveries])), Status: int(number(fields[fieldDeliveryStatus])),
 	}
 	r.ResultSeq = number(fields[fieldResultSeq])
+	r.Order = parseOrder(fields[fieldOrder])
 	for name, at := range map[string]*time.Time{
 		fieldLease: &r.Lease, fieldDue: &r.Due, fieldOrphaned: &r.Orphaned,
 		fieldFailingSince: &r.FailingSince, fieldSentAt: &r.SentAt,

@@ -99,7 +99,9 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 	if err != nil {
 		return forecast{}, err
 	}
-	f := forecast{law: planner.Estimate(planner.Histogram(all.Bins), stillRunning(running, each, nil), planner.Prior())}
+	f := forecast{law: planner.Estimate(planner.Histogram(all.Bins), stillRunning(running, each, func(r store.Running) float64 {
+		return all.Weigh(r.Order.Account)
+	}), planner.Prior())}
 	if planner.Histogram(all.Bins).Weight() >= seenEnough {
 		f.uncertain = seconds(f.law.Quantile(0.999)) + time.Minute
 	}
@@ -107,8 +109,13 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 		f.listed = seconds(f.law.Quantile(windowShare))
 	}
 	if label != "" {
-		same := func(r store.Running) bool { return r.Label == label }
-		f.law = planner.Estimate(planner.Histogram(own.Bins), stillRunning(running, each, same), f.law)
+		same := stillRunning(running, each, func(r store.Running) float64 {
+			if r.Label != label {
+				return 0
+			}
+			return own.Weigh(r.Order.Type)
+		})
+		f.law = planner.Estimate(planner.Histogram(own.Bins), same, f.law)
 	}
 	f.schedule = f.law.Schedule(planner.Terms{
 		Price: a.PollPrice, Unheard: unheard(all.HookMissed, missedByLists(all), f.listed),
@@ -116,15 +123,27 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 	return f, nil
 }
 
-// stillRunning is what is known of those that are running, each standing for some.
-func stillRunning(running []store.Running, each float64, include func(store.Running) bool) []planner.Running {
+// stillRunning is what is known of those that are running, each standing for some and
+// weighing as much as it would had it finished.
+func stillRunning(running []store.Running, each float64, weigh func(store.Running) float64) []planner.Running {
 	var out []planner.Running
 	for _, r := range running {
-		if r.Known > 0 && (include == nil || include(r)) {
-			out = append(out, planner.Running{Age: r.Known.Seconds(), Weight: each})
+		if w := each * weigh(r); r.Known > 0 && w > 0 {
+			out = append(out, planner.Running{Age: r.Known.Seconds(), Weight: w})
 		}
 	}
 	return out
+}
+
+// place counts a submission that is about to be made, so that what it will show is as
+// old as the others of its time. Where that fails it counts as the latest.
+func (s *step) place() store.Order {
+	o, err := s.w.records.NextOrder(s.ctx, s.acct.Name, s.rec.TypeLabel())
+	if err != nil {
+		s.w.log.WarnContext(s.ctx, "submission not counted", slog.String("account", s.acct.Name), slog.Any("error", err))
+	}
+	s.rec.Order = o
+	return o
 }
 
 // askAgain schedules the next poll of an extraction that is not final.
@@ -200,7 +219,7 @@ func (s *step) learn(out extraction.Outcome) {
 	if !finished.IsZero() {
 		age = finished.Sub(s.rec.SubmittedAt)
 	}
-	lesson := store.Lesson{Bins: bins, Hook: told(s.rec.Hooked, s.acct.HookURL != "", finished, now)}
+	lesson := store.Lesson{Bins: bins, Order: s.rec.Order, Hook: told(s.rec.Hooked, s.acct.HookURL != "", finished, now)}
 	lesson.List = told(s.rec.Listed, age < s.forecast.listed && !s.rec.Hooked, finished, now)
 	err := s.w.records.Learn(ctx, s.acct.Name, s.rec.TypeLabel(), lesson)
 	if err != nil { // One lesson more or less changes little.

@@ -37,7 +37,7 @@ func TestUnaskedSaysNothing(t *testing.T) {
 		for range 500 {
 			running = append(running, store.Running{Age: 20 * time.Second, Known: known})
 		}
-		return planner.Estimate(h, stillRunning(running, 10, nil), planner.Prior())
+		return planner.Estimate(h, stillRunning(running, 10, func(store.Running) float64 { return 1 }), planner.Prior())
 	}
 	if before, after := planner.Estimate(h, nil, planner.Prior()).Quantile(0.5), law(0).Quantile(0.5); before != after {
 		t.Errorf("half finish within %.1f s, and with 5,000 that nobody has asked for within %.1f s", before, after)

@@ -60,9 +60,9 @@ func (s *step) send() error {
 		return err
 	}
 	byURL := s.rec.Document.URL != ""
-	phase := new(store.Change).Attempts(s.rec.Attempts + 1).Phase(store.PhaseSending)
+	phase := new(store.Change).Attempts(s.rec.Attempts + 1).Order(s.place()).Phase(store.PhaseSending)
 	if byURL {
-		phase = new(store.Change).Attempts(s.rec.Attempts + 1).Phase(store.PhaseSent).SentAt(s.now())
+		phase = phase.Phase(store.PhaseSent).SentAt(s.now())
 	}
 	if err := s.mark(phase); err != nil {
 		return s.lost(err)

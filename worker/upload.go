@@ -28,7 +28,7 @@ func (s *step) open(up extraction.Uploader) error {
 	if !ok || err != nil {
 		return err
 	}
-	if err := s.mark(new(store.Change).Attempts(s.rec.Attempts + 1).Phase(store.PhaseSending)); err != nil {
+	if err := s.mark(new(store.Change).Attempts(s.rec.Attempts + 1).Order(s.place()).Phase(store.PhaseSending)); err != nil {
 		return s.lost(err)
 	}
 	s.acct.roomMade()

@@ -63,8 +63,8 @@ func TestReplayIsWhatTheorySays(t *testing.T) {
 			got := replay(t, Config{Law: tt.law, Documents: 20_000, WarmUp: 1000, Arrive: 20, Seed: 1, offGrid: true})["learned"]
 			near(t, "J", got.J, tt.best, 0.03)
 			if tt.polls > 0 {
-				near(t, "polls", got.Each, tt.polls, 0.12)
-				near(t, "delay", got.Delay.Mean, tt.delay, 0.12)
+				near(t, "polls", got.Each, tt.polls, 0.04)
+				near(t, "delay", got.Delay.Mean, tt.delay, 0.05)
 			}
 		})
 	}
@@ -105,7 +105,7 @@ func typicalMean() float64 {
 }
 
 // The figures that the product promises of the typical vendor, on the grid of whole
-// seconds: at most 3.0 polls and 2.6 s where fixed 5 s takes 4.9 and 2.4 s.
+// seconds: at most 3.0 polls and 2.5 s where fixed 5 s takes 4.9 and 2.4 s.
 func TestTypicalVendor(t *testing.T) {
 	t.Parallel()
 	for _, intervals := range []bool{false, true} {
@@ -117,8 +117,8 @@ func TestTypicalVendor(t *testing.T) {
 			delay += got.Delay.Mean / seeds
 		}
 		t.Logf("intervals %v: %.2f polls, %.2f s", intervals, polls, delay)
-		if polls > 3.0 || delay > 2.6 {
-			t.Errorf("intervals %v: %.2f polls and %.2f s, want at most 3.0 and 2.6 s", intervals, polls, delay)
+		if polls > 3.0 || delay > 2.5 {
+			t.Errorf("intervals %v: %.2f polls and %.2f s, want at most 3.0 and 2.5 s", intervals, polls, delay)
 		}
 	}
 }
@@ -152,6 +152,30 @@ func TestLearnedIsNearTheBest(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A burst is remembered as it was, not as those were that finished last, and what is
+// in flight does not make it look slower: neither in the middle of it nor afterwards.
+func TestBursts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]Config{
+		"in the middle":    {Law: typical, Documents: 5000, WarmUp: 200},
+		"after it":         {Law: typical, Documents: 400, WarmUp: 5000},
+		"500 at a time":    {Law: typical, Documents: 5000, WarmUp: 200, MaxInFlight: 500},
+		"of two kinds":     {Law: mixture, Documents: 400, WarmUp: 5000},
+		"of a slow vendor": {Law: sandbox.LogNormal(60*s, 0.5), Documents: 2000, WarmUp: 200},
+	} {
+		ratio := 0.0
+		const seeds = 4
+		for seed := range uint64(seeds) {
+			c.Seed = seed
+			ratio += replay(t, c)["learned"].Ratio / seeds
+		}
+		t.Logf("%s: J is %.3f of J*", name, ratio)
+		if ratio > 1.05 {
+			t.Errorf("%s: J is %.3f of J*, want at most 1.05", name, ratio)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 const (
 	// memory is how many extractions a histogram remembers.
 	memory = 1000
+	// mostWeight bounds what one weighs that came long after the latest of those.
+	mostWeight = 100
 	// planFor is how long a schedule is used.
 	planFor = 2 * time.Second
 	// runningLimit is how many of those in flight are looked at.
@@ -26,9 +29,12 @@ const (
 
 // learner is what is known of the vendor.
 type learner struct {
-	rng    *rand.Rand
-	growth float64 // What the next extraction weighs.
-	bins   planner.Histogram
+	rng *rand.Rand
+	// placed counts submissions, latest is the place of the latest that was learned
+	// from; one so many later weighs e times as much. What place base weighs is the unit
+	// of bins.
+	placed, latest, base int
+	bins                 planner.Histogram
 	// missed is the share of ends that no webhook told of, ends how many it is of.
 	missed float64
 	ends   int
@@ -39,7 +45,7 @@ type learner struct {
 }
 
 func newLearner(c Config) learner {
-	return learner{rng: rand.New(rand.NewPCG(c.Seed, 0x6c6561726e)), growth: 1, bins: planner.Histogram{}, missed: 1}
+	return learner{rng: rand.New(rand.NewPCG(c.Seed, 0x6c6561726e)), bins: planner.Histogram{}, missed: 1}
 }
 
 // known is the schedule now, of what was seen up to at most two seconds ago.
@@ -48,7 +54,7 @@ func (l *learner) known(r *run) *planner.Schedule {
 		return l.schedule
 	}
 	seen := planner.Histogram{}
-	seen.Merge(l.bins, 1/l.growth)
+	seen.Merge(l.bins, age(l.base, l.latest))
 	running := r.stillRunning(l.rng)
 	// The one type of these documents has seen what its account has seen.
 	account := planner.Estimate(seen, running, planner.Prior())
@@ -72,14 +78,22 @@ func (r *run) stillRunning(rng *rand.Rand) []planner.Running {
 		if n < len(r.flying) { // Any n of them, by as many steps of a shuffle.
 			k := i + rng.IntN(len(r.flying)-i)
 			a, b := r.flying[i], r.flying[k]
-			r.flying[i], r.flying[k], a.place, b.place = b, a, b.place, a.place
+			r.flying[i], r.flying[k], a.slot, b.slot = b, a, b.slot, a.slot
 		}
 		if j := r.flying[i]; j.notYet > 0 {
-			out = append(out, planner.Running{Age: (j.notYet - j.submitted).Seconds(), Weight: each})
+			out = append(out, planner.Running{Age: (j.notYet - j.submitted).Seconds(), Weight: each * r.weigh(j)})
 		}
 	}
 	return out
 }
+
+// weigh is what a document weighs beside those that were learned from.
+func (l *learner) weigh(j *job) float64 {
+	return min(age(j.place, l.latest), mostWeight)
+}
+
+// age is what a place weighs beside a later one, or an earlier one.
+func age(place, beside int) float64 { return math.Exp(float64(place-beside) / memory) }
 
 // learn adds what the end of a document shows.
 func (l *learner) learn(r *run, j *job) {
@@ -94,13 +108,13 @@ func (l *learner) learn(r *run, j *job) {
 	} else {
 		lesson.Add(j.latency.Seconds(), 1)
 	}
-	l.bins.Merge(lesson, l.growth)
-	l.growth *= 1 + 1.0/memory
-	if l.growth > 1e6 {
+	l.latest = max(l.latest, j.place)
+	if l.latest-l.base > 14*memory {
 		scaled := planner.Histogram{}
-		scaled.Merge(l.bins, 1/l.growth)
-		l.bins, l.growth = scaled, 1
+		scaled.Merge(l.bins, age(l.base, l.latest))
+		l.bins, l.base = scaled, l.latest
 	}
+	l.bins.Merge(lesson, age(j.place, l.base))
 	if r.policy.hooks {
 		l.ends++
 		miss := 1.0

@@ -14,8 +14,10 @@ type job struct {
 	notYet time.Duration
 	polls  int32
 	turn   int32
-	// place is where it stands among those in flight; -1 where it does not.
-	place    int32
+	// slot is where it stands among those in flight, -1 where it does not; place its
+	// place among all submissions.
+	slot     int32
+	place    int
 	measured bool
 	loses    bool // Its webhook never comes.
 	hinted   bool // A webhook has told of its end.
@@ -70,7 +72,7 @@ func draw(c Config) []job {
 			at = (float64(n) + at) / c.Arrive
 		}
 		jobs[i] = job{
-			arrives: seconds(at), latency: c.Law.Draw(rng), place: -1,
+			arrives: seconds(at), latency: c.Law.Draw(rng), slot: -1,
 			measured: i >= c.WarmUp, loses: rng.Float64() >= c.Webhooks,
 		}
 	}
@@ -174,8 +176,10 @@ func (r *run) submit(j *job) {
 		return
 	}
 	j.polls, j.submitted, j.finish = 0, r.now, r.now+j.latency
-	j.place = int32(len(r.flying))
+	j.slot = int32(len(r.flying))
 	r.flying = append(r.flying, j)
+	r.placed++
+	j.place = r.placed
 	if r.policy.hooks && !j.loses {
 		r.events.add(event{at: j.finish, kind: hooked, job: j})
 	}
@@ -219,9 +223,9 @@ func (r *run) poll(j *job) {
 func (r *run) end(j *job, lost bool) {
 	j.over = true
 	r.left--
-	if j.place >= 0 {
+	if j.slot >= 0 {
 		last := r.flying[len(r.flying)-1]
-		r.flying[j.place], last.place = last, j.place
+		r.flying[j.slot], last.slot = last, j.slot
 		r.flying = r.flying[:len(r.flying)-1]
 	}
 	r.tally.end(j, r.now, lost)
