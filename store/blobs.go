@@ -108,7 +108,7 @@ func (b *Blobs) OpenDocument(ctx context.Context, id string) (io.ReadCloser, err
 	if err != nil {
 		return nil, fmt.Errorf("open document: %w", b.named(err))
 	}
-	return r, nil
+	return struct{ io.ReadCloser }{r}, nil // Its own way to copy takes a megabyte each time.
 }
 
 // HasDocument reports whether a document is stored.
@@ -268,7 +268,8 @@ func (b *Blobs) write(ctx context.Context, key string, r io.Reader, once bool) e
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(w, r); err != nil {
+	// The bucket's own way to copy takes a megabyte each time.
+	if _, err := io.Copy(struct{ io.Writer }{w}, r); err != nil {
 		cancel()
 		_ = w.Close() // Reports the cancellation that discards the blob.
 		return err

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -338,5 +339,43 @@ func TestOpenBlobsTwice(t *testing.T) {
 	wg.Wait()
 	if got, err := readDocument(t, b, "ID1"); err != nil || len(got) < 1000 {
 		t.Errorf("OpenDocument = %d bytes, %v", len(got), err)
+	}
+}
+
+// A document on its way in or out costs a small buffer, whatever its size: a
+// thousand of them must fit into the memory.
+func TestDocumentsTakeLittleMemory(t *testing.T) {
+	b, err := OpenBlobs(t.Context(), "file://"+t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	body, id := bytes.Repeat([]byte("x"), 4<<20), NewID()
+	for what, do := range map[string]func(id string) error{
+		"in": func(id string) error {
+			_, err := b.PutDocument(t.Context(), id, bytes.NewReader(body), 0)
+			return err
+		},
+		"out": func(string) error {
+			r, err := b.OpenDocument(t.Context(), id)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(io.Discard, r)
+			return errors.Join(err, r.Close())
+		},
+	} {
+		if _, err := b.PutDocument(t.Context(), id, bytes.NewReader(body), 0); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if err := do(NewID()); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 256<<10 {
+			t.Errorf("a document of 4 MiB on its way %s allocates %d KiB", what, n>>10)
+		}
 	}
 }
