@@ -25,7 +25,7 @@ import (
 
 // rig is an API over a real Redis and a real document store, with no worker.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	cfg     Config
 	url     string
 	redis   *redistest.Server
@@ -76,7 +76,7 @@ func checkFake(s extraction.Submission) error {
 	return nil
 }
 
-func newRig(t *testing.T, mend ...func(*Config)) *rig {
+func newRig(t testing.TB, mend ...func(*Config)) *rig {
 	t.Helper()
 	server := redistest.Start(t)
 	rdb := server.Client()
@@ -174,7 +174,7 @@ func (r *rig) do(method, path, body string, headers ...string) answer {
 }
 
 // want fails the test unless the status is as expected.
-func (a answer) want(t *testing.T, what string, status int) answer {
+func (a answer) want(t testing.TB, what string, status int) answer {
 	t.Helper()
 	if a.status != status {
 		t.Errorf("%s: %d %s, want %d", what, a.status, a.body, status)
