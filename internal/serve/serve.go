@@ -23,8 +23,9 @@ const (
 )
 
 // grace is how long requests under way may take once the server is told to
-// stop.
-const grace = 5 * time.Second
+// stop: long enough for most documents on their way in, and below the 30 s after
+// which a supervisor loses its patience.
+const grace = 20 * time.Second
 
 // Until answers on listener until ctx ends, and lets the requests under way
 // finish. It returns nil after such a stop, and closes the listener in any case.
