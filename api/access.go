@@ -73,6 +73,9 @@ func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 		answerIn(w, maxWait)
 		caller, p := s.identify(r)
 		if p != nil {
+			if p.Status == http.StatusUnauthorized && isReference(r) {
+				w.Header().Set("WWW-Authenticate", basicChallenge)
+			}
 			writeProblem(w, p)
 			return
 		}
@@ -104,6 +107,9 @@ func (s *Server) identify(r *http.Request) (Key, *Problem) {
 		return Key{Operator: true}, nil
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if _, password, ok := r.BasicAuth(); ok && isReference(r) {
+		scheme, token = "Bearer", password
+	}
 	sent := Digest(strings.TrimSpace(token))
 	var found *Key
 	for i, k := range keys { // To the end, also after it is found.
@@ -115,6 +121,20 @@ func (s *Server) identify(r *http.Request) (Key, *Problem) {
 		return Key{}, problem(http.StatusUnauthorized, codeUnauthorized, "send a key as Authorization: Bearer KEY")
 	}
 	return *found, nil
+}
+
+// basicChallenge makes a browser ask for a key as the password. It is the dashboard's
+// too, so that where both are at one address it asks once.
+const basicChallenge = `Basic realm="extractq", charset="UTF-8"`
+
+// isReference reports whether a request is for the reference, which people open in a
+// browser: it can send a key as a password only. What it sends by itself is good for
+// nothing else, so that no page of another site can act with it.
+func isReference(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	return r.URL.Path == "/docs" || strings.HasPrefix(r.URL.Path, "/docs/") || strings.HasPrefix(r.URL.Path, "/openapi")
 }
 
 // crossSite reports whether another site's page makes the request.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -157,7 +156,9 @@ var (
 
 // writeProblem answers with a problem outside of huma.
 func writeProblem(w http.ResponseWriter, p *Problem) {
-	maps.Copy(w.Header(), p.GetHeaders())
+	for name, values := range p.GetHeaders() { // A challenge may be there already.
+		w.Header()[name] = append(w.Header()[name], values...)
+	}
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // Nobody reads any more where this fails.

@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/hibiken/asynq"
 
+	"github.com/extractq/extractq/internal/browsertest"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -48,14 +49,14 @@ func listen(t *testing.T, cfg Config) string {
 }
 
 // screenshot writes what the browser shows to docs/img, when asked to.
-func (b *browser) screenshot(name string) {
-	b.t.Helper()
+func screenshot(t *testing.T, b *browsertest.Browser, name string) {
+	t.Helper()
 	if !*update {
 		return
 	}
-	png := do(b, chromedp.CaptureScreenshot())
+	png := browsertest.Do(b, chromedp.CaptureScreenshot())
 	if err := os.WriteFile(filepath.Join("..", "docs", "img", name+".png"), png, 0o644); err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 }
 
@@ -67,54 +68,53 @@ func TestPagesInABrowser(t *testing.T) {
 	const documents = 200
 	s := newService(t, time.Hour) // Polls are rare: what is scheduled stays.
 	s.submit(documents)
-	b := newBrowser(t, listen(t, Config{Redis: s.rdb}), "")
+	b := browsertest.New(t, listen(t, Config{Redis: s.rdb}), "")
 	until(t, "all documents are at the vendor, and each has one scheduled poll", func() bool {
 		got := s.snapshot()
 		return got.tasks["scheduled"] == documents && got.waiting() == documents
 	})
 
-	b.open("/", "acme.poll", "acme.submit")
-	b.wantNothingWrong("queues")
-	if got := eval[string](b, `document.title + " " + location.pathname`); got != "Asynq - Monitoring /queues" {
+	b.Open("/", "acme.poll", "acme.submit")
+	b.WantNothingWrong("queues")
+	if got := browsertest.Eval[string](b, `document.title + " " + location.pathname`); got != "Asynq - Monitoring /queues" {
 		t.Errorf("the first page is %q", got)
 	}
-	b.screenshot("queues")
+	screenshot(t, b, "queues")
 
-	b.open("/queues/queues/acme.poll?status=scheduled", "tax_forms", "PROCESSING", "north")
+	b.Open("/queues/queues/acme.poll?status=scheduled", "tax_forms", "PROCESSING", "north")
 	// The count of the tab, as people see it. The page looks again every few
 	// seconds; it may have come in the moment of a poll.
-	do(b, chromedp.PollFunction[chromedp.Void](`(n) => new RegExp("Scheduled\\s+" + n).test(document.body.innerText)`,
-		chromedp.WithPollingArgs(documents), chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience/2)))
-	b.wantNothingWrong("scheduled tasks")
-	if strings.Contains(eval[string](b, `document.body.innerText`), "secret-name") {
+	b.Until(`(n) => new RegExp("Scheduled\\s+" + n).test(document.body.innerText)`, documents)
+	b.WantNothingWrong("scheduled tasks")
+	if strings.Contains(browsertest.Eval[string](b, `document.body.innerText`), "secret-name") {
 		t.Error("the document's name is shown")
 	}
-	b.screenshot("scheduled")
+	screenshot(t, b, "scheduled")
 
 	scheduled, err := asynq.NewInspectorFromRedisClient(s.rdb).ListScheduledTasks(tasks.PollQueue("acme"), asynq.PageSize(1))
 	if err != nil || len(scheduled) != 1 {
 		t.Fatalf("%d scheduled tasks, %v", len(scheduled), err)
 	}
 	id, _, _ := strings.Cut(scheduled[0].ID, ":")
-	b.open("/queues/queues/acme.poll/tasks/"+scheduled[0].ID, `"id": "`+id+`"`, `"account": "acme"`, `"type": "tax_forms"`,
+	b.Open("/queues/queues/acme.poll/tasks/"+scheduled[0].ID, `"id": "`+id+`"`, `"account": "acme"`, `"type": "tax_forms"`,
 		`"customer": "north"`, `"batch": "may"`, `"polls": `, `"vendor_status": "PROCESSING"`)
-	b.wantNothingWrong("a task")
-	b.screenshot("task")
+	b.WantNothingWrong("a task")
+	screenshot(t, b, "task")
 
-	b.open("/queues/servers", "acme.poll", "acme.submit", "system")
-	b.wantNothingWrong("servers")
-	b.screenshot("servers")
+	b.Open("/queues/servers", "acme.poll", "acme.submit", "system")
+	b.WantNothingWrong("servers")
+	screenshot(t, b, "servers")
 
 	for path, text := range map[string]string{
 		"/queues/redis": "Redis Info", "/queues/schedulers": "Scheduler Entries", "/queues/settings": "Settings",
 		"/queues/queues/acme.submit?status=completed": "acme.submit", "/queues/queues/nobody": "nobody",
 	} {
-		b.open(path, text)
+		b.Open(path, text)
 		if path == "/queues/queues/nobody" { // What is not there, it says itself.
-			b.forget()
+			b.Forget()
 			continue
 		}
-		b.wantNothingWrong(path)
+		b.WantNothingWrong(path)
 	}
 
 	// What is over is a completed task for a while.
@@ -124,8 +124,8 @@ func TestPagesInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "one is completed", func() bool { return s.snapshot().tasks["completed"] == 1 })
-	b.open("/queues/queues/acme.poll?status=completed", id, "SUCCESS")
-	b.wantNothingWrong("completed tasks")
+	b.Open("/queues/queues/acme.poll?status=completed", id, "SUCCESS")
+	b.WantNothingWrong("completed tasks")
 }
 
 // A browser that is asked for a key works with it as the password, on every page
@@ -134,11 +134,11 @@ func TestKeyInABrowser(t *testing.T) {
 	t.Parallel()
 	s := newService(t, time.Hour)
 	s.submit(1)
-	b := newBrowser(t, listen(t, Config{Redis: s.rdb, Keys: keys()}), "look-secret")
-	b.open("/queues", "acme.submit")
-	b.open("/queues/servers", "system")
-	b.wantNothingWrong("with a key")
-	if got := eval[int](b, `fetch("/queues/api/queues/acme.poll:pause", {method: "POST"}).then(r => r.status)`); got != http.StatusForbidden {
+	b := browsertest.New(t, listen(t, Config{Redis: s.rdb, Keys: keys()}), "look-secret")
+	b.Open("/queues", "acme.submit")
+	b.Open("/queues/servers", "system")
+	b.WantNothingWrong("with a key")
+	if got := browsertest.Eval[int](b, `fetch("/queues/api/queues/acme.poll:pause", {method: "POST"}).then(r => r.status)`); got != http.StatusForbidden {
 		t.Errorf("who may look pauses: %d", got)
 	}
 }
@@ -166,15 +166,15 @@ func TestOperatorInABrowser(t *testing.T) {
 		_, _ = w.Write([]byte(`<p>Other site</p>`))
 	}))
 	t.Cleanup(other.Close)
-	foreign := newBrowser(t, other.URL, "")
-	foreign.open("/", "Other site")
+	foreign := browsertest.New(t, other.URL, "")
+	foreign.Open("/", "Other site")
 	for name, script := range map[string]string{
 		"a fetch":  `fetch("` + base + pause + `", {method: "POST", mode: "no-cors"}).then(r => r.type, e => "failed")`,
 		"reading":  `fetch("` + base + `/queues/api/queues").then(r => r.text(), e => "failed")`,
 		"a script": `new Promise(done => { const s = document.createElement("script"); s.onload = () => done("loaded"); s.onerror = () => done("failed"); s.src = "` + base + `/queues/api/queues"; document.head.append(s) })`,
 		"a frame":  `new Promise(done => { const f = document.createElement("iframe"); f.onload = () => { try { done(f.contentDocument ? "loaded" : "failed") } catch { done("failed") } }; f.src = "` + base + `/queues"; document.body.append(f) })`,
 	} {
-		if got := eval[string](foreign, script); got != "failed" && got != "opaque" {
+		if got := browsertest.Eval[string](foreign, script); got != "failed" && got != "opaque" {
 			t.Errorf("%s from another site: %s", name, got)
 		}
 	}
@@ -182,10 +182,10 @@ func TestOperatorInABrowser(t *testing.T) {
 		t.Error("another site's page has paused the queue")
 	}
 
-	b := newBrowser(t, base, "")
-	b.open("/queues", "acme.poll")
-	b.wantNothingWrong("an operator's page")
-	if got := eval[int](b, `fetch("`+pause+`", {method: "POST"}).then(r => r.status)`); got != http.StatusNoContent || !paused() {
+	b := browsertest.New(t, base, "")
+	b.Open("/queues", "acme.poll")
+	b.WantNothingWrong("an operator's page")
+	if got := browsertest.Eval[int](b, `fetch("`+pause+`", {method: "POST"}).then(r => r.status)`); got != http.StatusNoContent || !paused() {
 		t.Errorf("an operator's pause: %d, paused %v", got, paused())
 	}
 }

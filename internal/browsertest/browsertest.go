@@ -1,4 +1,6 @@
-package dashboard
+// Package browsertest opens pages in a real browser, which may ask nobody but the
+// server under test, and remembers everything that was wrong with them.
+package browsertest
 
 import (
 	"context"
@@ -20,10 +22,10 @@ import (
 )
 
 // patience is for a browser on a machine that runs many tests.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
-// browser is a Chromium that remembers everything that was wrong.
-type browser struct {
+// Browser is a Chromium that remembers everything that was wrong.
+type Browser struct {
 	t    *testing.T
 	ctx  context.Context //nolint:containedctx // chromedp's handle of the tab
 	host string
@@ -33,22 +35,25 @@ type browser struct {
 	asked int
 }
 
-// newBrowser starts a Chromium that may ask nobody but the host, until the test
-// ends. password answers it when it asks for one. Where there is no Chromium, the
+// Name is this machine's name for browsers, where a page must not see that it is on a
+// loopback address.
+const Name = "extractq.example"
+
+// New starts a Chromium that may ask nobody but the host, until the test ends. password answers it when it asks for one. Where there is no Chromium, the
 // test fails if CI is true and is skipped otherwise.
-func newBrowser(t *testing.T, base, password string) *browser {
+func New(t *testing.T, base, password string) *Browser {
 	t.Helper()
 	u, err := url.Parse(base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &browser{t: t, host: u.Host}
+	b := &Browser{t: t, host: u.Host}
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(findChromium(t)), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1280, 800),
 		chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(patience),
 		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true),
 		// What it wants for itself is not the pages' doing, and goes nowhere.
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"),
+		chromedp.Flag("host-resolver-rules", "MAP "+Name+" 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"),
 	)...)
 	t.Cleanup(cancel)
 	tab, cancel := chromedp.NewContext(allocator, chromedp.WithListener(func(event any) { b.listen(event, password) }))
@@ -84,7 +89,7 @@ func findChromium(t *testing.T) string {
 
 // listen notes what is wrong, and answers what the browser asks. It must not
 // wait, so answers come from goroutines, which end with the browser.
-func (b *browser) listen(event any, password string) {
+func (b *Browser) listen(event any, password string) {
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
 		b.mu.Lock()
@@ -125,17 +130,17 @@ func (b *browser) listen(event any, password string) {
 	}
 }
 
-func (b *browser) note(what string) {
+func (b *Browser) note(what string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wrong = append(b.wrong, what)
 }
 
-// wantNothingWrong fails the test for what was noted so far.
-func (b *browser) wantNothingWrong(where string) {
+// WantNothingWrong fails the test for what was noted so far.
+func (b *Browser) WantNothingWrong(where string) {
 	b.t.Helper()
 	// Events come in order, and before this answer.
-	_ = eval[int](b, `1`)
+	_ = Eval[int](b, `1`)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, what := range b.wrong {
@@ -147,15 +152,15 @@ func (b *browser) wantNothingWrong(where string) {
 	}
 }
 
-// forget drops what was noted so far.
-func (b *browser) forget() {
+// Forget drops what was noted so far.
+func (b *Browser) Forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wrong = nil
 }
 
-// do does something in the tab and returns its value.
-func do[T any](b *browser, action chromedp.Action[T]) T {
+// Do does something in the tab and returns its value.
+func Do[T any](b *Browser, action chromedp.Action[T]) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
@@ -169,18 +174,36 @@ func do[T any](b *browser, action chromedp.Action[T]) T {
 	return out
 }
 
-// open opens a page and waits until it shows all the texts.
-func (b *browser) open(path string, texts ...string) {
+// Open opens a page and waits until it shows all the texts.
+func (b *Browser) Open(path string, texts ...string) {
 	b.t.Helper()
-	do(b, chromedp.Navigate("http://"+b.host+path))
+	Do(b, chromedp.Navigate("http://"+b.host+path))
+	b.Shows(texts...)
+}
+
+// Shows waits until the page shows all the texts.
+func (b *Browser) Shows(texts ...string) {
+	b.t.Helper()
 	for _, text := range texts {
-		do(b, chromedp.PollFunction[chromedp.Void](`(text) => document.body && document.body.innerText.includes(text)`,
-			chromedp.WithPollingArgs(text), chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience/2)))
+		b.Until(`(text) => document.body && document.body.innerText.includes(text)`, text)
 	}
 }
 
-// eval is the value of an expression in the page, which may be a promise.
-func eval[T any](b *browser, expression string) T {
+// Click waits for an element, and clicks it by its own means.
+func (b *Browser) Click(selector string) {
 	b.t.Helper()
-	return do(b, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	b.Until(`(selector) => { const e = document.querySelector(selector); e && e.click(); return !!e }`, selector)
+}
+
+// Until waits until a function of the page returns what is true.
+func (b *Browser) Until(function string, args ...any) {
+	b.t.Helper()
+	Do(b, chromedp.PollFunction[chromedp.Void](function, chromedp.WithPollingArgs(args...),
+		chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience/2)))
+}
+
+// Eval is the value of an expression in the page, which may be a promise.
+func Eval[T any](b *Browser, expression string) T {
+	b.t.Helper()
+	return Do(b, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }

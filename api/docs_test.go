@@ -1,0 +1,37 @@
+package api
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/extractq/extractq/internal/browsertest"
+)
+
+// The reference page works in a browser that reaches no other host, with nothing in
+// its console, and its requests are answered.
+func TestReferenceInABrowser(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b := browsertest.New(t, r.url, "")
+	b.Open("/docs", "extractq", "/v1/extractions/{id}", "/v1/ready/ack", "/v1/hooks/{account}/{token}")
+	b.WantNothingWrong("the reference")
+	b.Click(`#operations-default-ready .opblock-summary-control`)
+	b.Click(`#operations-default-ready .try-out__btn`)
+	b.Click(`#operations-default-ready .execute`)
+	b.Shows(`"next_cursor": null`)
+	b.WantNothingWrong("a request from the reference")
+}
+
+// With keys the browser asks for one, as it does for the dashboard. It opens the
+// reference, and nothing else: the requests that are made there have a key of their own.
+func TestReferenceWithAKey(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *Config) { c.Keys = []Key{{Name: "billing", Digest: Digest("secret")}} })
+	named := strings.Replace(r.url, "127.0.0.1", browsertest.Name, 1)
+	b := browsertest.New(t, named, "secret")
+	b.Open("/docs", "extractq", "/v1/extractions/{id}", "Authorize")
+	b.WantNothingWrong("the reference")
+	if got := browsertest.Eval[int](b, `fetch("/v1/accounts").then(r => r.status)`); got != 401 {
+		t.Errorf("what the browser sends by itself gets %d from the API", got)
+	}
+}
