@@ -106,7 +106,7 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 		f.uncertain = seconds(f.law.Quantile(0.999)) + time.Minute
 	}
 	if a.Sweep && listing.Trusted && listing.Alive() {
-		f.listed = seconds(f.law.Quantile(windowShare))
+		f.listed = seconds(f.law.Quantile(planner.WindowShare))
 	}
 	if label != "" {
 		same := stillRunning(running, each, func(r store.Running) float64 {
@@ -118,7 +118,7 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 		f.law = planner.Estimate(planner.Histogram(own.Bins), same, f.law)
 	}
 	f.schedule = f.law.Schedule(planner.Terms{
-		Price: a.PollPrice, Unheard: unheard(all.HookMissed, missedByLists(all), f.listed),
+		Price: a.PollPrice, Unheard: planner.Unheard(all.HookMissed, missedByLists(all), f.listed),
 	})
 	return f, nil
 }

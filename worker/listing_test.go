@@ -8,23 +8,6 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// However seldom an end was not told of so far, what stands behind webhooks and lists
-// comes within a minute or two, not when the polls' longest gap is over.
-func TestLeastMissed(t *testing.T) {
-	t.Parallel()
-	for name, f := range map[string]func(float64) float64{
-		"webhooks": unheard(1e-12, 1, 0), "lists": unheard(1, 1e-12, time.Hour), "both": unheard(1e-9, 1e-9, time.Hour),
-	} {
-		schedule := planner.LawOf(func(t float64) float64 { return min(t/30, 1) }).Schedule(planner.Terms{Unheard: f})
-		if first := schedule.After(0, 0); first > 2*time.Minute {
-			t.Errorf("%s: the first poll comes after %v", name, first)
-		}
-	}
-	if unheard(1, 0.5, 0) != nil {
-		t.Error("where nobody tells of anything some is not asked for")
-	}
-}
-
 // What has not been asked for does not count as slow, however many wait.
 func TestUnaskedSaysNothing(t *testing.T) {
 	t.Parallel()

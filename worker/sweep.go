@@ -11,6 +11,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -71,7 +72,7 @@ func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
 	if err != nil || len(running) == 0 {
 		return got, err
 	}
-	window := seconds(w.forecast(ctx, a, "").law.Quantile(windowShare))
+	window := seconds(w.forecast(ctx, a, "").law.Quantile(planner.WindowShare))
 	q := readyQuery(running, window, time.Now())
 	for got.Pages < sweepPages {
 		page, ok, err := w.readyPage(ctx, a, q)

@@ -195,13 +195,13 @@ func TestPollIsPutOff(t *testing.T) {
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_800_000_000_000)
-	busy := outlook{inWindow: 200, steady: 14, soon: 8, alone: 5.3, window: 34 * time.Second}
-	idle := outlook{inWindow: 1, steady: 0.07, soon: 0.07, alone: 5.3, window: 34 * time.Second}
+	busy := planner.Outlook{InWindow: 200, Steady: 14, Soon: 8, Alone: 5.3, Window: 34 * time.Second}
+	idle := planner.Outlook{InWindow: 1, Steady: 0.07, Soon: 0.07, Alone: 5.3, Window: 34 * time.Second}
 	trusted := store.Listing{Every: time.Second, Trusted: true, On: now.Add(-time.Minute)}
 	for _, tt := range []struct {
 		name             string
 		old              store.Listing
-		o                outlook
+		o                planner.Outlook
 		requests, missed float64
 		want             store.Listing
 	}{
@@ -216,18 +216,13 @@ func TestDecide(t *testing.T) {
 			store.Listing{Every: 5 * time.Second, Until: now.Add(time.Second)},
 		},
 		{"and none any more", store.Listing{Every: time.Second, Until: now}, idle, 1, 0.05, store.Listing{}},
-		{"nothing in flight", trusted, outlook{}, 1, 0.05, store.Listing{}},
+		{"nothing in flight", trusted, planner.Outlook{}, 1, 0.05, store.Listing{}},
 		{"a list of 143 pages", store.Listing{}, busy, 143, 0.05, store.Listing{}},
 		{"a list that shows nothing", store.Listing{}, busy, 1, 1, store.Listing{}},
 	} {
-		got := decide(tt.old, tt.o, 1, tt.requests, tt.missed, now)
+		got := decide(tt.old, tt.o, time.Second, tt.requests, tt.missed, now)
 		if fmt.Sprint(got) != fmt.Sprint(tt.want) {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
-		}
-	}
-	for rate, want := range map[float64]time.Duration{100: time.Second, 2: time.Second, 0.5: 2 * time.Second, 0.02: 10 * time.Second, 0: mostSweep} {
-		if got := every(1, 1, rate); got != want {
-			t.Errorf("at %v/s the list is read every %v, want %v", rate, got, want)
 		}
 	}
 }

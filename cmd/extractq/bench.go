@@ -49,7 +49,7 @@ Examples:
    extractq bench --replay --law '0.85*lognormal:8s,0.4+0.15*lognormal:60s,0.5' --arrive 30/s --documents 20000
    extractq bench --replay --law uniform:0s,60s --provider typless --poll-price 3s
    extractq bench --replay --documents 200 --rate 10/s --max-in-flight 0
-   extractq bench --replay --documents 5000 --arrive 20/s --webhooks 0.95 --format json`,
+   extractq bench --replay --documents 5000 --arrive 20/s --sweep auto --webhooks 0.95 --format json`,
 		Flags: benchFlags(&law),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -92,7 +92,7 @@ func runBench(c *cli.Context, cfg bench.Config) (bench.Report, error) {
 	if err != nil {
 		return bench.Report{}, err
 	}
-	b := httpBench{settings: s, want: cfg, provider: c.String("provider"), lists: c.String("sweep") == string(config.SweepAuto)}
+	b := httpBench{settings: s, want: cfg, provider: c.String("provider")}
 	return b.run(c.Context)
 }
 
@@ -131,9 +131,7 @@ func benchConfig(c *cli.Context, law sandbox.Latency) (bench.Config, error) {
 	switch config.Sweep(c.String("sweep")) {
 	case config.SweepOff:
 	case config.SweepAuto:
-		if c.Bool("replay") {
-			return cfg, usage("--sweep: ready lists are not replayed; leave out --replay or --sweep")
-		}
+		cfg.Lists = true
 	default:
 		return cfg, usage("--sweep: want auto or off")
 	}

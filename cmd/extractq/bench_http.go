@@ -31,8 +31,6 @@ type httpBench struct {
 
 	want     bench.Config
 	provider string
-	// lists says that a policy with ready lists is measured, too.
-	lists bool
 }
 
 // run measures one policy after the other; the clients without a queue last, at the
@@ -44,7 +42,7 @@ func (b *httpBench) run(ctx context.Context) (bench.Report, error) {
 		Intervals: b.want.Intervals, Best: bench.BestCost(b.want.Law, b.want.Price),
 	}
 	variants := []variant{{name: "learned"}}
-	if b.lists {
+	if b.want.Lists {
 		variants = append(variants, variant{name: "learned, lists", lists: true})
 	}
 	if b.want.Webhooks > 0 {

@@ -30,7 +30,6 @@ func TestBenchRefuses(t *testing.T) {
 		"--provider":         {"--replay", "--provider", "acme"},
 		"--poll-price":       {"--replay", "--poll-price", "0s"},
 		"--sweep: want":      {"--sweep", "on"},
-		"--sweep: ready":     {"--replay", "--sweep", "auto"},
 		"documents 0":        {"--replay", "--documents", "0"},
 		"warm-up -1":         {"--replay", "--warm-up", "-1"},
 		"webhooks 2":         {"--webhooks", "2"},

@@ -41,6 +41,8 @@ type Config struct {
 	// Webhooks is the share of ends that a webhook tells of at once; 0 means that
 	// there are none.
 	Webhooks float64
+	// Lists lets the planner use the vendor's ready lists, too.
+	Lists bool
 	// offGrid lets polls be due at any moment, as the theory has it; the product's
 	// are due on whole seconds.
 	offGrid bool
@@ -124,13 +126,16 @@ type policy struct {
 	// vendors' SDK makes of it.
 	givesUp bool
 	// learns says that the planner learns from what it sees, hooks that it listens to
-	// webhooks.
-	learns, hooks bool
+	// webhooks, lists that it reads ready lists.
+	learns, hooks, lists bool
 }
 
 // policies are those that are compared, ours first.
 func policies(c Config) []policy {
 	all := []policy{{name: "learned", next: learnedNext, knowsLimits: true, learns: true}}
+	if c.Lists {
+		all = append(all, policy{name: "learned, lists", next: learnedNext, knowsLimits: true, learns: true, lists: true})
+	}
 	if c.Webhooks > 0 {
 		all = append(all, policy{name: "learned, webhooks", next: learnedNext, knowsLimits: true, learns: true, hooks: true})
 	}

@@ -235,6 +235,40 @@ func TestWebhooks(t *testing.T) {
 	near(t, "fetches", float64(o.Requests.Fetch), 0.95*5000, 0.03)
 }
 
+// With ready lists few requests find what many took, also where documents come slowly
+// and lists are read now and then or not at all.
+func TestLists(t *testing.T) {
+	t.Parallel()
+	each, delay := 0.0, 0.0
+	const seeds = 10
+	for seed := range uint64(seeds) {
+		o := replay(t, Config{Law: typical, Documents: 200, WarmUp: 200, Seed: seed, Lists: true})["learned, lists"]
+		if o.Requests.Sweep == 0 || o.Requests.Fetch == 0 {
+			t.Errorf("%+v, want lists to be read and to find something", o.Requests)
+		}
+		each += o.Each / seeds
+		delay += o.Delay.Mean / seeds
+	}
+	t.Logf("200 at once: %.2f requests and %.2f s", each, delay)
+	if each > 2.4 || delay > 1.2 {
+		t.Errorf("%.2f requests and %.2f s, want at most 2.4 and 1.2 s", each, delay)
+	}
+	for name, c := range map[string]Config{
+		"seldom":   {Documents: 300, Arrive: 0.02},
+		"often":    {Documents: 4000, Arrive: 20},
+		"in turns": {Documents: 2000, MaxInFlight: 50},
+		"typless":  {Documents: 2000, Arrive: 20, Intervals: true},
+	} {
+		c.Law, c.WarmUp, c.Seed, c.Lists = typical, 200, 1, true
+		got := replay(t, c)
+		o, plain := got["learned, lists"], got["learned"]
+		t.Logf("%s: J is %.2f (%.2f requests, %.2f s), without lists %.2f", name, o.J, o.Each, o.Delay.Mean, plain.J)
+		if o.J > plain.J*1.02 {
+			t.Errorf("%s: J is %.2f, and without lists %.2f", name, o.J, plain.J)
+		}
+	}
+}
+
 // No more are in flight than may be.
 func TestMaxInFlight(t *testing.T) {
 	t.Parallel()

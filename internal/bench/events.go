@@ -21,6 +21,8 @@ const (
 	due                 // A poll is due.
 	hooked              // A webhook comes in.
 	wakes               // The rate allows the next call.
+	tends               // It is decided how the ready lists are read.
+	reads               // The ready lists are read.
 )
 
 // events are a heap, the earliest first.

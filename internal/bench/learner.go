@@ -20,11 +20,10 @@ const (
 	planFor = 2 * time.Second
 	// runningLimit is how many of those in flight are looked at.
 	runningLimit = 500
-	// hooksRemembered is how many ends the share of lost webhooks is counted over.
-	hooksRemembered = 30
-	// leastMissed is what is believed of it at least: an end without a webhook is seen
-	// long after those with one, and until then nothing speaks for it.
-	leastMissed = 0.01
+	// endsRemembered is how many ends the share is counted over that nobody told of.
+	endsRemembered = 30
+	// toldWithin is how soon after the end somebody may still tell of it.
+	toldWithin = 3 * time.Second
 )
 
 // learner is what is known of the vendor.
@@ -35,17 +34,43 @@ type learner struct {
 	// of bins.
 	placed, latest, base int
 	bins                 planner.Histogram
-	// missed is the share of ends that no webhook told of, ends how many it is of.
-	missed float64
-	ends   int
+	hooks, lists         missing
+	// listing is how the ready lists are read, reading what the latest took.
+	listing planner.Listing
+	reading float64
 
 	at       time.Duration
 	law      planner.Law
 	schedule *planner.Schedule
+	listed   time.Duration // The age up to which lists tell of an end.
+}
+
+// missing is the share of ends that somebody did not tell of who was to.
+type missing struct {
+	share float64 // 1 where nobody knows.
+	ends  int
+}
+
+// learn adds an end.
+func (m *missing) learn(told bool) {
+	m.ends++
+	miss := 1.0
+	if told {
+		miss = 0
+	}
+	m.share += (miss - m.share) / float64(min(m.ends+1, endsRemembered))
+}
+
+// orElse is the share, or what is believed of it while nobody knows.
+func (m missing) orElse(share float64) float64 {
+	if m.share >= 1 {
+		return share
+	}
+	return m.share
 }
 
 func newLearner(c Config) learner {
-	return learner{rng: rand.New(rand.NewPCG(c.Seed, 0x6c6561726e)), bins: planner.Histogram{}, missed: 1}
+	return learner{rng: rand.New(rand.NewPCG(c.Seed, 0x6c6561726e)), bins: planner.Histogram{}, hooks: missing{share: 1}, lists: missing{share: 1}, reading: 1}
 }
 
 // known is the schedule now, of what was seen up to at most two seconds ago.
@@ -59,12 +84,12 @@ func (l *learner) known(r *run) *planner.Schedule {
 	// The one type of these documents has seen what its account has seen.
 	account := planner.Estimate(seen, running, planner.Prior())
 	l.law = planner.Estimate(seen, running, account)
-	terms := planner.Terms{Price: r.cfg.price()}
-	if r.policy.hooks && l.missed < 1 {
-		missed := max(l.missed, leastMissed)
-		terms.Unheard = func(float64) float64 { return missed }
+	l.listed = 0
+	if l.listing.Trusted {
+		l.listed = seconds(account.Quantile(planner.WindowShare))
 	}
-	l.at, l.schedule = r.now, l.law.Schedule(terms)
+	unheard := planner.Unheard(l.hooks.share, l.lists.orElse(listMissed), l.listed)
+	l.at, l.schedule = r.now, l.law.Schedule(planner.Terms{Price: r.cfg.price(), Unheard: unheard})
 	return l.schedule
 }
 
@@ -115,13 +140,13 @@ func (l *learner) learn(r *run, j *job) {
 		l.bins, l.base = scaled, l.latest
 	}
 	l.bins.Merge(lesson, age(j.place, l.base))
-	if r.policy.hooks {
-		l.ends++
-		miss := 1.0
-		if j.hinted {
-			miss = 0
-		}
-		l.missed += (miss - l.missed) / float64(min(l.ends+1, hooksRemembered))
+	// A poll that comes right after the end says nothing of who else would have told.
+	soon := !r.cfg.Intervals && r.now-j.finish < toldWithin
+	if r.policy.hooks && (j.hooked || !soon) {
+		l.hooks.learn(j.hooked)
+	}
+	if j.listed || j.latency < l.listed && !j.hooked && !soon {
+		l.lists.learn(j.listed)
 	}
 }
 
@@ -141,7 +166,7 @@ func (r *run) planned(j *job, last time.Duration) time.Duration {
 // replanned plans a poll anew that was planned before more was known, where it is
 // much too early by now.
 func (r *run) replanned(j *job) bool {
-	if !r.policy.learns || j.hinted {
+	if !r.policy.learns || j.hinted() {
 		return false
 	}
 	at := r.planned(j, max(j.notYet, j.submitted))

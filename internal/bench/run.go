@@ -20,10 +20,14 @@ type job struct {
 	place    int
 	measured bool
 	loses    bool // Its webhook never comes.
-	hinted   bool // A webhook has told of its end.
+	hooked   bool // A webhook has told of its end,
+	listed   bool // or a ready list.
 	asking   bool // It waits for the rate to be asked for.
 	over     bool
 }
+
+// hinted reports that somebody has told of its end.
+func (j *job) hinted() bool { return j.hooked || j.listed }
 
 // run is one policy carrying all documents.
 type run struct {
@@ -42,6 +46,11 @@ type run struct {
 	submits, polls queue
 	tat            time.Duration
 	waking         bool
+
+	// sent are all submissions; tending and willRead say that a decision about the lists,
+	// and a reading, are planned.
+	sent              []*job
+	tending, willRead bool
 
 	tally tally
 }
@@ -85,6 +94,10 @@ func (r *run) stage(jobs []job) {
 	for i := range jobs {
 		r.events.add(event{at: begin + jobs[i].arrives, kind: arrives, job: &jobs[i]})
 	}
+	if r.policy.lists && !r.tending {
+		r.tending = true
+		r.events.add(event{at: begin + tendEvery, kind: tends})
+	}
 	for r.left = len(jobs); r.left > 0; {
 		e := r.events.next()
 		r.now = e.at
@@ -97,9 +110,13 @@ func (r *run) stage(jobs []job) {
 			}
 		case hooked:
 			if !e.job.over {
-				e.job.hinted = true
+				e.job.hooked = true
 				r.ask(e.job)
 			}
+		case tends:
+			r.tend()
+		case reads:
+			r.read()
 		case wakes:
 			r.waking = false
 			r.dispatch()
@@ -180,6 +197,9 @@ func (r *run) submit(j *job) {
 	r.flying = append(r.flying, j)
 	r.placed++
 	j.place = r.placed
+	if r.policy.lists {
+		r.sent = append(r.sent, j)
+	}
 	if r.policy.hooks && !j.loses {
 		r.events.add(event{at: j.finish, kind: hooked, job: j})
 	}

@@ -7,12 +7,12 @@ import (
 
 // tally counts what the measured documents took.
 type tally struct {
-	began                            time.Duration // When the first arrived,
-	lastSubmit                       time.Duration // and when the last was submitted.
-	arrived, submits, polls, fetches int
-	pollsBefore                      int // Until the last submission.
-	refusals, lost                   int
-	delays                           []time.Duration
+	began                                    time.Duration // When the first arrived,
+	lastSubmit                               time.Duration // and when the last was submitted.
+	arrived, submits, polls, fetches, sweeps int
+	pollsBefore                              int // Until the last submission.
+	refusals, lost                           int
+	delays                                   []time.Duration
 }
 
 // count counts a document in; true for the first.
@@ -24,7 +24,7 @@ func (t *tally) count(*job) bool {
 func (t *tally) submit(j *job, now time.Duration) {
 	if j.measured {
 		t.submits++
-		t.lastSubmit, t.pollsBefore = now, t.polls+t.fetches
+		t.lastSubmit, t.pollsBefore = now, t.polls+t.fetches+t.sweeps
 	}
 }
 
@@ -32,7 +32,7 @@ func (t *tally) submit(j *job, now time.Duration) {
 func (t *tally) poll(j *job) {
 	switch {
 	case !j.measured:
-	case j.hinted:
+	case j.hinted():
 		t.fetches++
 	default:
 		t.polls++
@@ -60,7 +60,7 @@ func (r *run) outcome(rep Report) Outcome {
 	t := &r.tally
 	o := Outcome{
 		Policy: r.policy.name, Succeeded: len(t.delays), Lost: t.lost, Refused: t.refusals,
-		Requests: Requests{Submit: t.submits, Poll: t.polls, Fetch: t.fetches},
+		Requests: Requests{Submit: t.submits, Poll: t.polls, Fetch: t.fetches, Sweep: t.sweeps},
 	}
 	o.Delays(t.delays)
 	o.Submits(t.lastSubmit-t.began, t.submits-t.refusals, t.pollsBefore, rep.Rate)
