@@ -43,20 +43,21 @@ func (q *Queue) Hint(ctx context.Context, records *store.Records, account, id, v
 	case got.Step == "":
 		return nil
 	}
-	return q.Run(account, id, got.Step, got.Seq)
+	return q.Run(ctx, account, id, got.Step, got.Seq)
 }
 
 // Run makes the task of a step run now. One that is about to run, runs, or is not
 // there is left as it is.
-func (q *Queue) Run(account, id string, step extraction.Step, seq int64) error {
-	_, err := q.run(stepQueue(account, step), TaskID(id, seq))
+func (q *Queue) Run(ctx context.Context, account, id string, step extraction.Step, seq int64) error {
+	_, err := q.run(ctx, stepQueue(account, step), TaskID(id, seq))
 	return err
 }
 
 // run makes a task run now, if it is there.
-func (q *Queue) run(queue, task string) (found bool, err error) {
+func (q *Queue) run(ctx context.Context, queue, task string) (found bool, err error) {
 	err = q.inspector.RunTask(queue, task)
 	if err == nil {
+		q.ring(ctx, queue)
 		return true, nil
 	}
 	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {

@@ -17,6 +17,7 @@ import (
 
 // Queue enqueues steps and looks at them. It is safe for concurrent use.
 type Queue struct {
+	rdb       redis.UniversalClient
 	client    *asynq.Client
 	inspector *asynq.Inspector
 }
@@ -24,6 +25,7 @@ type Queue struct {
 // NewQueue returns the queue in rdb, which stays the caller's to close.
 func NewQueue(rdb redis.UniversalClient) *Queue {
 	return &Queue{
+		rdb:       rdb,
 		client:    asynq.NewClientFromRedisClient(rdb),
 		inspector: asynq.NewInspectorFromRedisClient(rdb),
 	}
@@ -72,9 +74,12 @@ func (q *Queue) Expire(ctx context.Context, slot int64, interval time.Duration) 
 }
 
 func (q *Queue) enqueue(ctx context.Context, task *asynq.Task, opts []asynq.Option) error {
-	_, err := q.client.EnqueueContext(ctx, task, opts...)
+	info, err := q.client.EnqueueContext(ctx, task, opts...)
 	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("enqueue %s: %w", task.Type(), err)
+	}
+	if err == nil && info.State == asynq.TaskStatePending {
+		q.ring(ctx, info.Queue)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (q *Queue) Release(ctx context.Context, records *store.Records, account str
 // gave the record its step may not have come so far.
 func (q *Queue) Pull(ctx context.Context, r store.Record) error {
 	for {
-		found, err := q.run(stepQueue(r.Account, r.Step), TaskID(r.ID, r.Seq))
+		found, err := q.run(ctx, stepQueue(r.Account, r.Step), TaskID(r.ID, r.Seq))
 		if found || err != nil {
 			return err
 		}
@@ -63,6 +63,7 @@ func (q *Queue) Pull(ctx context.Context, r store.Record) error {
 		case err != nil:
 			return fmt.Errorf("enqueue %s: %w", task.Type(), err)
 		default:
+			q.ring(ctx, stepQueue(r.Account, r.Step))
 			return nil
 		}
 	}

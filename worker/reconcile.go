@@ -95,7 +95,7 @@ func (w *Worker) mend(ctx context.Context, a *account, g store.Glance, now time.
 	if asleep && g.Step == extraction.StepSubmit || g.Hinted && (asleep || presence == tasks.Waiting) {
 		// Whoever gave it its turn died before its task ran, or its task waits for a
 		// time that was planned before the hint.
-		if err := w.queue.Run(a.Name, g.ID, g.Step, g.Seq); err != nil {
+		if err := w.queue.Run(ctx, a.Name, g.ID, g.Step, g.Seq); err != nil {
 			return err
 		}
 	}

@@ -22,16 +22,21 @@ type fleet struct {
 	// base is the context of all steps.
 	base context.Context
 	// shared are those of no account.
-	shared  []*asynq.Server
+	shared  []*server
 	servers map[string]*server // By account.
+	// bell wakes the servers when there is something to do.
+	bell *tasks.Bell
 	// leaving waits for the servers of accounts that have left.
 	leaving sync.WaitGroup
 }
 
-// server serves one account.
+// server is an asynq server.
 type server struct {
 	*asynq.Server
-	// quit ends the giving of turns.
+
+	// forget ends its waiting to be woken.
+	forget func()
+	// quit ends the giving of turns, where it serves an account.
 	quit context.CancelFunc
 }
 
@@ -41,7 +46,12 @@ func (w *Worker) Run(ctx context.Context) error {
 	// Steps outlive ctx by the stop timeout, and not longer.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	f := &fleet{w: w, base: base, servers: map[string]*server{}}
+	f := &fleet{w: w, base: base, servers: map[string]*server{}, bell: tasks.NewBell(w.cfg.Redis)}
+	ringing, hush := context.WithCancel(ctx)
+	var heard sync.WaitGroup
+	heard.Go(func() { f.bell.Run(ringing) })
+	defer heard.Wait()
+	defer hush()
 
 	w.turn.Lock()
 	w.serve(ctx)
@@ -87,7 +97,7 @@ func (f *fleet) launch() error {
 
 // share starts a server of no account.
 func (f *fleet) share(concurrency int, queue string, mux *asynq.ServeMux) error {
-	s := f.server(concurrency, map[string]int{queue: 1})
+	s := f.server(concurrency, queue)
 	if err := s.Start(mux); err != nil {
 		return fmt.Errorf("start server: %w", err)
 	}
@@ -101,12 +111,13 @@ func (f *fleet) add(account string) error {
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(tasks.TypeSubmit, f.w.handle(f.w.submit))
 	mux.HandleFunc(tasks.TypePoll, f.w.handle(f.w.poll))
-	s := f.server(f.w.cfg.Concurrency, map[string]int{tasks.PollQueue(account): 2, tasks.SubmitQueue(account): 1})
+	s := f.server(f.w.cfg.Concurrency, tasks.PollQueue(account), tasks.SubmitQueue(account))
 	if err := s.Start(mux); err != nil {
 		return fmt.Errorf("start server: %w", err)
 	}
-	ctx, quit := context.WithCancel(f.base)
-	f.servers[account] = &server{s, quit}
+	var ctx context.Context
+	ctx, s.quit = context.WithCancel(f.base)
+	f.servers[account] = s
 	if a, ok := f.w.account(account); ok {
 		f.leaving.Go(func() { f.w.keepReleasing(ctx, account, a.room) })
 		a.roomMade() // For what came while nobody served the account.
@@ -119,6 +130,7 @@ func (f *fleet) remove(account string) {
 	s := f.servers[account]
 	delete(f.servers, account)
 	s.quit()
+	s.forget()
 	s.Stop()
 	f.leaving.Go(s.Shutdown)
 }
@@ -128,9 +140,10 @@ func (f *fleet) stop(cancel context.CancelFunc) {
 	all := slices.Clone(f.shared)
 	for _, s := range f.servers {
 		s.quit()
-		all = append(all, s.Server)
+		all = append(all, s)
 	}
 	for _, s := range all {
+		s.forget()
 		s.Stop()
 	}
 	timer := time.AfterFunc(f.w.cfg.StopTimeout, cancel)
@@ -141,23 +154,29 @@ func (f *fleet) stop(cancel context.CancelFunc) {
 	f.leaving.Wait()
 }
 
-// server is an asynq server of this process for some queues.
-func (f *fleet) server(concurrency int, queues map[string]int) *asynq.Server {
-	return asynq.NewServerFromRedisClient(f.w.cfg.Redis, asynq.Config{
+// server is an asynq server of this process for some queues, each strictly before
+// those after it.
+func (f *fleet) server(concurrency int, queues ...string) *server {
+	client, forget := f.bell.Client(queues[len(queues)-1], queues...)
+	priorities := map[string]int{}
+	for i, q := range queues {
+		priorities[q] = len(queues) - i
+	}
+	return &server{forget: forget, Server: asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:    concurrency,
-		Queues:         queues,
+		Queues:         priorities,
 		StrictPriority: true,
 		BaseContext:    func() context.Context { return f.base },
 		// The defaults of 1 s and 5 s make an idle queue up to a second late
-		// and a delayed task up to five.
-		TaskCheckInterval:        100 * time.Millisecond,
+		// and a delayed task up to five. Between two looks the client waits as well.
+		TaskCheckInterval:        tasks.Breath,
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
 		// Only trouble with Redis or the store is retried by asynq.
 		RetryDelayFunc:  func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
 		ShutdownTimeout: f.w.cfg.StopTimeout + 2*time.Second,
 		Logger:          asynqLogger{f.w.log},
 		LogLevel:        asynq.WarnLevel,
-	})
+	})}
 }
 
 // keepServing says until ctx ends that this worker serves its accounts.

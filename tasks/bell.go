@@ -1,0 +1,132 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// asynq's servers look for tasks at intervals: a task that is due now waits for half
+// an interval in the middle, twice between a webhook and its callback, and a shorter
+// interval costs processor time while nothing happens. So whoever makes a task due
+// now rings, and servers that found nothing wait for that instead of sleeping. A ring
+// that is lost costs what it cost before.
+
+// bellChannel is where the names of queues are published that have a task due now.
+const bellChannel = "extractq:bell"
+
+// ring says that a queue has a task that is due now. Nobody need hear it.
+func (q *Queue) ring(ctx context.Context, queue string) {
+	_ = q.rdb.Publish(ctx, bellChannel, queue).Err()
+}
+
+const (
+	// Breath is the TaskCheckInterval of a server that has a client of a Bell: how long
+	// it pauses, on average, after each look that found nothing, besides waiting.
+	Breath = 10 * time.Millisecond
+	// bellPatience is how long a server waits that nobody rings for.
+	bellPatience = 90 * time.Millisecond
+)
+
+// Bell wakes this process's servers. Make one with NewBell.
+type Bell struct {
+	rdb redis.UniversalClient
+	// patience is bellPatience; tests wait longer.
+	patience time.Duration
+
+	mu      sync.Mutex
+	sleeper map[string][]chan struct{} // By queue.
+}
+
+// NewBell returns the bell of rdb.
+func NewBell(rdb redis.UniversalClient) *Bell {
+	return &Bell{rdb: rdb, patience: bellPatience, sleeper: map[string][]chan struct{}{}}
+}
+
+// Run passes on what is rung until ctx ends.
+func (b *Bell) Run(ctx context.Context) {
+	heard := b.rdb.Subscribe(ctx, bellChannel)
+	defer func() { _ = heard.Close() }() // Nothing is read from it any more.
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m, ok := <-heard.Channel():
+			if !ok {
+				return
+			}
+			b.wake(m.Payload)
+		}
+	}
+}
+
+// wake wakes those who wait for a queue. Who does not wait just now does not wait the
+// next time.
+func (b *Bell) wake(queue string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.sleeper[queue] {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Client returns a client for one asynq server of some queues: after a look that
+// found none of them to have a task, it waits until one of them is rung for. last is
+// the queue that the server looks at last. After forget, which comes before the
+// server's end, it waits no more.
+func (b *Bell) Client(last string, queues ...string) (client redis.UniversalClient, forget func()) {
+	own, gone := make(chan struct{}, 1), make(chan struct{})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, q := range queues {
+		b.sleeper[q] = append(b.sleeper[q], own)
+	}
+	return &patientClient{
+			UniversalClient: b.rdb, pending: "asynq:{" + last + "}:pending", rung: own, gone: gone, patience: b.patience,
+		}, sync.OnceFunc(func() {
+			close(gone)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			for _, q := range queues {
+				b.sleeper[q] = slices.DeleteFunc(b.sleeper[q], func(c chan struct{}) bool { return c == own })
+			}
+		})
+}
+
+// patientClient is a client that waits in the one script by which asynq takes a task
+// out of a queue. It knows it by its keys, the pending tasks and the pause of the
+// queue that is looked at last; TestBellCostsNothing fails when a version of asynq
+// looks in another way.
+type patientClient struct {
+	redis.UniversalClient
+
+	pending  string
+	rung     <-chan struct{}
+	gone     <-chan struct{}
+	patience time.Duration
+}
+
+// EvalSha is that of the client, and a wait where it found no task.
+func (c *patientClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	cmd := c.UniversalClient.EvalSha(ctx, sha, keys, args...)
+	if len(keys) < 2 || keys[0] != c.pending || !strings.HasSuffix(keys[1], ":paused") || !errors.Is(cmd.Err(), redis.Nil) {
+		return cmd
+	}
+	timer := time.NewTimer(c.patience)
+	defer timer.Stop()
+	select {
+	case <-c.rung:
+	case <-c.gone:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return cmd
+}

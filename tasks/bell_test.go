@@ -1,0 +1,130 @@
+package tasks
+
+import (
+	"context"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/store"
+)
+
+// serveQueues runs an asynq server with a client of the bell until the test ends, and
+// returns what it takes. The bell is heard when it returns.
+func serveQueues(t *testing.T, rdb *redis.Client, b *Bell) <-chan string {
+	t.Helper()
+	client, forget := b.Client("acme.submit", "acme.poll", "acme.submit")
+	server := asynq.NewServerFromRedisClient(client, asynq.Config{
+		Concurrency: 4, Queues: map[string]int{"acme.poll": 2, "acme.submit": 1}, StrictPriority: true,
+		TaskCheckInterval: Breath, LogLevel: asynq.FatalLevel,
+	})
+	taken := make(chan string, 10)
+	if err := server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
+		p, err := Decode(task)
+		taken <- p.ID
+		return err
+	})); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+	t.Cleanup(forget)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); b.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	for deadline := time.After(30 * time.Second); rdb.PubSubNumSub(ctx, bellChannel).Val()[bellChannel] == 0; {
+		select {
+		case <-deadline:
+			t.Fatal("nobody listens to the bell")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return taken
+}
+
+// TestBellWakes: a server that would look again in half an hour takes what is due now
+// at once, from each of its queues, newly made or made to run.
+func TestBellWakes(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	b := NewBell(rdb)
+	b.patience = 30 * time.Minute
+	q := NewQueue(rdb)
+	taken := serveQueues(t, rdb, b)
+	now := time.Now()
+	want := func(id string) {
+		t.Helper()
+		select {
+		case got := <-taken:
+			if got != id {
+				t.Errorf("taken is %s, want %s", got, id)
+			}
+		case <-time.After(60 * time.Second):
+			t.Fatalf("%s was not taken", id)
+		}
+	}
+	schedule := func(id string, step extraction.Step, due time.Time) {
+		t.Helper()
+		r := store.Record{Input: store.Input{ID: id, Account: "acme"}}
+		if err := q.Schedule(t.Context(), r, step, store.Scheduled{Seq: 1, Now: now, Due: due}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	schedule("a", extraction.StepSubmit, now)
+	want("a")
+	schedule("b", extraction.StepPoll, now)
+	want("b")
+	schedule("c", extraction.StepPoll, now.Add(time.Hour))
+	if err := q.Run(t.Context(), "acme", "c", extraction.StepPoll, 1); err != nil {
+		t.Fatal(err)
+	}
+	want("c")
+}
+
+// evals is how many scripts Redis has run.
+func evals(t *testing.T, rdb *redis.Client) int {
+	t.Helper()
+	text, err := rdb.Info(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`cmdstat_evalsha:calls=(\d+)`).FindStringSubmatch(text)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
+}
+
+// TestBellCostsNothing: a server that waits looks no more often than before there was
+// a bell, and still finds what nobody rang for.
+func TestBellCostsNothing(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	taken := serveQueues(t, rdb, NewBell(rdb))
+	before, began := evals(t, rdb), time.Now()
+	const looks = 80
+	for evals(t, rdb) < before+looks {
+		<-time.After(20 * time.Millisecond)
+	}
+	// Ten looks a second at each of two queues, and what else asynq does; without
+	// waiting it would be some two hundred a second.
+	if took := time.Since(began); took < 1500*time.Millisecond {
+		t.Errorf("an idle server runs %d scripts in %v", looks, took)
+	}
+	task, opts := newStep(extraction.StepPoll, Payload{ID: "silent", Account: "acme", Seq: 1}, time.Time{})
+	if _, err := asynq.NewClientFromRedisClient(rdb).Enqueue(task, opts...); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-taken:
+	case <-time.After(60 * time.Second):
+		t.Error("what nobody rang for was not taken")
+	}
+}
