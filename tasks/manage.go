@@ -28,13 +28,21 @@ var (
 // the vendor's id. It is never submitted by extractq, and a document is not
 // needed. store.ErrFollowed says that the account follows that id already.
 func (c *Client) Adopt(ctx context.Context, s Submission, vendorID string) (extraction.Extraction, error) {
-	if err := s.validate(); err != nil {
+	if err := s.adoptable(vendorID); err != nil {
 		return extraction.Extraction{}, err
 	}
-	if vendorID == "" || len(vendorID) > maxLabel || strings.ContainsFunc(vendorID, unprintable) {
-		return extraction.Extraction{}, invalid("the vendor's id is not 1 to %d printable characters without spaces", maxLabel)
-	}
 	return c.accept(ctx, s, store.Creation{VendorID: vendorID})
+}
+
+// adoptable is Validate for a submission that follows an id of the vendor's.
+func (s Submission) adoptable(vendorID string) error {
+	if err := s.validate(); err != nil {
+		return err
+	}
+	if vendorID == "" || len(vendorID) > maxLabel || strings.ContainsFunc(vendorID, unprintable) {
+		return invalid("the vendor's id is not 1 to %d printable characters without spaces", maxLabel)
+	}
+	return nil
 }
 
 // unprintable reports whether a character has no place in an id.

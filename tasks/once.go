@@ -30,7 +30,7 @@ func (c *Client) SubmitOnce(
 ) (_ extraction.Extraction, replayed bool, err error) {
 	check := s.Validate
 	if vendorID != "" {
-		check = s.validate
+		check = func() error { return s.adoptable(vendorID) }
 	}
 	if err := check(); err != nil {
 		return extraction.Extraction{}, false, err

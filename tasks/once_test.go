@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
 )
 
@@ -71,6 +72,11 @@ func TestAdoptOnce(t *testing.T) {
 	}
 	if _, _, err := r.SubmitOnce(t.Context(), s, "v2", "k"); !errors.Is(err, ErrKeyReused) {
 		t.Errorf("another vendor id = %v", err)
+	}
+	for _, odd := range []string{"a b", "\n", "ü", strings.Repeat("x", 129)} {
+		if e, _, err := r.SubmitOnce(t.Context(), s, odd, "billing\nodd"); !errors.Is(err, extraction.ErrInvalid) {
+			t.Errorf("SubmitOnce of the vendor's id %q = %s, %v, want %v", odd, e.ID, err, extraction.ErrInvalid)
+		}
 	}
 }
 
