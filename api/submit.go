@@ -93,6 +93,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	default:
 		e, err = s.cfg.Client.Submit(r.Context(), sub)
 	}
+	if errors.Is(err, store.ErrFollowed) {
+		return s.followed(r.Context(), sub.Account, req.vendorID, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -105,6 +108,23 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.answerOne(r.Context(), w, rec, http.StatusAccepted)
+}
+
+// followed is the problem of an id of the vendor's that is followed already. It names
+// the extraction that does, if the caller may see that.
+func (s *Server) followed(ctx context.Context, account, vendorID string, err error) error {
+	p := s.explain(err)
+	id, err := s.cfg.Records.Follower(ctx, account, vendorID)
+	if err == nil {
+		_, err = s.find(ctx, id)
+	}
+	switch {
+	case err == nil:
+		p.Extraction = id
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	return p
 }
 
 // answerOne answers with an extraction and its result: with status while it is not

@@ -56,6 +56,9 @@ type Error struct {
 	Detail string
 	// Errors are the single faults of a request that has several.
 	Errors []Fault
+	// Extraction is the id of the one that is in the way, of the one that follows a
+	// VendorID already for example; empty where there is none.
+	Extraction string
 	// RetryAfter is how long the server asks to wait, 0 where it does not.
 	RetryAfter time.Duration
 	// IdempotencyKey is the key of a submission that failed. Nobody can tell whether
@@ -121,7 +124,7 @@ func refused(res *http.Response, now func() time.Time) *Error {
 		e.Detail = "the answer is a problem that cannot be read"
 		return e
 	}
-	e.Code, e.Detail, e.Errors = p.Code, p.Detail, p.Errors
+	e.Code, e.Detail, e.Errors, e.Extraction = p.Code, p.Detail, p.Errors, p.Extraction
 	return e
 }
 

@@ -21,6 +21,9 @@ type EventFilter struct {
 	Batch, Customer, Account string
 	// After is the ID of the last event that was seen: those behind it come first.
 	After string
+	// Listening, where it is set, is called once, as soon as the server listens: of
+	// what changes from then on an event tells.
+	Listening func()
 }
 
 // Event is a change of an extraction.
@@ -129,6 +132,10 @@ func (s *stream) read(r io.Reader) (end bool, err error) {
 	kind, place := "", s.filter.After
 	var data bytes.Buffer
 	for lines.Scan() {
+		if s.filter.Listening != nil {
+			s.filter.Listening()
+			s.filter.Listening = nil
+		}
 		line := lines.Text()
 		if line == "" {
 			s.filter.After = place

@@ -286,9 +286,13 @@ func TestForms(t *testing.T) {
 	}
 	adopted := form("")
 	adopted.Source = client.VendorID("14d82783-45a7-4f1c-9d7b-0c2f5a6f8e11")
-	if e := must[client.Extraction](t, "adopt")(c.Submit(ctx, adopted)); e.Vendor.ID != "14d82783-45a7-4f1c-9d7b-0c2f5a6f8e11" {
+	e := must[client.Extraction](t, "adopt")(c.Submit(ctx, adopted))
+	if e.Vendor.ID != "14d82783-45a7-4f1c-9d7b-0c2f5a6f8e11" {
 		t.Errorf("adopted %+v", e.Vendor)
 	}
 	_, err := c.Submit(ctx, adopted)
 	wantCode(t, "adopted twice", err, 409, client.CodeConflict)
+	if failed, ok := errors.AsType[*client.Error](err); ok && failed.Extraction != e.ID {
+		t.Errorf("adopted twice: the error names %q, want %q", failed.Extraction, e.ID)
+	}
 }

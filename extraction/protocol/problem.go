@@ -10,6 +10,8 @@ type Problem struct {
 	Detail string `json:"detail" doc:"what went wrong and what to do, for people"`
 	// Errors are the single faults of a request that has several.
 	Errors []Fault `json:"errors,omitempty"`
+	// Extraction is the one that is in the way, where there is one.
+	Extraction string `json:"extraction,omitempty" doc:"the extraction that is in the way: the one that follows the vendor_id already"`
 }
 
 // Fault is one thing that is wrong with a request.
