@@ -57,7 +57,7 @@ var bulkOps = []bulkOp{
 	},
 	{
 		"redeliver",
-		func(_ context.Context, _ *Server, r store.Record) error { return tasks.Redeliverable(r) },
+		func(_ context.Context, _ *Server, r store.Record) error { return tasks.Redeliverable(r.Extraction()) },
 		func(ctx context.Context, s *Server, r store.Record, _ *bulkInput) error {
 			_, err := s.cfg.Client.Redeliver(ctx, r.Account, r.ID)
 			return err

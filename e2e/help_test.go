@@ -150,6 +150,7 @@ func (k *kitchen) prepare(command string) {
 		k.service(false)
 	case "submit", "list", "accounts":
 		k.service(true)
+		k.instead["http://127.0.0.1:8080"] = k.start("api").saysAPI()
 	case "status", "result", "watch", "delete":
 		k.service(true)
 		k.extraction()

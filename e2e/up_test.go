@@ -18,6 +18,13 @@ func (p *process) saysWhere() string {
 	return strings.TrimSuffix(regexp.MustCompile(`dashboard at (http://\S+)`).FindStringSubmatch(p.stderr.String())[1], "/")
 }
 
+// saysAPI waits until the process says where its API is, and returns what is before /v1.
+func (p *process) saysAPI() string {
+	p.t.Helper()
+	p.says("api at ")
+	return regexp.MustCompile(`api at (http://[^/\s]+)`).FindStringSubmatch(p.stderr.String())[1]
+}
+
 // get asks for a page and returns its body.
 func get(t *testing.T, url string) string {
 	t.Helper()

@@ -115,7 +115,7 @@ var ErrNoCallback = errors.New("it has no callback")
 func (c *Client) Redeliver(ctx context.Context, account, id string) (extraction.Extraction, error) {
 	r, err := c.records.Get(ctx, account, id)
 	if err == nil {
-		err = Redeliverable(r)
+		err = Redeliverable(r.Extraction())
 	}
 	if err != nil {
 		return extraction.Extraction{}, err
@@ -130,12 +130,12 @@ func (c *Client) Redeliver(ctx context.Context, account, id string) (extraction.
 }
 
 // Redeliverable returns nil if Redeliver would tell the producer.
-func Redeliverable(r store.Record) error {
+func Redeliverable(e extraction.Extraction) error {
 	switch {
-	case !r.Status.Final():
-		return fmt.Errorf("redeliver %s: %w", r.ID, ErrNotFinal)
-	case r.CallbackURL == "":
-		return fmt.Errorf("redeliver %s: %w", r.ID, ErrNoCallback)
+	case !e.Status.Final():
+		return fmt.Errorf("redeliver %s: %w", e.ID, ErrNotFinal)
+	case e.Callback == nil:
+		return fmt.Errorf("redeliver %s: %w", e.ID, ErrNoCallback)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ Examples:
 			if c.NArg() > 1 {
 				return usage("accounts takes at most one name; see extractq accounts --help")
 			}
-			return withAccounts(c, func(*accountDesk, string) error { return nil })
+			return withAccounts(c, func(desk, string) error { return nil })
 		},
 		Subcommands: []*cli.Command{
 			{
@@ -54,7 +54,7 @@ Prints the account as "accounts" does, and takes the same flags.
 Example:
 
    extractq accounts pause acme`,
-				Action: func(c *cli.Context) error { return changeAccount(c, (*accountDesk).pause) },
+				Action: func(c *cli.Context) error { return changeAccount(c, desk.pause) },
 			},
 			{
 				Name: "resume", Usage: "let an account go on, whatever it was paused for", ArgsUsage: "NAME",
@@ -64,7 +64,7 @@ Prints the account as "accounts" does, and takes the same flags.
 Example:
 
    extractq accounts resume acme`,
-				Action: func(c *cli.Context) error { return changeAccount(c, (*accountDesk).resume) },
+				Action: func(c *cli.Context) error { return changeAccount(c, desk.resume) },
 			},
 		},
 	}
@@ -72,16 +72,16 @@ Example:
 
 // changeAccount carries out a change to the one account that is named, and shows
 // what came of it.
-func changeAccount(c *cli.Context, change func(*accountDesk, context.Context, string) error) error {
+func changeAccount(c *cli.Context, change func(desk, context.Context, string) error) error {
 	if c.NArg() != 1 {
 		return usage("accounts %s takes one name; see extractq accounts %[1]s --help", c.Command.Name)
 	}
-	return withAccounts(c, func(d *accountDesk, name string) error { return change(d, c.Context, name) })
+	return withAccounts(c, func(d desk, name string) error { return change(d, c.Context, name) })
 }
 
 // withAccounts opens what is needed, calls act with the account that is named,
 // and prints that account, or all.
-func withAccounts(c *cli.Context, act func(*accountDesk, string) error) error {
+func withAccounts(c *cli.Context, act func(desk, string) error) error {
 	cfg, err := load(c, slog.LevelWarn)
 	if err != nil {
 		return err
@@ -93,16 +93,13 @@ func withAccounts(c *cli.Context, act func(*accountDesk, string) error) error {
 	if f == formatCSV {
 		return usage("accounts: --format: want table, json or ndjson")
 	}
-	svc, err := openRecords(c.Context, cfg)
+	p, err := openProducer(c.Context, cfg, openRecords)
 	if err != nil {
 		return err
 	}
-	defer svc.Close()
-	d := &accountDesk{
-		configured: cfg.Accounts, services: svc,
-		limits: limiter.New(svc.rdb), queue: tasks.NewQueue(svc.rdb),
-	}
-	all, err := svc.accounts(c.Context, cfg)
+	defer p.Close()
+	d := p.desk()
+	all, err := p.accounts(c.Context)
 	if err != nil {
 		return err
 	}
@@ -115,19 +112,17 @@ func withAccounts(c *cli.Context, act func(*accountDesk, string) error) error {
 		}
 		all = []string{name}
 	}
-	shown := make([]extraction.AccountState, len(all))
-	for i, name := range all {
-		if shown[i], err = d.state(c.Context, name); err != nil {
-			return unavailable(err)
-		}
+	shown, err := d.states(c.Context, all)
+	if err != nil {
+		return err
 	}
-	d.sayDeaf(cfg, all)
+	d.remark(cfg, all)
 	return printAccounts(c.App.Writer, f, shown)
 }
 
-// sayDeaf names those of the shown accounts that wait for webhooks and whose vendor
+// remark names those of the shown accounts that wait for webhooks and whose vendor
 // is not told where to call.
-func (d *accountDesk) sayDeaf(cfg settings, shown []string) {
+func (d *accountDesk) remark(cfg settings, shown []string) {
 	for _, a := range d.configured {
 		if cfg.API.PublicURL == "" && !a.HookToken.IsZero() && slices.Contains(shown, a.Name) {
 			_, why := judgeHook("", a)
@@ -143,6 +138,18 @@ type accountDesk struct {
 	configured []config.Account
 	limits     *limiter.Limiter
 	queue      *tasks.Queue
+}
+
+// states are some accounts as they are now.
+func (d *accountDesk) states(ctx context.Context, names []string) ([]extraction.AccountState, error) {
+	out := make([]extraction.AccountState, len(names))
+	for i, name := range names {
+		var err error
+		if out[i], err = d.state(ctx, name); err != nil {
+			return nil, unavailable(err)
+		}
+	}
+	return out, nil
 }
 
 func (d *accountDesk) account(name string) (config.Account, bool) {

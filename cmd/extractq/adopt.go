@@ -14,7 +14,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/store"
 )
 
 func adoptCommand() *cli.Command {
@@ -44,16 +43,16 @@ Examples:
 			if err != nil {
 				return err
 			}
-			svc, err := withStore(c.Context, cfg)
+			p, err := openProducer(c.Context, cfg, withStore)
 			if err != nil {
 				return err
 			}
-			defer svc.Close()
+			defer p.Close()
 			failed, named := false, false
 			for _, arg := range c.Args().Slice() {
 				err := eachListed(c.Context, c.App.Reader, arg, func(vendorID string) error {
 					named = true
-					err := adoptOne(c, cfg, svc, want, vendorID)
+					err := adoptOne(c, cfg, p, want, vendorID)
 					if errors.Is(err, extraction.ErrInvalid) {
 						failed = true
 						cfg.say("%s: %s", visible(vendorID), plain(err))
@@ -84,25 +83,14 @@ func adoptedFlags() []cli.Flag {
 }
 
 // adoptOne follows one id of the vendor's, and prints ours.
-func adoptOne(c *cli.Context, cfg settings, svc *services, want wanted, vendorID string) error {
-	e, err := svc.client.Adopt(c.Context, want.template, vendorID)
-	if errors.Is(err, store.ErrFollowed) {
-		id, findErr := svc.records.Follower(c.Context, want.account.Name, vendorID)
-		if findErr != nil {
-			return unavailable(findErr)
-		}
-		r, findErr := svc.records.Get(c.Context, want.account.Name, id)
-		if findErr != nil {
-			return unavailable(findErr)
-		}
-		cfg.say("%s is followed already as %s", visible(vendorID), id)
-		e, err = r.Extraction(), nil
+func adoptOne(c *cli.Context, cfg settings, p producer, want wanted, vendorID string) error {
+	e, followed, err := p.adopt(c.Context, want.template, vendorID)
+	if followed && err == nil {
+		cfg.say("%s is followed already as %s", visible(vendorID), e.ID)
 	}
 	switch {
-	case errors.Is(err, extraction.ErrInvalid):
-		return err
 	case err != nil:
-		return unavailable(err)
+		return err
 	case c.Bool("json"):
 		return printJSON(cfg.stdout, e)
 	}

@@ -35,7 +35,7 @@ func newSender(cfg settings) (*callback.Sender, error) {
 // checkCallback judges the URL that a command line names, as the API does. Empty is
 // no callback.
 func checkCallback(ctx context.Context, cfg settings, url string) error {
-	if url == "" {
+	if url == "" || cfg.server != nil { // A server judges by its own configuration.
 		return nil
 	}
 	sender, err := newSender(cfg)
@@ -55,7 +55,7 @@ func checkCallback(ctx context.Context, cfg settings, url string) error {
 // warnUnsigned says how callbacks become signed, where this configuration signs
 // none. That of the workers decides, and it may be another one.
 func warnUnsigned(cfg settings, url string) {
-	if url != "" && cfg.Callbacks.Secret.IsZero() {
+	if url != "" && cfg.server == nil && cfg.Callbacks.Secret.IsZero() {
 		cfg.say("callbacks.secret is not set: without it at the workers, nobody can tell that a callback is genuine; " +
 			"set it to what echo whsec_$(openssl rand -base64 32) prints")
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/extraction"
 )
 
 func cancelCommand() *cli.Command {
@@ -26,15 +26,15 @@ Examples:
 		Action: func(c *cli.Context) error {
 			return change{
 				verb: "cancel", done: "canceled", open: openRecords,
-				refuse: func(_ context.Context, _ *services, r store.Record) error {
-					if r.Status.Final() {
-						return refusal(fmt.Sprintf("it is %s already", r.Status))
+				refuse: func(_ context.Context, _ producer, e extraction.Extraction) error {
+					if e.Status.Final() {
+						return refusal(fmt.Sprintf("it is %s already", e.Status))
 					}
 					return nil
 				},
-				do: func(ctx context.Context, svc *services, r store.Record) (string, any, error) {
-					e, err := svc.client.Cancel(ctx, r.Account, r.ID)
-					return r.ID, e, err
+				do: func(ctx context.Context, p producer, e extraction.Extraction) (string, any, error) {
+					next, err := p.cancel(ctx, e)
+					return e.ID, next, err
 				},
 			}.run(c)
 		},

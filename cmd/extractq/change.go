@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
 )
 
@@ -25,14 +26,14 @@ type change struct {
 	verb, done string
 	open       openFunc
 	// refuse says why an extraction is left as it is; nil where it is not.
-	refuse func(context.Context, *services, store.Record) error
+	refuse func(context.Context, producer, extraction.Extraction) error
 	// do changes one. It returns the id to print and what --json prints.
-	do func(context.Context, *services, store.Record) (id string, shown any, err error)
+	do func(context.Context, producer, extraction.Extraction) (id string, shown any, err error)
 	// gone reports that an unknown id is of an extraction that has been there and
 	// needs nothing more; nil where an unknown id is an error.
-	gone func(ctx context.Context, svc *services, accounts []string, id string) (bool, error)
+	gone func(ctx context.Context, p producer, id string) (bool, error)
 	// end is called once after all; may be nil.
-	end func(context.Context, *services) error
+	end func(context.Context, producer) error
 	// refusals are the errors of do that concern one extraction, not the services.
 	refusals []error
 }
@@ -64,11 +65,11 @@ func (ch change) isRefusal(err error) bool {
 // changer carries out a change.
 type changer struct {
 	change
-	*services
+	producer
 
-	c        *cli.Context
-	cfg      settings
-	accounts []string
+	c     *cli.Context
+	cfg   settings
+	known []string // The accounts.
 	// changed and skipped count.
 	changed, skipped int
 }
@@ -82,23 +83,23 @@ func (ch change) run(c *cli.Context) (err error) {
 	if c.Args().Present() == isFiltered(c) {
 		return usage("%s takes either ids or a filter such as --batch; see extractq %[1]s --help", ch.verb)
 	}
-	svc, err := ch.open(c.Context, cfg)
+	p, err := openProducer(c.Context, cfg, ch.open)
 	if err != nil {
 		return err
 	}
-	defer svc.Close()
-	all, err := svc.accounts(c.Context, cfg)
+	defer p.Close()
+	all, err := p.accounts(c.Context)
 	if err != nil {
 		return err
 	}
-	x := &changer{change: ch, services: svc, c: c, cfg: cfg, accounts: all}
+	x := &changer{change: ch, producer: p, c: c, cfg: cfg, known: all}
 	if ch.end != nil && !c.Bool("dry-run") {
 		defer func() {
 			// What was changed before an interruption is completed too.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context), 5*time.Second)
 			defer cancel()
-			if endErr := ch.end(ctx, svc); err == nil && endErr != nil {
-				err = unavailable(endErr)
+			if endErr := ch.end(ctx, p); err == nil {
+				err = endErr
 			}
 		}()
 	}
@@ -113,17 +114,17 @@ func (ch change) run(c *cli.Context) (err error) {
 func (x *changer) byID() error {
 	failed := false
 	for _, id := range x.c.Args().Slice() {
-		found, err := x.find(x.c.Context, x.cfg, id)
+		e, ok, err := x.find(x.c.Context, id)
 		if err != nil {
 			return err
 		}
-		if len(found) == 0 {
+		if !ok {
 			gone, err := false, error(nil)
 			if x.gone != nil {
-				gone, err = x.gone(x.c.Context, x.services, x.accounts, id)
+				gone, err = x.gone(x.c.Context, x.producer, id)
 			}
 			if err != nil {
-				return unavailable(err)
+				return err
 			}
 			if gone {
 				x.cfg.say("%s is %s already", visible(id), x.done)
@@ -133,7 +134,7 @@ func (x *changer) byID() error {
 			}
 			continue
 		}
-		refused, err := x.one(found[0])
+		refused, err := x.one(e)
 		if err != nil {
 			return err
 		}
@@ -151,17 +152,17 @@ func (x *changer) byID() error {
 // byFilter changes what matches, after asking. It first counts, and then changes
 // nothing that was accepted since.
 func (x *changer) byFilter() error {
-	s, err := readFilter(x.c, x.accounts)
+	s, err := readFilter(x.c, x.known)
 	if err != nil {
 		return err
 	}
 	matched := 0
-	for r, err := range x.records.List(x.c.Context, s.accounts, s.filter, store.Cursor{}) {
+	for e, err := range x.list(x.c.Context, s) {
 		if err != nil {
-			return unavailable(err)
+			return err
 		}
-		if matched++; matched == 1 && (s.filter.Until.IsZero() || s.filter.Until.After(r.CreatedAt)) {
-			s.filter.Until = r.CreatedAt.Add(time.Millisecond)
+		if matched++; matched == 1 && (s.filter.Until.IsZero() || s.filter.Until.After(e.CreatedAt.Time)) {
+			s.filter.Until = e.CreatedAt.Add(time.Millisecond)
 		}
 	}
 	if matched == 0 {
@@ -171,11 +172,11 @@ func (x *changer) byFilter() error {
 	if err := x.confirm(matched); err != nil {
 		return err
 	}
-	for r, err := range x.records.List(x.c.Context, s.accounts, s.filter, store.Cursor{}) {
+	for e, err := range x.list(x.c.Context, s) {
 		if err != nil {
-			return x.partly(unavailable(err))
+			return x.partly(err)
 		}
-		refused, err := x.one(r)
+		refused, err := x.one(e)
 		if err != nil {
 			return x.partly(err)
 		}
@@ -201,21 +202,23 @@ func (x *changer) partly(err error) error {
 }
 
 // one changes one extraction, and prints it. refused is why it is left as it is.
-func (x *changer) one(r store.Record) (refused, err error) {
+func (x *changer) one(e extraction.Extraction) (refused, err error) {
 	ctx := x.c.Context
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	err = x.refuse(ctx, x.services, r)
-	id, shown := r.ID, any(r.Extraction())
+	err = x.refuse(ctx, x.producer, e)
+	id, shown := e.ID, any(e)
 	if err == nil && !x.c.Bool("dry-run") {
-		id, shown, err = x.do(ctx, x.services, r)
+		id, shown, err = x.do(ctx, x.producer, e)
 	}
 	switch {
 	case err != nil && x.isRefusal(err):
 		return err, nil
 	case err != nil && ctx.Err() != nil:
 		return nil, context.Cause(ctx)
+	case err != nil && isExit(err):
+		return nil, err
 	case err != nil:
 		return nil, unavailable(err)
 	}

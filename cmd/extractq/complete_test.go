@@ -24,6 +24,7 @@ var (
 	}
 	flagReasons = map[string]string{
 		"--config": "says where the configuration is",
+		"--server": "is for machines without a configuration",
 	}
 	// becauseOf are reasons that many flags share.
 	becauseOf = map[string][]string{

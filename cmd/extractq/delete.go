@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/extraction"
 )
 
 func deleteCommand() *cli.Command {
@@ -25,43 +25,26 @@ Examples:
    extractq delete --customer acme --until 720h --yes`,
 		Flags: changeFlags(),
 		Action: func(c *cli.Context) error {
-			touched := map[string]bool{} // The accounts.
 			return change{
 				verb: "delete", done: "deleted", open: withStore,
-				refuse: func(context.Context, *services, store.Record) error { return nil },
-				do: func(ctx context.Context, svc *services, r store.Record) (string, any, error) {
-					left, err := svc.client.Delete(ctx, r.Account, r.ID)
+				refuse: func(context.Context, producer, extraction.Extraction) error { return nil },
+				do: func(ctx context.Context, p producer, e extraction.Extraction) (string, any, error) {
+					left, err := p.remove(ctx, e)
 					if err != nil {
-						return r.ID, nil, err
+						return e.ID, nil, err
 					}
-					touched[r.Account] = true
 					switch {
 					case left.Token != "":
 						_, err = fmt.Fprintf(c.App.ErrWriter, "extractq: %s: %s may have it, with %s in its name; delete it there\n",
-							r.ID, left.Provider, left.Token)
+							e.ID, left.Provider, left.Token)
 					case left.VendorID != "":
 						_, err = fmt.Fprintf(c.App.ErrWriter, "extractq: %s: %s still has it as %s; delete it there\n",
-							r.ID, left.Provider, visible(string(left.VendorID)))
+							e.ID, left.Provider, visible(string(left.VendorID)))
 					}
-					return r.ID, left, err
+					return e.ID, left, err
 				},
-				gone: func(ctx context.Context, svc *services, accounts []string, id string) (bool, error) {
-					for _, account := range accounts {
-						if erased, err := svc.records.Erased(ctx, account, id); erased || err != nil {
-							touched[account] = true // The one before may have died in the middle.
-							return erased, err
-						}
-					}
-					return false, nil
-				},
-				end: func(ctx context.Context, svc *services) error {
-					for account := range touched {
-						if err := svc.client.ForgetEvents(ctx, account); err != nil {
-							return err
-						}
-					}
-					return nil
-				},
+				gone: func(ctx context.Context, p producer, id string) (bool, error) { return p.erased(ctx, id) },
+				end:  func(ctx context.Context, p producer) error { return p.forget(ctx) },
 			}.run(c)
 		},
 	}

@@ -23,6 +23,8 @@ type reader struct {
 	guard   *guard.Guard
 	fetcher *guard.Fetcher
 	limit   int64
+	// judged reports that a server judges the URLs of documents.
+	judged bool
 }
 
 func newReader(cfg settings, want wanted) (*reader, error) {
@@ -32,6 +34,7 @@ func newReader(cfg settings, want wanted) (*reader, error) {
 	}
 	return &reader{
 		wanted: want, guard: g, fetcher: guard.NewFetcher(g, userAgent()), limit: cfg.API.MaxDocument,
+		judged: cfg.server != nil,
 	}, nil
 }
 
@@ -59,8 +62,10 @@ func (o *reader) Open(ctx context.Context, s source) (*opened, error) {
 	case s.url != "" && o.provider.Traits().FetchesURL:
 		// The vendor is not sent inside either, and whoever runs it locally is
 		// protected.
-		if err := o.guard.Check(ctx, s.url); err != nil {
-			return nil, unreadable{err}
+		if !o.judged {
+			if err := o.guard.Check(ctx, s.url); err != nil {
+				return nil, unreadable{err}
+			}
 		}
 		return d, nil
 	case s.url != "":

@@ -41,7 +41,9 @@ func isFiltered(c *cli.Context) bool { return slices.ContainsFunc(filterNames(),
 // selection is what the filter flags choose.
 type selection struct {
 	accounts []string
-	filter   store.Filter
+	// named are those of the accounts that were named; none means all.
+	named  []string
+	filter store.Filter
 }
 
 // readFilter reads the filter flags; all are the accounts there are.
@@ -63,7 +65,8 @@ func readFilter(c *cli.Context, all []string) (selection, error) {
 			}
 		}
 		slices.Sort(only)
-		s.accounts = slices.Compact(only)
+		s.named = slices.Compact(only)
+		s.accounts = s.named
 	}
 	for _, text := range c.StringSlice("status") {
 		status := extraction.Status(strings.ToUpper(text))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/config"
 )
 
@@ -21,6 +22,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "config", EnvVars: []string{"EXTRACTQ_CONFIG"}, Usage: "configuration `FILE` (default: extractq.yaml, if there is one)"},
 		&cli.StringFlag{Name: "redis", EnvVars: []string{"EXTRACTQ_REDIS_URL"}, Usage: "Redis `URL` (default: from the configuration; run brings its own)"},
 		&cli.StringFlag{Name: "data", EnvVars: []string{"EXTRACTQ_DATA_URL"}, Usage: "document store `URL` or directory (default: $XDG_STATE_HOME/extractq)"},
+		&cli.StringFlag{Name: "server", EnvVars: []string{serverEnv}, Usage: "`URL` of an HTTP API, for a producer's commands in place of Redis; its key is in " + apiKeyEnv},
 		&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error (default: info for servers, warn otherwise)"},
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
 	}
@@ -37,6 +39,10 @@ type settings struct {
 	stderr *redirect
 	// stdout is where results go.
 	stdout *redirect
+	// server is the API that a producer's command works with, and serverName where it
+	// is; nil for Redis.
+	server     *client.Client
+	serverName string
 	// reloader is a server role's; nil otherwise.
 	reloader *reloader
 }
@@ -113,7 +119,13 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 	s := settings{
 		Config: cfg, log: log, stderr: stderr, stdout: &redirect{w: c.App.Writer}, dataGiven: cfg.Data.URL != "",
 	}
-	if !s.dataGiven {
+	if s.server, s.serverName, err = chosenServer(c); err != nil {
+		return settings{}, err
+	}
+	if s.server != nil {
+		cfg.API.MaxDocument = 0 // The server's to say.
+	}
+	if !s.dataGiven && s.server == nil {
 		dir, err := stateDir()
 		if err != nil {
 			return settings{}, exitError{exitUsage, err}

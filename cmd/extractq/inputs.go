@@ -48,9 +48,9 @@ type wanted struct {
 // readInputs reads the input flags and asks the provider whether it could take
 // such documents at all.
 func readInputs(c *cli.Context, cfg settings) (wanted, error) {
-	account, err := cfg.Account(c.String("account"), c.String("provider"))
+	account, err := chooseAccount(c.Context, cfg, c.String("account"), c.String("provider"))
 	if err != nil {
-		return wanted{}, exitError{exitUsage, err}
+		return wanted{}, err
 	}
 	t := tasks.Submission{
 		Account: account.Name, Provider: account.Provider,

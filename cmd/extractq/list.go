@@ -4,8 +4,6 @@ import (
 	"log/slog"
 
 	"github.com/urfave/cli/v2"
-
-	"github.com/extractq/extractq/store"
 )
 
 func listCommand() *cli.Command {
@@ -15,6 +13,7 @@ func listCommand() *cli.Command {
 		Description: `Examples:
 
    extractq list --limit 20
+   extractq list --server http://127.0.0.1:8080 --limit 20
    extractq list --batch monday --status ERROR --status EXPIRED
    extractq list --since 24h --error deadline_exceeded --format csv`,
 		Flags: append(filterFlags(),
@@ -37,12 +36,12 @@ func listCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			svc, err := openRecords(c.Context, cfg)
+			from, err := openProducer(c.Context, cfg, openRecords)
 			if err != nil {
 				return err
 			}
-			defer svc.Close()
-			all, err := svc.accounts(c.Context, cfg)
+			defer from.Close()
+			all, err := from.accounts(c.Context)
 			if err != nil {
 				return err
 			}
@@ -50,7 +49,7 @@ func listCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			err = printList(c, svc, s, p)
+			err = printList(c, from, s, p)
 			if closeErr := p.Close(); err == nil {
 				err = closeErr
 			}
@@ -60,13 +59,13 @@ func listCommand() *cli.Command {
 }
 
 // printList prints what is selected, as it is read.
-func printList(c *cli.Context, svc *services, s selection, p printer) error {
+func printList(c *cli.Context, from producer, s selection, p printer) error {
 	n := 0
-	for r, err := range svc.records.List(c.Context, s.accounts, s.filter, store.Cursor{}) {
+	for e, err := range from.list(c.Context, s) {
 		if err != nil {
-			return unavailable(err)
+			return err
 		}
-		if err := p.Print(r.Extraction()); err != nil {
+		if err := p.Print(e); err != nil {
 			return err
 		}
 		if n++; n == c.Int("limit") {

@@ -114,6 +114,12 @@ func usage(format string, args ...any) error {
 // unavailable is an error of a service that is needed and not there.
 func unavailable(err error) error { return exitError{exitUnavailable, err} }
 
+// isExit reports whether it is settled what an error means to the process.
+func isExit(err error) bool {
+	_, ok := errors.AsType[exitError](err)
+	return ok
+}
+
 // errReported ends the process with a code after everything was said already.
 var errReported = errors.New("already reported")
 
@@ -176,6 +182,7 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		},
 	}
 	complain(app.Commands, "")
+	refuseServer(app.Commands)
 	return app
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -27,10 +28,10 @@ Examples:
 		Action: func(c *cli.Context) error {
 			return change{
 				verb: "redeliver", done: "redelivered", open: openRecords,
-				refuse: func(_ context.Context, _ *services, r store.Record) error { return tasks.Redeliverable(r) },
-				do: func(ctx context.Context, svc *services, r store.Record) (string, any, error) {
-					e, err := svc.client.Redeliver(ctx, r.Account, r.ID)
-					return r.ID, e, err
+				refuse: func(_ context.Context, _ producer, e extraction.Extraction) error { return tasks.Redeliverable(e) },
+				do: func(ctx context.Context, p producer, e extraction.Extraction) (string, any, error) {
+					next, err := p.redeliver(ctx, e)
+					return e.ID, next, err
 				},
 				// Stale is one that was redelivered or erased at this moment.
 				refusals: []error{tasks.ErrNotFinal, tasks.ErrNoCallback, store.ErrStale},

@@ -5,7 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -29,12 +29,12 @@ Examples:
 		Action: func(c *cli.Context) error {
 			return change{
 				verb: "retry", done: "retried", open: withStore,
-				refuse: func(ctx context.Context, svc *services, r store.Record) error {
-					return svc.client.Retryable(ctx, r)
+				refuse: func(ctx context.Context, p producer, e extraction.Extraction) error {
+					return p.retryable(ctx, e, c.Bool("dry-run"))
 				},
-				do: func(ctx context.Context, svc *services, r store.Record) (string, any, error) {
-					e, err := svc.client.Retry(ctx, r.Account, r.ID, c.Bool("resubmit"))
-					return e.ID, e, err
+				do: func(ctx context.Context, p producer, e extraction.Extraction) (string, any, error) {
+					next, err := p.retry(ctx, e, c.Bool("resubmit"))
+					return next.ID, next, err
 				},
 				refusals: []error{tasks.ErrNotFinal, tasks.ErrSucceeded, tasks.ErrRetried, tasks.ErrDocumentGone},
 			}.run(c)

@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/store"
 )
 
 func statusCommand() *cli.Command {
@@ -20,8 +19,8 @@ func statusCommand() *cli.Command {
 
    extractq status 01JD0Z3M9V7Q8W2R5T6Y4X1C0B`,
 		Action: func(c *cli.Context) error {
-			return withRecord(c, openRecords, func(_ *services, r store.Record) error {
-				return printJSON(c.App.Writer, r.Extraction())
+			return withOne(c, openRecords, func(_ producer, e extraction.Extraction) error {
+				return printJSON(c.App.Writer, e)
 			})
 		},
 	}
@@ -36,22 +35,22 @@ func resultCommand() *cli.Command {
 
    extractq result 01JD0Z3M9V7Q8W2R5T6Y4X1C0B`,
 		Action: func(c *cli.Context) error {
-			return withRecord(c, withStore, func(svc *services, r store.Record) error {
-				if r.Status != extraction.StatusSuccess {
-					return exitError{exitFailed, fmt.Errorf("%s has no result: it is %s", r.ID, r.Status)}
+			return withOne(c, withStore, func(p producer, e extraction.Extraction) error {
+				if e.Status != extraction.StatusSuccess {
+					return exitError{exitFailed, fmt.Errorf("%s has no result: it is %s", e.ID, e.Status)}
 				}
-				e, err := withResult(c.Context, svc.blobs, r)
+				result, err := p.result(c.Context, e)
 				if err != nil {
 					return err
 				}
-				return printJSON(c.App.Writer, e.Result)
+				return printJSON(c.App.Writer, result)
 			})
 		},
 	}
 }
 
-// withRecord finds the one extraction that the arguments name.
-func withRecord(c *cli.Context, open openFunc, use func(*services, store.Record) error) error {
+// withOne finds the one extraction that the arguments name.
+func withOne(c *cli.Context, open openFunc, use func(producer, extraction.Extraction) error) error {
 	cfg, err := load(c, slog.LevelWarn)
 	if err != nil {
 		return err
@@ -59,20 +58,20 @@ func withRecord(c *cli.Context, open openFunc, use func(*services, store.Record)
 	if c.NArg() != 1 {
 		return usage("%s takes one id; see extractq %[1]s --help", c.Command.Name)
 	}
-	svc, err := open(c.Context, cfg)
+	p, err := openProducer(c.Context, cfg, open)
 	if err != nil {
 		return err
 	}
-	defer svc.Close()
+	defer p.Close()
 	id := c.Args().First()
-	found, err := svc.find(c.Context, cfg, id)
+	e, ok, err := p.find(c.Context, id)
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
+	if !ok {
 		return noExtraction(id)
 	}
-	return use(svc, found[0])
+	return use(p, e)
 }
 
 // printJSON writes one value and a line feed.

@@ -23,6 +23,7 @@ Examples:
    extractq submit --account acme --type tax_forms 1040.pdf
    extractq submit --account acme --type invoices --batch monday inbox/
    extractq submit --account acme --type tax_forms --callback-url https://example.com/hook 1040.pdf
+   extractq submit --server http://127.0.0.1:8080 --account acme --type tax_forms 1040.pdf
    extractq watch --batch monday`,
 		Flags: append(inputFlags(),
 			&cli.BoolFlag{Name: "json", Usage: "print extractions in place of ids"},
@@ -76,25 +77,25 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 	if err != nil {
 		return err
 	}
-	svc, err := open(c.Context, cfg, false)
+	p, err := openProducer(c.Context, cfg, withStore)
 	if err != nil {
 		return err
 	}
-	defer svc.Close()
-	f, err := newFollower(c.Context, svc.records, []string{want.account.Name})
+	defer p.Close()
+	f, err := p.follow(c.Context, []string{want.account.Name})
 	if err != nil {
 		return err
 	}
 	accepted := 0
 	err = docs.Each(c.Context, func(d source) error {
-		e, err := enqueue(c, cfg, svc, reader, d)
+		e, err := enqueue(c, cfg, p, reader, d)
 		switch {
 		case err == nil && c.Bool("wait"):
 			f.Watch(e.Account, e.ID)
 			accepted++
 		case c.Err() != nil:
 			return context.Cause(c.Context)
-		case isUnavailable(err):
+		case isExit(err):
 			return err
 		case err != nil:
 			refuse(d.title(), documentCode(err), err)
@@ -102,7 +103,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 		return nil
 	}, func(what string, err error) error { unread(what, err); return nil })
 	if err == nil && c.Bool("wait") {
-		err = followAll(c, cfg, svc, f, accepted)
+		err = followAll(c, cfg, f, accepted)
 	}
 	if err == nil && failed {
 		err = exitError{exitFailed, errReported}
@@ -111,7 +112,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 }
 
 // enqueue submits one document and prints its id.
-func enqueue(c *cli.Context, cfg settings, svc *services, o *reader, d source) (extraction.Extraction, error) {
+func enqueue(c *cli.Context, cfg settings, p producer, o *reader, d source) (extraction.Extraction, error) {
 	doc, err := o.Open(c.Context, d)
 	if err != nil {
 		return extraction.Extraction{}, err
@@ -122,10 +123,10 @@ func enqueue(c *cli.Context, cfg settings, svc *services, o *reader, d source) (
 		return extraction.Extraction{}, err
 	}
 	o.warnSize(cfg, doc)
-	e, err := svc.client.Submit(c.Context, s)
+	e, err := p.submit(c.Context, doc, s)
 	switch {
 	case err != nil:
-		return e, doc.Blame(err)
+		return e, err
 	case c.Bool("wait"):
 		return e, nil
 	case c.Bool("json"):

@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/store"
 )
 
 func watchCommand() *cli.Command {
@@ -34,42 +33,39 @@ func watchCommand() *cli.Command {
 			if c.Args().Present() == (c.String("batch") != "") {
 				return usage("watch takes either ids or --batch; see extractq watch --help")
 			}
-			svc, err := open(c.Context, cfg, false)
+			p, err := openProducer(c.Context, cfg, withStore)
 			if err != nil {
 				return err
 			}
-			defer svc.Close()
-			accounts, err := svc.accounts(c.Context, cfg)
+			defer p.Close()
+			accounts, err := p.accounts(c.Context)
 			if err != nil {
 				return err
 			}
-			f, err := newFollower(c.Context, svc.records, accounts)
+			f, err := p.follow(c.Context, accounts)
 			if err != nil {
 				return err
 			}
-			n, err := watched(c, svc, f, accounts)
+			n, err := watched(c, p, f)
 			if err != nil {
 				return err
 			}
-			return followAll(c, cfg, svc, f, n)
+			return followAll(c, cfg, f, n)
 		},
 	}
 }
 
 // watched adds to f what the arguments name and counts it. Unknown ids are
 // errors: waiting for them would never end.
-func watched(c *cli.Context, svc *services, f *follower, accounts []string) (int, error) {
-	n := 0
+func watched(c *cli.Context, p producer, f watcher) (int, error) {
 	if batch := c.String("batch"); batch != "" {
-		for _, account := range accounts {
-			ids, err := svc.records.Batch(c.Context, account, batch)
+		n := 0
+		for at, err := range p.batch(c.Context, batch) {
 			if err != nil {
-				return 0, unavailable(err)
+				return 0, err
 			}
-			for _, id := range ids {
-				f.Watch(account, id)
-			}
-			n += len(ids)
+			f.Watch(at.account, at.id)
+			n++
 		}
 		if n == 0 {
 			return 0, exitError{exitFailed, fmt.Errorf("there is no extraction in a batch %q", batch)}
@@ -77,20 +73,20 @@ func watched(c *cli.Context, svc *services, f *follower, accounts []string) (int
 		return n, nil
 	}
 	for _, id := range c.Args().Slice() {
-		found, err := svc.records.GetAll(c.Context, accounts, id)
+		e, ok, err := p.find(c.Context, id)
 		if err != nil {
-			return 0, unavailable(err)
+			return 0, err
 		}
-		if len(found) == 0 {
+		if !ok {
 			return 0, noExtraction(id)
 		}
-		f.Watch(found[0].Account, id)
+		f.Watch(e.Account, id)
 	}
 	return len(f.Waiting()), nil
 }
 
 // followAll prints each extraction of f when it is final.
-func followAll(c *cli.Context, cfg settings, svc *services, f *follower, total int) error {
+func followAll(c *cli.Context, cfg settings, f watcher, total int) error {
 	ctx := c.Context
 	if d := c.Duration("timeout"); d > 0 {
 		var cancel context.CancelFunc
@@ -105,16 +101,12 @@ func followAll(c *cli.Context, cfg settings, svc *services, f *follower, total i
 	bar, endProgress := cfg.progress(total)
 	defer endProgress()
 	failed := 0
-	err = f.Run(ctx, func() bool { return len(f.Waiting()) == 0 }, func(r store.Record, gone bool) error {
+	err = f.Run(ctx, func() bool { return len(f.Waiting()) == 0 }, func(e extraction.Extraction, gone bool) error {
 		if gone {
 			failed++
 			bar.Done(extraction.StatusError)
-			cfg.say("%s was erased while it was waited for", r.ID)
+			cfg.say("%s was erased while it was waited for", e.ID)
 			return nil
-		}
-		e, err := withResult(ctx, svc.blobs, r)
-		if err != nil {
-			return err
 		}
 		bar.Done(e.Status)
 		if e.Error != nil {

@@ -224,11 +224,6 @@ func (s *services) find(ctx context.Context, cfg settings, ids ...string) ([]sto
 	return found, nil
 }
 
-// noExtraction is the error for an id that nobody knows.
-func noExtraction(id string) error {
-	return exitError{exitFailed, fmt.Errorf("there is no extraction %q", id)}
-}
-
 // belongs is what the answer of the check means to the user.
 func belongs(cfg settings, err error) error {
 	switch {

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// local is a producer with Redis and the document store at hand.
+type local struct {
+	svc *services
+	cfg settings
+	// touched are the accounts that something was removed from.
+	touched map[string]bool
+}
+
+var _ producer = (*local)(nil)
+
+func newLocal(cfg settings, svc *services) *local {
+	return &local{svc: svc, cfg: cfg, touched: map[string]bool{}}
+}
+
+func (l *local) Close() { l.svc.Close() }
+
+func (l *local) accounts(ctx context.Context) ([]string, error) { return l.svc.accounts(ctx, l.cfg) }
+
+func (l *local) find(ctx context.Context, id string) (extraction.Extraction, bool, error) {
+	found, err := l.svc.find(ctx, l.cfg, id)
+	if err != nil || len(found) == 0 {
+		return extraction.Extraction{}, false, err
+	}
+	return found[0].Extraction(), true, nil
+}
+
+func (l *local) list(ctx context.Context, s selection) iter.Seq2[extraction.Extraction, error] {
+	return func(yield func(extraction.Extraction, error) bool) {
+		for r, err := range l.svc.records.List(ctx, s.accounts, s.filter, store.Cursor{}) {
+			if err != nil {
+				yield(extraction.Extraction{}, unavailable(err))
+				return
+			}
+			if !yield(r.Extraction(), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (l *local) batch(ctx context.Context, name string) iter.Seq2[place, error] {
+	return func(yield func(place, error) bool) {
+		accounts, err := l.accounts(ctx)
+		if err != nil {
+			yield(place{}, err)
+			return
+		}
+		for _, account := range accounts {
+			ids, err := l.svc.records.Batch(ctx, account, name)
+			if err != nil {
+				yield(place{}, unavailable(err))
+				return
+			}
+			for _, id := range ids {
+				if !yield(place{account, id}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (l *local) result(ctx context.Context, e extraction.Extraction) (*extraction.Result, error) {
+	r, err := l.svc.records.Get(ctx, e.Account, e.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, noExtraction(e.ID)
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	e, err = withResult(ctx, l.svc.blobs, r)
+	return e.Result, err
+}
+
+func (l *local) submit(ctx context.Context, d *opened, s tasks.Submission) (extraction.Extraction, error) {
+	e, err := l.svc.client.Submit(ctx, s)
+	if err != nil {
+		return e, d.Blame(err)
+	}
+	return e, nil
+}
+
+func (l *local) adopt(ctx context.Context, s tasks.Submission, vendorID string) (extraction.Extraction, bool, error) {
+	e, err := l.svc.client.Adopt(ctx, s, vendorID)
+	switch {
+	case errors.Is(err, store.ErrFollowed):
+		id, err := l.svc.records.Follower(ctx, s.Account, vendorID)
+		if err != nil {
+			return e, false, unavailable(err)
+		}
+		r, err := l.svc.records.Get(ctx, s.Account, id)
+		if err != nil {
+			return e, false, unavailable(err)
+		}
+		return r.Extraction(), true, nil
+	case errors.Is(err, extraction.ErrInvalid):
+		return e, false, err
+	case err != nil:
+		return e, false, unavailable(err)
+	}
+	return e, false, nil
+}
+
+func (l *local) follow(ctx context.Context, accounts []string) (watcher, error) {
+	f, err := newFollower(ctx, l.svc.records, accounts)
+	if err != nil {
+		return nil, err
+	}
+	return localWatcher{f, l.svc.blobs}, nil
+}
+
+// localWatcher is a follower that fetches results.
+type localWatcher struct {
+	*follower
+
+	blobs *store.Blobs
+}
+
+// Run is that of a watcher.
+func (w localWatcher) Run(ctx context.Context, stop func() bool, final func(extraction.Extraction, bool) error) error {
+	return w.follower.Run(ctx, stop, func(r store.Record, gone bool) error {
+		if gone {
+			return final(r.Extraction(), true)
+		}
+		e, err := withResult(ctx, w.blobs, r)
+		if err != nil {
+			return err
+		}
+		return final(e, false)
+	})
+}
+
+func (l *local) cancel(ctx context.Context, e extraction.Extraction) (extraction.Extraction, error) {
+	return l.svc.client.Cancel(ctx, e.Account, e.ID)
+}
+
+func (l *local) retryable(ctx context.Context, e extraction.Extraction, _ bool) error {
+	r, err := l.svc.records.Get(ctx, e.Account, e.ID)
+	if err != nil {
+		return err
+	}
+	return l.svc.client.Retryable(ctx, r)
+}
+
+func (l *local) retry(ctx context.Context, e extraction.Extraction, resubmit bool) (extraction.Extraction, error) {
+	return l.svc.client.Retry(ctx, e.Account, e.ID, resubmit)
+}
+
+func (l *local) redeliver(ctx context.Context, e extraction.Extraction) (extraction.Extraction, error) {
+	return l.svc.client.Redeliver(ctx, e.Account, e.ID)
+}
+
+func (l *local) remove(ctx context.Context, e extraction.Extraction) (tasks.Remains, error) {
+	left, err := l.svc.client.Delete(ctx, e.Account, e.ID)
+	if err == nil {
+		l.touched[e.Account] = true
+	}
+	return left, err
+}
+
+func (l *local) erased(ctx context.Context, id string) (bool, error) {
+	accounts, err := l.accounts(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, account := range accounts {
+		erased, err := l.svc.records.Erased(ctx, account, id)
+		if err != nil {
+			return false, unavailable(err)
+		}
+		if erased {
+			l.touched[account] = true // The one before may have died in the middle.
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (l *local) forget(ctx context.Context) error {
+	for account := range l.touched {
+		if err := l.svc.client.ForgetEvents(ctx, account); err != nil {
+			return unavailable(err)
+		}
+	}
+	return nil
+}
+
+func (l *local) desk() desk {
+	return &accountDesk{
+		configured: l.cfg.Accounts, services: l.svc, limits: limiter.New(l.svc.rdb), queue: tasks.NewQueue(l.svc.rdb),
+	}
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/tasks"
+)
+
+// producer is what a producer's commands work with: the services themselves, or the
+// HTTP API in front of them. Each command is written once, for both.
+//
+// Errors that concern one extraction are those of extraction, store and tasks;
+// others end the command as they are.
+type producer interface {
+	// accounts are the names of all accounts there are.
+	accounts(ctx context.Context) ([]string, error)
+	// find returns an extraction without its result; ok is false where nobody knows
+	// the id.
+	find(ctx context.Context, id string) (e extraction.Extraction, ok bool, err error)
+	// list iterates over what is selected, the newest first and without results.
+	list(ctx context.Context, s selection) iter.Seq2[extraction.Extraction, error]
+	// batch iterates over what is in a batch, of whatever account.
+	batch(ctx context.Context, name string) iter.Seq2[place, error]
+	// result returns the result of an extraction that is SUCCESS.
+	result(ctx context.Context, e extraction.Extraction) (*extraction.Result, error)
+
+	// submit hands in a document, and adopt follows what was submitted already;
+	// followed reports that somebody did so before.
+	submit(ctx context.Context, d *opened, s tasks.Submission) (extraction.Extraction, error)
+	adopt(ctx context.Context, s tasks.Submission, vendorID string) (e extraction.Extraction, followed bool, err error)
+	// follow waits for extractions of some accounts to become final.
+	follow(ctx context.Context, accounts []string) (watcher, error)
+
+	cancel(ctx context.Context, e extraction.Extraction) (extraction.Extraction, error)
+	// retryable says why one is not repeated. sure asks also for what retry itself
+	// would find out.
+	retryable(ctx context.Context, e extraction.Extraction, sure bool) error
+	retry(ctx context.Context, e extraction.Extraction, resubmit bool) (extraction.Extraction, error)
+	redeliver(ctx context.Context, e extraction.Extraction) (extraction.Extraction, error)
+	remove(ctx context.Context, e extraction.Extraction) (tasks.Remains, error)
+	// erased reports whether an id is of an extraction that is gone, and completes
+	// what may have been interrupted of that.
+	erased(ctx context.Context, id string) (bool, error)
+	// forget completes the removals there were.
+	forget(ctx context.Context) error
+
+	desk() desk
+	Close()
+}
+
+// place is an extraction's account and id.
+type place struct{ account, id string }
+
+// watcher waits for extractions to become final. It tells of each once.
+type watcher interface {
+	Watch(account, id string)
+	Waiting() []string
+	// Run calls final for each that becomes final, with its result, until stop says
+	// that there is nothing more to wait for, or ctx ends. One that is erased is passed
+	// as gone, with its id only.
+	Run(ctx context.Context, stop func() bool, final func(e extraction.Extraction, gone bool) error) error
+}
+
+// desk shows and changes the state of accounts.
+type desk interface {
+	states(ctx context.Context, names []string) ([]extraction.AccountState, error)
+	pause(ctx context.Context, name string) error
+	resume(ctx context.Context, name string) error
+	// remark says what is odd about accounts that are shown.
+	remark(cfg settings, names []string)
+}
+
+// openProducer opens what the command line names. open says what is needed where
+// that is Redis.
+func openProducer(ctx context.Context, cfg settings, open openFunc) (producer, error) {
+	if cfg.server != nil {
+		return openRemote(ctx, cfg)
+	}
+	svc, err := open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return newLocal(cfg, svc), nil
+}
+
+// chooseAccount is the account that is named, or the only one.
+func chooseAccount(ctx context.Context, cfg settings, name, provider string) (config.Account, error) {
+	if cfg.server != nil {
+		return chooseRemote(ctx, cfg, name, provider)
+	}
+	a, err := cfg.Account(name, provider)
+	if err != nil {
+		return a, exitError{exitUsage, err}
+	}
+	return a, nil
+}
+
+// noExtraction is the error for an id that nobody knows.
+func noExtraction(id string) error {
+	return exitError{exitFailed, fmt.Errorf("there is no extraction %q", id)}
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/extractq/extractq/client"
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// submit sends a document. An account that takes no more for now is waited for, as
+// long as the document can be sent again.
+func (r *remote) submit(ctx context.Context, d *opened, s tasks.Submission) (extraction.Extraction, error) {
+	sub := client.Submission{Fields: remoteFields(s)}
+	switch {
+	case d.body == nil:
+		sub.Source = client.URL(s.URL)
+	case d.file != nil:
+		sub.Source = client.Reader(d.file, s.Name)
+	default:
+		sub.Source = client.Reader(d, s.Name)
+	}
+	for {
+		e, err := r.Submit(ctx, sub)
+		failed, ok := errors.AsType[*client.Error](err)
+		switch {
+		case err == nil:
+			return bare(e), nil
+		case !ok && ctx.Err() == nil:
+			return e, unreadable{advise(err)}
+		case ok && failed.Code == client.CodeBacklog && (d.file != nil || d.body == nil) && ctx.Err() == nil:
+			r.backlog.Do(func() { r.cfg.say("account %s takes no more for now; waiting until it does", s.Account) })
+			sub.IdempotencyKey = failed.IdempotencyKey
+		case ok && failed.Code == client.CodeURLRefused:
+			return e, refusedURL(failed.Detail)
+		default:
+			return e, r.explain(ctx, err)
+		}
+	}
+}
+
+// refusedURL is the error of the URL that the server's words begin with.
+func refusedURL(detail string) error {
+	if why, ok := strings.CutPrefix(detail, "callback_url: "); ok {
+		return usage("--callback-url: %s", why)
+	}
+	return unreadable{errors.New(strings.TrimPrefix(detail, "document_url: "))}
+}
+
+func (r *remote) adopt(ctx context.Context, s tasks.Submission, vendorID string) (extraction.Extraction, bool, error) {
+	e, err := r.Submit(ctx, client.Submission{Source: client.VendorID(vendorID), Fields: remoteFields(s)})
+	failed, ok := errors.AsType[*client.Error](err)
+	if !ok || failed.Extraction == "" {
+		return bare(e), false, r.explain(ctx, err)
+	}
+	first, found, err := r.find(ctx, failed.Extraction)
+	if err == nil && !found {
+		err = unavailable(store.ErrNotFound) // It was erased at this moment.
+	}
+	return first, true, err
+}
+
+// remoteFields are the fields of a submission as the API has them.
+func remoteFields(s tasks.Submission) protocol.Fields {
+	return protocol.Fields{
+		Account: s.Account, Type: s.Type, Types: s.Types, ConfigName: s.ConfigName, Environment: s.Environment,
+		Customer: s.Customer, Batch: s.Batch, Name: s.Name, Metadata: s.Metadata, Options: s.Options,
+		Priority: s.Priority, CallbackURL: s.CallbackURL,
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/client"
+)
+
+const (
+	// serverEnv and apiKeyEnv name the API. The key is in no flag, which everybody on
+	// the machine could read.
+	serverEnv = "EXTRACTQ_SERVER"
+	apiKeyEnv = "EXTRACTQ_API_KEY"
+)
+
+// overHTTP are the commands that work with an API as well as with Redis.
+var overHTTP = []string{
+	"submit", "adopt", "status", "result", "list", "watch", "cancel", "retry", "delete", "redeliver", "accounts", "pause", "resume",
+}
+
+// refuseServer lets all other commands refuse a --server: nothing would come of it
+// there. One in the environment is for those that can use it.
+func refuseServer(commands []*cli.Command) {
+	for _, command := range commands {
+		refuseServer(command.Subcommands)
+		if slices.Contains(overHTTP, command.Name) {
+			continue
+		}
+		name := command.Name
+		command.Before = func(c *cli.Context) error {
+			if givenByFlag(c, "server", serverEnv) {
+				return usage("%s works with Redis and the document store itself, not through an API: leave out --server", name)
+			}
+			return nil
+		}
+	}
+}
+
+// chosenServer is the API that the command works with; nil for Redis. A flag beats
+// the environment; --server and --redis are two answers to one question.
+func chosenServer(c *cli.Context) (*client.Client, string, error) {
+	address := c.String("server")
+	flag, redis := givenByFlag(c, "server", serverEnv), givenByFlag(c, "redis", "EXTRACTQ_REDIS_URL")
+	switch {
+	case flag && redis:
+		return nil, "", usage("--server and --redis exclude each other: a command works with an API, or with Redis itself")
+	case address == "", redis, !slices.Contains(overHTTP, c.Command.Name):
+		return nil, "", nil
+	}
+	s, err := client.New(client.Config{URL: address, Key: os.Getenv(apiKeyEnv), UserAgent: userAgent()})
+	if err != nil {
+		return nil, "", usage("--server (%s): %w; the key is %s", serverEnv, err, apiKeyEnv)
+	}
+	return s, host(address), nil
+}
+
+// givenByFlag reports whether a flag stands on the command line: the library counts
+// its variable too.
+func givenByFlag(c *cli.Context, name, variable string) bool {
+	return c.IsSet(name) && c.String(name) != os.Getenv(variable)
+}
