@@ -69,7 +69,8 @@ func TestServerShowsTheSame(t *testing.T) {
 	o := newOverAPI(t, quick(0), true)
 	form := o.write("in/1040.pdf", string(fixtures.TaxForm(1)))
 	ids := o.submit(sensibleAccount, "--batch", "monday", "--customer", "blue", "--metadata", "po=<4711>", form)
-	o.vendor.on(opOpen, first(1), func(x *exchange) { x.refuse(400, `{"error":"no <b>"}`) })
+	eventually(t, "the first is final", func() bool { return o.status(ids[0])["finished_at"] != nil })
+	o.vendor.on(opOpen, first(2), func(x *exchange) { x.refuse(400, `{"error":"no <b>"}`) })
 	ids = append(ids, o.submit(typlessAccount, "--type", "invoices", form)...)
 	failed := o.submit(sensibleAccount, "--batch", "tuesday", form)[0]
 	ids = append(ids, failed)
@@ -122,7 +123,7 @@ func TestServerShowsTheSame(t *testing.T) {
 		{2, []string{"submit", "--account", "nobody", "--type", "t", form}},
 		{2, []string{"submit", "--account", typlessAccount, "--type", "t", "--option", "odd=1", form}},
 		{2, []string{"submit", "--account", typlessAccount, "--type", "t", "--customer", "\x01", form}},
-		{1, []string{"submit", "--account", typlessAccount, "--type", "t", o.path("none.pdf")}},
+		{2, []string{"submit", "--account", typlessAccount, "--type", "t", o.path("none.pdf")}},
 		{2, []string{"adopt", "--account", typlessAccount, "--type", "t"}},
 		{1, []string{"adopt", "--account", typlessAccount, "--type", "t", "a b"}},
 	} {
@@ -134,12 +135,15 @@ func TestServerShowsTheSame(t *testing.T) {
 			if a, b := unordered(tc.args, redis.stdout), unordered(tc.args, api.stdout); a != b {
 				t.Errorf("over Redis:\n%s\nover the API:\n%s", a, b)
 			}
-			if redis.stderr != api.stderr {
+			if took.ReplaceAllString(redis.stderr, "") != took.ReplaceAllString(api.stderr, "") {
 				t.Errorf("over Redis it says:\n%s\nover the API:\n%s", redis.stderr, api.stderr)
 			}
 		})
 	}
 }
+
+// took is how long something has taken, which differs.
+var took = regexp.MustCompile(`, in [0-9.]+m?s`)
 
 // used is the rate in use, which changes from call to call.
 var used = regexp.MustCompile(`"rate_used":[0-9.e-]+|[0-9.]+/s`)
@@ -177,8 +181,6 @@ func TestServerChangesTheSame(t *testing.T) {
 		{"the same again", 1, 2, append([]string{"submit", "--json", "--batch", "BATCH", o.path("in")}, in...)},
 		{"a pattern", 0, 2, append([]string{"submit", "--json", "--batch", "BATCH", o.path("in") + "/**/[1b]*.pdf"}, in...)},
 		{"a list", 1, 1, append([]string{"submit", "--json", "--metadata", "k=v w", "@" + o.path("list.txt")}, in...)},
-		{"a URL that Sensible fetches", 1, 0, []string{"submit", "--account", sensibleAccount, "--type", "t", "http://127.0.0.1/x.pdf"}},
-		{"a page", 0, 1, append([]string{"submit", "--json", "--name", "x.pdf", o.write("page.pdf", "<html>")}, in...)},
 		{"a callback", 0, 1, append([]string{"submit", "--json", "--callback-url", "https://127.0.0.1/hook", o.path("in/b.pdf")}, in...)},
 		{"a callback that is internal", 2, 0, append([]string{"submit", "--callback-url", "http://10.0.0.1/hook", o.path("in/b.pdf")}, in...)},
 		{"an odd id of the vendor's", 1, 0, append([]string{"adopt", "a b"}, in...)},
@@ -186,9 +188,9 @@ func TestServerChangesTheSame(t *testing.T) {
 		{"waits too long", 4, 0, append([]string{"submit", "--wait", "--timeout", "300ms", o.path("in/b.pdf")}, in...)},
 		{"cancel", 0, 8, []string{"cancel", "--batch", "BATCH", "--yes", "--json"}},
 		{"cancel again", 0, 0, []string{"cancel", "--batch", "BATCH", "--yes"}},
-		{"retry", 0, 8, []string{"retry", "--batch", "BATCH", "--status", "CANCELED", "--yes", "--json"}},
+		{"retry", 0, 6, []string{"retry", "--batch", "BATCH", "--status", "CANCELED", "--yes", "--json"}},
 		{"retry again", 0, 0, []string{"retry", "--batch", "BATCH", "--status", "CANCELED", "--yes"}},
-		{"delete", 0, 16, []string{"delete", "--batch", "BATCH", "--yes", "--json"}},
+		{"delete", 0, 14, []string{"delete", "--batch", "BATCH", "--yes", "--json"}},
 		{"delete again", 0, 0, []string{"delete", "--batch", "BATCH", "--yes"}},
 		{"pause", 0, 1, []string{"accounts", "pause", typlessAccount, "--json"}},
 		{"resume", 0, 1, []string{"accounts", "resume", typlessAccount, "--json"}},
@@ -214,7 +216,7 @@ func TestServerChangesTheSame(t *testing.T) {
 			if a, b := anonymous(redis.stdout, "red"), anonymous(api.stdout, "api"); a != b {
 				t.Errorf("over Redis:\n%s\nover the API:\n%s", a, b)
 			}
-			if a, b := anonymous(redis.stderr, "red"), anonymous(api.stderr, "api"); a != b {
+			if a, b := took.ReplaceAllString(anonymous(redis.stderr, "red"), ""), took.ReplaceAllString(anonymous(api.stderr, "api"), ""); a != b {
 				t.Errorf("over Redis it says:\n%s\nover the API:\n%s", a, b)
 			}
 		})
@@ -280,7 +282,6 @@ func TestServerSaysWhatIsWrong(t *testing.T) {
 		{"no key", o.url, "", submit, 2, "EXTRACTQ_API_KEY"},
 		{"a key with a line feed", o.url, "a\nb", []string{"list"}, 2, "EXTRACTQ_API_KEY"},
 		{"no operator", o.url, "k-blue", []string{"accounts", "pause", sensibleAccount}, 2, "EXTRACTQ_API_KEY"},
-		{"another customer", o.url, "k-blue", append([]string{"--customer", "red"}, submit...), 1, "another customer"},
 		{"nobody there", none, operatorKey, submit, 3, "refused"},
 		{"nobody there to list", none, operatorKey, []string{"list"}, 3, "EXTRACTQ_SERVER"},
 		{"a page", page.URL, operatorKey, []string{"status", "x"}, 3, "text/html"},
