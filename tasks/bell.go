@@ -89,16 +89,18 @@ func (b *Bell) Client(last string, queues ...string) (client redis.UniversalClie
 	for _, q := range queues {
 		b.sleeper[q] = append(b.sleeper[q], own)
 	}
-	return &patientClient{
-			UniversalClient: b.rdb, pending: "asynq:{" + last + "}:pending", rung: own, gone: gone, patience: b.patience,
-		}, sync.OnceFunc(func() {
-			close(gone)
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			for _, q := range queues {
-				b.sleeper[q] = slices.DeleteFunc(b.sleeper[q], func(c chan struct{}) bool { return c == own })
-			}
-		})
+	client = &patientClient{
+		UniversalClient: b.rdb, pending: "asynq:{" + last + "}:pending", rung: own, gone: gone, patience: b.patience,
+	}
+	forget = sync.OnceFunc(func() {
+		close(gone)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, q := range queues {
+			b.sleeper[q] = slices.DeleteFunc(b.sleeper[q], func(c chan struct{}) bool { return c == own })
+		}
+	})
+	return client, forget
 }
 
 // patientClient is a client that waits in the one script by which asynq takes a task
