@@ -32,7 +32,7 @@ end
 -- Too far away to reserve. Those who are sent away come back one interval
 -- apart, or ten thousand of them would come back together; polls do not queue
 -- behind the submits that were sent away.
-local clock = op == 'submit' and 'far.submit' or 'far.poll'
+local clock = (op == 'submit' or op == 'resubmit') and 'far.submit' or 'far.poll'
 local far = math.max(at, num(clock))
 redis.call('HSET', KEYS[1], clock, string.format('%.0f', far + interval))
 return {'later', far - now}

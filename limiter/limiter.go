@@ -23,18 +23,24 @@ type Op string
 // The kinds of call. They share the account's rate.
 const (
 	OpSubmit Op = "submit"
-	OpPoll   Op = "poll"
-	OpReady  Op = "ready"
-	OpProbe  Op = "probe"
+	// OpResubmit is a submission that has been sent away before.
+	OpResubmit Op = "resubmit"
+	OpPoll     Op = "poll"
+	OpReady    Op = "ready"
+	OpProbe    Op = "probe"
 )
 
 // patience is how long a call of each kind waits in place for its moment. Polls
 // reserve further ahead than submits, which is how they go first: what they
-// find frees a slot.
+// find frees a slot. Who was sent away reserves further ahead than who comes new,
+// or those who come whenever a moment is free would leave none to those who come
+// back on whole seconds.
 func (o Op) patience() time.Duration {
 	switch o {
 	case OpSubmit:
 		return 900 * time.Millisecond
+	case OpResubmit:
+		return 950 * time.Millisecond
 	case OpPoll, OpReady, OpProbe:
 		return time.Second
 	}

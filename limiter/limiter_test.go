@@ -183,6 +183,25 @@ func TestPollsBeforeBacklog(t *testing.T) {
 	}
 }
 
+// Each kind reserves as far ahead as its rank: when those who come new are all sent
+// away, those who were sent away before still find a moment, and polls after them.
+func TestRanks(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	const rate = 20 // The moments are 50 ms apart.
+	given := 0
+	for _, op := range []Op{OpSubmit, OpResubmit, OpPoll} {
+		n := 0
+		for n <= 50 && admit(t, l, op, rate, true).Verdict == Go {
+			n++
+		}
+		if n == 0 || n > 50 {
+			t.Errorf("%s was given %d moments after %d of others, want some, and an end of it", op, n, given)
+		}
+		given += n
+	}
+}
+
 func TestBlock(t *testing.T) {
 	t.Parallel()
 	l, _ := newLimiter(t)

@@ -33,19 +33,26 @@ func (w *Worker) keepReleasing(ctx context.Context, account string, room <-chan 
 	}
 }
 
-// minWindow keeps something to do at hand where the rate is very low.
+// minWindow keeps something to do at hand where the rate is very low, and who waits
+// is sent away for longer than a second.
 const minWindow = 4
 
 // window is how much of an account's work may be under way. What has its turn goes
 // before everything that comes later, so it is little: what the rate lets through in a
-// second, and no more than keeps all workers busy.
+// second, and no more than keeps all workers busy. Nor more than finds a place to wait
+// in: whoever is sent away comes back on a whole second, and would find the places
+// taken by those who had their turn after it.
 func window(a Account, concurrency, workers int) store.Window {
-	w := store.Window{Released: 2 * concurrency * max(1, workers), InFlight: a.MaxInFlight}
+	workers = max(1, workers)
+	w := store.Window{Released: max(minWindow, 2*concurrency*workers), InFlight: a.MaxInFlight}
 	if a.Rate > 0 {
 		w.Because = extraction.BecauseRate
-		w.Released = min(w.Released, int(math.Ceil(min(a.Rate, math.MaxInt32))))
+		_, submits := countPlaces(concurrency)
+		w.Released = min(int(math.Ceil(min(a.Rate, math.MaxInt32))), submits*workers)
+		if a.Rate <= 1 {
+			w.Released = minWindow
+		}
 	}
-	w.Released = max(w.Released, minWindow)
 	if w.InFlight <= 0 {
 		w.InFlight = math.MaxInt32
 	}

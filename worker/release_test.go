@@ -16,16 +16,22 @@ import (
 	"github.com/extractq/extractq/tasks"
 )
 
-// calls is the order in which the vendor was called to take documents.
+// calls is the order in which the vendor was called to take documents. It answers
+// once goOn is closed, so that what a test brings meanwhile finds the same ones
+// waiting on a slow machine too.
 type calls struct {
-	mu  sync.Mutex
-	ids []string
+	mu   sync.Mutex
+	ids  []string
+	goOn chan struct{}
 }
+
+func newCalls() *calls { return &calls{goOn: make(chan struct{})} }
 
 func (c *calls) note(_ int, s extraction.Submission) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.ids = append(c.ids, extraction.TokenID(s.Name))
+	c.mu.Unlock()
+	<-c.goOn
 	return nil
 }
 
@@ -69,7 +75,7 @@ func (r *rig) backlog(customer string, n, documents int) {
 // One document of another customer goes after a few calls, whatever waits before it.
 func TestManyDoNotDelayOne(t *testing.T) {
 	t.Parallel()
-	v, order := newVendor(), &calls{}
+	v, order := newVendor(), newCalls()
 	v.onSubmit = order.note
 	r := newRig(t, v)
 	r.cfg.Accounts[0].Rate, r.cfg.Accounts[0].MaxInFlight = 10, 20_000
@@ -77,8 +83,9 @@ func TestManyDoNotDelayOne(t *testing.T) {
 	released := window(r.cfg.Accounts[0], r.cfg.Concurrency, 1).Released
 	r.start()
 	r.await("the first of many are submitted", func() bool { return len(order.list()) >= 5 })
-	before := len(order.list())
 	one := r.bring("one", "")
+	before := len(order.list())
+	close(order.goOn)
 	r.await("the one is submitted", func() bool { return slices.Contains(order.list(), one) })
 	if slot := slices.Index(order.list(), one) - before; slot > released+2 {
 		t.Errorf("it went after %d others, want at most %d", slot, released+2)
@@ -88,7 +95,7 @@ func TestManyDoNotDelayOne(t *testing.T) {
 // Bulk goes when nothing normal waits, but for what had its turn already.
 func TestBulkGoesLast(t *testing.T) {
 	t.Parallel()
-	v, order := newVendor(), &calls{}
+	v, order := newVendor(), newCalls()
 	v.onSubmit = order.note
 	r := newRig(t, v)
 	r.cfg.Accounts[0].Rate = 10
@@ -100,11 +107,12 @@ func TestBulkGoesLast(t *testing.T) {
 	}
 	r.start()
 	r.await("bulk is submitted", func() bool { return len(order.list()) >= 2 })
-	before := len(order.list())
 	var normal []string
 	for i := range 10 {
 		normal = append(normal, r.bring(fmt.Sprint("c", i%2), extraction.PriorityNormal))
 	}
+	before := len(order.list())
+	close(order.goOn)
 	r.await("all that is normal is submitted", func() bool {
 		return !slices.ContainsFunc(normal, func(id string) bool { return !slices.Contains(order.list(), id) })
 	})
@@ -270,7 +278,9 @@ func TestWindow(t *testing.T) {
 		"nobody noted": {Account{MaxInFlight: 5}, 1, 0, store.Window{Released: 4, InFlight: 5}},
 		"a rate":       {Account{Rate: 9.5, MaxInFlight: 500}, 32, 1, store.Window{Released: 10, InFlight: 500, Because: extraction.BecauseRate}},
 		"a low rate":   {Account{Rate: 1.0 / 60}, 32, 1, store.Window{Released: 4, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
-		"a high rate":  {Account{Rate: 1e300}, 32, 1, store.Window{Released: 64, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
+		"few slots":    {Account{Rate: 10}, 8, 2, store.Window{Released: 6, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
+		"one slot":     {Account{Rate: 10}, 1, 1, store.Window{Released: 1, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
+		"a high rate":  {Account{Rate: 1e300}, 32, 1, store.Window{Released: 12, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
 	} {
 		if got := window(tt.account, tt.concurrency, tt.workers); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)

@@ -125,13 +125,11 @@ func (s *step) mark(c *store.Change) error {
 // step was rescheduled, because the wait would be too long for a worker, or that
 // err stopped it.
 func (s *step) admit(op limiter.Op) (bool, error) {
-	canWait := false
-	select {
-	case s.acct.waiters <- struct{}{}:
-		canWait = true
-		defer func() { <-s.acct.waiters }()
-	default:
+	if op == limiter.OpSubmit && s.fence.Seq > 1 {
+		op = limiter.OpResubmit
 	}
+	leave, canWait := s.acct.places.take(op)
+	defer leave()
 	a, err := s.w.limiter.Admit(s.ctx, s.acct.Name, op, s.acct.Rate, canWait)
 	if err != nil {
 		return false, err

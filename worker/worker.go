@@ -147,9 +147,7 @@ type Worker struct {
 // keeps the one it began with.
 type account struct {
 	Account
-	// waiters are the slots that may be spent waiting for the rate: at most
-	// half, so that others can work meanwhile.
-	waiters chan struct{}
+	places  places
 	unknown *sync.Map // Vendor words already warned about.
 	// forecasts are those of its document types.
 	forecasts *forecasts
@@ -183,11 +181,11 @@ func (w *Worker) prepare(configured []Account) (map[string]*account, error) {
 			return nil, fmt.Errorf("account name %q is not 1 to 40 characters a-z, 0-9 and -", c.Name)
 		}
 		a := &account{
-			Account: c, waiters: make(chan struct{}, max(1, w.cfg.Concurrency/2)), unknown: new(sync.Map),
+			Account: c, places: newPlaces(w.cfg.Concurrency), unknown: new(sync.Map),
 			forecasts: new(forecasts), room: make(chan struct{}, 1),
 		}
 		if old, ok := w.account(c.Name); ok {
-			a.waiters, a.unknown, a.room = old.waiters, old.unknown, old.room
+			a.places, a.unknown, a.room = old.places, old.unknown, old.room
 			if c.PollPrice == old.PollPrice && c.Sweep == old.Sweep {
 				a.forecasts = old.forecasts
 			}

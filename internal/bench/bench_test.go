@@ -240,7 +240,7 @@ func TestWebhooks(t *testing.T) {
 func TestLists(t *testing.T) {
 	t.Parallel()
 	each, delay := 0.0, 0.0
-	const seeds = 10
+	const seeds = 5
 	for seed := range uint64(seeds) {
 		o := replay(t, Config{Law: typical, Documents: 200, WarmUp: 200, Seed: seed, Lists: true})["learned, lists"]
 		if o.Requests.Sweep == 0 || o.Requests.Fetch == 0 {
@@ -254,10 +254,10 @@ func TestLists(t *testing.T) {
 		t.Errorf("%.2f requests and %.2f s, want at most 2.4 and 1.2 s", each, delay)
 	}
 	for name, c := range map[string]Config{
-		"seldom":   {Documents: 300, Arrive: 0.02},
-		"often":    {Documents: 4000, Arrive: 20},
-		"in turns": {Documents: 2000, MaxInFlight: 50},
-		"typless":  {Documents: 2000, Arrive: 20, Intervals: true},
+		"seldom":   {Documents: 100, Arrive: 0.02},
+		"often":    {Documents: 1000, Arrive: 20},
+		"in turns": {Documents: 500, MaxInFlight: 50},
+		"typless":  {Documents: 1000, Arrive: 20, Intervals: true},
 	} {
 		c.Law, c.WarmUp, c.Seed, c.Lists = typical, 200, 1, true
 		got := replay(t, c)

@@ -1,9 +1,7 @@
-package main
+package e2e
 
 import (
-	"bytes"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,17 +9,10 @@ import (
 	"github.com/extractq/extractq/internal/bench"
 )
 
-// benched runs the command.
-func benched(t *testing.T, args ...string) (stdout, stderr string, code int) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	code = program(append([]string{"extractq", "bench"}, args...), strings.NewReader(""), &out, &errs)
-	return out.String(), errs.String(), code
-}
-
 // What bench cannot go by is bad usage, and names its flag.
 func TestBenchRefuses(t *testing.T) {
 	t.Parallel()
+	s := newSite(t, quick(0))
 	for want, args := range map[string][]string{
 		"takes no arguments": {"x"},
 		"--format":           {"--replay", "--format", "csv"},
@@ -35,9 +26,9 @@ func TestBenchRefuses(t *testing.T) {
 		"webhooks 2":         {"--webhooks", "2"},
 		"processing time":    {"--replay", "--law", "pareto:1s"},
 	} {
-		stdout, stderr, code := benched(t, args...)
-		if code != exitUsage || !strings.Contains(stderr, want) || stdout != "" {
-			t.Errorf("bench %q: exit code %d, stdout %q, stderr %q, want 2 and %q", args, code, stdout, stderr, want)
+		r := s.run(append([]string{"bench"}, args...)...)
+		if r.code != 2 || !strings.Contains(r.stderr, want) || r.stdout != "" {
+			t.Errorf("bench %q: exit code %d, stdout %q, stderr %q, want 2 and %q", args, r.code, r.stdout, r.stderr, want)
 		}
 	}
 }
@@ -45,38 +36,45 @@ func TestBenchRefuses(t *testing.T) {
 // The same flags print the same report.
 func TestBenchReplays(t *testing.T) {
 	t.Parallel()
-	args := []string{"--replay", "--documents", "500", "--seed", "3", "--rate", "20/s", "--webhooks", "0.9"}
-	first, stderr, code := benched(t, args...)
-	if code != exitOK || !strings.Contains(first, "learned, webhooks") || !strings.Contains(first, "of what is left") {
-		t.Fatalf("exit code %d: %s%s", code, first, stderr)
+	s := newSite(t, quick(0))
+	args := []string{"bench", "--replay", "--documents", "500", "--seed", "3", "--rate", "20/s", "--webhooks", "0.9"}
+	first := s.run(args...).want(t, 0).stdout
+	if !strings.Contains(first, "learned, webhooks") || !strings.Contains(first, "of what is left") {
+		t.Errorf("the report is\n%s", first)
 	}
-	if again, _, _ := benched(t, args...); again != first {
+	if again := s.run(args...).want(t, 0).stdout; again != first {
 		t.Errorf("the first time:\n%s\nand the second:\n%s", first, again)
 	}
-	var report bench.Report
-	text, _, _ := benched(t, append(args, "--format", "json")...)
-	if err := json.Unmarshal([]byte(text), &report); err != nil || len(report.Policies) != 5 || report.Policies[0].Succeeded != 500 {
-		t.Errorf("as JSON: %v: %s", err, text)
+	report := benchReport(t, s.run(append(args, "--format", "json")...))
+	if len(report.Policies) != 5 || report.Policies[0].Succeeded != 500 {
+		t.Errorf("as JSON: %+v", report)
 	}
+}
+
+// benchReport is what a benchmark printed as JSON.
+func benchReport(t *testing.T, r result) (report bench.Report) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(r.want(t, 0).stdout), &report); err != nil {
+		t.Fatalf("%v in %q", err, r.stdout)
+	}
+	return report
 }
 
 // The picture is there when the report is, and a place that cannot be written is
 // known before anything is measured.
 func TestBenchDraws(t *testing.T) {
 	t.Parallel()
-	name := filepath.Join(t.TempDir(), "bench.svg")
-	if _, stderr, code := benched(t, "--replay", "--documents", "50", "--svg", name); code != exitOK {
-		t.Fatalf("exit code %d: %s", code, stderr)
+	s := newSite(t, quick(0))
+	s.run("bench", "--replay", "--documents", "50", "--svg", "pictures.svg").want(t, 0)
+	if svg := s.read("pictures.svg"); !strings.HasPrefix(svg, "<svg") {
+		t.Errorf("the picture is %.20q", svg)
 	}
-	if svg, err := os.ReadFile(name); err != nil || !bytes.HasPrefix(svg, []byte("<svg")) {
-		t.Errorf("the picture is %.20q, %v", svg, err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(name), ".*")); len(left) > 0 {
+	if left, _ := filepath.Glob(s.path(".*svg*")); len(left) > 0 {
 		t.Errorf("there is also %q", left)
 	}
-	stdout, stderr, code := benched(t, "--replay", "--svg", filepath.Join(name, "x.svg"))
-	if code != exitUnavailable || !strings.Contains(stderr, "--svg") || stdout != "" {
-		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	r := s.run("bench", "--replay", "--svg", filepath.Join("pictures.svg", "x.svg")).want(t, 3)
+	if !strings.Contains(r.stderr, "--svg") || r.stdout != "" {
+		t.Errorf("stdout %q, stderr %q", r.stdout, r.stderr)
 	}
 }
 
@@ -87,12 +85,8 @@ func TestBenchOverHTTP(t *testing.T) {
 	for provider, uploads := range map[string]int{"sensible": 12, "typless": 0} {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
-			text, stderr, code := benched(t, "--documents", "12", "--warm-up", "4", "--law", "fixed:1s",
-				"--provider", provider, "--webhooks", "1", "--format", "json")
-			var report bench.Report
-			if err := json.Unmarshal([]byte(text), &report); err != nil || code != exitOK {
-				t.Fatalf("exit code %d, %v: %s", code, err, stderr)
-			}
+			report := benchReport(t, newSite(t, quick(0)).run("bench", "--documents", "12", "--warm-up", "4", "--law", "fixed:1s",
+				"--provider", provider, "--webhooks", "1", "--format", "json"))
 			by := map[string]bench.Outcome{}
 			for _, o := range report.Policies {
 				by[o.Policy] = o
