@@ -59,6 +59,11 @@ bench-backfill: ## Take 20,000 documents through run: docs/s and peak memory
 	@tools/need redis-server
 	EXTRACTQ_BENCH_BACKFILL=20000 go test -run '^$$' -bench Backfill -benchtime 1x -timeout 2h ./e2e
 
+.PHONY: bench-webhooks
+bench-webhooks: ## 50 documents a second: how long from the vendor's webhook to the callback
+	@tools/need redis-server
+	EXTRACTQ_BENCH_WEBHOOKS=1500 go test -count=1 -v -run TestWebhookToCallback ./e2e
+
 .PHONY: chaos-api
 chaos-api: ## Kill the service while 64 producers post 2,000 documents; cut 200 large uploads
 	@tools/need redis-server

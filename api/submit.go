@@ -172,7 +172,7 @@ func (s *Server) submission(ctx context.Context, req request) (tasks.Submission,
 	}
 	if caller.Customer != "" {
 		if req.Customer != "" && req.Customer != caller.Customer {
-			return tasks.Submission{}, fmt.Errorf("%w: this key works for another customer", extraction.ErrInvalid)
+			return tasks.Submission{}, problem(http.StatusForbidden, codeForbidden, "this key works for another customer")
 		}
 		req.Customer = caller.Customer
 	}
