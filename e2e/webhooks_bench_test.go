@@ -39,14 +39,16 @@ func TestWebhookToCallback(t *testing.T) {
 	known := newMoments(func(body []byte) string {
 		var event struct {
 			Data struct {
-				VendorID string `json:"vendor_id"`
-				Status   string `json:"status"`
+				Status string `json:"status"`
+				Vendor struct {
+					ID string `json:"id"`
+				} `json:"vendor"`
 			} `json:"data"`
 		}
 		if err := json.Unmarshal(body, &event); err != nil || event.Data.Status != "SUCCESS" {
 			t.Errorf("called back with %s, %v", tail(string(body)), err)
 		}
-		return event.Data.VendorID
+		return event.Data.Vendor.ID
 	})
 	relay := newRelay(t, finished.note)
 	producer := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -68,7 +68,30 @@ func (d *doctor) account(ctx context.Context, a config.Account) finding {
 		}
 	}
 	f.State, f.Message = judge(a, p.Probe(ctx))
+	if f.State == healthOK && d.rdb != nil {
+		d.pause(ctx, a, &f)
+	}
 	return f
+}
+
+// pause says of an account whose vendor answers that it stands still all the same.
+func (d *doctor) pause(ctx context.Context, a config.Account, f *finding) {
+	state, err := limiter.New(d.rdb).State(ctx, a.Name)
+	if err != nil || state.Reason == limiter.Active { // The line about Redis says the first.
+		return
+	}
+	f.State = healthNote
+	ends := "the workers' next probe ends that, or"
+	switch state.Reason {
+	case limiter.Quota:
+		f.State = healthFix
+		ends = "the plan is used up, and submissions stand still: renew it; the workers try once an hour, or at once after"
+	case limiter.Operator:
+		ends = "it goes on after"
+	case limiter.Active, limiter.Unauthorized, limiter.Unavailable:
+	}
+	f.Message += fmt.Sprintf("; paused (%s) since %s: %s extractq accounts resume %s",
+		state.Reason, state.Since.UTC().Format(time.DateTime), ends, a.Name)
 }
 
 // judge says what the vendor's answer to the free call means.
