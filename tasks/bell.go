@@ -16,6 +16,11 @@ import (
 // interval costs processor time while nothing happens. So whoever makes a task due
 // now rings, and servers that found nothing wait for that instead of sleeping. A ring
 // that is lost costs what it cost before.
+//
+// What is due later becomes due on a whole second, the only times that asynq knows. It
+// looks for that at intervals, too, and finds it half an interval late in the middle,
+// with every poll. So a server looks right after each whole second, and then not again
+// until the next.
 
 // bellChannel is where the names of queues are published that have a task due now.
 const bellChannel = "extractq:bell"
@@ -26,8 +31,9 @@ func (q *Queue) ring(ctx context.Context, queue string) {
 }
 
 const (
-	// Breath is the TaskCheckInterval of a server that has a client of a Bell: how long
-	// it pauses, on average, after each look that found nothing, besides waiting.
+	// Breath is the TaskCheckInterval and the DelayedTaskCheckInterval of a server that
+	// has a client of a Bell: how long it pauses, on average, after each look that found
+	// nothing, besides waiting.
 	Breath = 10 * time.Millisecond
 	// bellPatience is how long a server waits that nobody rings for.
 	bellPatience = 90 * time.Millisecond
@@ -79,8 +85,8 @@ func (b *Bell) wake(queue string) {
 }
 
 // Client returns a client for one asynq server of some queues: after a look that
-// found none of them to have a task, it waits until one of them is rung for. last is
-// the queue that the server looks at last. After forget, which comes before the
+// found none of them to have a task, it waits until one of them is rung for, and after
+// a look for what has become due until the next whole second. last is the queue that the server looks at last. After forget, which comes before the
 // server's end, it waits no more.
 func (b *Bell) Client(last string, queues ...string) (client redis.UniversalClient, forget func()) {
 	own, gone := make(chan struct{}, 1), make(chan struct{})
@@ -90,7 +96,7 @@ func (b *Bell) Client(last string, queues ...string) (client redis.UniversalClie
 		b.sleeper[q] = append(b.sleeper[q], own)
 	}
 	client = &patientClient{
-		UniversalClient: b.rdb, pending: "asynq:{" + last + "}:pending", rung: own, gone: gone, patience: b.patience,
+		UniversalClient: b.rdb, queue: "asynq:{" + last + "}:", rung: own, gone: gone, patience: b.patience,
 	}
 	forget = sync.OnceFunc(func() {
 		close(gone)
@@ -103,15 +109,16 @@ func (b *Bell) Client(last string, queues ...string) (client redis.UniversalClie
 	return client, forget
 }
 
-// patientClient is a client that waits in the one script by which asynq takes a task
-// out of a queue. It knows it by its keys, the pending tasks and the pause of the
-// queue that is looked at last; TestBellCostsNothing fails when a version of asynq
-// looks in another way.
+// patientClient is a client that waits in the two scripts by which asynq takes a task
+// out of a queue and makes delayed ones pending. It knows them by their keys: those of
+// the first are the pending tasks and the pause of the queue that is looked at last,
+// those of the second delayed and pending ones. TestBellCostsNothing fails when a
+// version of asynq looks in another way.
 type patientClient struct {
 	redis.UniversalClient
 
-	pending  string
-	rung     <-chan struct{}
+	queue    string // What the keys of the last queue begin with.
+	rung     chan struct{}
 	gone     <-chan struct{}
 	patience time.Duration
 }
@@ -119,16 +126,38 @@ type patientClient struct {
 // EvalSha is that of the client, and a wait where it found no task.
 func (c *patientClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	cmd := c.UniversalClient.EvalSha(ctx, sha, keys, args...)
-	if len(keys) < 2 || keys[0] != c.pending || !strings.HasSuffix(keys[1], ":paused") || !errors.Is(cmd.Err(), redis.Nil) {
+	if len(keys) < 2 {
 		return cmd
 	}
-	timer := time.NewTimer(c.patience)
+	switch {
+	case keys[0] == c.queue+"pending" && strings.HasSuffix(keys[1], ":paused"):
+		if errors.Is(cmd.Err(), redis.Nil) {
+			c.wait(ctx, c.patience, c.rung)
+		}
+	case strings.HasSuffix(keys[0], ":scheduled") && strings.HasSuffix(keys[1], ":pending"):
+		select {
+		case c.rung <- struct{}{}: // By whomever they were made pending.
+		default:
+		}
+	case keys[0] == c.queue+"retry" && keys[1] == c.queue+"pending":
+		// Asked with the time before the wait: it moves nothing that is due after it.
+		// What is left to move is asked for again at once.
+		if n, err := cmd.Int(); n == 0 && !redis.HasErrorPrefix(err, "NOSCRIPT") {
+			now := time.Now()
+			c.wait(ctx, now.Truncate(time.Second).Add(time.Second).Sub(now), nil)
+		}
+	}
+	return cmd
+}
+
+// wait waits for some time, for the end of the server, or for rung.
+func (c *patientClient) wait(ctx context.Context, d time.Duration, rung <-chan struct{}) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-c.rung:
+	case <-rung:
 	case <-c.gone:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return cmd
 }

@@ -22,7 +22,7 @@ func serveQueues(t *testing.T, rdb *redis.Client, b *Bell) <-chan string {
 	client, forget := b.Client("acme.submit", "acme.poll", "acme.submit")
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency: 4, Queues: map[string]int{"acme.poll": 2, "acme.submit": 1}, StrictPriority: true,
-		TaskCheckInterval: Breath, LogLevel: asynq.FatalLevel,
+		TaskCheckInterval: Breath, DelayedTaskCheckInterval: Breath, LogLevel: asynq.FatalLevel,
 	})
 	taken := make(chan string, 10)
 	if err := server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
@@ -49,7 +49,7 @@ func serveQueues(t *testing.T, rdb *redis.Client, b *Bell) <-chan string {
 }
 
 // TestBellWakes: a server that would look again in half an hour takes what is due now
-// at once, from each of its queues, newly made or made to run.
+// at once, from each of its queues, newly made or made to run, and what becomes due.
 func TestBellWakes(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Client(t)
@@ -85,6 +85,10 @@ func TestBellWakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("c")
+	schedule("d", extraction.StepSubmit, now.Add(2*time.Second))
+	want("d")
+	schedule("e", extraction.StepPoll, time.Now().Add(2*time.Second))
+	want("e")
 }
 
 // evals is how many scripts Redis has run.

@@ -170,7 +170,7 @@ func (f *fleet) server(concurrency int, queues ...string) *server {
 		// The defaults of 1 s and 5 s make an idle queue up to a second late
 		// and a delayed task up to five. Between two looks the client waits as well.
 		TaskCheckInterval:        tasks.Breath,
-		DelayedTaskCheckInterval: 500 * time.Millisecond,
+		DelayedTaskCheckInterval: tasks.Breath,
 		// Only trouble with Redis or the store is retried by asynq.
 		RetryDelayFunc:  func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
 		ShutdownTimeout: f.w.cfg.StopTimeout + 2*time.Second,

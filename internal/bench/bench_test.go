@@ -215,8 +215,9 @@ func TestRate(t *testing.T) {
 	if o := got[FixedPolicy]; o.Lost < 150 || o.Refused != o.Lost {
 		t.Errorf("fixed 5 s: %d lost after %d refusals, want most of 200, one refusal each", o.Lost, o.Refused)
 	}
-	if o := got["exponential"]; o.Lost != 0 || o.Refused == 0 {
-		t.Errorf("exponential: %d lost after %d refusals, want none after some", o.Lost, o.Refused)
+	if o := got["exponential"]; o.Lost != 0 || o.Refused == 0 || o.Throughput <= 0 || o.Throughput > 10 {
+		t.Errorf("exponential: %d lost after %d refusals, %.2f submissions a second, want none after some, and up to 10",
+			o.Lost, o.Refused, o.Throughput)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -98,23 +99,36 @@ func (c Client) carry(ctx context.Context, p extraction.Provider, d Document) (E
 			return Ended{}, err
 		}
 		out, err := p.Poll(ctx, id)
+		for err != nil && !c.GivesUp && extraction.KindOf(err) == extraction.KindRateLimited {
+			asked++
+			if err := c.refused(ctx, err, asked); err != nil {
+				return Ended{}, err
+			}
+			out, err = p.Poll(ctx, id)
+		}
 		switch {
-		case err != nil && (c.GivesUp || extraction.KindOf(err) != extraction.KindRateLimited):
+		case err != nil:
 			return Ended{}, err
-		case err == nil && out.Status == extraction.StatusSuccess:
+		case out.Status == extraction.StatusSuccess:
 			return Ended{id, time.Now()}, nil
-		case err == nil && out.Status.Final():
+		case out.Status.Final():
 			return Ended{}, fmt.Errorf("the vendor ended %s with %s", id, out.Status)
 		}
 	}
 }
 
-// refused waits after a submission that got a 429, if that is not the end.
+// refused waits after a call that got a 429, if that is not the end.
 func (c Client) refused(ctx context.Context, err error, asked int) error {
 	if c.GivesUp || extraction.KindOf(err) != extraction.KindRateLimited {
 		return err
 	}
-	return sleep(ctx, c.Gap(asked))
+	return sleep(ctx, spread(c.Gap(asked), rand.Float64())) //nolint:gosec // Nothing is kept secret by it.
+}
+
+// spread is a random time from half of a gap to the whole of it: those that were
+// refused together come back apart, which is how back-off after a 429 is written.
+func spread(gap time.Duration, r float64) time.Duration {
+	return gap/2 + time.Duration(r*float64(gap/2))
 }
 
 // submit is the one call of a submission, or the two.

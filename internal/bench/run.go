@@ -181,17 +181,18 @@ const headroom = 1.03
 
 // submit is one call: the vendor takes the document, or refuses it for its rate.
 func (r *run) submit(j *job) {
-	r.tally.submit(j, r.now)
+	r.tally.submit(j)
 	if !r.vendor.allows(r.now) {
 		r.tally.refused(j)
 		if r.policy.givesUp {
 			r.end(j, true)
 			return
 		}
-		r.events.add(event{at: r.policy.next(r, j), kind: arrives, job: j})
+		r.events.add(event{at: r.backOff(j), kind: arrives, job: j})
 		j.polls++
 		return
 	}
+	r.tally.took(j, r.now)
 	j.polls, j.submitted, j.finish = 0, r.now, r.now+j.latency
 	j.slot = int32(len(r.flying))
 	r.flying = append(r.flying, j)
@@ -204,6 +205,11 @@ func (r *run) submit(j *job) {
 		r.events.add(event{at: j.finish, kind: hooked, job: j})
 	}
 	r.plan(j)
+}
+
+// backOff is when a call that was refused is made again.
+func (r *run) backOff(j *job) time.Duration {
+	return r.now + spread(max(0, r.policy.next(r, j)-r.now), r.rng.Float64())
 }
 
 // plan plans the next poll.
@@ -227,7 +233,8 @@ func (r *run) poll(j *job) {
 			r.end(j, true)
 			return
 		}
-		r.plan(j)
+		j.turn++
+		r.events.add(event{at: r.backOff(j), kind: due, job: j, turn: j.turn})
 	case j.finish > r.now:
 		j.notYet = r.now
 		r.plan(j)

@@ -8,8 +8,9 @@ import (
 // tally counts what the measured documents took.
 type tally struct {
 	began                                    time.Duration // When the first arrived,
-	lastSubmit                               time.Duration // and when the last was submitted.
+	lastSubmit                               time.Duration // and when the last was taken.
 	arrived, submits, polls, fetches, sweeps int
+	taken                                    int // Of the submissions.
 	pollsBefore                              int // Until the last submission.
 	refusals, lost                           int
 	delays                                   []time.Duration
@@ -21,9 +22,16 @@ func (t *tally) count(*job) bool {
 	return t.arrived == 1
 }
 
-func (t *tally) submit(j *job, now time.Duration) {
+func (t *tally) submit(j *job) {
 	if j.measured {
 		t.submits++
+	}
+}
+
+// took counts a submission that was not refused.
+func (t *tally) took(j *job, now time.Duration) {
+	if j.measured {
+		t.taken++
 		t.lastSubmit, t.pollsBefore = now, t.polls+t.fetches+t.sweeps
 	}
 }
@@ -63,7 +71,7 @@ func (r *run) outcome(rep Report) Outcome {
 		Requests: Requests{Submit: t.submits, Poll: t.polls, Fetch: t.fetches, Sweep: t.sweeps},
 	}
 	o.Delays(t.delays)
-	o.Submits(t.lastSubmit-t.began, t.submits-t.refusals, t.pollsBefore, rep.Rate)
+	o.Submits(t.lastSubmit-t.began, t.taken, t.pollsBefore, rep.Rate)
 	o.Judge(rep)
 	return o
 }
