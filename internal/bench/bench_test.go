@@ -212,6 +212,11 @@ func TestRate(t *testing.T) {
 	if o := got["learned"]; o.Succeeded != 200 || o.Refused != 0 || o.Share < 0.9 {
 		t.Errorf("learned: %+v, want 200 without a 429 and at least 90 %% of the rate's rest", o)
 	}
+	for name, o := range got {
+		if o.Share > 1.05 {
+			t.Errorf("%s: %.0f %% of what the rate leaves", name, 100*o.Share)
+		}
+	}
 	if o := got[FixedPolicy]; o.Lost < 150 || o.Refused != o.Lost {
 		t.Errorf("fixed 5 s: %d lost after %d refusals, want most of 200, one refusal each", o.Lost, o.Refused)
 	}

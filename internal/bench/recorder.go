@@ -110,7 +110,7 @@ func (r *Recorder) Count(o *Outcome, rate float64) {
 	}
 	others := 0
 	for _, c := range r.calls {
-		if (c.op == opPoll || c.op == opSweep) && c.at.Before(last) {
+		if (c.op == opPoll || c.op == opSweep) && c.status != http.StatusTooManyRequests && c.at.Before(last) {
 			others++
 		}
 	}

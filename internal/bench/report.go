@@ -96,7 +96,8 @@ func (o *Outcome) Submits(within time.Duration, submits, others int, rate float6
 		return
 	}
 	o.Throughput = float64(submits) / within.Seconds()
-	if left := rate*within.Seconds() - float64(others); rate > 0 && left > 0 {
+	// In less time a rate is no measure.
+	if left := rate*within.Seconds() - float64(others); within >= time.Second && rate > 0 && left > 0 {
 		o.Share = float64(submits) / left
 	}
 }

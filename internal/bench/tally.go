@@ -11,7 +11,7 @@ type tally struct {
 	lastSubmit                               time.Duration // and when the last was taken.
 	arrived, submits, polls, fetches, sweeps int
 	taken                                    int // Of the submissions.
-	pollsBefore                              int // Until the last submission.
+	pollsBefore                              int // Answered until the last submission.
 	refusals, lost                           int
 	delays                                   []time.Duration
 }
@@ -32,7 +32,8 @@ func (t *tally) submit(j *job) {
 func (t *tally) took(j *job, now time.Duration) {
 	if j.measured {
 		t.taken++
-		t.lastSubmit, t.pollsBefore = now, t.polls+t.fetches+t.sweeps
+		others := t.refusals - (t.submits - t.taken) // Refused ones, which are not submissions.
+		t.lastSubmit, t.pollsBefore = now, t.polls+t.fetches+t.sweeps-others
 	}
 }
 
