@@ -15,7 +15,11 @@ end
 
 -- tat is the moment from which the next call is within the rate (GCRA without
 -- a burst: a burst of b lets b + rate calls into one second at the vendor).
-local at = math.max(now, num('tat'), num('blocked'))
+-- Nobody reserves more than a second ahead: what is further away is of a clock that
+-- has gone back since, or of a rate that was lower.
+local tat = num('tat')
+if tat > now + 1000000 + interval then tat = 0 end
+local at = math.max(now, tat, num('blocked'))
 if at - now <= patience then
   -- Calls are counted in slots of ten seconds, the present one and the one
   -- before, by the moment they were given: used.lua makes a rate of them.
@@ -31,8 +35,13 @@ if at - now <= patience then
 end
 -- Too far away to reserve. Those who are sent away come back one interval
 -- apart, or ten thousand of them would come back together; polls do not queue
--- behind the submits that were sent away.
+-- behind the submits that were sent away. Who is made to run before that takes
+-- another place when it is sent away again, so places can be further away than there
+-- are calls to make: five minutes at most, as between two polls.
 local clock = (op == 'submit' or op == 'resubmit') and 'far.submit' or 'far.poll'
-local far = math.max(at, num(clock))
-redis.call('HSET', KEYS[1], clock, string.format('%.0f', far + interval))
+local far = math.min(math.max(at, num(clock)), at + 300000000)
+-- Nobody comes back for a sweep: the next one is another.
+if op ~= 'sweep' then
+  redis.call('HSET', KEYS[1], clock, string.format('%.0f', far + interval))
+end
 return {'later', far - now}

@@ -27,7 +27,10 @@ const (
 	OpResubmit Op = "resubmit"
 	OpPoll     Op = "poll"
 	OpReady    Op = "ready"
-	OpProbe    Op = "probe"
+	// OpSweep is a reading of the ready lists for which nobody comes back where it
+	// cannot be made now.
+	OpSweep Op = "sweep"
+	OpProbe Op = "probe"
 )
 
 // patience is how long a call of each kind waits in place for its moment. Polls
@@ -41,7 +44,7 @@ func (o Op) patience() time.Duration {
 		return 900 * time.Millisecond
 	case OpResubmit:
 		return 950 * time.Millisecond
-	case OpPoll, OpReady, OpProbe:
+	case OpPoll, OpReady, OpSweep, OpProbe:
 		return time.Second
 	}
 	return time.Second

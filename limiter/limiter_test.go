@@ -183,6 +183,51 @@ func TestPollsBeforeBacklog(t *testing.T) {
 	}
 }
 
+// A reading of the lists that is sent away does not come back: it must not put off the
+// polls that do.
+func TestDroppedSweepTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	for admit(t, l, OpPoll, 1, true).Verdict == Go {
+	}
+	for range 100 {
+		admit(t, l, OpSweep, 1, true)
+	}
+	if got := admit(t, l, OpPoll, 1, true); got.Verdict != Later || got.Wait > 5*time.Second {
+		t.Errorf("a poll after 100 readings that were sent away = %+v, want it back in a few seconds", got)
+	}
+}
+
+// Polls that are sent away and made to run again, as hints do it, take a place each time.
+// However often that was, nobody is sent away for longer than there may be between two
+// polls.
+func TestFarIsBounded(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	for admit(t, l, OpPoll, 1, true).Verdict == Go {
+	}
+	for range 2000 {
+		admit(t, l, OpPoll, 1, true)
+	}
+	if got := admit(t, l, OpPoll, 1, true); got.Verdict != Later || got.Wait > 5*time.Minute+5*time.Second {
+		t.Errorf("after 2,000 that came again: %+v, want it back within five minutes", got)
+	}
+}
+
+// Redis's clock may go back, as where a replica takes over: what was reserved by the
+// clock before is not waited for.
+func TestClockGoesBack(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLimiter(t)
+	ahead := now(t, rdb).Add(time.Hour).UnixMicro()
+	if err := rdb.HSet(t.Context(), accountKeys("acme").limits(), "tat", ahead, "far.poll", ahead).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got := admit(t, l, OpPoll, 10, true); got.Verdict != Go {
+		t.Errorf("an hour back: %+v, want go", got)
+	}
+}
+
 // Each kind reserves as far ahead as its rank: when those who come new are all sent
 // away, those who were sent away before still find a moment, and polls after them.
 func TestRanks(t *testing.T) {
