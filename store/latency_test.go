@@ -106,6 +106,37 @@ func TestLessonsAgeByTheirSubmission(t *testing.T) {
 	}
 }
 
+// Whoever deletes what was learned while documents are on their way loses that, and no
+// more: those submitted from then on are learned from, although the count began anew and
+// the places of those on their way are far ahead of it.
+func TestLearnAfterDeletion(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	submit := func() Order {
+		t.Helper()
+		o, err := r.s.NextOrder(t.Context(), "acme", "w2s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	learn := func(bin int, o Order) {
+		t.Helper()
+		if err := r.s.Learn(t.Context(), "acme", "w2s", Lesson{Bins: map[int]float64{bin: 1}, Order: o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	submit()
+	learn(1, Order{100_000, 50_000}) // On its way when the keys were deleted.
+	for range 10 {
+		learn(2, submit())
+	}
+	all, own, err := r.s.Latencies(t.Context(), "acme", "w2s")
+	if err != nil || all.Bins[2] < 9 || own.Bins[2] < 9 {
+		t.Errorf("ten later lessons weigh %v in the account and %v in the type, %v", all.Bins[2], own.Bins[2], err)
+	}
+}
+
 // Submissions are counted in the account and in their type, and what is never learned
 // of goes again.
 func TestNextOrder(t *testing.T) {

@@ -13,6 +13,9 @@ for i, key in ipairs(KEYS) do
   if place > latest then
     latest = place
     redis.call('HSET', key, 'latest', latest)
+    -- Where the count began anew, as after the key was deleted with documents on their
+    -- way, it goes on from there: whoever came before "latest" would count for nothing.
+    if num('n') < latest then redis.call('HSET', key, 'n', latest) end
   end
   if latest - base > 14 * memory then -- Before the numbers get too large, all is put to scale.
     local factor = math.exp((base - latest) / memory)
