@@ -11,10 +11,11 @@ func newPlaces(concurrency int) places {
 	return places{all: make(chan struct{}, all), submits: make(chan struct{}, submits)}
 }
 
-// countPlaces is at most half of the slots, so that others can work meanwhile; what
-// submissions may take of it leaves a quarter to polls.
+// countPlaces is at most half of the slots, so that others can work meanwhile, and with
+// two or three slots two; what submissions may take of it leaves a quarter to polls, or
+// one: a poll that may not wait finds no moment while submissions do.
 func countPlaces(concurrency int) (all, submits int) {
-	all = max(1, concurrency/2)
+	all = max(min(concurrency, 2), concurrency/2)
 	return all, max(1, all-max(1, all/4))
 }
 
