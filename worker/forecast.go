@@ -150,8 +150,11 @@ func (s *step) place() store.Order {
 func (s *step) askAgain(because extraction.Because, c *store.Change) error {
 	now := s.now()
 	due := s.forecast.schedule.Due(s.rec.SubmittedAt, now, s.acct.Deadline)
-	// The script rounds up to the whole second that due is already.
-	return s.again(extraction.StepPoll, due.Sub(now)-time.Second/2, because, c.PlannedAt(due))
+	// The script rounds up to the whole second that due is already. Right before the
+	// deadline that is less than half a second away, and no delay is no rounding: polls
+	// would follow each other until then.
+	wait := max(due.Sub(now)-time.Second/2, time.Millisecond)
+	return s.again(extraction.StepPoll, wait, because, c.PlannedAt(due))
 }
 
 // tooEarly reports that a poll was planned before something better was known: the
