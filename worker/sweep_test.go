@@ -190,6 +190,28 @@ func TestPollIsPutOff(t *testing.T) {
 	}
 }
 
+// A hint for a poll that is due already, and has not begun, hurries nothing: that poll
+// answers it, and is not put off.
+func TestHintedPollIsNotPutOff(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	r := newRig(t, v)
+	id := r.polling(r.worker(), "x", 5*time.Second) // Planned by the prior.
+	r.slow(time.Second)
+	w := r.worker()
+	past := ago(time.Millisecond)
+	r.hset(id, "due", past, "pn", past)
+	if err := r.client.Hook(t.Context(), "acme", extraction.Hook{VendorID: "v1"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if rec := r.get(id); v.polls["v1"] != 1 || rec.Status != extraction.StatusSuccess {
+		t.Errorf("asked %d times, it is %s and due in %v", v.polls["v1"], rec.Status, time.Until(rec.Due))
+	}
+}
+
 // Lists are read where many finish at once, less often where few do, and not for ever
 // after that; a list that shows nothing is given up.
 func TestDecide(t *testing.T) {
