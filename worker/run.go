@@ -76,6 +76,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
+// systemSlots is how much of what belongs to no account runs at once.
+const systemSlots = 8
+
 // launch starts all servers.
 func (f *fleet) launch() error {
 	for name := range f.w.all() {
@@ -87,7 +90,7 @@ func (f *fleet) launch() error {
 	mux.HandleFunc(tasks.TypeReconcile, f.w.reconcileTask)
 	mux.HandleFunc(tasks.TypeExpire, f.w.expireTask)
 	mux.HandleFunc(tasks.TypeSweep, f.w.sweepTask)
-	if err := f.share(8, tasks.SystemQueue, mux); err != nil || f.w.cfg.Deliverer == nil {
+	if err := f.share(systemSlots, tasks.SystemQueue, mux); err != nil || f.w.cfg.Deliverer == nil {
 		return err
 	}
 	mux = asynq.NewServeMux()

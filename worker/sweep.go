@@ -57,6 +57,24 @@ const (
 	itemsPerRequest = 2000
 )
 
+// mayRead reports whether the lists may be read now, and how to end that: an account's
+// once at a time, and only so many accounts', or those that are slow to come would take
+// all slots of what looks after extractions.
+func (w *Worker) mayRead(a *account) (end func(), ok bool) {
+	select {
+	case a.reading <- struct{}{}:
+	default:
+		return nil, false
+	}
+	select {
+	case w.reading <- struct{}{}:
+	default:
+		<-a.reading
+		return nil, false
+	}
+	return func() { <-w.reading; <-a.reading }, true
+}
+
 // sweep reads the lists once, page by page, while the rate allows it.
 func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
 	var got swept
@@ -64,6 +82,11 @@ func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
 	if err != nil || l.Every == 0 || !a.Sweep {
 		return got, err
 	}
+	end, ok := w.mayRead(a)
+	if !ok {
+		return got, nil // The next one tries again.
+	}
+	defer end()
 	mine, err := w.records.ClaimListing(ctx, a.Name, l.Every/2)
 	if err != nil || !mine {
 		return got, err
@@ -112,7 +135,7 @@ func readyQuery(running []store.Running, window time.Duration, now time.Time) ex
 
 // readyPage asks for one page, if the account's rate has room for it now.
 func (w *Worker) readyPage(ctx context.Context, a *account, q extraction.ReadyQuery) (page extraction.ReadyPage, ok bool, err error) {
-	admission, err := w.limiter.Admit(ctx, a.Name, limiter.OpReady, a.Rate, true)
+	admission, err := w.limiter.Admit(ctx, a.Name, limiter.OpSweep, a.Rate, true)
 	if err != nil || admission.Verdict != limiter.Go {
 		return page, false, err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,6 +211,42 @@ func TestHintedPollIsNotPutOff(t *testing.T) {
 	}
 	if rec := r.get(id); v.polls["v1"] != 1 || rec.Status != extraction.StatusSuccess {
 		t.Errorf("asked %d times, it is %s and due in %v", v.polls["v1"], rec.Status, time.Until(rec.Due))
+	}
+}
+
+// A list that takes long to come is read once at a time, and leaves room for what else
+// belongs to no account.
+func TestSlowListIsReadOnce(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	var calls atomic.Int32
+	begun, end := make(chan struct{}, 10), make(chan struct{})
+	v.onReady = func() {
+		calls.Add(1)
+		begun <- struct{}{}
+		<-end
+	}
+	r := newRig(t, v)
+	r.slow(time.Second)
+	w := r.worker()
+	r.polling(w, "x", time.Second)
+	var wg sync.WaitGroup
+	for range 4 {
+		r.rdb.HDel(t.Context(), "extractq:{acme}:listing", "at") // Time passes.
+		wg.Go(func() { _, _ = w.sweep(context.Background(), w.accounts["acme"]) })
+		select {
+		case <-begun:
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+	close(end)
+	wg.Wait()
+	if n := calls.Load(); n != 1 {
+		t.Errorf("the list was asked for %d times at once", n)
+	}
+	r.rdb.HDel(t.Context(), "extractq:{acme}:listing", "at")
+	if got, err := w.sweep(t.Context(), w.accounts["acme"]); err != nil || got.Pages != 1 {
+		t.Errorf("afterwards: %+v, %v", got, err)
 	}
 }
 

@@ -132,6 +132,8 @@ type Worker struct {
 	queue   *tasks.Queue
 	limiter *limiter.Limiter
 	log     *slog.Logger
+	// reading holds those who read ready lists.
+	reading chan struct{}
 
 	// mu guards accounts. The map is replaced by another one, never changed.
 	mu       sync.RWMutex
@@ -153,6 +155,8 @@ type account struct {
 	forecasts *forecasts
 	// room wakes whoever gives the waiting extractions their turn.
 	room chan struct{}
+	// reading is full while its ready lists are read.
+	reading chan struct{}
 }
 
 // New returns a worker. It makes no connection before Run.
@@ -164,7 +168,7 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, id: store.NewToken(), records: records, queue: tasks.NewQueue(cfg.Redis),
-		limiter: limiter.New(cfg.Redis), log: cfg.Logger,
+		limiter: limiter.New(cfg.Redis), log: cfg.Logger, reading: make(chan struct{}, systemSlots/2),
 	}
 	if w.accounts, err = w.prepare(cfg.Accounts); err != nil {
 		return nil, err
@@ -182,10 +186,10 @@ func (w *Worker) prepare(configured []Account) (map[string]*account, error) {
 		}
 		a := &account{
 			Account: c, places: newPlaces(w.cfg.Concurrency), unknown: new(sync.Map),
-			forecasts: new(forecasts), room: make(chan struct{}, 1),
+			forecasts: new(forecasts), room: make(chan struct{}, 1), reading: make(chan struct{}, 1),
 		}
 		if old, ok := w.account(c.Name); ok {
-			a.places, a.unknown, a.room = old.places, old.unknown, old.room
+			a.places, a.unknown, a.room, a.reading = old.places, old.unknown, old.room, old.reading
 			if c.PollPrice == old.PollPrice && c.Sweep == old.Sweep {
 				a.forecasts = old.forecasts
 			}
