@@ -32,7 +32,8 @@ type Listing struct {
 }
 
 // Alive reports that the lists are really read: somebody may have decided it, and
-// all schedulers have ended since.
+// all schedulers have ended since, or the vendor does not show them, or the account's
+// pause or rate forbids to ask.
 func (l Listing) Alive() bool {
 	last := l.At
 	if l.On.After(last) {
@@ -63,7 +64,7 @@ func decodeListing(fields map[string]string) Listing {
 		Trusted: fields["trusted"] == "1",
 		On:      extraction.FromMillis(number(fields["on"])).Time,
 		Until:   extraction.FromMillis(number(fields["until"])).Time,
-		At:      extraction.FromMillis(number(fields["at"])).Time,
+		At:      extraction.FromMillis(number(fields["read"])).Time,
 	}
 	l.Requests, _ = strconv.ParseFloat(fields["requests"], 64)
 	return l
@@ -93,6 +94,15 @@ func (s *Records) ClaimListing(ctx context.Context, account string, gap time.Dur
 		return false, fmt.Errorf("claim listing of %s: %w", account, err)
 	}
 	return got, nil
+}
+
+// ListingRead notes that the ready lists were read at some time of Redis's clock.
+func (s *Records) ListingRead(ctx context.Context, account string, at time.Time) error {
+	err := s.rdb.HSet(ctx, accountKeys(account).listing(), "read", extraction.Time{Time: at}.Millis()).Err()
+	if err != nil {
+		return fmt.Errorf("note listing of %s: %w", account, err)
+	}
+	return nil
 }
 
 // ListingTook notes how many requests a reading of the ready lists took.

@@ -102,7 +102,11 @@ func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
 		if err != nil || !ok {
 			return got, err
 		}
-		got.Pages++
+		if got.Pages++; got.Pages == 1 {
+			if err := w.records.ListingRead(ctx, a.Name, l.Now); err != nil {
+				return got, err
+			}
+		}
 		got.Items += len(page.Items)
 		n, err := w.hintListed(ctx, a, page.Items)
 		got.Hinted += n

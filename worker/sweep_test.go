@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -212,6 +213,38 @@ func TestHintedPollIsNotPutOff(t *testing.T) {
 	if rec := r.get(id); v.polls["v1"] != 1 || rec.Status != extraction.StatusSuccess {
 		t.Errorf("asked %d times, it is %s and due in %v", v.polls["v1"], rec.Status, time.Until(rec.Due))
 	}
+}
+
+// Lists that are to be read and cannot be, because the plan is used up or the vendor does
+// not show them, are not relied on: polls are planned as if there were none.
+func TestUnreadListsAreNotTrusted(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]extraction.Provider{"used up": newVendor(), "not shown": listBroken{newVendor()}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, p)
+			r.slow(time.Second)
+			w := r.worker()
+			r.polling(w, "x", time.Second)
+			r.rdb.HSet(t.Context(), "extractq:{acme}:listing", "on", ago(time.Hour))
+			if name == "used up" {
+				if _, err := r.limiter.Pause(t.Context(), "acme", limiter.Quota, "", ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, _ = w.sweep(t.Context(), w.accounts["acme"])
+			if l, err := r.records.Listing(t.Context(), "acme"); err != nil || l.Every == 0 || l.Alive() {
+				t.Errorf("%+v is relied on, %v", l, err)
+			}
+		})
+	}
+}
+
+// listBroken is a vendor whose list is out of order.
+type listBroken struct{ *vendor }
+
+func (listBroken) Ready(context.Context, extraction.ReadyQuery) (extraction.ReadyPage, error) {
+	return extraction.ReadyPage{}, &extraction.Error{Op: "ready", Kind: extraction.KindTransient, Err: errors.New("out of order")}
 }
 
 // A list that takes long to come is read once at a time, and leaves room for what else
