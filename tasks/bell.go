@@ -123,26 +123,36 @@ type patientClient struct {
 	patience time.Duration
 }
 
-// EvalSha is that of the client, and a wait where it found no task.
+// EvalSha is that of the client, and a wait where it found no task, or failed: asynq
+// asks again at once when Redis refuses its scripts.
 func (c *patientClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	cmd := c.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	if len(keys) < 2 {
 		return cmd
 	}
+	empty := errors.Is(cmd.Err(), redis.Nil)
+	failed := cmd.Err() != nil && !empty && !redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT")
+	takes := strings.HasSuffix(keys[0], ":pending") && strings.HasSuffix(keys[1], ":paused")
+	moves := (strings.HasSuffix(keys[0], ":scheduled") || strings.HasSuffix(keys[0], ":retry")) &&
+		strings.HasSuffix(keys[1], ":pending")
 	switch {
-	case keys[0] == c.queue+"pending" && strings.HasSuffix(keys[1], ":paused"):
-		if errors.Is(cmd.Err(), redis.Nil) {
+	case failed && takes:
+		c.wait(ctx, c.patience, nil)
+	case failed && moves:
+		c.wait(ctx, time.Second, nil)
+	case takes && keys[0] == c.queue+"pending":
+		if empty {
 			c.wait(ctx, c.patience, c.rung)
 		}
-	case strings.HasSuffix(keys[0], ":scheduled") && strings.HasSuffix(keys[1], ":pending"):
+	case moves && strings.HasSuffix(keys[0], ":scheduled"):
 		select {
 		case c.rung <- struct{}{}: // By whomever they were made pending.
 		default:
 		}
-	case keys[0] == c.queue+"retry" && keys[1] == c.queue+"pending":
+	case moves && keys[0] == c.queue+"retry":
 		// Asked with the time before the wait: it moves nothing that is due after it.
 		// What is left to move is asked for again at once.
-		if n, err := cmd.Int(); n == 0 && !redis.HasErrorPrefix(err, "NOSCRIPT") {
+		if n, err := cmd.Int(); err == nil && n == 0 {
 			now := time.Now()
 			c.wait(ctx, now.Truncate(time.Second).Add(time.Second).Sub(now), nil)
 		}

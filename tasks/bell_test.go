@@ -132,3 +132,37 @@ func TestBellCostsNothing(t *testing.T) {
 		t.Error("what nobody rang for was not taken")
 	}
 }
+
+// TestTroubleIsNotRepeatedAtOnce: a server whose scripts fail, because Redis has no memory
+// left or cannot be written to, does not try again without a pause.
+func TestTroubleIsNotRepeatedAtOnce(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	client := asynq.NewClientFromRedisClient(rdb)
+	for id, due := range map[string]time.Time{"now": {}, "later": time.Now().Add(time.Second)} {
+		task, opts := newStep(extraction.StepPoll, Payload{ID: id, Account: "acme", Seq: 1}, due)
+		if _, err := client.Enqueue(task, opts...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rdb.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	taken := serveQueues(t, rdb, NewBell(rdb))
+	<-time.After(1200 * time.Millisecond)
+	before := evals(t, rdb)
+	<-time.After(time.Second)
+	if n := evals(t, rdb) - before; n > 100 {
+		t.Errorf("%d scripts in a second", n)
+	}
+	if err := rdb.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		select {
+		case <-taken:
+		case <-time.After(30 * time.Second):
+			t.Fatal("not taken afterwards")
+		}
+	}
+}
