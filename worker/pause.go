@@ -35,12 +35,23 @@ func (w *Worker) tend(ctx context.Context, a *account, now time.Time) error {
 	if s.Reason != limiter.Active && s.Reason != limiter.Operator {
 		newKey := s.Reason == limiter.Unauthorized && a.Key != "" && !slices.Contains(s.Keys, a.Key)
 		if newKey || !now.Before(s.ProbeAt) {
-			if s, err = w.probe(ctx, a, s); err != nil {
+			if s, err = w.probeInTurn(ctx, a, s); err != nil {
 				return err
 			}
 		}
 	}
 	return w.showPause(a, s)
+}
+
+// probeInTurn is probe where not too many others are probed; the next tick tries again.
+func (w *Worker) probeInTurn(ctx context.Context, a *account, s limiter.State) (limiter.State, error) {
+	select {
+	case w.probing <- struct{}{}:
+		defer func() { <-w.probing }()
+		return w.probe(ctx, a, s)
+	default:
+		return s, nil
+	}
 }
 
 // showPause brings an account's queues in line with its state.

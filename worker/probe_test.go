@@ -3,7 +3,9 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,6 +43,52 @@ func (p *prober) Probe(context.Context) error {
 	p.began <- struct{}{}
 	<-p.end
 	return nil
+}
+
+// When many accounts' vendors do not answer, their probes leave room for what looks after
+// the others.
+func TestProbesLeaveRoom(t *testing.T) {
+	t.Parallel()
+	p := newProber()
+	p.began = make(chan struct{}, 100)
+	r := newRig(t, p)
+	r.cfg.Accounts = nil
+	for i := range 3 * systemSlots {
+		a := Account{Name: fmt.Sprintf("a%d", i), Provider: p}
+		r.cfg.Accounts = append(r.cfg.Accounts, a)
+		if _, err := r.limiter.Pause(t.Context(), a.Name, limiter.Unavailable, "", "503"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := r.worker()
+	ticks := func() (passed int) {
+		var wg sync.WaitGroup
+		done := make(chan error, len(w.accounts))
+		for _, a := range w.accounts {
+			wg.Go(func() { done <- w.tend(context.Background(), a, time.Now().Add(time.Minute)) })
+		}
+		for timeout := time.After(500 * time.Millisecond); passed < len(w.accounts); passed++ {
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Error(err)
+				}
+				continue
+			case <-timeout:
+			}
+			break
+		}
+		close(p.end)
+		wg.Wait()
+		return passed
+	}
+	if hang := len(w.accounts) - ticks(); hang == 0 || hang > systemSlots/2 {
+		t.Errorf("%d probes hang at once, in %d slots", hang, systemSlots)
+	}
+	p.end = make(chan struct{})
+	if hang := len(w.accounts) - ticks(); hang == 0 {
+		t.Error("afterwards nobody is probed")
+	}
 }
 
 // A probe that hangs for longer than a tick is the only one.

@@ -76,8 +76,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// systemSlots is how much of what belongs to no account runs at once.
-const systemSlots = 8
+// systemSlots is how much of what belongs to no account runs at once. A third of it may
+// read ready lists and a third may probe, or vendors that are slow to answer would keep
+// all that looks after extractions waiting.
+const systemSlots = 12
 
 // launch starts all servers.
 func (f *fleet) launch() error {

@@ -132,8 +132,8 @@ type Worker struct {
 	queue   *tasks.Queue
 	limiter *limiter.Limiter
 	log     *slog.Logger
-	// reading holds those who read ready lists.
-	reading chan struct{}
+	// reading holds those who read ready lists, and probing those who probe.
+	reading, probing chan struct{}
 
 	// mu guards accounts. The map is replaced by another one, never changed.
 	mu       sync.RWMutex
@@ -168,7 +168,8 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, id: store.NewToken(), records: records, queue: tasks.NewQueue(cfg.Redis),
-		limiter: limiter.New(cfg.Redis), log: cfg.Logger, reading: make(chan struct{}, systemSlots/2),
+		limiter: limiter.New(cfg.Redis), log: cfg.Logger,
+		reading: make(chan struct{}, systemSlots/3), probing: make(chan struct{}, systemSlots/3),
 	}
 	if w.accounts, err = w.prepare(cfg.Accounts); err != nil {
 		return nil, err
