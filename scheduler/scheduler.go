@@ -120,7 +120,8 @@ func (s *Scheduler) runOnce(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// sweeps enqueues the readings of ready lists whose slot has come.
+// sweeps enqueues the readings of ready lists whose slot has come, where the one before
+// does not wait still.
 func (s *Scheduler) sweeps(ctx context.Context, now time.Time) error {
 	if s.cfg.Sweeps == nil {
 		return nil
@@ -133,7 +134,13 @@ func (s *Scheduler) sweeps(ctx context.Context, now time.Time) error {
 			continue
 		}
 		slot := now.UnixMilli() / every.Milliseconds()
-		if last := s.lists[account]; last == slot {
+		last := s.lists[account]
+		if last == slot {
+			continue
+		}
+		waits, err := s.queue.SweepWaits(account, last)
+		if err != nil || waits {
+			errs = append(errs, err)
 			continue
 		}
 		if err := s.queue.Sweep(ctx, account, slot, every); err != nil {

@@ -211,25 +211,49 @@ func TestSweeps(t *testing.T) {
 		}))
 	}
 	begin := time.Unix(1_800_000_000, 0)
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+	got := map[string]int{}
 	for n := range 4 {
 		for _, s := range all {
 			if err := s.sweeps(t.Context(), begin.Add(time.Duration(n)*time.Second)); err == nil {
 				t.Error("what went wrong for b is not said")
 			}
 		}
-	}
-	pending, err := asynq.NewInspectorFromRedisClient(rdb).ListPendingTasks(tasks.SystemQueue)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]int{}
-	for _, task := range pending {
-		if task.Type != tasks.TypeSweep {
-			t.Errorf("a task of type %s", task.Type)
+		pending, err := inspector.ListPendingTasks(tasks.SystemQueue)
+		if err != nil {
+			t.Fatal(err)
 		}
-		got[strings.Split(task.ID, ":")[1]]++
+		for _, task := range pending {
+			if task.Type != tasks.TypeSweep {
+				t.Errorf("a task of type %s", task.Type)
+			}
+			got[strings.Split(task.ID, ":")[1]]++
+			if err := inspector.ArchiveTask(tasks.SystemQueue, task.ID); err != nil { // It is taken up, and ends.
+				t.Fatal(err)
+			}
+		}
 	}
 	if got["a"] != 2 || got["c"] != 4 || len(got) != 2 {
 		t.Errorf("in four seconds %v, want two for a and four for c", got)
+	}
+}
+
+// While nobody takes them up, the readings of an account do not pile up.
+func TestSweepsDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	s := New(Config{
+		Redis: rdb, Accounts: []string{"a"}, Logger: slog.New(slog.DiscardHandler),
+		Sweeps: func(context.Context, string) (time.Duration, error) { return time.Second, nil },
+	})
+	begin := time.Unix(1_800_000_000, 0)
+	for n := range 20 {
+		if err := s.sweeps(t.Context(), begin.Add(time.Duration(n)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pending, err := asynq.NewInspectorFromRedisClient(rdb).ListPendingTasks(tasks.SystemQueue)
+	if err != nil || len(pending) != 1 {
+		t.Errorf("after twenty seconds %d wait, %v", len(pending), err)
 	}
 }

@@ -152,6 +152,13 @@ func (q *Queue) delete(queue, id string) error {
 	return fmt.Errorf("remove task %s: %w", id, err)
 }
 
+// SweepWaits reports whether the reading of an account's ready lists in a slot has not
+// been taken up yet.
+func (q *Queue) SweepWaits(account string, slot int64) (bool, error) {
+	p, err := q.presence(SystemQueue, sweepID(account, slot))
+	return p == Waiting, err
+}
+
 // ReconcileWaits reports whether the tick of an account and slot has not been
 // taken up yet.
 func (q *Queue) ReconcileWaits(account string, slot int64) (bool, error) {

@@ -212,8 +212,11 @@ func NewSweep(account string, slot int64, interval time.Duration) (*asynq.Task, 
 	if err != nil {
 		panic(err) // Strings and numbers always encode.
 	}
-	id := "sweep:" + account + ":" + strconv.FormatInt(slot, 10)
-	return newTick(TypeSweep, body, id, sweepTimeout, interval)
+	return newTick(TypeSweep, body, sweepID(account, slot), sweepTimeout, interval)
+}
+
+func sweepID(account string, slot int64) string {
+	return "sweep:" + account + ":" + strconv.FormatInt(slot, 10)
 }
 
 // NewExpire is the task that looks through the document store in one slot of
