@@ -15,10 +15,10 @@ end
 
 -- tat is the moment from which the next call is within the rate (GCRA without
 -- a burst: a burst of b lets b + rate calls into one second at the vendor).
--- Nobody reserves more than a second ahead: what is further away is of a clock that
--- has gone back since, or of a rate that was lower.
+-- Nobody reserves more than a second ahead: what is much further away is of a clock
+-- that has gone back since, or of a rate that was lower.
 local tat = num('tat')
-if tat > now + 1000000 + interval then tat = 0 end
+if tat > now + 1000000 + math.max(interval, 10000000) then tat = 0 end
 local at = math.max(now, tat, num('blocked'))
 if at - now <= patience then
   -- Calls are counted in slots of ten seconds, the present one and the one
