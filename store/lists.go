@@ -39,7 +39,8 @@ func (l Listing) Alive() bool {
 	if l.On.After(last) {
 		last = l.On
 	}
-	return l.Every > 0 && l.Now.Sub(last) < 2*l.Every+10*time.Second
+	most := 2*l.Every + 10*time.Second
+	return l.Every > 0 && l.Now.Sub(last).Abs() < most // Before it, where the clock has gone back.
 }
 
 // Listing returns how an account's ready lists are read.
