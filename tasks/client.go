@@ -204,7 +204,9 @@ func describe(s Submission, kept store.Stored) extraction.Document {
 // characters, the others in bytes.
 const (
 	maxLabel    = 128
+	maxType     = 255
 	maxName     = 1024
+	maxURL      = 8 << 10
 	maxMetadata = 16 << 10
 	maxOptions  = 64 << 10
 )
@@ -240,6 +242,10 @@ func (s Submission) validate() error {
 		return invalid("batch is not 1 to %d printable characters", maxLabel)
 	case len(s.Name) > maxName:
 		return invalid("the document's name is longer than %d bytes", maxName)
+	case len(s.ContentType) > maxType:
+		return invalid("the document's Content-Type is longer than %d bytes", maxType)
+	case len(s.URL) > maxURL || len(s.CallbackURL) > maxURL:
+		return invalid("the document's URL or the callback's is longer than %d bytes", maxURL)
 	case len(s.Type)+len(strings.Join(s.Types, "")) > maxName || len(s.ConfigName)+len(s.Environment) > maxName:
 		return invalid("type, types, config_name and environment are longer than %d bytes", maxName)
 	}
