@@ -93,6 +93,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		accounts = []string{rec.Account}
+		if resumed[rec.Account] == "" {
+			resumed = nil // It is an id of another stream: it says nothing of this one.
+		}
 		if rec.Status.Final() && resumed != nil {
 			missed, err := l.missed(ctx, rec, resumed)
 			if err == nil && !missed {
@@ -117,9 +120,6 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 // missed reports whether a final extraction has events behind a place.
 func (l *listener) missed(ctx context.Context, rec store.Record, after map[string]string) (bool, error) {
 	cursor := after[rec.Account]
-	if cursor == "" {
-		return true, nil
-	}
 	for {
 		events, err := l.s.cfg.Records.Events(ctx, rec.Account, cursor, eventPage)
 		if err != nil {
@@ -143,9 +143,10 @@ func (l *listener) run(ctx context.Context, changed <-chan struct{}, fresh bool)
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
 	hello := ": listening\n"
-	if l.id == "" {
+	if l.id == "" && len(l.after) > 0 {
 		// The place from which on it listens: a connection that breaks before the first
-		// event is made again without a gap. A stream for one begins with its state.
+		// event is made again without a gap. A stream for one begins with its state, and
+		// one of no accounts has no place.
 		hello += "id: " + formatEventID(l.after) + "\n"
 	}
 	if err := l.write(hello + "\n"); err != nil {
@@ -253,7 +254,8 @@ func formatEventID(after map[string]string) string {
 	return base64.RawURLEncoding.EncodeToString(body)
 }
 
-var streamID = regexp.MustCompile(`^[0-9]{1,20}-[0-9]{1,20}$`)
+// streamID is a place in a stream, less than the last one that Redis can have.
+var streamID = regexp.MustCompile(`^[0-9]{1,19}-[0-9]{1,19}$`)
 
 func parseEventID(text string) (map[string]string, error) {
 	if text == "" {

@@ -105,6 +105,41 @@ func TestEventsOfOne(t *testing.T) {
 	}
 }
 
+// The id of another stream says nothing of this one: it begins as a fresh one does.
+func TestEventsOfOneByAnotherID(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id := r.submit("account=acme&type=t")
+	r.finish(id, extraction.StatusSuccess)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	events, _ := r.listen(ctx, "extraction="+id, formatEventID(map[string]string{"other": "0-0"}))
+	if e := r.next(events); e.status != "SUCCESS" {
+		t.Errorf("got %+v, want the final state", e)
+	}
+}
+
+// A stream of no accounts has no place that it could be taken up at.
+func TestEventsOfNoAccount(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url+"/v1/events?account=nobody", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	hello := bufio.NewScanner(res.Body)
+	for hello.Scan() && hello.Text() != "" {
+		if strings.HasPrefix(hello.Text(), "id:") {
+			t.Errorf("it has %q", hello.Text())
+		}
+	}
+}
+
 func TestEventsByFilter(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
