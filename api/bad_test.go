@@ -61,6 +61,10 @@ func TestBadRequests(t *testing.T) {
 		"events of nothing":     {"GET", "/v1/events?extraction=" + marker, "", nil},
 		"unknown event filter":  {"GET", "/v1/events?" + marker + "=1", "", nil},
 		"bad Last-Event-ID":     {"GET", "/v1/events", "", []string{"Last-Event-ID", marker}},
+		"a far event id":        {"GET", "/v1/events", "", []string{"Last-Event-ID", formatEventID(map[string]string{"acme": "99999999999999999999-0"})}},
+		"the last event id":     {"GET", "/v1/events", "", []string{"Last-Event-ID", formatEventID(map[string]string{"acme": "18446744073709551615-18446744073709551615"})}},
+		"overflowing wait":      {"GET", "/v1/ready?wait=18446744074", "", nil},
+		"no media type":         {"POST", ok, marker, []string{"Content-Type", marker}},
 		"a list as event id":    {"GET", "/v1/events", "", []string{"Last-Event-ID", base64.RawURLEncoding.EncodeToString([]byte(`["` + marker + `"]`))}},
 		"bulk: no JSON":         {"POST", "/v1/extractions/cancel", "{" + marker, isJSON},
 		"bulk: a string":        {"POST", "/v1/extractions/cancel", `"` + marker + `"`, isJSON},
@@ -178,6 +182,13 @@ func badForms(t *testing.T) map[string]string {
 		"long field": form(func(w *multipart.Writer) { _ = w.WriteField("type", strings.Repeat(marker, maxFields/8)) }),
 		"large":      form(func(w *multipart.Writer) { part(w, named("document"), strings.Repeat("x", 1<<20+1)) }),
 		"malformed":  "--b\r\nContent-Disposition: form-data; name=\"" + marker + "\r\n\r\nx\r\n--b--\r\n",
+		"long media type": form(func(w *multipart.Writer) {
+			h := named("document")
+			h.Set("Content-Type", "a/"+strings.Repeat(marker, 1000))
+			part(w, h, "x")
+			_ = w.WriteField("account", "acme")
+			_ = w.WriteField("type", "t")
+		}),
 		"odd transfers": form(func(w *multipart.Writer) {
 			h := named("document")
 			h.Set("Content-Transfer-Encoding", "quoted-printable")

@@ -123,7 +123,7 @@ func parseWait(text string) (time.Duration, error) {
 		return 0, nil
 	}
 	d, err := time.ParseDuration(text)
-	if n, numErr := strconv.Atoi(text); numErr == nil {
+	if n, numErr := strconv.Atoi(text); numErr == nil && n <= int(maxWait/time.Second) {
 		d, err = time.Duration(n)*time.Second, nil
 	}
 	if err != nil || d < 0 || d > maxWait {

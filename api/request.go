@@ -79,7 +79,7 @@ func (s *Server) readRequest(r *http.Request) (request, error) {
 			doc.Close()
 			return request{}, err
 		}
-		if req.Name == "" {
+		if req.Name == "" && name != "" {
 			req.Name = path.Base(strings.ReplaceAll(name, `\`, "/"))
 		}
 		return req, nil
@@ -167,7 +167,11 @@ func (s *Server) readJSON(r *http.Request) (request, error) {
 // jsonProblem says what is wrong with a JSON body, without repeating it.
 func jsonProblem(err error) *Problem {
 	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return problem(http.StatusUnprocessableEntity, codeInvalid, fmt.Sprintf("%s is not a JSON %s", t.Field, kindOf(t)))
+		field := strings.TrimPrefix(t.Field, "Fields.") // They are embedded.
+		if field == "" {
+			field = "the body"
+		}
+		return problem(http.StatusUnprocessableEntity, codeInvalid, fmt.Sprintf("%s is not a JSON %s", field, kindOf(t)))
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok && len(name) < 60 {
 		return problem(http.StatusUnprocessableEntity, codeInvalid, "the body has a member that is none of a submission's")
@@ -184,6 +188,8 @@ func kindOf(t *json.UnmarshalTypeError) string {
 		return "array"
 	case "map", "struct":
 		return "object"
+	case "float64":
+		return "number"
 	}
 	return t.Type.Kind().String()
 }

@@ -79,7 +79,10 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	sub, err := s.submission(r.Context(), req)
+	if key != "" {
+		key = callerOf(r.Context()).Name + "\n" + key
+	}
+	sub, err := s.submission(r.Context(), req, key)
 	if err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	replayed := false
 	switch {
 	case key != "":
-		e, replayed, err = s.cfg.Client.SubmitOnce(r.Context(), sub, req.vendorID, callerOf(r.Context()).Name+"\n"+key)
+		e, replayed, err = s.cfg.Client.SubmitOnce(r.Context(), sub, req.vendorID, key)
 	case req.vendorID != "":
 		e, err = s.cfg.Client.Adopt(r.Context(), sub, req.vendorID)
 	default:
@@ -154,8 +157,8 @@ func untilNext(r store.Record) time.Duration {
 }
 
 // submission is what the client accepts, checked as far as it can be before the
-// document is read.
-func (s *Server) submission(ctx context.Context, req request) (tasks.Submission, error) {
+// document is read. key is its idempotency key, of this caller; empty for none.
+func (s *Server) submission(ctx context.Context, req request, key string) (tasks.Submission, error) {
 	caller := callerOf(ctx)
 	account, err := s.chosen(caller, req.Account)
 	if err != nil {
@@ -206,7 +209,7 @@ func (s *Server) submission(ctx context.Context, req request) (tasks.Submission,
 		return sub, nil
 	}
 	if req.spool == nil {
-		if err := s.hasRoom(ctx, account); err != nil {
+		if err := s.hasRoom(ctx, account, key); err != nil {
 			return sub, err // Before the body is received in vain.
 		}
 	}
@@ -227,16 +230,23 @@ func (s *Server) submission(ctx context.Context, req request) (tasks.Submission,
 }
 
 // hasRoom returns store.ErrBacklog where the account takes no more; what happens
-// meanwhile the creation of the record finds.
-func (s *Server) hasRoom(ctx context.Context, a Account) error {
+// meanwhile the creation of the record finds. A repetition needs no room: who got no
+// answer to the first learns of it whatever the backlog is.
+func (s *Server) hasRoom(ctx context.Context, a Account, key string) error {
 	if a.MaxBacklog <= 0 {
 		return nil
 	}
 	load, err := s.cfg.Records.Load(ctx, a.Name)
-	if err == nil && load.Queued+load.InFlight >= int64(a.MaxBacklog) {
-		err = store.ErrBacklog
+	if err != nil || load.Queued+load.InFlight < int64(a.MaxBacklog) {
+		return err
 	}
-	return err
+	if key != "" {
+		repeated, err := s.cfg.Client.Repeated(ctx, a.Name, key)
+		if err != nil || repeated {
+			return err
+		}
+	}
+	return store.ErrBacklog
 }
 
 // settleType is the document's media type. One that is declared and plainly wrong
@@ -248,6 +258,9 @@ func settleType(declared, name string, head []byte) (string, error) {
 	switch declared {
 	case "", "application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream":
 		return found, nil
+	}
+	if !strings.Contains(declared, "/") {
+		return "", problem(http.StatusUnsupportedMediaType, codeUnsupported, "Content-Type is no media type")
 	}
 	sure := tasks.Sniff("", head)
 	if slices.Contains(plainTypes, sure) && sure != declared || slices.Contains(plainTypes, declared) && sure != declared {

@@ -164,6 +164,53 @@ func TestBacklog(t *testing.T) {
 }
 
 // wait holds the answer until the extraction is final.
+// Who got no answer to a submission learns of it, however full the account is since.
+func TestRepeatedAboveBacklog(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	headers := []string{"Content-Type", "application/pdf", "Idempotency-Key", "k"}
+	first := r.do("POST", "/v1/extractions?account=other&type=t", pdf, headers...).want(t, "the first", http.StatusAccepted)
+	r.submit("account=other&type=t")
+	again := r.do("POST", "/v1/extractions?account=other&type=t", pdf, headers...).want(t, "again", http.StatusAccepted)
+	if again.id() != first.id() || again.header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("again: %s, want the first one", again.body)
+	}
+	headers[3] = "another"
+	r.do("POST", "/v1/extractions?account=other&type=t", pdf, headers...).
+		wantProblem(t, "another key", http.StatusTooManyRequests, codeBacklog)
+}
+
+// A part of a form that has no file name gives the document none.
+func TestFormWithoutFileName(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	form := "--x\r\nContent-Disposition: form-data; name=\"document\"\r\n\r\n" + pdf +
+		"\r\n--x\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nt" +
+		"\r\n--x\r\nContent-Disposition: form-data; name=\"account\"\r\n\r\nacme\r\n--x--\r\n"
+	a := r.do("POST", "/v1/extractions", form, "Content-Type", "multipart/form-data; boundary=x").want(t, "form", http.StatusAccepted)
+	if name := r.record(a.id()).Document.Name; name != "" {
+		t.Errorf("the document is called %q", name)
+	}
+}
+
+// What is wrong with a JSON body is said in the words of its sender.
+func TestJSONProblems(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for body, want := range map[string]string{
+		`[]`:                                "the body is not a JSON object",
+		`{"metadata":7}`:                    "metadata is not a JSON object",
+		`{"options":{"a":1e999}}`:           "options is not a JSON number",
+		`{"document_url":["http://x.org"]}`: "document_url is not a JSON string",
+	} {
+		a := r.do("POST", "/v1/extractions", body, "Content-Type", "application/json")
+		a.wantProblem(t, body, http.StatusUnprocessableEntity, codeInvalid)
+		if a.json["detail"] != want {
+			t.Errorf("%s: %q, want %q", body, a.json["detail"], want)
+		}
+	}
+}
+
 func TestSubmitWaits(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -35,8 +35,7 @@ func (c *Client) SubmitOnce(
 	if err := check(); err != nil {
 		return extraction.Extraction{}, false, err
 	}
-	sum := sha256.Sum256([]byte(key))
-	key = hex.EncodeToString(sum[:])
+	key = keyDigest(key)
 	other, err := c.records.Bind(ctx, s.Account, key)
 	if err == nil && other != "" {
 		err = ErrKeyReused
@@ -71,6 +70,19 @@ func (c *Client) SubmitOnce(
 		return extraction.Extraction{}, false, err
 	}
 	return c.replay(ctx, s.Account, first, fingerprint(in, vendorID))
+}
+
+// Repeated reports whether an account has an extraction with an idempotency key, so
+// that SubmitOnce makes no further one.
+func (c *Client) Repeated(ctx context.Context, account, key string) (bool, error) {
+	first, err := c.records.Repeated(ctx, account, keyDigest(key))
+	return first != nil, err
+}
+
+// keyDigest is what is kept of an idempotency key.
+func keyDigest(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
 }
 
 // replay returns the extraction that has a key, if the same was asked then.
