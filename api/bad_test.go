@@ -97,6 +97,7 @@ func TestBadRequests(t *testing.T) {
 		"submit: twice":         {"POST", ok + "&type=" + marker, pdf, nil},
 		"submit: unknown field": {"POST", ok + "&" + marker + "=1", pdf, nil},
 		"submit: no option":     {"POST", ok + "&options.=" + marker, pdf, nil},
+		"submit: many options":  {"POST", "/v1/extractions", manyOptions(), isJSON},
 		"submit: callback":      {"POST", ok + "&callback_url=" + url.QueryEscape("http://internal/"+marker), pdf, nil},
 		"submit: not a PDF":     {"POST", ok, marker, []string{"Content-Type", "application/pdf"}},
 		"submit: media type":    {"POST", ok, pdf, []string{"Content-Type", marker + "/;;"}},
@@ -124,6 +125,16 @@ func TestBadRequests(t *testing.T) {
 		t.Errorf("%d extractions were accepted", len(got))
 	}
 	r.submit("account=acme&type=t") // It still serves.
+}
+
+// manyOptions is a submission with options that nobody knows.
+func manyOptions() string {
+	var b strings.Builder
+	b.WriteString(`{"account":"acme","type":"t","document_url":"https://x.test","options":{`)
+	for i := range 10_000 {
+		fmt.Fprintf(&b, `"%s%d":1,`, marker, i)
+	}
+	return b.String() + `"x":1}}`
 }
 
 // badForms are forms that are wrong, by what is wrong with them.

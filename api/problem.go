@@ -213,11 +213,18 @@ var errBody = errors.New("request body")
 // quoted is a value that an error repeats.
 var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
+// maxDetail bounds an answer about many faults, in bytes.
+const maxDetail = 2 << 10
+
 // plain is an error without the words that only mark it as the caller's, and
 // without what the caller sent.
 func plain(err error) string {
 	text := strings.ReplaceAll(err.Error(), extraction.ErrInvalid.Error()+": ", "")
-	return quoted.ReplaceAllString(strings.ReplaceAll(text, "\n", "; "), "what was sent")
+	text = quoted.ReplaceAllString(strings.ReplaceAll(text, "\n", "; "), "what was sent")
+	if len(text) > maxDetail {
+		text = strings.ToValidUTF8(text[:maxDetail], "") + "… and more"
+	}
+	return text
 }
 
 func trimBrackets(s string) string { return strings.TrimSuffix(strings.TrimPrefix(s, "["), "]") }

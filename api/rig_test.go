@@ -70,6 +70,12 @@ func checkFake(s extraction.Submission) error {
 	switch {
 	case s.Type == "" && len(s.Types) == 0:
 		return fmt.Errorf("%w: give a type", extraction.ErrInvalid)
+	case len(s.Options) > 100:
+		var all error
+		for name := range s.Options {
+			all = errors.Join(all, fmt.Errorf("%w: option %q is not known", extraction.ErrInvalid, name))
+		}
+		return all
 	case s.ContentType == "image/bmp":
 		return fmt.Errorf("%w: bitmaps are not taken", extraction.ErrInvalid)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -36,10 +37,15 @@ func testCheck(t *testing.T, h Harness) {
 	} {
 		s := h.oneStep(doc)
 		spoil(&s)
-		if err := p.Check(s); !errors.Is(err, extraction.ErrInvalid) {
+		err := p.Check(s)
+		if !errors.Is(err, extraction.ErrInvalid) {
 			t.Errorf("Check with %s = %v, want an error that wraps ErrInvalid", name, err)
 		}
-		_, err := p.Submit(t.Context(), s)
+		// What the producer sent is in quotes, which the API leaves out of its answers.
+		if text := fmt.Sprint(err); strings.Contains(strings.ReplaceAll(text, `"no_such_option"`, ""), "no_such_option") {
+			t.Errorf("Check with %s has what was sent without quotes: %s", name, text)
+		}
+		_, err = p.Submit(t.Context(), s)
 		if e := asError(t, err, "submit"); e.Kind != extraction.KindRejected || e.Sent {
 			t.Errorf("Submit with %s = %v, sent %t, want rejected and not sent", name, err, e.Sent)
 		}

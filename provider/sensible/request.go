@@ -79,7 +79,11 @@ func newSubmission(s extraction.Submission) (submission, error) {
 		out.DocumentURL = s.URL
 	}
 	for name, value := range s.Options {
-		if err := out.option(name, value, len(s.Types) > 0); err != nil {
+		err := out.option(name, value, len(s.Types) > 0)
+		switch {
+		case errors.Is(err, errOption):
+			bad("option %q %w", name, err) // In quotes as all that is the producer's.
+		case err != nil:
 			bad("option %s %w", name, err)
 		}
 	}
@@ -112,7 +116,7 @@ func (b *submission) option(name string, value any, portfolio bool) error {
 		case !portfolio:
 			return errors.New("is for a portfolio only")
 		case !ok || s == "":
-			return errors.New(`must be "fingerprints" or "llm"`)
+			return errors.New("must be fingerprints or llm")
 		}
 		b.SegmentWith = s
 		return nil
@@ -121,8 +125,10 @@ func (b *submission) option(name string, value any, portfolio bool) error {
 		b.ExtraData = data
 		return err
 	}
-	return errors.New("is not known; the options are segment_documents_with and extra_data")
+	return errOption
 }
+
+var errOption = errors.New("is not known; the options are segment_documents_with and extra_data")
 
 // extraData reads an object, or a string that holds one: the command line has
 // only strings.

@@ -145,7 +145,7 @@ func TestCheck(t *testing.T) {
 		"extra data nested":    {sub{Type: "a", Options: opts("extra_data", `{"a":{"b":1}}`)}, "flat"},
 		"extra data large":     {sub{Type: "a", Options: opts("extra_data", `{"a":"`+strings.Repeat("x", 16<<10)+`"}`)}, "16 KiB"},
 		"extra data channel":   {sub{Type: "a", Options: opts("extra_data", make(chan int))}, "JSON object"},
-		"other option":         {sub{Type: "a", Options: opts("parse_text_blocks", true)}, "parse_text_blocks is not known"},
+		"other option":         {sub{Type: "a", Options: opts("parse_text_blocks", true)}, `"parse_text_blocks" is not known`},
 		"ftp":                  {sub{Type: "a", URL: "ftp://a/b"}, "http"},
 		"no url":               {sub{Type: "a", URL: "://"}, "http"},
 	} {

@@ -94,7 +94,7 @@ func TestCheck(t *testing.T) {
 		"portfolio":    {sub{Types: []string{"a"}}, "portfolios"},
 		"config":       {sub{Type: "a", ConfigName: "b"}, "config_name"},
 		"environment":  {sub{Type: "a", Environment: "development"}, "environment"},
-		"other option": {sub{Type: "a", Options: opts("extra_data", "{}")}, "extra_data is not known"},
+		"other option": {sub{Type: "a", Options: opts("extra_data", "{}")}, `"extra_data" is not known`},
 		"odd blocks":   {sub{Type: "a", Options: opts("parse_text_blocks", 1)}, "true or false"},
 	} {
 		t.Run(name, func(t *testing.T) {
