@@ -60,7 +60,9 @@ const boundFor = 30 * 24 * time.Hour
 func boundKey(key string) string { return "extractq:idem:" + key }
 
 // Bind notes that an idempotency key is used for an account. It returns the account
-// that it was used for before, where that one has an extraction with it.
+// that it was used for before, where that one has an extraction with it or receives a
+// request for one. Call it after Receive, so that of two accounts at once one sees the
+// other.
 func (s *Records) Bind(ctx context.Context, account, key string) (other string, err error) {
 	bound, err := s.rdb.SetArgs(ctx, boundKey(key), account, redis.SetArgs{Get: true, TTL: boundFor}).Result()
 	if isNil(err) {
@@ -72,11 +74,16 @@ func (s *Records) Bind(ctx context.Context, account, key string) (other string, 
 	if bound == account {
 		return "", nil
 	}
+	// In this order: the mark goes when the extraction is there.
+	receiving, err := s.rdb.Exists(ctx, accountKeys(bound).receiving(key)).Result()
+	if err != nil {
+		return "", fmt.Errorf("bind idempotency key: %w", err)
+	}
 	first, err := s.Repeated(ctx, bound, key)
-	if err != nil || first == nil {
+	if err != nil || first == nil && receiving == 0 {
 		return "", err
 	}
-	// It stays with the one that has the extraction.
+	// It stays with the one that has it.
 	if err := s.rdb.Set(ctx, boundKey(key), bound, boundFor).Err(); err != nil {
 		return "", fmt.Errorf("bind idempotency key: %w", err)
 	}

@@ -36,13 +36,6 @@ func (c *Client) SubmitOnce(
 		return extraction.Extraction{}, false, err
 	}
 	key = keyDigest(key)
-	other, err := c.records.Bind(ctx, s.Account, key)
-	if err == nil && other != "" {
-		err = ErrKeyReused
-	}
-	if err != nil {
-		return extraction.Extraction{}, false, err
-	}
 	done, ok, err := c.records.Receive(ctx, s.Account, key)
 	if err == nil && !ok {
 		err = ErrReceiving
@@ -51,6 +44,9 @@ func (c *Client) SubmitOnce(
 		return extraction.Extraction{}, false, err
 	}
 	defer done()
+	if err := c.bind(ctx, s.Account, key); err != nil {
+		return extraction.Extraction{}, false, err
+	}
 	first, err := c.records.Repeated(ctx, s.Account, key)
 	if err != nil {
 		return extraction.Extraction{}, false, err
@@ -70,6 +66,23 @@ func (c *Client) SubmitOnce(
 		return extraction.Extraction{}, false, err
 	}
 	return c.replay(ctx, s.Account, first, fingerprint(in, vendorID))
+}
+
+// bind is an error where another account has the key: its extraction, or a request
+// that may become one.
+func (c *Client) bind(ctx context.Context, account, key string) error {
+	other, err := c.records.Bind(ctx, account, key)
+	if err != nil || other == "" {
+		return err
+	}
+	first, err := c.records.Repeated(ctx, other, key)
+	switch {
+	case err != nil:
+		return err
+	case first == nil:
+		return ErrReceiving
+	}
+	return ErrKeyReused
 }
 
 // Repeated reports whether an account has an extraction with an idempotency key, so

@@ -114,6 +114,33 @@ func TestSubmitOnceWhileReceiving(t *testing.T) {
 	}
 }
 
+// The key is one for all accounts, also while the first is being received.
+func TestSubmitOnceAtTwoAccounts(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	body, feed := io.Pipe()
+	first, other := submission(""), submission("x")
+	first.Document, other.Account = body, "other"
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := r.SubmitOnce(t.Context(), first, "", "k")
+		done <- err
+	}()
+	if _, err := feed.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.SubmitOnce(t.Context(), other, "", "k"); !errors.Is(err, ErrReceiving) {
+		t.Errorf("SubmitOnce for another account = %v, want %v", err, ErrReceiving)
+	}
+	_ = feed.Close()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.SubmitOnce(t.Context(), other, "", "k"); !errors.Is(err, ErrKeyReused) {
+		t.Errorf("SubmitOnce for another account afterwards = %v, want %v", err, ErrKeyReused)
+	}
+}
+
 // Of many at once, one gives the extraction.
 func TestSubmitOnceAtOnce(t *testing.T) {
 	t.Parallel()
