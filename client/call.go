@@ -206,7 +206,11 @@ func jsonHeader() http.Header { return http.Header{"Content-Type": {"application
 // pathTo joins the parts of a path, whatever is in them.
 func pathTo(parts ...string) string {
 	for i, p := range parts {
-		parts[i] = url.PathEscape(p)
+		p = url.PathEscape(p)
+		if p == "." || p == ".." { // They would lead elsewhere.
+			p = strings.ReplaceAll(p, ".", "%2E")
+		}
+		parts[i] = p
 	}
 	return "/v1/" + strings.Join(parts, "/")
 }

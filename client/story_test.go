@@ -224,6 +224,12 @@ func TestRefusals(t *testing.T) {
 	wantCode(t, "Check with a wrong key", newClient(t, s.url, "").Check(ctx), 401, client.CodeUnauthorized)
 	_, err = blue.Get(ctx, e.ID)
 	wantCode(t, "another customer's", err, 404, client.CodeNotFound)
+	for _, odd := range []string{".", "..", "a/b", "?"} {
+		_, err = c.Get(ctx, odd)
+		wantCode(t, "the id "+odd, err, 404, client.CodeNotFound)
+		_, err = c.Batch(ctx, odd)
+		wantCode(t, "the batch "+odd, err, 404, client.CodeNotFound)
+	}
 	_, err = blue.PauseAccount(ctx, "acme")
 	wantCode(t, "no operator", err, 403, client.CodeForbidden)
 	_, err = c.Result(ctx, e.ID)
