@@ -133,7 +133,7 @@ func TestKeysAreLimited(t *testing.T) {
 	if got := r.record(mine).Customer; got != "c1" {
 		t.Errorf("the key's customer was not set, but %q", got)
 	}
-	r.do("POST", "/v1/extractions?account=acme&type=t&customer=c2", pdf, key("c1")...).wantProblem(t, "another customer", 403, codeForbidden)
+	r.do("POST", "/v1/extractions?account=acme&type=t&customer=c2", pdf, key("c1")...).wantProblem(t, "another customer", 422, codeForbidden)
 	r.do("POST", "/v1/extractions?account=other&type=t", pdf, key("acme")...).wantProblem(t, "another account", 422, codeUnknownAccount)
 	for _, who := range []string{"c1", "acme"} {
 		for _, call := range [][2]string{

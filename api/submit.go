@@ -175,7 +175,7 @@ func (s *Server) submission(ctx context.Context, req request, key string) (tasks
 	}
 	if caller.Customer != "" {
 		if req.Customer != "" && req.Customer != caller.Customer {
-			return tasks.Submission{}, problem(http.StatusForbidden, codeForbidden, "this key works for another customer")
+			return tasks.Submission{}, problem(http.StatusUnprocessableEntity, codeForbidden, "this key works for another customer")
 		}
 		req.Customer = caller.Customer
 	}
