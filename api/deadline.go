@@ -34,6 +34,7 @@ type patient struct {
 	ctl   *http.ResponseController
 	began time.Time
 	read  int64
+	err   error // How the body ended.
 }
 
 func newPatient(w http.ResponseWriter, r *http.Request, p patience) *patient {
@@ -41,9 +42,15 @@ func newPatient(w http.ResponseWriter, r *http.Request, p patience) *patient {
 }
 
 func (p *patient) Read(b []byte) (int, error) {
+	if p.err != nil {
+		// The server listens for the end of the connection now: a deadline would be that
+		// end to it, for this request and all that follow on the connection.
+		return 0, p.err
+	}
 	_ = p.ctl.SetReadDeadline(p.until(time.Now())) // Not every connection has one.
 	n, err := p.r.Read(b)
 	p.read += int64(n)
+	p.err = err
 	return n, err
 }
 

@@ -71,11 +71,11 @@ func checkFake(s extraction.Submission) error {
 	case s.Type == "" && len(s.Types) == 0:
 		return fmt.Errorf("%w: give a type", extraction.ErrInvalid)
 	case len(s.Options) > 100:
-		var all error
+		var all []error
 		for name := range s.Options {
-			all = errors.Join(all, fmt.Errorf("%w: option %q is not known", extraction.ErrInvalid, name))
+			all = append(all, fmt.Errorf("%w: option %q is not known", extraction.ErrInvalid, name))
 		}
-		return all
+		return errors.Join(all...)
 	case s.ContentType == "image/bmp":
 		return fmt.Errorf("%w: bitmaps are not taken", extraction.ErrInvalid)
 	}
@@ -113,7 +113,7 @@ func newRig(t testing.TB, mend ...func(*Config)) *rig {
 	}
 	r := &rig{t: t, redis: server, rdb: rdb, records: records, cfg: Config{
 		Client: client, Records: records, Blobs: blobs, States: &fakeAccounts{paused: map[string]bool{}}, MaxDocument: 1 << 20,
-		CheckURL: refuse, CheckDocumentURL: refuse, Logger: slog.New(slog.DiscardHandler), Version: "test",
+		CheckURL: refuse, CheckDocumentURL: refuse, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})), Version: "test",
 		Accounts: []Account{
 			{Name: "acme", Provider: "fake", Check: checkFake, FetchesURL: true, Rate: 10},
 			{Name: "other", Provider: "fake", Check: checkFake, MaxBacklog: 2},
