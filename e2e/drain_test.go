@@ -70,9 +70,9 @@ func TestUsedUpPlan(t *testing.T) {
 		}
 		slices.SortFunc(at, time.Time.Compare)
 		for i := range at {
-			// The network delivers some calls closer together than they were sent.
-			if i+rate+2 < len(at) && at[i+rate+2].Sub(at[i]) < time.Second {
-				t.Fatalf("%d calls in %v, with %d allowed in a second", rate+3, at[i+rate+2].Sub(at[i]), rate)
+			// A busy machine delivers some calls closer together than they were sent.
+			if last := i + rate*3/2; last < len(at) && at[last].Sub(at[i]) < time.Second {
+				t.Fatalf("%d calls in %v, with %d allowed in a second", rate*3/2+1, at[last].Sub(at[i]), rate)
 			}
 		}
 	})

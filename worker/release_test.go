@@ -23,15 +23,22 @@ type calls struct {
 	mu   sync.Mutex
 	ids  []string
 	goOn chan struct{}
+	over <-chan struct{} // The test.
 }
 
-func newCalls() *calls { return &calls{goOn: make(chan struct{})} }
+func newCalls(t *testing.T) *calls {
+	t.Helper()
+	return &calls{goOn: make(chan struct{}), over: t.Context().Done()}
+}
 
 func (c *calls) note(_ int, s extraction.Submission) error {
 	c.mu.Lock()
 	c.ids = append(c.ids, extraction.TokenID(s.Name))
 	c.mu.Unlock()
-	<-c.goOn
+	select {
+	case <-c.goOn:
+	case <-c.over:
+	}
 	return nil
 }
 
@@ -75,7 +82,7 @@ func (r *rig) backlog(customer string, n, documents int) {
 // One document of another customer goes after a few calls, whatever waits before it.
 func TestManyDoNotDelayOne(t *testing.T) {
 	t.Parallel()
-	v, order := newVendor(), newCalls()
+	v, order := newVendor(), newCalls(t)
 	v.onSubmit = order.note
 	r := newRig(t, v)
 	r.cfg.Accounts[0].Rate, r.cfg.Accounts[0].MaxInFlight = 10, 20_000
@@ -95,7 +102,7 @@ func TestManyDoNotDelayOne(t *testing.T) {
 // Bulk goes when nothing normal waits, but for what had its turn already.
 func TestBulkGoesLast(t *testing.T) {
 	t.Parallel()
-	v, order := newVendor(), newCalls()
+	v, order := newVendor(), newCalls(t)
 	v.onSubmit = order.note
 	r := newRig(t, v)
 	r.cfg.Accounts[0].Rate = 10

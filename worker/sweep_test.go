@@ -264,12 +264,18 @@ func TestSlowListIsReadOnce(t *testing.T) {
 	w := r.worker()
 	r.polling(w, "x", time.Second)
 	var wg sync.WaitGroup
-	for range 4 {
+	read := func() <-chan struct{} {
 		r.rdb.HDel(t.Context(), "extractq:{acme}:listing", "at") // Time passes.
-		wg.Go(func() { _, _ = w.sweep(context.Background(), w.accounts["acme"]) })
+		ended := make(chan struct{})
+		wg.Go(func() { defer close(ended); _, _ = w.sweep(context.Background(), w.accounts["acme"]) })
+		return ended
+	}
+	read()
+	<-begun
+	for range 3 {
 		select {
+		case <-read():
 		case <-begun:
-		case <-time.After(300 * time.Millisecond):
 		}
 	}
 	close(end)
