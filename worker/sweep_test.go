@@ -275,7 +275,8 @@ func TestSlowListIsReadOnce(t *testing.T) {
 	for range 3 {
 		select {
 		case <-read():
-		case <-begun:
+		case <-time.After(10 * time.Second):
+			t.Error("a second reading waits for the first")
 		}
 	}
 	close(end)
