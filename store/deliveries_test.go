@@ -25,6 +25,25 @@ func (r *rig) ended() Input {
 	return in
 }
 
+// Whoever looked at an extraction before its delivery was made anew does not put the
+// next look off.
+func TestTouchAfterRedeliver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	f := Fence{Input: r.ended()}
+	f.Seq = r.get(f).Seq
+	r.overdue(f)
+	if _, err := r.s.Redeliver(t.Context(), f.Input, NewToken(), 0); err != nil {
+		t.Fatal(err)
+	}
+	before := r.due(f)
+	f.Token = NewToken()
+	r.want("Touch after Redeliver", r.s.Touch(t.Context(), f, time.Hour, false), ErrStale)
+	if got := r.due(f); !got.Equal(before) {
+		t.Errorf("reconcile looks at %v, want %v", got, before)
+	}
+}
+
 func TestDelivered(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

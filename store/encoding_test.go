@@ -20,6 +20,7 @@ func fullLife(r *rig, look func(after string, f Fence)) {
 	failing := extraction.Trouble{Code: extraction.CodeVendorFailed, Message: strings.Repeat("m", 500)}
 	f := r.create()
 	look("create", f)
+	r.overdue(f)
 	if err := r.s.Touch(r.t.Context(), f, time.Second, true); err != nil {
 		r.t.Fatal(err)
 	}

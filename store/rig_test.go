@@ -134,6 +134,14 @@ func (r *rig) lapse(f Fence) {
 	r.hset(f, fieldLease, time.Now().Add(-time.Second).UnixMilli())
 }
 
+// overdue makes a step one that reconcile looks at now.
+func (r *rig) overdue(f Fence) {
+	r.t.Helper()
+	if err := r.rdb.ZAdd(r.t.Context(), r.k.due(), redis.Z{Score: 1, Member: f.Input.ID}).Err(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 func (r *rig) score(key, member string) (float64, bool) {
 	r.t.Helper()
 	v, err := r.rdb.ZScore(r.t.Context(), key, member).Result()

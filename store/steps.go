@@ -122,7 +122,7 @@ func (s *Records) Reissue(ctx context.Context, f Fence) (Record, Scheduled, erro
 	return r, scheduled(got), err
 }
 
-// Touch lets reconcile look again after delay at a step whose task exists.
+// Touch lets reconcile look again after delay at an overdue step whose task exists.
 // orphaned notes that the task looked active although nobody holds the lease.
 func (s *Records) Touch(ctx context.Context, f Fence, delay time.Duration, orphaned bool) error {
 	_, err := s.run(ctx, "touch", f.Input, f.Seq, delay.Milliseconds(), flag(orphaned))

@@ -461,6 +461,7 @@ func TestTouch(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	f := r.create()
+	r.overdue(f)
 	if err := r.s.Touch(t.Context(), f, time.Hour, true); err != nil {
 		t.Fatal(err)
 	}
@@ -470,12 +471,14 @@ func TestTouch(t *testing.T) {
 	if r.get(f).Orphaned.IsZero() {
 		t.Error("the orphan is not noted")
 	}
+	r.overdue(f)
 	if err := r.s.Touch(t.Context(), f, time.Hour, false); err != nil {
 		t.Fatal(err)
 	}
 	if !r.get(f).Orphaned.IsZero() {
 		t.Error("the orphan is still noted")
 	}
+	r.overdue(f)
 	if err := r.s.Touch(t.Context(), f, time.Hour, true); err != nil {
 		t.Fatal(err)
 	}
