@@ -44,6 +44,9 @@ type Config struct {
 	// Secrets are others than the key that the vendor may repeat in what it says,
 	// such as the one in the webhook's URL.
 	Secrets []string
+	// Requested is told of every request: what it was for, the status of the answer
+	// (0: there was none), and how long it took. Nil tells nobody.
+	Requested func(op string, status int, took time.Duration)
 	// Now is the clock that upload URLs expire by; nil means time.Now.
 	Now func() time.Time
 }
@@ -73,7 +76,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.Now = time.Now
 	}
 	api, err := vendorhttp.New(vendorhttp.Config{
-		BaseURL: cfg.BaseURL, HTTP: cfg.HTTP, UserAgent: cfg.UserAgent,
+		BaseURL: cfg.BaseURL, HTTP: cfg.HTTP, UserAgent: cfg.UserAgent, Requested: cfg.Requested,
 		Authorization: "Bearer " + key,
 		Secrets:       append([]string{cfg.APIKey, key}, cfg.Secrets...),
 	})

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/provider/internal/vendorhttp"
@@ -42,6 +43,9 @@ type Config struct {
 	HTTP *http.Client
 	// UserAgent names us to the vendor; empty means "extractq".
 	UserAgent string
+	// Requested is told of every request: what it was for, the status of the answer
+	// (0: there was none), and how long it took. Nil tells nobody.
+	Requested func(op string, status int, took time.Duration)
 }
 
 // Client is one account at Typless.
@@ -66,7 +70,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.BaseURL = DefaultBaseURL
 	}
 	api, err := vendorhttp.New(vendorhttp.Config{
-		BaseURL: cfg.BaseURL, HTTP: cfg.HTTP, UserAgent: cfg.UserAgent,
+		BaseURL: cfg.BaseURL, HTTP: cfg.HTTP, UserAgent: cfg.UserAgent, Requested: cfg.Requested,
 		Authorization: "Token " + key,
 		Secrets:       []string{cfg.APIKey, key},
 	})

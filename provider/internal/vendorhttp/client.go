@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/extractq/extractq/extraction"
 )
@@ -42,6 +43,9 @@ type Config struct {
 	Authorization string
 	// Secrets are redacted wherever they appear, in every spelling.
 	Secrets []string
+	// Requested is told of every request that was made: its Op, the status of the
+	// answer (0: there was none), and how long it took. Nil tells nobody.
+	Requested func(op string, status int, took time.Duration)
 }
 
 // Client sends requests to one vendor's API.
@@ -51,6 +55,7 @@ type Client struct {
 	auth         string
 	userAgent    string
 	redact       *Redactor
+	requested    func(op string, status int, took time.Duration)
 }
 
 // New returns a client, or says what is wrong with the configuration without
@@ -74,9 +79,13 @@ func New(cfg Config) (*Client, error) {
 	if agent == "" {
 		agent = "extractq"
 	}
+	requested := cfg.Requested
+	if requested == nil {
+		requested = func(string, int, time.Duration) {}
+	}
 	return &Client{
 		base: base, follow: &follow, stay: &stay, auth: cfg.Authorization, userAgent: agent,
-		redact: NewRedactor(cfg.Secrets...),
+		redact: NewRedactor(cfg.Secrets...), requested: requested,
 	}, nil
 }
 
@@ -158,10 +167,13 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	if call.Method == http.MethodGet {
 		hc = c.follow
 	}
+	began, status := time.Now(), 0
+	defer func() { c.requested(call.Op, status, time.Since(began)) }()
 	resp, err := hc.Do(req)
 	if err != nil {
 		return Answer{}, call.failed(ctx, err)
 	}
+	status = resp.StatusCode
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return Answer{}, call.refused(resp, !call.Foreign && !sameOrigin(resp.Request.URL, req.URL))

@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/extractq/extractq/extraction"
 )
@@ -152,5 +154,41 @@ func TestHeaders(t *testing.T) {
 		if r.Header.Get("Authorization") != want || r.UserAgent() != "extractq/1.2" {
 			t.Errorf("foreign %t: headers %v", foreign, r.Header)
 		}
+	}
+}
+
+// Every request is told of, with the status of its answer.
+func TestRequested(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/busy":
+			w.WriteHeader(http.StatusTooManyRequests)
+		case "/gone":
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	t.Cleanup(server.Close)
+	type request struct {
+		op     string
+		status int
+	}
+	var told []request
+	c, err := New(Config{BaseURL: server.URL, Requested: func(op string, status int, took time.Duration) {
+		if took <= 0 {
+			t.Errorf("%s took %v", op, took)
+		}
+		told = append(told, request{op, status})
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = c.Do(t.Context(), Call{Op: OpProbe, Method: http.MethodGet, URL: server.URL})
+	_, _ = c.Do(t.Context(), Call{Op: OpPoll, Method: http.MethodGet, URL: server.URL + "/busy"})
+	_, _ = c.Do(t.Context(), Call{Op: OpSubmit, Method: http.MethodPost, URL: server.URL + "/gone"})
+	_, _ = c.Do(t.Context(), Call{Op: OpReady, Method: http.MethodGet, URL: ":nonsense"}) // No request.
+	want := []request{{OpProbe, 200}, {OpPoll, 429}, {OpSubmit, 0}}
+	if !slices.Equal(told, want) {
+		t.Errorf("told of %v, want %v", told, want)
 	}
 }
