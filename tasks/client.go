@@ -69,6 +69,8 @@ type Config struct {
 	MaxDocument int64
 	// Kept is how long what Cancel ends and what Delete leaves is kept.
 	Kept store.Kept
+	// Canceled, where it is set, is told of each extraction that this client cancels.
+	Canceled func(store.Record)
 }
 
 // Client accepts documents. It is safe for concurrent use.

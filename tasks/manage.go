@@ -144,6 +144,9 @@ func (c *Client) cancel(ctx context.Context, r store.Record) error {
 	if err := c.records.Cancel(ctx, r.Input, store.NewToken(), c.cfg.Kept); err != nil {
 		return err
 	}
+	if c.cfg.Canceled != nil {
+		c.cfg.Canceled(r)
+	}
 	// Its task would find nothing to do; one that a worker has just made for a
 	// later step is left to that.
 	_ = c.queue.remove(r.Account, r.ID, r.Seq)

@@ -3,6 +3,7 @@ package tasks
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -334,5 +335,35 @@ func TestDelete(t *testing.T) {
 				t.Errorf("Submit under the deleted id = %v, want %v", err, store.ErrErased)
 			}
 		})
+	}
+}
+
+// Whoever counts what is canceled is told once, also where it is deleted at once.
+func TestCanceledIsTold(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var told []string
+	r.cfg.Canceled = func(rec store.Record) { told = append(told, rec.ID) }
+	var ids []string
+	for range 2 {
+		e, err := r.Submit(t.Context(), submission("the document"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, e.ID)
+	}
+	if _, err := r.Cancel(t.Context(), "acme", ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Cancel(t.Context(), "acme", ids[0]); !errors.Is(err, store.ErrFinal) {
+		t.Fatalf("a second Cancel = %v", err)
+	}
+	for _, id := range ids {
+		if _, err := r.Delete(t.Context(), "acme", id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(told, ids) {
+		t.Errorf("told of %v, want %v", told, ids)
 	}
 }

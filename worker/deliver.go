@@ -70,6 +70,7 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 	w.log.InfoContext(ctx, "delivery attempted", slog.String("extraction_id", r.ID), slog.String("account", r.Account),
 		slog.Int("attempt", d.Attempts+1), slog.String("outcome", string(got.State)), slog.Int("status", got.Status),
 		slog.Duration("duration", time.Since(began)))
+	w.counted(got.State)
 	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	next, err := w.records.Delivered(saving, r.Input, store.NewToken(), d.Number, got.State, got.Status, got.Wait)
@@ -80,6 +81,17 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 		return nil, w.queue.Deliver(saving, r, next)
 	}
 	return &tasks.Outcome{Status: r.Status, Polls: r.Polls}, nil
+}
+
+// counted tells what an attempt came to. Where the producer was busy with others it was
+// none.
+func (w *Worker) counted(s store.DeliveryState) {
+	outcome := map[store.DeliveryState]string{
+		store.DeliveryDelivered: "delivered", store.DeliveryPending: "retry", store.DeliveryFailed: "failed",
+	}[s]
+	if outcome != "" && w.cfg.Delivered != nil {
+		w.cfg.Delivered(outcome)
+	}
 }
 
 // deliveryOrphanAfter is how long the task of a delivery may be active: it is

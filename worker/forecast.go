@@ -207,10 +207,7 @@ func (s *step) learn(out extraction.Outcome) {
 		from = 0
 	}
 	bins := planner.Histogram{}
-	finished := out.CompletedAt
-	if finished.After(now) || !finished.After(s.rec.SubmittedAt) {
-		finished = time.Time{} // It says none, or nonsense.
-	}
+	finished := s.completedAt(out, now)
 	if !finished.IsZero() {
 		bins.Add(finished.Sub(s.rec.SubmittedAt).Seconds(), 1)
 	} else {

@@ -73,10 +73,12 @@ func (s *step) settle(out extraction.Outcome, c *store.Change) error {
 	}
 	switch out.Status {
 	case extraction.StatusSuccess:
+		s.found(out)
 		defer s.learnWhenEnded(out)
 		return s.success(out, c)
 	case extraction.StatusError, extraction.StatusExpired, extraction.StatusCanceled:
 		if out.Status == extraction.StatusError {
+			s.found(out)
 			defer s.learnWhenEnded(out)
 		}
 		f := out.Failure

@@ -28,6 +28,7 @@ type step struct {
 	redisNow time.Time      // Redis's time then.
 	outcome  string         // What the attempt came to, for its log line.
 	final    *tasks.Outcome // Set when this attempt ended the extraction.
+	delay    time.Duration  // How long the vendor's end was unknown, for metrics.
 	ended    bool           // The step has been given back, or lost.
 	guard    *guard         // The document's bytes, once they were opened,
 	bodyErr  error          // and what went wrong with them.
@@ -61,7 +62,7 @@ func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Ste
 	}
 	s := &step{
 		w: w, acct: acct, kind: kind, rec: lease.Record, began: asked, redisNow: lease.Now,
-		hold: keep(ctx, w.records, lease.Fence, w.cfg.Lease, asked),
+		hold: keep(ctx, w.records, lease.Fence, w.cfg.Lease, asked), delay: unended,
 	}
 	s.forecast = w.forecast(ctx, acct, s.rec.TypeLabel())
 	return s, nil
@@ -84,6 +85,7 @@ func (s *step) close(ctx context.Context) {
 		s.outcome = "interrupted"
 	}
 	s.stop()
+	s.counted()
 	if s.kind == extraction.StepSubmit || s.final != nil {
 		s.acct.roomMade()
 	}

@@ -89,6 +89,11 @@ type Config struct {
 	// StoreFailed, where it is set, is told when the journal or the document
 	// store fails. The step is repeated all the same.
 	StoreFailed func(error)
+	// Ended, where it is set, is told of each extraction that this worker ends, and
+	// Delivered of what each attempt to tell a producer came to: delivered, retry or
+	// failed. They must not block.
+	Ended     func(End)
+	Delivered func(outcome string)
 	// Gone makes the worker look after accounts that are in nobody's
 	// configuration any more: one that works for its own account only, beside
 	// others, leaves that to them.
