@@ -6,6 +6,8 @@ import (
 
 	"github.com/swaggest/swgui"
 	swagger "github.com/swaggest/swgui/v5emb"
+
+	"github.com/extractq/extractq/store"
 )
 
 // registerDocs adds the reference page, which works without any other host, and
@@ -16,7 +18,7 @@ func (s *Server) registerDocs(mux *http.ServeMux) {
 	mux.Handle("GET /docs", http.RedirectHandler("/docs/", http.StatusFound))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _ = writeJSON(w, map[string]string{"status": "ok"}) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := s.known(r.Context()); err != nil {
+		if err := store.CheckPair(r.Context(), s.cfg.Records, s.cfg.Blobs); err != nil {
 			writeProblem(w, s.explain(err))
 			return
 		}

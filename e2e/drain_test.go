@@ -57,6 +57,9 @@ func TestUsedUpPlan(t *testing.T) {
 		if said := s.run(s.shared("doctor")...).stdout; !strings.Contains(said, "quota") {
 			t.Errorf("doctor says %q", said)
 		}
+		if got := workers[0].metric(`extractq_account_paused{account="` + d.account + `",reason="quota"}`); got != "1" {
+			t.Errorf("the metric says %q", got)
+		}
 
 		renewed.open()
 		s.run(s.shared("accounts", "resume", d.account)...).want(t, 0)

@@ -88,7 +88,7 @@ func newSite(t *testing.T, cfg siteConfig) *site {
 	if cfg.concurrency > 0 {
 		worker = fmt.Sprintf("worker: {concurrency: %d}\n", cfg.concurrency)
 	}
-	s.write("extractq.yaml", worker+fmt.Sprintf(`accounts:
+	s.write("extractq.yaml", anyAdmin+worker+fmt.Sprintf(`accounts:
   %s:
     provider: sensible
     api_key: "${E2E_SENSIBLE_KEY}"
@@ -102,6 +102,9 @@ func newSite(t *testing.T, cfg siteConfig) *site {
 `, sensibleAccount, s.vendor.URL, typlessAccount, s.vendor.URL))
 	return s
 }
+
+// anyAdmin lets each server role have an admin port of its own.
+const anyAdmin = "admin: {listen: \"127.0.0.1:0\"}\n"
 
 // endRedis shuts down what a run brought along and did not take away again: one
 // that was killed leaves its Redis to the next run, and not every test has a next

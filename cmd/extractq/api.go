@@ -54,6 +54,9 @@ Examples:
 				return err
 			}
 			defer svc.Close()
+			if cfg.admin, err = newAdmin(c.Context, cfg, svc.rdb, svc.blobs); err != nil {
+				return err
+			}
 			s, err := newAPI(cfg, svc)
 			if err != nil {
 				return err
@@ -66,7 +69,9 @@ Examples:
 				return nil
 			})
 			cfg.say("api at http://%s/v1", listener.Addr())
-			return serveAPI(c.Context, cfg, s, s.Handler(), listener)
+			return cfg.admin.beside(c.Context, func(ctx context.Context) error {
+				return serveAPI(ctx, cfg, s, s.Handler(), listener)
+			})
 		},
 	}
 }
@@ -137,7 +142,7 @@ func newAPI(cfg settings, svc *services) (*api.Server, error) {
 		Version: version, Logger: cfg.log,
 	}
 	for _, a := range cfg.Accounts {
-		p, err := newProvider(a)
+		p, err := newProvider(a, nil)
 		if err != nil {
 			return nil, err
 		}

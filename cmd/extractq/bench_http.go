@@ -79,7 +79,7 @@ func (b *httpBench) client(ctx context.Context, c bench.Client) (bench.Outcome, 
 		return o, err
 	}
 	defer v.stop()
-	p, err := newProvider(v.account)
+	p, err := newProvider(v.account, nil)
 	if err != nil {
 		return o, err
 	}

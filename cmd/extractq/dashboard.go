@@ -52,8 +52,15 @@ Examples:
 			if err := svc.locate(c.Context, cfg, false); err != nil {
 				return err
 			}
+			if err := svc.connect(c.Context, dashboardPool); err != nil {
+				return err
+			}
+			defer svc.Close()
+			if cfg.admin, err = newAdmin(c.Context, cfg, svc.rdb, nil); err != nil {
+				return err
+			}
 			cfg.onHangup(func(_ context.Context, next settings) error { return d.reload(next) })
-			return d.serve(c.Context, cfg, svc.address)
+			return cfg.admin.beside(c.Context, func(ctx context.Context) error { return d.serve(ctx, cfg, svc.address) })
 		},
 	}
 }

@@ -45,7 +45,7 @@ func (d *doctor) account(ctx context.Context, a config.Account) finding {
 		f.State, f.Message = healthNote, "run brings a sandbox of its own; for workers set accounts."+a.Name+".base_url to a sandbox that is running"
 		return f
 	}
-	p, err := newProvider(a)
+	p, err := newProvider(a, nil)
 	if err != nil {
 		f.State, f.Message = healthFix, err.Error()
 		return f

@@ -24,7 +24,7 @@ import (
 func readerFor(t *testing.T, provider string, limit int64, allow ...string) *reader {
 	t.Helper()
 	a := config.Account{Name: "a", Provider: provider, APIKey: config.NewSecret("k")}
-	p, err := newProvider(a)
+	p, err := newProvider(a, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

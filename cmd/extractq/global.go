@@ -14,6 +14,7 @@ import (
 
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/metrics"
 )
 
 // globalFlags are accepted before and after every command.
@@ -35,6 +36,10 @@ type settings struct {
 	// dataGiven reports whether the document store was named anywhere.
 	dataGiven bool
 	log       *slog.Logger
+	// metrics are those of a server role; nil otherwise.
+	metrics *metrics.Metrics
+	// admin is a server role's; nil otherwise.
+	admin *admin
 	// stderr is where the log and everything that is no result goes.
 	stderr *redirect
 	// stdout is where results go.

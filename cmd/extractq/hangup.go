@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/metrics"
 )
 
 // A server role takes SIGHUP for the wish to read the configuration again; for
@@ -80,7 +82,7 @@ func loadServer(c *cli.Context, choose func(*settings) error) (cfg settings, sto
 	}
 	ctx, cancel := context.WithCancel(c.Context)
 	r := &reloader{c: c, came: came, choose: choose, ctx: ctx}
-	cfg.reloader = r
+	cfg.reloader, cfg.metrics = r, metrics.New(version)
 	return cfg, func() {
 		cancel()
 		r.wg.Wait()
@@ -125,8 +127,11 @@ func (r *reloader) reload(now settings, apply func(context.Context, settings) er
 	}
 	if err == nil {
 		// These are the process's own.
-		next.log, next.stderr, next.stdout, next.reloader = now.log, now.stderr, now.stdout, r
+		next.log, next.stderr, next.stdout, next.reloader, next.metrics = now.log, now.stderr, now.stdout, r, now.metrics
 		err = apply(r.ctx, next)
+	}
+	if err == nil && now.admin != nil {
+		now.admin.reload(next)
 	}
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {

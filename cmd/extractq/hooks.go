@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/extractq/extractq/api"
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/metrics"
 	"github.com/extractq/extractq/worker"
 )
 
@@ -28,8 +29,8 @@ func hookTokens(cfg settings) api.HookTokens {
 
 // serverAccounts are the accounts as the worker of a server role knows them: beside
 // it there is an API that takes webhooks. What run brings along has none.
-func serverAccounts(publicURL string, accounts []config.Account) ([]worker.Account, error) {
-	out, err := workerAccounts(accounts)
+func serverAccounts(publicURL string, accounts []config.Account, m *metrics.Metrics) ([]worker.Account, error) {
+	out, err := workerAccounts(accounts, m)
 	if err != nil {
 		return nil, err
 	}

@@ -45,12 +45,12 @@ func TestHookURL(t *testing.T) {
 		{"", with, ""},
 		{"https://x.example", without, ""},
 	} {
-		got, err := serverAccounts(tt.publicURL, []config.Account{tt.account})
+		got, err := serverAccounts(tt.publicURL, []config.Account{tt.account}, nil)
 		if err != nil || got[0].HookURL != tt.want {
 			t.Errorf("with %q: %q, %v, want %q", tt.publicURL, got[0].HookURL, err, tt.want)
 		}
 	}
-	if own, err := workerAccounts([]config.Account{with}); err != nil || own[0].HookURL != "" {
+	if own, err := workerAccounts([]config.Account{with}, nil); err != nil || own[0].HookURL != "" {
 		t.Errorf("run tells the vendor of a webhook that nobody takes: %v", err)
 	}
 }

@@ -72,7 +72,7 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	for k, v := range options {
 		t.Options[k] = v
 	}
-	p, err := newProvider(account)
+	p, err := newProvider(account, nil)
 	if err != nil {
 		return wanted{}, err
 	}

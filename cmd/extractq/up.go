@@ -102,6 +102,9 @@ func serveAll(ctx context.Context, cfg settings, svc *services, b *board) error 
 		return err
 	}
 	ticker := newScheduler(cfg, svc)
+	if cfg.admin, err = newAdmin(ctx, cfg, svc.rdb, svc.blobs); err != nil {
+		return err
+	}
 	if b.api, err = newAPI(cfg, svc); err != nil {
 		return err
 	}
@@ -110,7 +113,7 @@ func serveAll(ctx context.Context, cfg settings, svc *services, b *board) error 
 			return err
 		}
 		// All that can be wrong with it is found before anything is changed.
-		if _, err := workerAccounts(next.Accounts); err != nil {
+		if _, err := workerAccounts(next.Accounts, next.metrics); err != nil {
 			return err
 		}
 		if err := b.reload(next); err != nil {
@@ -122,11 +125,13 @@ func serveAll(ctx context.Context, cfg settings, svc *services, b *board) error 
 		ticker.Reload(names(next.Accounts))
 		return nil
 	})
-	return inOrder(ctx, cfg.log,
-		role{"dashboard", func(ctx context.Context) error { return b.serve(ctx, cfg, svc.address) }},
-		role{"worker", w.Run},
-		role{"scheduler", ticker.Run},
-	)
+	return cfg.admin.beside(ctx, func(ctx context.Context) error {
+		return inOrder(ctx, cfg.log,
+			role{"dashboard", func(ctx context.Context) error { return b.serve(ctx, cfg, svc.address) }},
+			role{"worker", w.Run},
+			role{"scheduler", ticker.Run},
+		)
+	})
 }
 
 // sameStandIn sends the accounts that were read again to the sandbox that is

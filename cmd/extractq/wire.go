@@ -11,12 +11,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/embedded"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/metrics"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
 	"github.com/extractq/extractq/store"
@@ -34,27 +36,32 @@ const sandboxPath = "/sensible/v0"
 var providers = []struct {
 	config.Provider
 
-	build func(config.Account) (extraction.Provider, error)
+	build func(config.Account, requested) (extraction.Provider, error)
 }{
 	{config.Provider{Name: sensible.Name, KeyEnv: "SENSIBLE_API_KEY"}, newSensible},
 	{config.Provider{Name: typless.Name, KeyEnv: "TYPLESS_API_KEY"}, newTypless},
 	{config.Provider{Name: sandboxProvider, Keyless: true}, newSandbox},
 }
 
-func newSensible(a config.Account) (extraction.Provider, error) {
-	return sensible.New(sensible.Config{APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent(), Secrets: []string{a.HookToken.Reveal()}})
+// requested is told of every request of an account's provider.
+type requested func(op string, status int, took time.Duration)
+
+func newSensible(a config.Account, told requested) (extraction.Provider, error) {
+	return sensible.New(sensible.Config{
+		APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent(), Secrets: []string{a.HookToken.Reveal()}, Requested: told,
+	})
 }
 
-func newTypless(a config.Account) (extraction.Provider, error) {
-	return typless.New(typless.Config{APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent()})
+func newTypless(a config.Account, told requested) (extraction.Provider, error) {
+	return typless.New(typless.Config{APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent(), Requested: told})
 }
 
 // newSandbox speaks Sensible's dialect to a sandbox, which takes any key.
-func newSandbox(a config.Account) (extraction.Provider, error) {
+func newSandbox(a config.Account, told requested) (extraction.Provider, error) {
 	if a.APIKey.IsZero() {
 		a.APIKey = config.NewSecret("sandbox")
 	}
-	return newSensible(a)
+	return newSensible(a, told)
 }
 
 func userAgent() string { return "extractq/" + version }
@@ -68,11 +75,11 @@ func knownProviders() []config.Provider {
 	return out
 }
 
-// newProvider builds the adapter of one account.
-func newProvider(a config.Account) (extraction.Provider, error) {
+// newProvider builds the adapter of one account, whose requests are counted in m.
+func newProvider(a config.Account, m *metrics.Metrics) (extraction.Provider, error) {
 	for _, p := range providers {
 		if p.Name == a.Provider {
-			built, err := p.build(a)
+			built, err := p.build(a, func(op string, status int, took time.Duration) { m.Requested(a.Name, op, status, took) })
 			if err != nil {
 				return nil, exitError{exitUsage, fmt.Errorf("account %s: %w", a.Name, err)}
 			}
@@ -83,13 +90,13 @@ func newProvider(a config.Account) (extraction.Provider, error) {
 }
 
 // workerAccount is an account as the worker knows it.
-func workerAccount(a config.Account) (worker.Account, error) {
+func workerAccount(a config.Account, m *metrics.Metrics) (worker.Account, error) {
 	if a.Provider == sandboxProvider && a.BaseURL == "" {
 		// Its dialect's default address is the vendor's own: documents would go there.
 		return worker.Account{}, usage("account %s: a sandbox has no address of its own: set base_url to the one that "+
 			"extractq sandbox prints, or use up or run", a.Name)
 	}
-	p, err := newProvider(a)
+	p, err := newProvider(a, m)
 	if err != nil {
 		return worker.Account{}, err
 	}
@@ -184,18 +191,32 @@ func connected(ctx context.Context, cfg settings, bring bool) (_ *services, err 
 	if err = s.locate(ctx, cfg, bring); err != nil {
 		return nil, err
 	}
-	if s.rdb, err = connect(ctx, s.address, poolSize(cfg)); err != nil {
+	if err = s.connect(ctx, poolSize(cfg)); err != nil {
 		return nil, err
 	}
-	s.closers = append(s.closers, s.rdb.Close)
 	s.records, err = store.NewRecords(s.rdb)
 	return s, err
+}
+
+// connect connects to the Redis that was located.
+func (s *services) connect(ctx context.Context, pool int) (err error) {
+	if s.rdb, err = connect(ctx, s.address, pool); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.rdb.Close)
+	return nil
 }
 
 func newClient(cfg settings, s *services) (*tasks.Client, error) {
 	return tasks.NewClient(tasks.Config{
 		Redis: s.rdb, Blobs: s.blobs, MaxDocument: cfg.API.MaxDocument,
 		Kept: store.Kept{Record: cfg.Data.Retention, Document: cfg.Data.DocumentRetention},
+		Canceled: func(r store.Record) {
+			cfg.metrics.Ended(metrics.End{
+				Account: r.Account, Status: extraction.StatusCanceled, Code: extraction.CodeCanceled,
+				Duration: time.Since(r.CreatedAt), Polls: r.Polls, Delay: -1,
+			})
+		},
 	})
 }
 
@@ -304,19 +325,20 @@ func names(accounts []config.Account) []string {
 
 // workerConfig is what a worker for some accounts needs.
 func workerConfig(cfg settings, s *services, accounts []config.Account) (worker.Config, error) {
-	own, err := workerAccounts(accounts)
+	own, err := workerAccounts(accounts, cfg.metrics)
 	return worker.Config{
 		Redis: s.rdb, Blobs: s.blobs, Accounts: own, Concurrency: cfg.Worker.Concurrency,
 		Retention: cfg.Data.Retention, DocumentRetention: cfg.Data.DocumentRetention, Logger: cfg.log,
+		Ended: func(e worker.End) { cfg.metrics.Ended(metrics.End(e)) }, Delivered: cfg.metrics.Delivered,
 	}, err
 }
 
 // workerAccounts are accounts as the worker knows them.
-func workerAccounts(accounts []config.Account) ([]worker.Account, error) {
+func workerAccounts(accounts []config.Account, m *metrics.Metrics) ([]worker.Account, error) {
 	out := make([]worker.Account, len(accounts))
 	for i, a := range accounts {
 		var err error
-		if out[i], err = workerAccount(a); err != nil {
+		if out[i], err = workerAccount(a, m); err != nil {
 			return nil, err
 		}
 	}

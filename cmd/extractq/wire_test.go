@@ -19,12 +19,12 @@ import (
 func TestSandboxWithoutAddress(t *testing.T) {
 	t.Parallel()
 	a := config.Account{Name: "a", Provider: sandboxProvider}
-	_, err := workerAccount(a)
+	_, err := workerAccount(a, nil)
 	if e, ok := errors.AsType[exitError](err); !ok || e.code != exitUsage || !strings.Contains(err.Error(), "base_url") {
 		t.Errorf("workerAccount = %v, want a complaint about base_url", err)
 	}
 	a.BaseURL = "http://127.0.0.1:9" + sandboxPath
-	if _, err := workerAccount(a); err != nil {
+	if _, err := workerAccount(a, nil); err != nil {
 		t.Errorf("with an address: %v", err)
 	}
 }

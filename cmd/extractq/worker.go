@@ -45,7 +45,7 @@ func newServerWorker(cfg settings, svc *services) (serverWorker, error) {
 	if err != nil {
 		return serverWorker{}, err
 	}
-	if wc.Accounts, err = serverAccounts(cfg.API.PublicURL, cfg.Accounts); err != nil {
+	if wc.Accounts, err = serverAccounts(cfg.API.PublicURL, cfg.Accounts, cfg.metrics); err != nil {
 		return serverWorker{}, err
 	}
 	wc.Gone = true
@@ -60,7 +60,7 @@ func newServerWorker(cfg settings, svc *services) (serverWorker, error) {
 
 // reload takes the accounts and the secrets of callbacks that were read again.
 func (w serverWorker) reload(ctx context.Context, next settings) error {
-	accounts, err := serverAccounts(w.publicURL, next.Accounts)
+	accounts, err := serverAccounts(w.publicURL, next.Accounts, next.metrics)
 	if err != nil {
 		return err
 	}
@@ -144,5 +144,8 @@ func serveRole(c *cli.Context, open openFunc, role func(context.Context, setting
 		return err
 	}
 	defer svc.Close()
-	return role(c.Context, cfg, svc)
+	if cfg.admin, err = newAdmin(c.Context, cfg, svc.rdb, svc.blobs); err != nil {
+		return err
+	}
+	return cfg.admin.beside(c.Context, func(ctx context.Context) error { return role(ctx, cfg, svc) })
 }

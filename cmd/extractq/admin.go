@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/internal/serve"
+	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/metrics"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// admin is the port that every server role has for supervisors and Prometheus:
+// /healthz, /readyz and /metrics.
+type admin struct {
+	cfg      settings
+	listener net.Listener // nil where there is none.
+	ready    func(context.Context) error
+	// accounts are the configured ones, which SIGHUP changes.
+	accounts atomic.Pointer[[]string]
+}
+
+// newAdmin takes the address of the port. Another role on the same machine may have the
+// default one: the work is not left undone for that. One that was chosen must be free.
+// blobs is nil for a role that touches no document.
+func newAdmin(ctx context.Context, cfg settings, rdb redis.UniversalClient, blobs *store.Blobs) (*admin, error) {
+	a := &admin{cfg: cfg}
+	a.reload(cfg)
+	records, err := store.NewRecords(rdb)
+	if err != nil {
+		return nil, err
+	}
+	a.ready = func(ctx context.Context) error {
+		if blobs == nil {
+			return records.CheckVersion(ctx)
+		}
+		return store.CheckPair(ctx, records, blobs)
+	}
+	cfg.metrics.Share(metrics.Shared{
+		Records: records, Limiter: limiter.New(rdb), Queue: tasks.NewQueue(rdb), Accounts: func() []string { return *a.accounts.Load() },
+	})
+	address := cfg.Admin.Listen
+	if address == "" {
+		return a, nil
+	}
+	a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address)
+	switch {
+	case err == nil:
+		cfg.log.InfoContext(ctx, "health and metrics", slog.String("address", a.listener.Addr().String()))
+	case errors.Is(err, syscall.EADDRINUSE) && address == config.Default().Admin.Listen:
+		cfg.log.WarnContext(ctx, "no health and metrics: another process has their address; give each its own with admin.listen",
+			slog.String("address", address))
+	default:
+		return nil, unavailable(fmt.Errorf("admin.listen: %w", err))
+	}
+	return a, nil
+}
+
+// reload takes the accounts that were read again.
+func (a *admin) reload(cfg settings) {
+	all := names(cfg.Accounts)
+	a.accounts.Store(&all)
+	for _, name := range all {
+		cfg.metrics.Account(name)
+	}
+}
+
+// beside runs a role and answers beside it, so that its end can be watched.
+func (a *admin) beside(ctx context.Context, run func(context.Context) error) error {
+	if a.listener == nil {
+		return run(ctx)
+	}
+	own, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := serve.Until(own, a.listener, a.handler(), a.cfg.log); err != nil {
+			a.cfg.log.ErrorContext(own, "health and metrics failed", slog.Any("error", err))
+		}
+	}()
+	defer func() { stop(); <-done }()
+	return run(ctx)
+}
+
+// readyPatience is less than what a health check is usually given.
+const readyPatience = 3 * time.Second
+
+func (a *admin) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyPatience)
+		defer cancel()
+		if err := a.ready(ctx); err != nil {
+			a.cfg.log.WarnContext(ctx, "not ready", slog.Any("error", err))
+			respond(w, http.StatusServiceUnavailable, "Redis or the document store does not answer as it should; the log says more")
+			return
+		}
+		respond(w, http.StatusOK, "ok")
+	})
+	mux.Handle("GET /metrics", a.cfg.metrics.Handler(a.cfg.log))
+	return mux
+}
+
+func respond(w http.ResponseWriter, status int, says string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"status": says})
+}

@@ -1,0 +1,144 @@
+// Package metrics shows Prometheus what a process does and how the accounts fare.
+//
+// There are two kinds. Counters and histograms are of the process that did the work:
+// they begin at zero with it, and are added up over all processes. Gauges are the
+// state in Redis, the same in every process that is asked: of these the largest is
+// taken, not the sum.
+//
+// Labels are accounts, queues, and words of extractq's own or of HTTP. Nothing that a
+// producer or a vendor chooses is one.
+package metrics
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// Metrics are those of one process. A nil one counts nothing. It is safe for
+// concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	extractions, errors, requests, deliveries *prometheus.CounterVec
+	requestTime, duration, delay, polls       *prometheus.HistogramVec
+}
+
+// New returns the metrics of a process of some version, with those of the Go runtime.
+func New(version string) *Metrics {
+	m := &Metrics{
+		registry:    prometheus.NewRegistry(),
+		extractions: counter("extractions_total", "Extractions that this process ended, by their final status.", "account", "status"),
+		errors:      counter("errors_total", "Extractions that this process ended with an error, by its code.", "account", "code"),
+		requests: counter("vendor_requests_total", "Requests to a vendor, by what they were for "+
+			"(submit, upload, poll, ready, probe) and the HTTP status of the answer (none: no answer).", "account", "op", "code"),
+		deliveries: counter("deliveries_total", "Attempts to call a producer back, by what they came to (delivered, retry, failed).", "outcome"),
+		requestTime: histogram("vendor_request_duration_seconds", "Time from a request to a vendor to the end of its answer.",
+			[]float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}, "account", "op"),
+		duration: histogram("extraction_duration_seconds", "Time from the acceptance of an extraction to its end.",
+			[]float64{1, 2.5, 5, 10, 15, 20, 30, 45, 60, 120, 300, 600, 1800, 3600, 14400, 86400}, "account"),
+		delay: histogram("detection_delay_seconds", "Time from the vendor's end of an extraction to when this process knew it; "+
+			"where the vendor does not say when that was, half the time since it had not yet ended.",
+			[]float64{.1, .25, .5, 1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10, 15, 30, 60, 300}, "account"),
+		polls: histogram("polls_per_extraction", "How often a vendor was asked for an extraction that has ended.",
+			[]float64{1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 50, 100}, "account"),
+	}
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "extractq_build_info", Help: "Always 1, labelled with what runs.",
+	}, []string{"version", "goversion"})
+	build.WithLabelValues(version, runtime.Version()).Set(1)
+	m.registry.MustRegister(m.extractions, m.errors, m.requests, m.deliveries, m.requestTime, m.duration, m.delay, m.polls,
+		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "extractq_" + name, Help: help}, labels)
+}
+
+func histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "extractq_" + name, Help: help, Buckets: buckets}, labels)
+}
+
+// Account makes the counters of an account that this process works for show zero:
+// what appears with its first event has no rate.
+func (m *Metrics) Account(name string) {
+	if m == nil {
+		return
+	}
+	for _, s := range []extraction.Status{
+		extraction.StatusSuccess, extraction.StatusError, extraction.StatusExpired, extraction.StatusCanceled,
+	} {
+		m.extractions.WithLabelValues(name, string(s))
+	}
+}
+
+// End is how an extraction ended.
+type End struct {
+	Account string
+	Status  extraction.Status
+	// Code is that of its error; empty where there is none.
+	Code extraction.Code
+	// Duration is the time since it was accepted, Polls how often the vendor was asked.
+	Duration time.Duration
+	Polls    int
+	// Delay is how long the vendor's own end was unknown; negative where the vendor has
+	// not ended it.
+	Delay time.Duration
+}
+
+// Ended counts an extraction that this process has ended.
+func (m *Metrics) Ended(e End) {
+	if m == nil {
+		return
+	}
+	m.extractions.WithLabelValues(e.Account, string(e.Status)).Inc()
+	if e.Code != "" {
+		m.errors.WithLabelValues(e.Account, string(e.Code)).Inc()
+	}
+	m.duration.WithLabelValues(e.Account).Observe(e.Duration.Seconds())
+	m.polls.WithLabelValues(e.Account).Observe(float64(e.Polls))
+	if e.Delay >= 0 {
+		m.delay.WithLabelValues(e.Account).Observe(e.Delay.Seconds())
+	}
+}
+
+// Requested counts a request to the vendor of an account. status is 0 where there was
+// no answer.
+func (m *Metrics) Requested(account, op string, status int, took time.Duration) {
+	if m == nil {
+		return
+	}
+	code := "none"
+	if status != 0 {
+		code = strconv.Itoa(status)
+	}
+	m.requests.WithLabelValues(account, op, code).Inc()
+	m.requestTime.WithLabelValues(account, op).Observe(took.Seconds())
+}
+
+// Delivered counts an attempt to call a producer back.
+func (m *Metrics) Delivered(outcome string) {
+	if m != nil {
+		m.deliveries.WithLabelValues(outcome).Inc()
+	}
+}
+
+// maxScrapes is how many are answered at once: each reads all of the shared state.
+const maxScrapes = 4
+
+// Handler answers Prometheus. While Redis does not answer, what is in it is left out.
+func (m *Metrics) Handler(log *slog.Logger) http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: maxScrapes,
+	})
+}
