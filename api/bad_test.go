@@ -15,6 +15,14 @@ import (
 // marker is in everything that is sent wrongly, and must be in no answer.
 const marker = "Xq7marker"
 
+// What is too large is a document, or no document.
+func TestLargeBody(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	body := `{"ids":["` + strings.Repeat("x", 2<<20) + `"]}`
+	r.do("POST", "/v1/extractions/cancel", body, "Content-Type", "application/json").wantProblem(t, "bulk", 413, codeBodyTooLarge)
+}
+
 // Whatever is sent, the answer is a problem that says what to do, is no fault of the
 // server, and has nothing of what was sent in it.
 func TestBadRequests(t *testing.T) {

@@ -270,14 +270,15 @@ func (s *Server) delete(ctx context.Context, in *IDInput) (*struct{}, error) {
 	return nil, nil
 }
 
-// wasErased reports whether an id is of an extraction that is gone already.
+// wasErased reports whether an id is of an extraction that is gone already, and that
+// the caller may know of.
 func (s *Server) wasErased(ctx context.Context, id string) (bool, error) {
 	accounts, err := s.scope(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, account := range accounts {
-		if erased, err := s.cfg.Records.Erased(ctx, account, id); erased || err != nil {
+		if erased, err := s.cfg.Records.ErasedOf(ctx, account, id, callerOf(ctx).Customer); erased || err != nil {
 			return erased, err
 		}
 	}

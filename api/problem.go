@@ -37,6 +37,7 @@ const (
 	codeConflict       = protocol.CodeConflict
 	codeMethod         = protocol.CodeMethod
 	codeTooLarge       = protocol.CodeTooLarge
+	codeBodyTooLarge   = protocol.CodeBodyTooLarge
 	codeHookTooLarge   = protocol.CodeHookTooLarge
 	codeTooSlow        = protocol.CodeTooSlow
 	codeUnsupported    = protocol.CodeUnsupported
@@ -102,7 +103,7 @@ func newProblem(status int, detail string, errs ...error) huma.StatusError {
 	case status == http.StatusUnsupportedMediaType:
 		return problem(status, codeUnsupported, "the body is JSON, with Content-Type: application/json")
 	case status == http.StatusRequestEntityTooLarge:
-		return problem(status, codeTooLarge, detail)
+		return problem(status, codeBodyTooLarge, detail)
 	case status >= 500:
 		return problem(status, codeInternal, "extractq failed; the log says why")
 	}

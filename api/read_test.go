@@ -159,6 +159,13 @@ func TestKeysAreLimited(t *testing.T) {
 	if a := r.do("GET", "/v1/batches/b", "", key("all")...); fmt.Sprint(a.json["total"]) != "2" {
 		t.Errorf("the whole batch: %s", a.body)
 	}
+	// What is gone is no different.
+	for who, id := range map[string]string{"c1": mine, "all": theirs} {
+		for range 2 {
+			r.do("DELETE", "/v1/extractions/"+id, "", key(who)...).want(t, who+" deletes", 204)
+		}
+	}
+	r.do("DELETE", "/v1/extractions/"+theirs, "", key("c1")...).wantProblem(t, "another customer's that is gone", 404, codeNotFound)
 	// The same idempotency key of two producers is two.
 	again := append(key("all"), "Idempotency-Key", "k")
 	if r.submit("account=acme&type=t", again...) == r.submit("account=acme&type=t", append(key("acme"), "Idempotency-Key", "k")...) {

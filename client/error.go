@@ -24,6 +24,7 @@ const (
 	CodeNotFinished    = protocol.CodeNotFinished
 	CodeConflict       = protocol.CodeConflict
 	CodeTooLarge       = protocol.CodeTooLarge
+	CodeBodyTooLarge   = protocol.CodeBodyTooLarge
 	CodeUnsupported    = protocol.CodeUnsupported
 	CodeMismatch       = protocol.CodeMismatch
 	CodeKeyReused      = protocol.CodeKeyReused

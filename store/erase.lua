@@ -2,6 +2,8 @@
 -- retention has passed, and leaves a tombstone, so that nobody makes the same one
 -- again. The blobs are gone already; the batch's counts stay.
 -- ARGV: id, force flag, ms for which the tombstone stays.
+-- Whoever works for one customer is to be told only of that one's: there is a second
+-- tombstone with the customer's digest.
 local id = ARGV[1]
 if redis.call('EXISTS', R) == 0 then
   redis.call('ZREM', DUE, id)
@@ -11,8 +13,10 @@ if not FINAL[get('st')] or ARGV[2] ~= '1' and num('exp') > now then return {'sta
 unmap(id)
 local key = redis.call('HGET', X, 'key')
 if key then redis.call('HDEL', IDEM, key) end
+local customer = get('cu')
 redis.call('DEL', R, X, U)
 for _, index in ipairs({DUE, LIST, READY, BATCH}) do redis.call('ZREM', index, id) end
 redis.call('ZREMRANGEBYSCORE', TOMBS, '-inf', int(now))
 redis.call('ZADD', TOMBS, int(now + ARGV[3]), id)
+if customer ~= '' then redis.call('ZADD', TOMBS, int(now + ARGV[3]), id .. '/' .. customer) end
 return {'won'}

@@ -140,7 +140,19 @@ func (s *Records) Erase(ctx context.Context, in Input, force bool, kept Kept) er
 // Erased reports whether an account had an extraction of this id that was erased
 // not long ago.
 func (s *Records) Erased(ctx context.Context, account, id string) (bool, error) {
-	err := s.rdb.ZScore(ctx, accountKeys(account).tombs(), id).Err()
+	return s.tombstone(ctx, account, id)
+}
+
+// ErasedOf is Erased for whoever may know of one customer's only; empty is any.
+func (s *Records) ErasedOf(ctx context.Context, account, id, customer string) (bool, error) {
+	if customer == "" {
+		return s.tombstone(ctx, account, id)
+	}
+	return s.tombstone(ctx, account, id+"/"+customerDigest(customer)) // As in erase.lua.
+}
+
+func (s *Records) tombstone(ctx context.Context, account, name string) (bool, error) {
+	err := s.rdb.ZScore(ctx, accountKeys(account).tombs(), name).Err()
 	if isNil(err) {
 		return false, nil
 	}

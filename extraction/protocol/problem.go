@@ -30,6 +30,7 @@ const (
 	CodeConflict       = "conflict"
 	CodeMethod         = "method_not_allowed"
 	CodeTooLarge       = "document_too_large"
+	CodeBodyTooLarge   = "request_too_large"
 	CodeHookTooLarge   = "webhook_too_large"
 	CodeTooSlow        = "request_timeout"
 	CodeUnsupported    = "unsupported_document"
