@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -93,7 +94,14 @@ type rule struct {
 func newVendor(t *testing.T, cfg sandbox.Config) *vendor {
 	t.Helper()
 	v := &vendor{box: sandbox.New(cfg), done: make(chan struct{}), arrived: map[op]int{}}
-	server := httptest.NewServer(v)
+	server := httptest.NewUnstartedServer(v)
+	server.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		if tcp, ok := c.(*net.TCPConn); ok && s == http.StateNew {
+			// Left to itself the kernel takes tens of megabytes that nobody has read.
+			_ = tcp.SetReadBuffer(vendorBuffer)
+		}
+	}
+	server.Start()
 	t.Cleanup(func() {
 		close(v.done)
 		server.Close()
@@ -102,6 +110,9 @@ func newVendor(t *testing.T, cfg sandbox.Config) *vendor {
 	v.URL = server.URL
 	return v
 }
+
+// vendorBuffer bounds what a connection holds that the vendor has not read.
+const vendorBuffer = 1 << 20
 
 // on makes the vendor treat the requests of a kind in its own way when the
 // number of the request, counted from 0, is one that when accepts. The last rule
