@@ -37,6 +37,8 @@ type Latency struct {
 	// ready list, of the latest thirty for which one was to be expected; 1 where there
 	// was none yet. Only an account's Latency has them.
 	HookMissed, ListMissed float64
+	// ListEnds is how many ends ListMissed was learned from.
+	ListEnds int
 }
 
 // Lesson is what one finished extraction showed.
@@ -47,7 +49,16 @@ type Lesson struct {
 	Order Order
 	// Hook says whether a webhook told of the end, List whether a ready list did.
 	Hook, List Told
+	// Trial marks a List that was learned while nobody relies on the lists. There are few
+	// of those, and they are to outweigh what was believed before.
+	Trial bool
 }
+
+const (
+	// listEnds is over how many ends the share is counted that no list told of, and
+	// trialEnds over how many where they are seen on trial only.
+	listEnds, trialEnds = 30, 6
+)
 
 // Told says whether somebody told us of the end of an extraction.
 type Told string
@@ -71,7 +82,11 @@ func (in Input) TypeLabel() string {
 // is not repeated where it fails: one lesson more or less changes little.
 func (s *Records) Learn(ctx context.Context, account, label string, l Lesson) error {
 	k := accountKeys(account)
-	args := []any{memory, int(latencyKept.Seconds()), string(l.Hook), string(l.List), l.Order.Account, l.Order.Type}
+	over := listEnds
+	if l.Trial {
+		over = trialEnds
+	}
+	args := []any{memory, int(latencyKept.Seconds()), string(l.Hook), string(l.List), l.Order.Account, l.Order.Type, over}
 	for bin, w := range l.Bins {
 		args = append(args, bin, w)
 	}
@@ -109,6 +124,7 @@ func decodeLatency(fields map[string]string) Latency {
 	if fields["list"] != "" {
 		l.ListMissed = number("list")
 	}
+	l.ListEnds = int(number("list.n"))
 	for name := range fields {
 		if bin, err := strconv.Atoi(name); err == nil {
 			l.Bins[bin] = number(name) / scale

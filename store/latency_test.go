@@ -225,3 +225,31 @@ func TestTypeLabel(t *testing.T) {
 		t.Errorf("label %q", got)
 	}
 }
+
+// What is seen on trial outweighs what was believed of the lists before.
+func TestTrialOutweighs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	learn := func(times int, l Lesson) Latency {
+		t.Helper()
+		for range times {
+			if err := r.s.Learn(t.Context(), "acme", "w2s", l); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, _, err := r.s.Latencies(t.Context(), "acme", "w2s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	if all := learn(1000, Lesson{List: ToldNot}); all.ListMissed != 1 || all.ListEnds != 1000 {
+		t.Errorf("of %d ends %v were missed, want all of 1,000", all.ListEnds, all.ListMissed)
+	}
+	if all := learn(8, Lesson{List: ToldTrue, Trial: true}); math.Abs(all.ListMissed-math.Pow(5.0/6, 8)) > 1e-6 {
+		t.Errorf("after eight on trial they miss %v", all.ListMissed)
+	}
+	if all := learn(1, Lesson{List: ToldNot}); all.ListMissed > 0.3 {
+		t.Errorf("one that was missed then makes it %v", all.ListMissed)
+	}
+}

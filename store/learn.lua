@@ -2,7 +2,8 @@
 -- KEYS: the account's hash, that of the document type. ARGV: memory, seconds a hash is
 -- kept, whether a webhook told of the end and whether a list did (1, 0, or empty where
 -- neither was to be expected), the submission's places in the account and in the type
--- (0: nobody knows), pairs of bin and weight.
+-- (0: nobody knows), over how many ends the share is counted that no list told of, pairs
+-- of bin and weight.
 -- Older submissions weigh less: instead of shrinking all that is there, each later one
 -- weighs more (forward decay). A weight is in units of what place "base" weighs.
 local memory = tonumber(ARGV[1])
@@ -30,17 +31,18 @@ for i, key in ipairs(KEYS) do
     redis.call('HSET', key, 'base', base)
   end
   local w = math.exp((place - base) / memory)
-  for j = 7, #ARGV, 2 do
+  for j = 8, #ARGV, 2 do
     if w * ARGV[j + 1] > 1e-9 then redis.call('HINCRBYFLOAT', key, ARGV[j], w * ARGV[j + 1]) end
   end
   redis.call('EXPIRE', key, ARGV[2])
 end
--- The share of ends that nobody told of, over about the latest thirty.
+-- The share of ends that nobody told of, over about the latest thirty, or fewer.
+local over = {hook = 30, list = tonumber(ARGV[7])}
 for field, told in pairs({hook = ARGV[3], list = ARGV[4]}) do
   if told ~= '' then
     local n = redis.call('HINCRBY', KEYS[1], field .. '.n', 1)
     local missed = tonumber(redis.call('HGET', KEYS[1], field) or '1')
-    missed = missed + (1 - told - missed) / math.min(n + 1, 30)
+    missed = missed + (1 - told - missed) / math.min(n + 1, over[field])
     redis.call('HSET', KEYS[1], field, tostring(missed))
   end
 end

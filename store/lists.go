@@ -43,6 +43,10 @@ func (l Listing) Alive() bool {
 	return l.Every > 0 && l.Now.Sub(last).Abs() < most // Before it, where the clock has gone back.
 }
 
+// OnTrial reports that the lists are read now and then only, to see whether they show
+// what has finished.
+func (l Listing) OnTrial() bool { return l.Every > 0 && !l.Trusted && l.Until.IsZero() }
+
 // Listing returns how an account's ready lists are read.
 func (s *Records) Listing(ctx context.Context, account string) (Listing, error) {
 	var fields *redis.MapStringStringCmd

@@ -27,6 +27,8 @@ type forecast struct {
 	// listed is the age up to which the vendor's ready lists tell of an end; zero
 	// where they are not read.
 	listed time.Duration
+	// tried is the age up to which they are looked through where they are read on trial.
+	tried time.Duration
 	// uncertain is how long a submission whose answer was lost may still turn up;
 	// zero while too little has been seen to say.
 	uncertain time.Duration
@@ -105,8 +107,13 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 	if planner.Histogram(all.Bins).Weight() >= seenEnough {
 		f.uncertain = seconds(f.law.Quantile(0.999)) + time.Minute
 	}
-	if a.Sweep && listing.Trusted && listing.Alive() {
-		f.listed = seconds(f.law.Quantile(planner.WindowShare))
+	window := seconds(f.law.Quantile(planner.WindowShare))
+	switch {
+	case !a.Sweep:
+	case listing.Trusted && listing.Alive():
+		f.listed = window
+	case listing.OnTrial():
+		f.tried = window
 	}
 	if label != "" {
 		same := stillRunning(running, each, func(r store.Running) float64 {
@@ -221,6 +228,12 @@ func (s *step) learn(out extraction.Outcome) {
 	}
 	lesson := store.Lesson{Bins: bins, Order: s.rec.Order, Hook: told(s.rec.Hooked, s.acct.HookURL != "", finished, now)}
 	lesson.List = told(s.rec.Listed, age < s.forecast.listed && !s.rec.Hooked, finished, now)
+	if lesson.Trial = s.forecast.tried > 0; lesson.Trial && lesson.List == store.ToldUnknown {
+		if finished.IsZero() { // In the middle of the time in which it must have been.
+			finished = s.rec.SubmittedAt.Add(seconds((from + to) / 2))
+		}
+		lesson.List = s.missedOnTrial(ctx, finished)
+	}
 	err := s.w.records.Learn(ctx, s.acct.Name, s.rec.TypeLabel(), lesson)
 	if err != nil { // One lesson more or less changes little.
 		s.w.log.WarnContext(ctx, "latency not learned", slog.String("account", s.acct.Name), slog.Any("error", err))

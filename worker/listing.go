@@ -8,9 +8,16 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// listMissed is what is believed of the share of ends that the lists do not show in
-// time, while nobody knows.
-const listMissed = 0.05
+const (
+	// listMissed is what is believed of the share of ends that the lists do not show in
+	// time, while nobody knows.
+	listMissed = 0.05
+	// listChance is how many ends may be missed before any is shown, and count as chance.
+	listChance = 5
+	// trialEvery is how often lists are read, at most, that have not shown what had
+	// finished: six requests an hour are what it costs to learn that they do again.
+	trialEvery = 10 * time.Minute
+)
 
 // look sums up what is in flight.
 func (w *Worker) look(ctx context.Context, a *account) (planner.Outlook, error) {
@@ -51,7 +58,7 @@ func (w *Worker) tendListing(ctx context.Context, a *account, now time.Time) err
 
 // missedByLists is the share of ends that the lists do not show in time.
 func missedByLists(l store.Latency) float64 {
-	if l.ListMissed >= 1 { // Nobody knows yet.
+	if l.ListMissed >= 1 && l.ListEnds < listChance { // Nobody knows yet.
 		return listMissed
 	}
 	return l.ListMissed
@@ -67,8 +74,25 @@ func decide(old store.Listing, o planner.Outlook, price time.Duration, requests,
 		next.On = old.On
 	case is.Trusted:
 		next.On = now.Truncate(time.Millisecond)
+	case is.Every == 0 && missed > listMissed:
+		// Nothing would ever be learned of lists that nobody reads. They are worth a
+		// trial where they would pay if they were right; one of many pages comes as much
+		// more seldom.
+		if o.Listing(planner.Listing{}, price, requests, listMissed, now).Trusted {
+			next.Every = seconds(trialEvery.Seconds() * requests).Round(time.Second)
+		}
 	}
 	return next
+}
+
+// missedOnTrial says whether the lists were read after an extraction had ended and
+// before anybody asked for it: it was not on them then.
+func (s *step) missedOnTrial(ctx context.Context, ended time.Time) store.Told {
+	l, err := s.w.records.Listing(ctx, s.acct.Name)
+	if err != nil || l.At.Before(ended.Add(toldWithin)) || l.At.Sub(s.rec.SubmittedAt) > s.forecast.tried {
+		return store.ToldUnknown
+	}
+	return store.ToldNot
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

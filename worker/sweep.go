@@ -102,7 +102,7 @@ func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
 		if err != nil || !ok {
 			return got, err
 		}
-		if got.Pages++; got.Pages == 1 {
+		if got.Pages++; got.Pages == 1 && !l.OnTrial() {
 			if err := w.records.ListingRead(ctx, a.Name, l.Now); err != nil {
 				return got, err
 			}
@@ -117,6 +117,11 @@ func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
 			break
 		}
 		q.Cursor = page.NextCursor
+	}
+	if l.OnTrial() { // What had ended before it has been shown by now, or was missed.
+		if err := w.records.ListingRead(ctx, a.Name, l.Now); err != nil {
+			return got, err
+		}
 	}
 	cost := float64(got.Pages) + float64(got.Items)/itemsPerRequest
 	return got, w.records.ListingTook(ctx, a.Name, cost)

@@ -318,7 +318,9 @@ func TestDecide(t *testing.T) {
 		{"and none any more", store.Listing{Every: time.Second, Until: now}, idle, 1, 0.05, store.Listing{}},
 		{"nothing in flight", trusted, planner.Outlook{}, 1, 0.05, store.Listing{}},
 		{"a list of 143 pages", store.Listing{}, busy, 143, 0.05, store.Listing{}},
-		{"a list that shows nothing", store.Listing{}, busy, 1, 1, store.Listing{}},
+		{"a list that shows nothing", store.Listing{}, busy, 1, 1, store.Listing{Every: trialEvery}},
+		{"and is three pages long", store.Listing{Every: trialEvery}, busy, 3, 1, store.Listing{Every: 3 * trialEvery}},
+		{"or would not pay anyway", store.Listing{Every: trialEvery}, idle, 1, 1, store.Listing{}},
 	} {
 		got := decide(tt.old, tt.o, time.Second, tt.requests, tt.missed, now)
 		if fmt.Sprint(got) != fmt.Sprint(tt.want) {

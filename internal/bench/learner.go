@@ -22,6 +22,8 @@ const (
 	runningLimit = 500
 	// endsRemembered is how many ends the share is counted over that nobody told of.
 	endsRemembered = 30
+	// listChance is how many ends lists may miss before they show any.
+	listChance = 5
 	// toldWithin is how soon after the end somebody may still tell of it.
 	toldWithin = 3 * time.Second
 )
@@ -63,7 +65,7 @@ func (m *missing) learn(told bool) {
 
 // orElse is the share, or what is believed of it while nobody knows.
 func (m missing) orElse(share float64) float64 {
-	if m.share >= 1 {
+	if m.share >= 1 && m.ends < listChance {
 		return share
 	}
 	return m.share
