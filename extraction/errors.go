@@ -36,6 +36,9 @@ const (
 	KindRejected Kind = "rejected"
 	// KindUnauthorized is a refused key: it pauses the account.
 	KindUnauthorized Kind = "unauthorized"
+	// KindForbidden is a key that is taken but may not make this call, where others do
+	// not depend on it: a list or a probe.
+	KindForbidden Kind = "forbidden"
 	// KindRateLimited is a 429 with Retry-After: it blocks the account until then.
 	KindRateLimited Kind = "rate_limited"
 	// KindQuota is a 429 without Retry-After, a used-up plan: submits pause.

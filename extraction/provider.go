@@ -23,10 +23,12 @@ type Provider interface {
 	Submit(ctx context.Context, s Submission) (Receipt, error)
 	// Poll asks for one extraction. "Not yet" is an Outcome, not an error.
 	Poll(ctx context.Context, vendorID string) (Outcome, error)
-	// Ready lists one page of what the vendor has finished.
+	// Ready lists one page of what the vendor has finished. A key that may do all but
+	// that is KindForbidden.
 	Ready(ctx context.Context, q ReadyQuery) (ReadyPage, error)
 	// Probe makes one free call that succeeds when the key is good and the
-	// vendor answers.
+	// vendor answers. KindForbidden says that it answers and knows the key, which may
+	// not make this very call.
 	Probe(ctx context.Context) error
 }
 

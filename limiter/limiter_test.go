@@ -381,6 +381,48 @@ func TestLift(t *testing.T) {
 	}
 }
 
+// An account that is lifted in doubt again and again, and never works, is lifted more and
+// more seldom; one call that works, or a lift without doubt, ends that.
+func TestLiftInDoubt(t *testing.T) {
+	t.Parallel()
+	for name, ends := range map[string]func(l *Limiter) error{
+		"a call works": func(l *Limiter) error { _, err := l.Report(t.Context(), "acme", "id", true); return err },
+		"no doubt":     func(l *Limiter) error { return l.Lift(t.Context(), "acme", Unauthorized) },
+		"by hand":      func(l *Limiter) error { return l.Resume(t.Context(), "acme") },
+	} {
+		l, _ := newLimiter(t)
+		pause := func() (doubted time.Duration) {
+			t.Helper()
+			if _, err := l.Pause(t.Context(), "acme", Unauthorized, "", ""); err != nil {
+				t.Fatal(err)
+			}
+			s, err := l.State(t.Context(), "acme")
+			if err != nil || s.Reason != Unauthorized {
+				t.Fatalf("%+v, %v", s, err)
+			}
+			if s.DoubtedUntil().IsZero() {
+				return 0
+			}
+			return s.DoubtedUntil().Sub(s.Since)
+		}
+		for i, want := range []time.Duration{0, 10, 20, 40, 60, 60, 60} {
+			if got := pause(); got != want*time.Minute {
+				t.Errorf("pause %d is not to be lifted in doubt for %v, want %d minutes", i+1, got, want)
+			}
+			if err := l.LiftInDoubt(t.Context(), "acme", Unauthorized); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pause()
+		if err := ends(l); err != nil {
+			t.Fatal(err)
+		}
+		if got := pause(); got != 0 {
+			t.Errorf("%s, and after that it is not to be lifted in doubt for %v", name, got)
+		}
+	}
+}
+
 func TestProbed(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[Reason][]time.Duration{

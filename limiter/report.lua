@@ -4,6 +4,7 @@
 local t = redis.call('TIME')
 if ARGV[2] == '1' then
   redis.call('DEL', KEYS[1])
+  redis.call('HDEL', KEYS[2], 'doubts')
   redis.call('HSET', KEYS[2], 'last_ok', string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)))
   return 0
 end

@@ -57,12 +57,24 @@ type State struct {
 	// Keys are the fingerprints of the keys with which the vendor was asked in
 	// vain, the one in use when the account was paused first.
 	Keys []string
+	// Doubts is how often it was lifted in doubt since anything worked.
+	Doubts int
 	// LastOK is when the vendor last did what it was asked to, for any
 	// extraction of the account.
 	LastOK time.Time
 	// LastError is the latest trouble with the vendor that concerned the account
 	// and not one document; it stays when the trouble is over.
 	LastError Trouble
+}
+
+// DoubtedUntil is until when a refused key's pause is not to be lifted in doubt again: 10,
+// 20, 40, 60, 60 … minutes from its beginning after the n-th time, or an account whose
+// key may do nothing would be resumed every few minutes.
+func (s State) DoubtedUntil() time.Time {
+	if s.Reason != Unauthorized || s.Doubts == 0 {
+		return time.Time{}
+	}
+	return s.Since.Add(min(5*time.Minute<<min(s.Doubts, 4), time.Hour))
 }
 
 // Trouble is something that went wrong with an account.
@@ -79,13 +91,14 @@ func (l *Limiter) State(ctx context.Context, account string) (State, error) {
 		return State{}, fmt.Errorf("read state of %s: %w", account, err)
 	}
 	probes, _ := strconv.Atoi(m["probes"])
+	doubts, _ := strconv.Atoi(m["doubts"])
 	var keys []string
 	if m["key"] != "" {
 		keys = strings.Fields(m["key"])
 	}
 	return State{
 		Reason: Reason(m["reason"]), Since: millis(m["since"]), ProbeAt: millis(m["probe_at"]),
-		Probes: probes, Message: m["message"], Keys: keys, LastOK: millis(m["last_ok"]),
+		Probes: probes, Message: m["message"], Keys: keys, Doubts: doubts, LastOK: millis(m["last_ok"]),
 		LastError: Trouble{Code: m["err_code"], Message: m["err_message"], At: millis(m["err_at"])},
 	}, nil
 }
@@ -156,7 +169,7 @@ func (l *Limiter) Probed(ctx context.Context, account string, s State, key, mess
 func (l *Limiter) Resume(ctx context.Context, account string) error {
 	k := accountKeys(account)
 	_, err := l.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.HDel(ctx, k.state(), "reason", "since", "probe_at", "probes", "key", "message")
+		p.HDel(ctx, k.state(), "reason", "since", "probe_at", "probes", "key", "message", "doubts")
 		p.Del(ctx, k.failing())
 		return nil
 	})
@@ -169,8 +182,19 @@ func (l *Limiter) Resume(ctx context.Context, account string) error {
 // Lift makes an account active that is paused for one reason. A pause for
 // another one, as an operator's that came meanwhile, stays.
 func (l *Limiter) Lift(ctx context.Context, account string, r Reason) error {
+	return l.lift(ctx, account, r, 0)
+}
+
+// LiftInDoubt is Lift where nobody knows whether the reason is over: the next calls
+// will show it. Where none of them works, State.DoubtedUntil bounds how soon the next
+// pause may be lifted in doubt.
+func (l *Limiter) LiftInDoubt(ctx context.Context, account string, r Reason) error {
+	return l.lift(ctx, account, r, 1)
+}
+
+func (l *Limiter) lift(ctx context.Context, account string, r Reason, doubt int) error {
 	k := accountKeys(account)
-	if err := liftScript.Run(ctx, l.rdb, []string{k.state(), k.failing()}, string(r)).Err(); err != nil {
+	if err := liftScript.Run(ctx, l.rdb, []string{k.state(), k.failing()}, string(r), doubt).Err(); err != nil {
 		return fmt.Errorf("lift pause of %s: %w", account, err)
 	}
 	return nil

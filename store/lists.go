@@ -24,6 +24,8 @@ type Listing struct {
 	// Until is when a listing that is no longer worth it ends: those extractions are
 	// found by then whose polls were planned far away because of it.
 	Until time.Time
+	// Refused reports that the vendor does not let the key read them.
+	Refused bool
 	// At is when the lists were read last, and Requests how many requests that took.
 	At       time.Time
 	Requests float64
@@ -69,6 +71,7 @@ func decodeListing(fields map[string]string) Listing {
 		Trusted: fields["trusted"] == "1",
 		On:      extraction.FromMillis(number(fields["on"])).Time,
 		Until:   extraction.FromMillis(number(fields["until"])).Time,
+		Refused: fields["refused"] != "",
 		At:      extraction.FromMillis(number(fields["read"])).Time,
 	}
 	l.Requests, _ = strconv.ParseFloat(fields["requests"], 64)
@@ -101,9 +104,24 @@ func (s *Records) ClaimListing(ctx context.Context, account string, gap time.Dur
 	return got, nil
 }
 
+// RefuseListing notes that the vendor does not let the key read the ready lists, until
+// they are read, and reports whether that is new.
+func (s *Records) RefuseListing(ctx context.Context, account string) (bool, error) {
+	added, err := s.rdb.HSet(ctx, accountKeys(account).listing(), "refused", "1").Result()
+	if err != nil {
+		return false, fmt.Errorf("note listing of %s: %w", account, err)
+	}
+	return added == 1, nil
+}
+
 // ListingRead notes that the ready lists were read at some time of Redis's clock.
 func (s *Records) ListingRead(ctx context.Context, account string, at time.Time) error {
-	err := s.rdb.HSet(ctx, accountKeys(account).listing(), "read", extraction.Time{Time: at}.Millis()).Err()
+	k := accountKeys(account)
+	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSet(ctx, k.listing(), "read", extraction.Time{Time: at}.Millis())
+		p.HDel(ctx, k.listing(), "refused")
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("note listing of %s: %w", account, err)
 	}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/extractq/extractq/planner"
@@ -68,21 +69,42 @@ func missedByLists(l store.Latency) float64 {
 func decide(old store.Listing, o planner.Outlook, price time.Duration, requests, missed float64, now time.Time) store.Listing {
 	was := planner.Listing{Every: old.Every, Trusted: old.Trusted, Until: old.Until}
 	is := o.Listing(was, price, requests, missed, now)
+	if old.Refused {
+		is = planner.Listing{}
+	}
 	next := store.Listing{Every: is.Every, Trusted: is.Trusted, Until: is.Until.Truncate(time.Millisecond)}
 	switch {
 	case is.Trusted && old.Trusted:
 		next.On = old.On
 	case is.Trusted:
 		next.On = now.Truncate(time.Millisecond)
-	case is.Every == 0 && missed > listMissed:
+	case is.Every == 0 && (old.Refused || missed > listMissed):
 		// Nothing would ever be learned of lists that nobody reads. They are worth a
-		// trial where they would pay if they were right; one of many pages comes as much
-		// more seldom.
+		// trial where they would pay if they were right.
 		if o.Listing(planner.Listing{}, price, requests, listMissed, now).Trusted {
-			next.Every = seconds(trialEvery.Seconds() * requests).Round(time.Second)
+			next.Every = trialGap(old.Refused, requests)
 		}
 	}
 	return next
+}
+
+// trialGap is the time between two trials of lists that take so many requests.
+func trialGap(refused bool, requests float64) time.Duration {
+	if refused {
+		return forbiddenDelay // That is one request, however long the list.
+	}
+	return seconds(trialEvery.Seconds() * requests).Round(time.Second)
+}
+
+// listRefused switches the lists off for all workers, because the vendor does not let the
+// key read them, and says so once.
+func (w *Worker) listRefused(ctx context.Context, a *account, cause error) error {
+	fresh, err := w.records.RefuseListing(ctx, a.Name)
+	if err != nil || !fresh {
+		return err
+	}
+	w.log.WarnContext(ctx, "ready list refused", slog.String("account", a.Name), slog.Any("error", cause))
+	return w.limiter.Trouble(ctx, a.Name, string(troubleCode(cause)), cause.Error())
 }
 
 // missedOnTrial says whether the lists were read after an extraction had ended and

@@ -35,7 +35,7 @@ func (w *Worker) tend(ctx context.Context, a *account, now time.Time) error {
 	if s.Reason != limiter.Active && s.Reason != limiter.Operator {
 		newKey := s.Reason == limiter.Unauthorized && a.Key != "" && !slices.Contains(s.Keys, a.Key)
 		if newKey || !now.Before(s.ProbeAt) {
-			if s, err = w.probeInTurn(ctx, a, s); err != nil {
+			if s, err = w.probeInTurn(ctx, a, s, !now.Before(s.DoubtedUntil())); err != nil {
 				return err
 			}
 		}
@@ -44,11 +44,11 @@ func (w *Worker) tend(ctx context.Context, a *account, now time.Time) error {
 }
 
 // probeInTurn is probe where not too many others are probed; the next tick tries again.
-func (w *Worker) probeInTurn(ctx context.Context, a *account, s limiter.State) (limiter.State, error) {
+func (w *Worker) probeInTurn(ctx context.Context, a *account, s limiter.State, inDoubt bool) (limiter.State, error) {
 	select {
 	case w.probing <- struct{}{}:
 		defer func() { <-w.probing }()
-		return w.probe(ctx, a, s)
+		return w.probe(ctx, a, s, inDoubt)
 	default:
 		return s, nil
 	}
@@ -60,8 +60,11 @@ func (w *Worker) showPause(a *account, s limiter.State) error {
 	return w.queue.SetPaused(a.Name, paused, paused && s.Reason.StopsPolls())
 }
 
-// probe makes one free call for a paused account and resumes it if that works.
-func (w *Worker) probe(ctx context.Context, a *account, s limiter.State) (limiter.State, error) {
+// probe makes one free call for a paused account and resumes it if that works. The only
+// free call that is sure to look at the key is both vendors' list. A key that may not read
+// it may do all else for all we know: with inDoubt that ends the pause, too, and the calls
+// that follow show whether it should have.
+func (w *Worker) probe(ctx context.Context, a *account, s limiter.State, inDoubt bool) (limiter.State, error) {
 	admission, err := w.limiter.Admit(ctx, a.Name, limiter.OpProbe, a.Rate, true)
 	if err != nil || admission.Verdict != limiter.Go {
 		return s, err
@@ -76,14 +79,19 @@ func (w *Worker) probe(ctx context.Context, a *account, s limiter.State) (limite
 	}
 	call, cancel := context.WithTimeoutCause(ctx, pollCall, errors.New("no answer to the probe"))
 	defer cancel()
-	if err := a.Provider.Probe(call); err != nil {
+	err = a.Provider.Probe(call)
+	lift := w.limiter.Lift
+	if extraction.KindOf(err) == extraction.KindForbidden && inDoubt {
+		lift, err = w.limiter.LiftInDoubt, nil
+	}
+	if err != nil {
 		if err := w.limiter.Trouble(ctx, a.Name, string(troubleCode(err)), err.Error()); err != nil {
 			return s, err
 		}
 		return s, w.limiter.Probed(ctx, a.Name, s, a.Key, err.Error())
 	}
 	w.log.InfoContext(ctx, "account resumed", slog.String("account", a.Name), slog.String("reason", string(s.Reason)))
-	if err := w.limiter.Lift(ctx, a.Name, s.Reason); err != nil {
+	if err := lift(ctx, a.Name, s.Reason); err != nil {
 		return s, err
 	}
 	return w.limiter.State(ctx, a.Name) // An operator may have paused it meanwhile.

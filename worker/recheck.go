@@ -67,8 +67,8 @@ func (s *step) takeOver(vendorID string) error {
 		switch extraction.KindOf(err) {
 		case extraction.KindNotFound, extraction.KindRejected:
 			return s.unknown(vendorID)
-		case extraction.KindUnauthorized, extraction.KindRateLimited, extraction.KindQuota,
-			extraction.KindTransient, extraction.KindUploadGone:
+		case extraction.KindUnauthorized, extraction.KindForbidden, extraction.KindRateLimited,
+			extraction.KindQuota, extraction.KindTransient, extraction.KindUploadGone:
 		}
 		// While the vendor cannot be asked, nothing is decided.
 		return s.trouble(err, limiter.OpPoll, new(store.Change).Polls(s.rec.Polls))

@@ -41,7 +41,7 @@ func (w *Worker) tryKey(ctx context.Context, a *account) error {
 	if err != nil || s.Reason != limiter.Unauthorized {
 		return err
 	}
-	if s, err = w.probe(ctx, a, s); err != nil {
+	if s, err = w.probe(ctx, a, s, true); err != nil {
 		return err
 	}
 	return w.showPause(a, s)

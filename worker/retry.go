@@ -33,6 +33,8 @@ const (
 	// pausedDelay is how soon a step looks again at a paused account. Its queue
 	// is paused too, so the time passes without a task running.
 	pausedDelay = 5 * time.Second
+	// forbiddenDelay spaces attempts at a list that the key may not read.
+	forbiddenDelay = 5 * time.Minute
 	// quotaPollDelay spaces polls of an account whose plan is used up.
 	quotaPollDelay = time.Minute
 )
@@ -58,6 +60,8 @@ func react(err error, op limiter.Op, failures, attempts int, othersSucceed bool)
 		return reaction{Failure: extraction.NewFailure(code, e.Error(), e.Vendor)}
 	case extraction.KindUnauthorized:
 		return reaction{Delay: pausedDelay, Because: extraction.BecauseAccountPaused, Pause: limiter.Unauthorized}
+	case extraction.KindForbidden:
+		return reaction{Delay: forbiddenDelay, Because: extraction.BecauseRetry}
 	case extraction.KindQuota:
 		r := reaction{Delay: pausedDelay, Because: extraction.BecauseAccountPaused, Pause: limiter.Quota}
 		if op == limiter.OpPoll {

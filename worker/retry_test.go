@@ -29,6 +29,7 @@ func TestReact(t *testing.T) {
 		{"rejected", vendor(extraction.KindRejected), limiter.OpSubmit, 1, false, extraction.CodeVendorRejected, "", "", false},
 		{"rejected on a poll", vendor(extraction.KindRejected), limiter.OpPoll, 1, false, "", extraction.BecauseRetry, "", true},
 		{"unauthorized", vendor(extraction.KindUnauthorized), limiter.OpSubmit, 1, false, "", extraction.BecauseAccountPaused, limiter.Unauthorized, false},
+		{"a list that is forbidden", vendor(extraction.KindForbidden), limiter.OpReady, 9, true, "", extraction.BecauseRetry, "", false},
 		{"quota", vendor(extraction.KindQuota), limiter.OpSubmit, 1, false, "", extraction.BecauseAccountPaused, limiter.Quota, false},
 		{"quota on a poll", vendor(extraction.KindQuota), limiter.OpPoll, 1, false, "", extraction.BecauseRate, limiter.Quota, false},
 		{"first 5xx", vendor(extraction.KindTransient), limiter.OpSubmit, 1, true, "", extraction.BecauseRetry, "", true},

@@ -157,6 +157,9 @@ func (w *Worker) readyPage(ctx context.Context, a *account, q extraction.ReadyQu
 	if err == nil {
 		return page, true, nil
 	}
+	if extraction.KindOf(err) == extraction.KindForbidden {
+		return page, false, w.listRefused(ctx, a, err)
+	}
 	// A refused key, a used-up plan and a rate limit act on the account. Other
 	// trouble is left to the polls, which are told apart by extraction.
 	r := react(err, limiter.OpReady, 1, 0, true)

@@ -132,7 +132,7 @@ func (s *step) failingSince() time.Time {
 // troubleCode is the code under which trouble that is not final is shown.
 func troubleCode(err error) extraction.Code {
 	switch extraction.KindOf(err) {
-	case extraction.KindUnauthorized:
+	case extraction.KindUnauthorized, extraction.KindForbidden:
 		return extraction.CodeUnauthorized
 	case extraction.KindQuota, extraction.KindRateLimited:
 		return extraction.CodeVendorQuota

@@ -141,7 +141,7 @@ func (s *step) nameOf(vendorID string) (name string, known, ok bool, err error) 
 	out, err := s.acct.Provider.Poll(ctx, vendorID)
 	if err != nil {
 		switch extraction.KindOf(err) {
-		case extraction.KindUnauthorized, extraction.KindQuota, extraction.KindRateLimited:
+		case extraction.KindUnauthorized, extraction.KindForbidden, extraction.KindQuota, extraction.KindRateLimited:
 			return "", false, true, err
 		case extraction.KindNotFound, extraction.KindTransient, extraction.KindRejected, extraction.KindUploadGone:
 		}

@@ -67,8 +67,9 @@ func (d *doctor) account(ctx context.Context, a config.Account) finding {
 			}
 		}
 	}
-	f.State, f.Message = judge(a, p.Probe(ctx))
-	if f.State == healthOK && d.rdb != nil {
+	err = p.Probe(ctx)
+	f.State, f.Message = judge(a, err)
+	if (err == nil || extraction.KindOf(err) == extraction.KindForbidden) && d.rdb != nil {
 		d.pause(ctx, a, &f)
 	}
 	return f
@@ -111,6 +112,9 @@ func judge(a config.Account, err error) (health, string) {
 	switch extraction.KindOf(err) {
 	case extraction.KindUnauthorized:
 		return healthFix, fmt.Sprintf("%s refuses the key (%v): set %s", where, cause, keySetting(a))
+	case extraction.KindForbidden:
+		return healthNote, fmt.Sprintf("%s answers and does not let the key list what has finished (%v): documents are asked for one by one, "+
+			"and a submission whose answer is lost is not found again; where submissions are refused too, set %s", where, cause, keySetting(a))
 	case extraction.KindQuota:
 		return healthFix, fmt.Sprintf("%s says that the plan is used up (%v): submissions stand still until it is renewed", where, cause)
 	case extraction.KindRateLimited:

@@ -42,6 +42,8 @@ func meaning(c call, status int) want {
 		return transient
 	}
 	switch {
+	case status == 403 && c.op == OpReady:
+		return want{kind: extraction.KindForbidden}
 	case status == 401, status == 403:
 		return want{kind: extraction.KindUnauthorized}
 	case status == 402, status == 429:

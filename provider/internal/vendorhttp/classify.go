@@ -31,6 +31,9 @@ type Class struct {
 func Classify(r Reply) Class {
 	wait, asked := retryafter.Read(r.Header, time.Now)
 	switch {
+	case r.Status == http.StatusForbidden && (r.Op == OpReady || r.Op == OpProbe):
+		// Both are the list, which a key may be kept from that submits and polls.
+		return Class{Kind: extraction.KindForbidden}
 	case r.Status == http.StatusUnauthorized, r.Status == http.StatusForbidden:
 		return Class{Kind: extraction.KindUnauthorized}
 	case r.Status == http.StatusTooManyRequests && asked:
