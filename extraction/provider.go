@@ -147,7 +147,8 @@ type Outcome struct {
 type ReadyQuery struct {
 	// Customer narrows to one tenant at vendors that know tenants.
 	Customer string
-	// Since leaves out what was submitted earlier, at vendors that can.
+	// Since leaves out what was submitted earlier, at vendors that can. It is of our
+	// clock: a provider whose vendor's is behind asks for as much more.
 	Since time.Time
 	// Cursor is the NextCursor of the page before; empty for the first.
 	Cursor string

@@ -48,7 +48,8 @@ type swept struct{ Pages, Items, Hinted int }
 
 const (
 	// sweepMargin is how much longer ago than our record of it the vendor may have
-	// made an extraction: the clocks are not the same.
+	// made an extraction: the clocks are not the same, and a provider knows by how much
+	// at best to a second.
 	sweepMargin = 5 * time.Second
 	// sweepPages bounds one reading. What is further back is asked for by itself.
 	sweepPages = 20

@@ -22,7 +22,8 @@ const pageSize = "100"
 func (c *Client) Ready(ctx context.Context, q extraction.ReadyQuery) (extraction.ReadyPage, error) {
 	query := url.Values{"statuses": {complete + "," + failed}, "limit": {pageSize}}
 	if !q.Since.IsZero() {
-		query.Set("start_date", q.Since.UTC().Format("2006-01-02T15:04:05.000Z"))
+		// Since is of our clock, and the vendor compares it with what its own said.
+		query.Set("start_date", q.Since.Add(-c.api.Behind()).UTC().Format("2006-01-02T15:04:05.000Z"))
 	}
 	if q.Cursor != "" {
 		query.Set("continuation_token", q.Cursor)

@@ -56,6 +56,7 @@ type Client struct {
 	userAgent    string
 	redact       *Redactor
 	requested    func(op string, status int, took time.Duration)
+	clock        vendorClock
 }
 
 // New returns a client, or says what is wrong with the configuration without
@@ -167,16 +168,20 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	if call.Method == http.MethodGet {
 		hc = c.follow
 	}
-	began, status := time.Now(), 0
-	defer func() { c.requested(call.Op, status, time.Since(began)) }()
+	sent, status := time.Now(), 0
+	defer func() { c.requested(call.Op, status, time.Since(sent)) }()
 	resp, err := hc.Do(req)
 	if err != nil {
 		return Answer{}, call.failed(ctx, err)
 	}
 	status = resp.StatusCode
 	defer resp.Body.Close()
+	elsewhere := !sameOrigin(resp.Request.URL, req.URL)
+	if !call.Foreign && !elsewhere {
+		c.clock.learn(resp.Header.Get("Date"), sent, time.Now())
+	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return Answer{}, call.refused(resp, !call.Foreign && !sameOrigin(resp.Request.URL, req.URL))
+		return Answer{}, call.refused(resp, !call.Foreign && elsewhere)
 	}
 	body, err := readSuccess(resp.Body, maxAnswer)
 	if err != nil {
