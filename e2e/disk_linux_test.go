@@ -3,8 +3,10 @@ package e2e
 import (
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,4 +112,43 @@ func TestReadOnlyOut(t *testing.T) {
 	}
 	wantComplaint(t, s.run(runArgs("--out", out, doc.path)...), 3, "--out cannot be written: read-only file system")
 	wantComplaint(t, s.run(runArgs("--out", filepath.Join(out, "below"), doc.path)...), 3, "--out cannot be written: read-only file system")
+}
+
+// TestAPIWithoutRoom fills first the document store and then Redis under a running
+// service. What is not accepted is refused as something to try again, and the same
+// request is accepted, once, when there is room.
+func TestAPIWithoutRoom(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick(0))
+	data := s.mount("data", "8000")
+	up := s.start(s.shared("up", "--listen", "127.0.0.1:0")...)
+	path := up.saysWhere() + "/v1/extractions?wait=60s&type=tax_forms&account=" + sensibleAccount
+	docs := s.documents("inbox", 2)
+	rdb := s.redis.Client()
+	maxmemory := func(limit string) {
+		t.Helper()
+		if err := rdb.ConfigSet(t.Context(), "maxmemory", limit).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, trouble := range []func() (undo func()){
+		func() func() { return fill(t, data) },
+		func() func() { maxmemory("1"); return func() { maxmemory("0") } },
+	} {
+		body := []byte(s.read(filepath.Join("inbox", docs[i].name)))
+		key := []string{"Idempotency-Key", strconv.Itoa(i)}
+		undo := trouble()
+		if v, code := postDocument(t, path, body, key...); code != http.StatusServiceUnavailable || v["code"] != "unavailable" {
+			t.Errorf("without room: %d %v", code, v)
+		}
+		undo()
+		first, code := postDocument(t, path, body, key...)
+		if code != http.StatusOK || first["status"] != "SUCCESS" {
+			t.Errorf("with room: %d %v", code, first)
+		}
+		if again, _ := postDocument(t, path, body, key...); again["id"] != first["id"] {
+			t.Errorf("repeated: %v, want %v", again["id"], first["id"])
+		}
+	}
+	s.vendor.wantOnce(t, docs)
 }
