@@ -164,13 +164,8 @@ func (w *Worker) readyPage(ctx context.Context, a *account, q extraction.ReadyQu
 	// A refused key, a used-up plan and a rate limit act on the account. Other
 	// trouble is left to the polls, which are told apart by extraction.
 	r := react(err, limiter.OpReady, 1, 0, true)
-	if r.Block > 0 {
-		err = errors.Join(err, w.limiter.Block(ctx, a.Name, r.Block))
-	}
-	if r.Pause != limiter.Active {
-		err = errors.Join(err, w.pause(ctx, a, r.Pause, err))
-	}
-	return page, false, err
+	r.Fault = false
+	return page, false, errors.Join(err, w.troubled(ctx, a, r, err))
 }
 
 // hintListed makes those be asked for that are listed and ours, and returns how many

@@ -219,7 +219,7 @@ func TestHintedPollIsNotPutOff(t *testing.T) {
 // not show them, are not relied on: polls are planned as if there were none.
 func TestUnreadListsAreNotTrusted(t *testing.T) {
 	t.Parallel()
-	for name, p := range map[string]extraction.Provider{"used up": newVendor(), "not shown": listBroken{newVendor()}} {
+	for name, p := range map[string]extraction.Provider{"used up": newVendor(), "not shown": listBroken{newVendor(), extraction.KindTransient}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, p)
@@ -240,11 +240,41 @@ func TestUnreadListsAreNotTrusted(t *testing.T) {
 	}
 }
 
-// listBroken is a vendor whose list is out of order.
-type listBroken struct{ *vendor }
+// listBroken is a vendor that answers every reading of its list with an error.
+type listBroken struct {
+	*vendor
+	kind extraction.Kind
+}
 
-func (listBroken) Ready(context.Context, extraction.ReadyQuery) (extraction.ReadyPage, error) {
-	return extraction.ReadyPage{}, &extraction.Error{Op: "ready", Kind: extraction.KindTransient, Err: errors.New("out of order")}
+func (v listBroken) Ready(context.Context, extraction.ReadyQuery) (extraction.ReadyPage, error) {
+	return extraction.ReadyPage{}, &extraction.Error{Op: "ready", Kind: v.kind, Err: errors.New("out of order")}
+}
+
+// What a reading tells of the whole account acts on it, and says why, before any
+// extraction has met it; what may concern the list alone does not.
+func TestListTellsOfTheAccount(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[extraction.Kind]struct {
+		reason limiter.Reason
+		code   string
+	}{
+		extraction.KindUnauthorized: {limiter.Unauthorized, "unauthorized"},
+		extraction.KindQuota:        {limiter.Quota, "vendor_quota"},
+		extraction.KindRateLimited:  {limiter.Active, "vendor_quota"},
+		extraction.KindTransient:    {limiter.Active, ""},
+	} {
+		r := newRig(t, listBroken{newVendor(), kind})
+		r.slow(time.Second)
+		w := r.worker()
+		r.polling(w, "x", time.Second)
+		if _, err := w.sweep(t.Context(), w.accounts["acme"]); err == nil {
+			t.Errorf("%v is no error of the sweep", kind)
+		}
+		got, err := r.limiter.State(t.Context(), "acme")
+		if err != nil || got.Reason != want.reason || got.LastError.Code != want.code {
+			t.Errorf("after %v the account is %q for %+v, %v; want %q for %q", kind, got.Reason, got.LastError, err, want.reason, want.code)
+		}
+	}
 }
 
 // A list that takes long to come is read once at a time, and leaves room for what else

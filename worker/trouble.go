@@ -86,16 +86,6 @@ const storeRetry = 10 * time.Second
 
 // account carries out what a reaction means for the account.
 func (s *step) account(ctx context.Context, r reaction, cause error) error {
-	if r.Fault || r.Block > 0 || r.Pause != limiter.Active {
-		if err := s.w.limiter.Trouble(ctx, s.acct.Name, string(troubleCode(cause)), cause.Error()); err != nil {
-			return err
-		}
-	}
-	if r.Block > 0 {
-		if err := s.w.limiter.Block(ctx, s.acct.Name, r.Block); err != nil {
-			return err
-		}
-	}
 	if r.Fault {
 		down, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, false)
 		if err != nil {
@@ -105,10 +95,27 @@ func (s *step) account(ctx context.Context, r reaction, cause error) error {
 			r.Pause = limiter.Unavailable
 		}
 	}
+	return s.w.troubled(ctx, s.acct, r, cause)
+}
+
+// troubled notes trouble that concerns an account, and blocks or pauses it where the
+// reaction says so.
+func (w *Worker) troubled(ctx context.Context, a *account, r reaction, cause error) error {
+	if !r.Fault && r.Block <= 0 && r.Pause == limiter.Active {
+		return nil
+	}
+	if err := w.limiter.Trouble(ctx, a.Name, string(troubleCode(cause)), cause.Error()); err != nil {
+		return err
+	}
+	if r.Block > 0 {
+		if err := w.limiter.Block(ctx, a.Name, r.Block); err != nil {
+			return err
+		}
+	}
 	if r.Pause == limiter.Active {
 		return nil
 	}
-	return s.w.pause(ctx, s.acct, r.Pause, cause)
+	return w.pause(ctx, a, r.Pause, cause)
 }
 
 // othersSucceed reports whether the vendor has done anything for the account
