@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -22,7 +23,8 @@ func connect(ctx context.Context, address string, pool int) (redis.UniversalClie
 	rdb, err := newRedis(address, pool)
 	if err != nil {
 		// The library's error may repeat the address with its password.
-		return nil, usage("redis: the address is not a valid URL")
+		scheme, _, _ := strings.Cut(address, "://")
+		return nil, usage("redis: the address is not a valid URL; want one such as %s", exampleURL[scheme])
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
@@ -31,6 +33,13 @@ func connect(ctx context.Context, address string, pool int) (redis.UniversalClie
 		return nil, unavailable(fmt.Errorf("redis at %s does not answer: %w; start it, or set --redis", host(address), err))
 	}
 	return rdb, nil
+}
+
+// exampleURL are addresses that work, by their scheme.
+var exampleURL = map[string]string{
+	"redis": "redis://:PASSWORD@127.0.0.1:6379/0", "rediss": "rediss://:PASSWORD@redis.example:6380/0",
+	"unix": "unix:///run/redis.sock?db=0", "redis-cluster": "redis-cluster://10.0.0.1:6379?addr=10.0.0.2:6379",
+	"redis-sentinel": "redis-sentinel://10.0.0.1:26379/0?master_name=mymaster&addr=10.0.0.2:26379",
 }
 
 func newRedis(address string, pool int) (redis.UniversalClient, error) {
@@ -48,6 +57,9 @@ func newRedis(address string, pool int) (redis.UniversalClient, error) {
 		o, err := redis.ParseFailoverURL("redis://" + rest)
 		if err != nil {
 			return nil, err
+		}
+		if o.MasterName == "" {
+			return nil, errors.New("master_name is missing")
 		}
 		o.PoolSize, o.DisableIdentity = pool, true
 		return redis.NewFailoverClient(o), nil
