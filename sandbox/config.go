@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,9 @@ type Config struct {
 	// ProcessingTime is how long documents take. The zero value is no time: an
 	// extraction is finished at its first poll.
 	ProcessingTime Latency
+	// Times are the processing times of some documents, by their SHA-256, in place of
+	// what ProcessingTime would draw.
+	Times map[[sha256.Size]byte]time.Duration
 	// Seed makes a run repeatable: the nth upload of the same bytes takes the
 	// same time in every run with the same seed. Ids differ all the same, so that
 	// a client's memory of an earlier run does no harm.

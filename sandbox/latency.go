@@ -142,3 +142,45 @@ func (p part) cdf(t float64) float64 {
 	}
 	return 1
 }
+
+// Quantile is the time that so large a share of documents, above 0 and below 1, takes
+// at most.
+func (l Latency) Quantile(share float64) time.Duration {
+	if len(l.parts) == 0 {
+		return 0
+	}
+	// It lies between those of the parts.
+	from, to := math.Inf(1), 0.0
+	for _, p := range l.parts {
+		q := p.quantile(share)
+		from, to = min(from, q), max(to, q)
+	}
+	for range 60 {
+		middle := from + (to-from)/2
+		if middle <= from || middle >= to {
+			break
+		}
+		if l.CDF(middle) < share {
+			from = middle
+		} else {
+			to = middle
+		}
+	}
+	return time.Duration(min(to*float64(time.Second), float64(maxLatency)))
+}
+
+// quantile is in seconds.
+func (p part) quantile(share float64) float64 {
+	d := p.time.Seconds()
+	switch p.kind {
+	case logNormal:
+		return d * math.Exp(p.sigma*math.Sqrt2*math.Erfinv(2*share-1))
+	case uniform:
+		from := p.from.Seconds()
+		return from + (d-from)*share
+	case exponential:
+		return -d * math.Log1p(-share)
+	case fixed:
+	}
+	return d
+}

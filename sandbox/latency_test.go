@@ -55,7 +55,7 @@ func TestParseLatencyRefuses(t *testing.T) {
 	}
 }
 
-// What is drawn is what CDF says, for each of the laws.
+// What is drawn is what CDF says, for each of the laws, and Quantile is the way back.
 func TestLatencyDrawsByItsLaw(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -78,10 +78,19 @@ func TestLatencyDrawsByItsLaw(t *testing.T) {
 				t.Errorf("%s: %.3f of the draws are below %g s, CDF says %.3f", text, got, at, want)
 			}
 		}
+		for share := 0.001; share < 1; share += 0.0499 {
+			at := law.Quantile(share).Seconds()
+			if before, after := law.CDF(at-1e-6), law.CDF(at+1e-6); before > share || after < share {
+				t.Errorf("%s: %.3f take at most %g s, CDF says %.4f to %.4f", text, share, at, before, after)
+			}
+		}
 	}
 	log := sandbox.LogNormal(14*time.Second, 0.54)
 	if got := log.CDF(34); math.Abs(got-0.95) > 0.002 {
 		t.Errorf("%v: %.4f within 34 s, want 0.95", log, got)
+	}
+	if got := (sandbox.Latency{}).Quantile(0.5); got != 0 {
+		t.Errorf("no law takes %v", got)
 	}
 	for at, want := range map[float64]float64{-1: 0, 1.9: 0, 2: 1} {
 		if got := sandbox.Fixed(2 * time.Second).CDF(at); got != want {

@@ -53,7 +53,7 @@ func New(cfg Config) *Sandbox {
 	cfg = cfg.withDefaults()
 	now := scaled(cfg.Now, cfg.ClockScale)
 	rules := engine.Config{
-		Now: now, Latency: cfg.ProcessingTime.Draw, Seed: cfg.Seed,
+		Now: now, Latency: cfg.ProcessingTime.Draw, Times: cfg.Times, Seed: cfg.Seed,
 		FailureRate: cfg.FailureRate, ExpireRate: cfg.ExpireRate,
 		Abandon:    cfg.UploadTTL,
 		MaxRecords: cfg.MaxExtractions, MaxBytes: maxTextBytes,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -83,7 +84,7 @@ func (b *httpBench) client(ctx context.Context, c bench.Client) (bench.Outcome, 
 	if err != nil {
 		return o, err
 	}
-	ended, err := c.Carry(ctx, p, benchDocuments(0, b.want.Documents), b.arrivals())
+	ended, err := c.Carry(ctx, p, b.measured(), b.arrivals())
 	if err != nil {
 		return o, err
 	}
@@ -113,14 +114,13 @@ type vendor struct {
 	stop    func()
 }
 
-// vendor starts one. It has the same seed every time, and so the same document takes
-// the same time whoever sends it.
+// vendor starts one, at which the same document takes the same time whoever sends it.
 func (b *httpBench) vendor(ctx context.Context, sc sandbox.Config) (*vendor, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	sc.ProcessingTime, sc.Seed, sc.RateLimit, sc.Logger = b.want.Law, b.want.Seed, b.want.Rate, b.log
+	sc.Times, sc.Seed, sc.RateLimit, sc.Logger = b.times(), b.want.Seed, b.want.Rate, b.log
 	v := &vendor{box: sandbox.New(sc)}
 	v.calls = bench.NewRecorder(v.box.Handler())
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -154,6 +154,24 @@ func (v *vendor) delay(vendorID string, at time.Time) time.Duration {
 		return 0
 	}
 	return max(at.Sub(finished), 0)
+}
+
+// warmUp are the documents to learn from.
+func (b *httpBench) warmUp() []bench.Document { return benchDocuments(0, b.want.WarmUp) }
+
+// measured are those that count.
+func (b *httpBench) measured() []bench.Document {
+	return benchDocuments(b.want.WarmUp, b.want.Documents)
+}
+
+// times are how long the documents take, by their SHA-256: as long as in virtual time.
+func (b *httpBench) times() map[[sha256.Size]byte]time.Duration {
+	all := benchDocuments(0, b.want.WarmUp+b.want.Documents)
+	times := make(map[[sha256.Size]byte]time.Duration, len(all))
+	for i, d := range b.want.Latencies() {
+		times[sha256.Sum256(all[i].Body)] = d
+	}
+	return times
 }
 
 // benchDocuments are some of the generated ones, by their numbers.

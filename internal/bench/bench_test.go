@@ -105,16 +105,22 @@ func typicalMean() float64 {
 }
 
 // The figures that the product promises of the typical vendor, on the grid of whole
-// seconds: at most 3.0 polls and 2.5 s where fixed 5 s takes 4.9 and 2.4 s.
+// seconds: at most 3.0 polls and 2.5 s where fixed 5 s takes 4.9 and 2.4 s. They hold in
+// the mean for times that are drawn one by one, and in sum in each run of an even sample.
 func TestTypicalVendor(t *testing.T) {
 	t.Parallel()
 	for _, intervals := range []bool{false, true} {
-		polls, delay := 0.0, 0.0
 		const seeds = 20
+		polls, delay := 0.0, 0.0
 		for seed := range uint64(seeds) {
-			got := replay(t, Config{Law: typical, Documents: 200, WarmUp: 200, Seed: seed, Intervals: intervals})["learned"]
-			polls += got.Each / seeds
-			delay += got.Delay.Mean / seeds
+			c := Config{Law: typical, Documents: 200, WarmUp: 200, Seed: seed, Intervals: intervals, drawn: true}
+			drawn := replay(t, c)["learned"]
+			polls += drawn.Each / seeds
+			delay += drawn.Delay.Mean / seeds
+			c.drawn = false
+			if even := replay(t, c)["learned"]; even.J > 5.5 {
+				t.Errorf("seed %d, intervals %v: %.2f polls, %.2f s", seed, intervals, even.Each, even.Delay.Mean)
+			}
 		}
 		t.Logf("intervals %v: %.2f polls, %.2f s", intervals, polls, delay)
 		if polls > 3.0 || delay > 2.5 {
@@ -138,7 +144,7 @@ func TestLearnedIsNearTheBest(t *testing.T) {
 			}{{1000, 1, 1.05}, {20, 8, 1.15}, {5, 8, 0}} {
 				learned, fixed := 0.0, 0.0
 				for seed := range uint64(tt.seeds) {
-					got := replay(t, Config{Law: law, Documents: 4000, WarmUp: tt.warmUp, Seed: seed, offGrid: true, frozen: true})
+					got := replay(t, Config{Law: law, Documents: 4000, WarmUp: tt.warmUp, Seed: seed, offGrid: true, frozen: true, drawn: true})
 					learned += got["learned"].Ratio / float64(tt.seeds)
 					fixed += got[FixedPolicy].Ratio / float64(tt.seeds)
 				}

@@ -75,17 +75,35 @@ func carry(c Config, p policy) *run {
 func draw(c Config) []job {
 	rng := rand.New(rand.NewPCG(c.Seed, 0x62656e6368))
 	jobs := make([]job, c.WarmUp+c.Documents)
+	latencies := c.Latencies()
 	for i := range jobs {
 		at := rng.Float64() // Within a second, where all come at once.
 		if n := i - c.WarmUp; n >= 0 && c.Arrive > 0 {
 			at = (float64(n) + at) / c.Arrive
 		}
 		jobs[i] = job{
-			arrives: seconds(at), latency: c.Law.Draw(rng), slot: -1,
+			arrives: seconds(at), latency: latencies[i], slot: -1,
 			measured: i >= c.WarmUp, loses: rng.Float64() >= c.Webhooks,
 		}
 	}
 	return jobs
+}
+
+// Latencies are how long the documents take: first those of the warm-up, then those
+// that are measured.
+func (c Config) Latencies() []time.Duration {
+	rng := rand.New(rand.NewPCG(c.Seed, 0x74696d6573))
+	var all []time.Duration
+	for _, n := range []int{c.WarmUp, c.Documents} {
+		for _, at := range rng.Perm(n) {
+			if c.drawn {
+				all = append(all, c.Law.Draw(rng))
+				continue
+			}
+			all = append(all, c.Law.Quantile((float64(at)+rng.Float64())/float64(n)))
+		}
+	}
+	return all
 }
 
 // stage carries some of the documents until all are over.

@@ -26,6 +26,9 @@ type Config struct {
 	Now func() time.Time
 	// Latency draws the processing time of one document.
 	Latency func(*rand.Rand) time.Duration
+	// Times are the processing times of some documents, by their SHA-256, whatever is
+	// drawn.
+	Times map[[sha256.Size]byte]time.Duration
 	// FailureRate is the share of documents that fail although they can be read,
 	// ExpireRate that of results that are gone as soon as they are there.
 	FailureRate, ExpireRate float64

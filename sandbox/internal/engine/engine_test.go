@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -82,6 +83,34 @@ func TestTheLifeOfADocument(t *testing.T) {
 	c.pass(time.Hour)
 	if x := check(engine.Expired); x.Document != nil {
 		t.Error("there is a result after it expired")
+	}
+}
+
+// A document that has a time of its own takes that, and others what is drawn.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	own := fixtures.Invoice(1)
+	e := engine.New[string](engine.Config{
+		Now: c.Now, Latency: fixed(10 * time.Second),
+		Times: map[[sha256.Size]byte]time.Duration{sha256.Sum256(own): time.Minute},
+	})
+	for id, body := range map[string][]byte{"own": own, "drawn": fixtures.Invoice(2)} {
+		e.Open(id, "meta")
+		if err := e.Receive(t.Context(), id, body, "application/pdf"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []struct {
+		after      time.Duration
+		own, drawn engine.State
+	}{{11 * time.Second, engine.Processing, engine.Done}, {50 * time.Second, engine.Done, engine.Done}} {
+		c.pass(want.after)
+		own, _ := e.Get("own")
+		drawn, _ := e.Get("drawn")
+		if own.State != want.own || drawn.State != want.drawn {
+			t.Errorf("%v and %v, want %v and %v", own.State, drawn.State, want.own, want.drawn)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"time"
 
 	"github.com/extractq/extractq/sandbox/internal/reader"
 )
@@ -40,6 +41,7 @@ func (e *Engine[M]) Receive(ctx context.Context, id string, data []byte, declare
 	r.received = e.cfg.Now()
 	e.mu.Unlock()
 
+	given, isGiven := e.givenTime(data)
 	// The document is here; that its sender hangs up changes nothing.
 	t := e.read(context.WithoutCancel(ctx), data, declared)
 
@@ -48,6 +50,9 @@ func (e *Engine[M]) Receive(ctx context.Context, id string, data []byte, declare
 	rng := rand.New(rand.NewPCG(e.cfg.Seed^binary.BigEndian.Uint64(t.sum[:]), t.draws))
 	t.draws++
 	latency := e.cfg.Latency(rng)
+	if isGiven {
+		latency = given
+	}
 	r.started = r.received.Add(min(maxPickup, latency/4))
 	r.finish = r.received.Add(latency)
 	r.text = t
@@ -61,6 +66,14 @@ func (e *Engine[M]) Receive(ctx context.Context, id string, data []byte, declare
 		r.failure = drawnFailure
 	}
 	return nil
+}
+
+// givenTime is the processing time of a document that has one of its own.
+func (e *Engine[M]) givenTime(data []byte) (d time.Duration, ok bool) {
+	if len(e.cfg.Times) > 0 {
+		d, ok = e.cfg.Times[sha256.Sum256(data)]
+	}
+	return d, ok
 }
 
 // drawnFailure is the reason of a failure that has none.
