@@ -24,11 +24,12 @@ demo: build ## Extract the examples with the local sandbox: no account, no Redis
 	./extractq run --provider sandbox --type tax_forms --out out examples
 
 # A test that needs Redis, a browser, curl, node or python3 fails without (CI=true) instead
-# of being skipped.
+# of being skipped. The race detector sleeps for a second at the end of every package
+# otherwise.
 .PHONY: test
 test: ## Run all tests with a real Redis and the race detector
 	@tools/need gcc redis-server chromium curl node python3
-	CI=true go test -race -shuffle=on -count=1 -parallel 8 -timeout 20m ./...
+	CI=true GORACE=atexit_sleep_ms=100 go test -race -shuffle=on -count=1 -parallel 8 -timeout 20m ./...
 
 .PHONY: check
 check: ## Check everything else: modules, format, vet, lint; says how to fix it

@@ -74,7 +74,7 @@ func TestReplayIsWhatTheorySays(t *testing.T) {
 // and of n documents' means no more is expected.
 func TestBaselines(t *testing.T) {
 	t.Parallel()
-	got := replay(t, Config{Law: typical, Documents: 50_000, Seed: 3})
+	got := replay(t, Config{Law: typical, Documents: 10_000, Seed: 3})
 	fixed, exponential, clairvoyant := got[FixedPolicy], got["exponential"], got["clairvoyant"]
 	polls, delay := 1.0, 0.0 // The first one comes at once.
 	for at := 0.0; at < 3600; at += 5 {
