@@ -111,22 +111,34 @@ func TestTypicalVendor(t *testing.T) {
 	t.Parallel()
 	for _, intervals := range []bool{false, true} {
 		const seeds = 20
-		polls, delay := 0.0, 0.0
+		var polls, delays []float64
 		for seed := range uint64(seeds) {
 			c := Config{Law: typical, Documents: 200, WarmUp: 200, Seed: seed, Intervals: intervals, drawn: true}
 			drawn := replay(t, c)["learned"]
-			polls += drawn.Each / seeds
-			delay += drawn.Delay.Mean / seeds
+			polls, delays = append(polls, drawn.Each), append(delays, drawn.Delay.Mean)
 			c.drawn = false
 			if even := replay(t, c)["learned"]; even.J > 5.5 {
 				t.Errorf("seed %d, intervals %v: %.2f polls, %.2f s", seed, intervals, even.Each, even.Delay.Mean)
 			}
 		}
-		t.Logf("intervals %v: %.2f polls, %.2f s", intervals, polls, delay)
-		if polls > 3.0 || delay > 2.5 {
-			t.Errorf("intervals %v: %.2f polls and %.2f s, want at most 3.0 and 2.5 s", intervals, polls, delay)
+		poll, pollSpread := meanOf(polls)
+		delay, delaySpread := meanOf(delays)
+		t.Logf("intervals %v: %.2f±%.2f polls, %.2f±%.2f s", intervals, poll, pollSpread, delay, delaySpread)
+		if poll > 3.0 || delay > 2.5 {
+			t.Errorf("intervals %v: %.2f polls and %.2f s, want at most 3.0 and 2.5 s", intervals, poll, delay)
 		}
 	}
+}
+
+// meanOf returns the mean and the standard deviation.
+func meanOf(values []float64) (mean, deviation float64) {
+	for _, v := range values {
+		mean += v / float64(len(values))
+	}
+	for _, v := range values {
+		deviation += (v - mean) * (v - mean) / float64(len(values))
+	}
+	return mean, math.Sqrt(deviation)
 }
 
 // How near learning comes to J*: within 5 % after 1,000 documents, within 15 % after
