@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -304,6 +305,9 @@ func label(s string) bool {
 // bytes. The name decides where the bytes only say "a zip" or "text", as for office
 // files.
 func Sniff(name string, head []byte) string {
+	if bytes.HasPrefix(head, []byte("II*\x00")) || bytes.HasPrefix(head, []byte("MM\x00*")) {
+		return "image/tiff" // Which net/http does not know.
+	}
 	found, _, _ := strings.Cut(http.DetectContentType(head), ";")
 	switch found {
 	case "application/octet-stream", "application/zip", "text/plain", "text/xml":

@@ -287,6 +287,8 @@ func TestSniff(t *testing.T) {
 		{"a.png", "", "\x89PNG\r\n\x1a\n", "image/png"},
 		{"a.jpeg", "", "\xff\xd8\xff\xe0", "image/jpeg"},
 		{"a.TIFF", "", "II*\x00", "image/tiff"},
+		{"noname", "", "II*\x00\x08", "image/tiff"},
+		{"noname", "", "MM\x00*\x00", "image/tiff"},
 		{"a.docx", "", office.String(), docx},
 		{"a", "", office.String(), "application/zip"},
 		{"a.csv", "", "a,b\n1,2\n", "text/csv"},
