@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime/multipart"
 	"os"
+	"strconv"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
@@ -255,12 +256,40 @@ func (s *jsonScanner) Read(p []byte) (int, error) {
 			s.ended = true
 			return n, io.EOF
 		case b == '\\':
-			// Some encoders escape the slash.
-			if b, err = s.next(); err != nil || b != '/' {
-				return n, fmt.Errorf("%w: document_base64 is not base64", extraction.ErrInvalid)
+			if b, err = s.escape(); err != nil {
+				return n, err
 			}
 		}
 		p[n] = b
 	}
 	return len(p), nil
+}
+
+// escape gives the byte that stands behind a backslash. Some encoders escape the
+// slash, .NET's the plus sign as \u002B; base64 in lines has \n, which its decoder
+// skips.
+func (s *jsonScanner) escape() (byte, error) {
+	b, err := s.next()
+	if err != nil {
+		return 0, err
+	}
+	switch b {
+	case '/':
+		return b, nil
+	case 'n':
+		return '\n', nil
+	case 'r':
+		return '\r', nil
+	case 'u':
+		var digits [4]byte
+		for i := range digits {
+			if digits[i], err = s.next(); err != nil {
+				return 0, err
+			}
+		}
+		if code, err := strconv.ParseUint(string(digits[:]), 16, 7); err == nil {
+			return byte(code), nil
+		}
+	}
+	return 0, fmt.Errorf("%w: document_base64 is not base64", extraction.ErrInvalid)
 }

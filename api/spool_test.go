@@ -14,7 +14,7 @@ func FuzzJSONDocument(f *testing.F) {
 	for _, s := range []string{
 		`{"document_base64":"QUJD"}`, `{"a":{"document_base64":"QUJD"},"document_base64":"REVG"}`,
 		`{"document_base64" : "QUJD","b":["document_base64","x"]}`, `{"x":"document_base64","y":"QUJD"}`,
-		`{"document_base64":null}`, `{"\"document_base64":"QUJD"}`, `{"document_base64":"QU\/D"}`, `{"a":"\\","document_base64":""}`,
+		`{"document_base64":null}`, `{"\"document_base64":"QUJD"}`, `{"document_base64":"QU\/D"}`, `{"document_base64":"QU\u002FD\n"}`, `{"a":"\\","document_base64":""}`,
 		`"document_base64":"QUJD"`, `{"document_base64":{"document_base64":"QUJD"}}`, `[{"document_base64":"QUJD"}]`,
 	} {
 		f.Add(s)

@@ -254,6 +254,9 @@ func (s *Server) hasRoom(ctx context.Context, a Account, key string) error {
 func settleType(declared, name string, head []byte) (string, error) {
 	declared, _, _ = strings.Cut(strings.ToLower(declared), ";")
 	declared = strings.TrimSpace(declared)
+	if proper, ok := properTypes[declared]; ok {
+		declared = proper
+	}
 	found := tasks.Sniff(name, head)
 	switch declared {
 	case "", "application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream":
@@ -267,6 +270,13 @@ func settleType(declared, name string, head []byte) (string, error) {
 		return "", problem(http.StatusUnprocessableEntity, codeMismatch, "the document is not what its Content-Type says")
 	}
 	return declared, nil
+}
+
+// properTypes are names that programs give to media types which have another one.
+var properTypes = map[string]string{
+	"application/x-pdf": "application/pdf", "image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg",
+	"image/x-png": "image/png", "image/tif": "image/tiff", "image/x-tiff": "image/tiff",
+	"image/x-bmp": "image/bmp", "image/x-ms-bmp": "image/bmp",
 }
 
 // plainTypes are media types whose documents are known by their first bytes.

@@ -71,6 +71,40 @@ func TestSubmitForms(t *testing.T) {
 	}
 }
 
+// A document is known by its bytes, also where they are spelt in base64 as some
+// encoders do, or its type as some programs do.
+func TestSubmitSpellings(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const ok = "/v1/extractions?account=acme&type=t"
+	for declared, tt := range map[string]struct{ bytes, want string }{
+		"image/tiff":        {"II*\x00\x08\x00", "image/tiff"},
+		"image/tif":         {"MM\x00*\x00\x08", "image/tiff"},
+		"":                  {"II*\x00\x08\x00", "image/tiff"},
+		"image/jpg":         {"\xff\xd8\xff\xe0", "image/jpeg"},
+		"application/x-pdf": {pdf, "application/pdf"},
+	} {
+		a := r.do("POST", ok, tt.bytes, "Content-Type", declared).want(t, declared, http.StatusAccepted)
+		if got := r.record(a.id()).Document.ContentType; got != tt.want {
+			t.Errorf("as %q: %q, want %q", declared, got, tt.want)
+		}
+	}
+	r.do("POST", ok, "II*\x00", "Content-Type", "image/jpg").wantProblem(t, "a TIFF as image/jpg", 422, codeMismatch)
+
+	document := pdf + "\xfb\xff"
+	encoded := base64.StdEncoding.EncodeToString([]byte(document))
+	for what, spelt := range map[string]string{
+		"escaped": strings.NewReplacer("+", `\u002B`, "/", `\u002f`, "=", `\u003d`).Replace(encoded),
+		"wrapped": encoded[:8] + `\n` + encoded[8:12] + `\r\n` + encoded[12:] + `\n`,
+	} {
+		a := r.do("POST", "/v1/extractions", `{"account":"acme","type":"t","document_base64":"`+spelt+`","batch":"b1"}`, "Content-Type", "application/json")
+		got := r.do("GET", "/v1/extractions/"+a.want(t, what, http.StatusAccepted).id()+"/document", "").want(t, what, http.StatusOK)
+		if string(got.body) != document {
+			t.Errorf("%s: the document is %q, want %q", what, got.body, document)
+		}
+	}
+}
+
 func TestSubmitRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -109,6 +143,7 @@ func TestSubmitRefused(t *testing.T) {
 		"unknown member":    {json(`{"colour":"red"}`), 422, codeInvalid},
 		"wrong type":        {json(`{"account":7}`), 422, codeInvalid},
 		"bad base64":        {json(`{"account":"acme","type":"t","document_base64":"?!"}`), 422, codeInvalid},
+		"no escape":         {json(`{"account":"acme","type":"t","document_base64":"QUJ\u012f"}`), 422, codeInvalid},
 		"cut base64":        {json(`{"account":"acme","type":"t","document_base64":"QUJ`), 400, codeInvalid},
 		"two documents":     {json(`{"document_base64":"QUJD","document_base64":"QUJD"}`), 422, codeInvalid},
 		"large fields":      {json(`{"name":"` + strings.Repeat("x", maxFields) + `"}`), 422, codeInvalid},
