@@ -140,7 +140,12 @@ func (s *Server) eachNamed(ctx context.Context, in *bulkInput, use func(store.Re
 	if err != nil {
 		return err
 	}
+	seen := map[string]bool{}
 	for _, id := range in.Body.IDs {
+		if seen[id] {
+			continue // What is named twice is meant once.
+		}
+		seen[id] = true
 		found, err := s.cfg.Records.GetAll(ctx, accounts, id)
 		if err != nil {
 			return err

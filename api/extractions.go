@@ -231,6 +231,7 @@ func (s *Server) cancel(ctx context.Context, in *IDInput) (*oneOutput, error) {
 	if err != nil {
 		return nil, s.explain(err)
 	}
+	e.Result = &extraction.Result{}
 	return &oneOutput{e}, nil
 }
 
@@ -249,6 +250,7 @@ func (s *Server) retry(ctx context.Context, in *retryInput) (*retryOutput, error
 	if err != nil {
 		return nil, s.explain(err)
 	}
+	e.Result = &extraction.Result{}
 	return &retryOutput{Location: "/v1/extractions/" + e.ID, Body: e}, nil
 }
 
