@@ -124,6 +124,9 @@ func (c *Client) digest(s Submission) (extraction.Document, error) {
 // fingerprint stands for all that is asked: fields and document.
 func fingerprint(in store.Input, vendorID string) string {
 	in.ID, in.Version, in.RetryOf = "", 0, ""
+	if in.Priority == extraction.PriorityNormal {
+		in.Priority = "" // It is the same, said or not.
+	}
 	body, err := json.Marshal(struct {
 		In       store.Input
 		VendorID string

@@ -20,7 +20,10 @@ func TestSubmitOnce(t *testing.T) {
 		t.Fatalf("SubmitOnce = replayed %v, %v", replayed, err)
 	}
 	for range 2 {
-		again, replayed, err := r.SubmitOnce(t.Context(), submission("x"), "", "billing\nk1")
+		s := submission("x")
+		s.Priority = extraction.PriorityNormal // Which it is without, too.
+		s.Metadata, s.Options, s.Types = map[string]string{}, map[string]any{}, []string{}
+		again, replayed, err := r.SubmitOnce(t.Context(), s, "", "billing\nk1")
 		if err != nil || !replayed || again.ID != first.ID {
 			t.Errorf("SubmitOnce again = %s, replayed %v, %v; want %s", again.ID, replayed, err, first.ID)
 		}
