@@ -81,7 +81,7 @@ type Config struct {
 // ended.
 type Server struct {
 	cfg      Config
-	accounts map[string]Account
+	accounts atomic.Pointer[[]Account]
 	keys     atomic.Pointer[[]Key]
 	tokens   atomic.Pointer[HookTokens]
 	hub      *hub
@@ -99,12 +99,9 @@ var customize sync.Once
 // New returns the API. It makes no connection before the first request, but for
 // the events, which are read from then on until Close.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, accounts: map[string]Account{}, patience: usualPatience}
-	s.Reload(cfg.Keys, cfg.HookTokens)
+	s := &Server{cfg: cfg, patience: usualPatience}
+	s.Reload(cfg.Accounts, cfg.Keys, cfg.HookTokens)
 	s.stopping, s.stop = context.WithCancel(context.Background())
-	for _, a := range cfg.Accounts {
-		s.accounts[a.Name] = a
-	}
 	s.hub = newHub(s.stopping, cfg.Records, s.known, cfg.Logger)
 	// The library takes its form of an error from a variable of the package.
 	customize.Do(func() {
@@ -130,11 +127,23 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Reload replaces the keys and the secrets of the webhooks, from the next request on.
-// Whether the listener may stay open with them is Config.Admits's to say.
-func (s *Server) Reload(keys []Key, tokens HookTokens) {
+// Reload replaces the accounts that may be submitted to, the keys and the secrets of
+// the webhooks, from the next request on. Whether the listener may stay open with them
+// is Config.Admits's to say.
+func (s *Server) Reload(accounts []Account, keys []Key, tokens HookTokens) {
+	s.accounts.Store(&accounts)
 	s.keys.Store(&keys)
 	s.tokens.Store(&tokens)
+}
+
+// open is the account of that name, if it may be submitted to.
+func (s *Server) open(name string) (Account, bool) {
+	for _, a := range *s.accounts.Load() {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return Account{}, false
 }
 
 // Handler answers the requests. The server it is given to needs limits of its own;
@@ -183,7 +192,7 @@ func (s *Server) known(ctx context.Context) ([]string, error) {
 	}
 	seen := map[string]bool{}
 	var out []string
-	for _, a := range s.cfg.Accounts {
+	for _, a := range *s.accounts.Load() {
 		registered = append(registered, a.Name)
 	}
 	for _, name := range registered {

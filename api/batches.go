@@ -113,7 +113,7 @@ func (s *Server) outlook(ctx context.Context, accounts []string) (outlook, error
 		}
 		law := planner.Estimate(planner.Histogram(all.Bins), nil, planner.Prior())
 		o.last = max(o.last, time.Duration(law.Quantile(0.9)*float64(time.Second)))
-		if a, ok := s.accounts[name]; ok && a.Rate > 0 && (o.rate == 0 || a.Rate < o.rate) {
+		if a, ok := s.open(name); ok && a.Rate > 0 && (o.rate == 0 || a.Rate < o.rate) {
 			o.rate = a.Rate
 		}
 	}

@@ -54,7 +54,7 @@ func (s *Server) registerHooks(api huma.API) {
 // hook takes one webhook.
 func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("account")
-	account := s.accounts[name]
+	account, _ := s.open(name)
 	token, takes := (*s.tokens.Load())[name]
 	sent := Digest(r.PathValue("token"))
 	// Compared also where there is nothing to compare with: the time it takes does

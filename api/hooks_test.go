@@ -204,7 +204,7 @@ func TestHookNeedsNoKey(t *testing.T) {
 func TestHookTokenReload(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withHooks)
-	r.server.Reload(nil, HookTokens{"acme": Digest("another")})
+	r.server.Reload(*r.server.accounts.Load(), nil, HookTokens{"acme": Digest("another")})
 	r.do("POST", "/v1/hooks/acme/"+hookToken, `{"id":"v-1"}`).want(t, "the token before", 404)
 	r.do("POST", "/v1/hooks/acme/another", `{"id":"v-1"}`).want(t, "the token now", 204)
 }

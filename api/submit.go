@@ -294,11 +294,11 @@ func (s *Server) checkURL(ctx context.Context, check func(context.Context, strin
 
 // chosen is the account that is named, or the only one the key can use.
 func (s *Server) chosen(caller Key, name string) (Account, error) {
-	if a, ok := s.accounts[name]; ok && caller.uses(name) {
+	if a, ok := s.open(name); ok && caller.uses(name) {
 		return a, nil
 	}
 	var usable []Account
-	for _, a := range s.cfg.Accounts {
+	for _, a := range *s.accounts.Load() {
 		if caller.uses(a.Name) {
 			usable = append(usable, a)
 		}

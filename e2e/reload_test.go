@@ -266,3 +266,63 @@ func TestHangupOfUp(t *testing.T) {
 	up.signal(syscall.SIGTERM)
 	up.wait().want(t, 0)
 }
+
+// TestHangupOfAPI changes the accounts of a running API: a limit counts from then on,
+// a new account takes documents, one that is gone takes none.
+func TestHangupOfAPI(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick(0))
+	before := s.read("extractq.yaml")
+	api := s.start(s.shared("api", "--listen", "127.0.0.1:0")...)
+	base := api.saysAPI() + "/v1"
+	submit := func(account string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/extractions?type=tax_forms&account="+account, strings.NewReader("%PDF-1.7"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode
+	}
+	if got := submit(sensibleAccount); got != http.StatusAccepted {
+		t.Fatalf("the first document: %d", got)
+	}
+	s.write("extractq.yaml", strings.NewReplacer(sensibleAccount+":", sensibleAccount+":\n    max_backlog: 1", typlessAccount+":", "late:", "50/s", "20/s").Replace(before))
+	api.hangup(reloaded)
+	for account, want := range map[string]int{
+		sensibleAccount: http.StatusTooManyRequests, "late": http.StatusAccepted, typlessAccount: http.StatusUnprocessableEntity,
+	} {
+		if got := submit(account); got != want {
+			t.Errorf("a document for %s: %d, want %d", account, got, want)
+		}
+	}
+	var shown struct {
+		Accounts []struct {
+			Name string
+			Rate *float64
+		}
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/accounts", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if err := json.NewDecoder(answer.Body).Decode(&shown); err != nil {
+		t.Fatal(err)
+	}
+	if len(shown.Accounts) != 2 || shown.Accounts[0].Name != sensibleAccount || *shown.Accounts[0].Rate != 20 || shown.Accounts[1].Name != "late" {
+		t.Errorf("the accounts are %+v", shown.Accounts)
+	}
+
+	s.write("extractq.yaml", before+"api: {max_document: 1KiB}\n")
+	api.hangup("[api.max_document]")
+	api.signal(syscall.SIGTERM)
+	api.wait().want(t, 0)
+}

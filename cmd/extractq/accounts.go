@@ -123,7 +123,7 @@ func withAccounts(c *cli.Context, act func(desk, string) error) error {
 // remark names those of the shown accounts that wait for webhooks and whose vendor
 // is not told where to call.
 func (d *accountDesk) remark(cfg settings, shown []string) {
-	for _, a := range d.configured {
+	for _, a := range d.configured() {
 		if cfg.API.PublicURL == "" && !a.HookToken.IsZero() && slices.Contains(shown, a.Name) {
 			_, why := judgeHook("", a)
 			cfg.say("%s", why)
@@ -135,7 +135,7 @@ func (d *accountDesk) remark(cfg settings, shown []string) {
 type accountDesk struct {
 	*services
 
-	configured []config.Account
+	configured func() []config.Account
 	limits     *limiter.Limiter
 	queue      *tasks.Queue
 }
@@ -153,11 +153,12 @@ func (d *accountDesk) states(ctx context.Context, names []string) ([]extraction.
 }
 
 func (d *accountDesk) account(name string) (config.Account, bool) {
-	i := slices.IndexFunc(d.configured, func(a config.Account) bool { return a.Name == name })
+	all := d.configured()
+	i := slices.IndexFunc(all, func(a config.Account) bool { return a.Name == name })
 	if i < 0 {
 		return config.Account{}, false
 	}
-	return d.configured[i], true
+	return all[i], true
 }
 
 // pause stops an account for good. The state comes first: it is what counts, and

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
 
@@ -65,8 +66,7 @@ Examples:
 				if err := admit(next, listener.Addr()); err != nil {
 					return err
 				}
-				s.Reload(apiKeys(next), hookTokens(next))
-				return nil
+				return s.reload(next)
 			})
 			cfg.say("api at http://%s/v1", listener.Addr())
 			return cfg.admin.beside(c.Context, func(ctx context.Context) error {
@@ -78,7 +78,7 @@ Examples:
 
 // serveAPI answers until ctx ends. Streams are told first, so that the end does not
 // wait for them.
-func serveAPI(ctx context.Context, cfg settings, s *api.Server, h http.Handler, listener net.Listener) error {
+func serveAPI(ctx context.Context, cfg settings, s *apiServer, h http.Handler, listener net.Listener) error {
 	defer s.Close()
 	defer context.AfterFunc(ctx, s.Stop)()
 	return serve.Until(ctx, listener, h, cfg.log)
@@ -118,8 +118,26 @@ func apiKeys(cfg settings) []api.Key {
 	return out
 }
 
+// apiServer is the HTTP API with the accounts that it shows, which SIGHUP changes.
+type apiServer struct {
+	*api.Server
+
+	accounts atomic.Pointer[[]config.Account]
+}
+
+// reload gives it the accounts and keys of the configuration as it is now.
+func (s *apiServer) reload(next settings) error {
+	accounts, err := apiAccounts(next.Accounts)
+	if err != nil {
+		return err
+	}
+	s.accounts.Store(&next.Accounts)
+	s.Reload(accounts, apiKeys(next), hookTokens(next))
+	return nil
+}
+
 // newAPI builds the HTTP API of this process.
-func newAPI(cfg settings, svc *services) (*api.Server, error) {
+func newAPI(cfg settings, svc *services) (*apiServer, error) {
 	sender, err := newSender(cfg)
 	if err != nil {
 		return nil, err
@@ -128,9 +146,16 @@ func newAPI(cfg settings, svc *services) (*api.Server, error) {
 	if err != nil {
 		return nil, exitError{exitUsage, err}
 	}
-	ac := api.Config{
-		Client: svc.client, Records: svc.records, Blobs: svc.blobs, States: &accountDesk{
-			configured: cfg.Accounts, services: svc, limits: limiter.New(svc.rdb), queue: tasks.NewQueue(svc.rdb),
+	accounts, err := apiAccounts(cfg.Accounts)
+	if err != nil {
+		return nil, err
+	}
+	s := &apiServer{}
+	s.accounts.Store(&cfg.Accounts)
+	s.Server = api.New(api.Config{
+		Client: svc.client, Records: svc.records, Blobs: svc.blobs, Accounts: accounts, States: &accountDesk{
+			configured: func() []config.Account { return *s.accounts.Load() },
+			services:   svc, limits: limiter.New(svc.rdb), queue: tasks.NewQueue(svc.rdb),
 		},
 		Keys: apiKeys(cfg), HookTokens: hookTokens(cfg), MaxDocument: cfg.API.MaxDocument, CheckURL: sender.Check,
 		CheckDocumentURL: func(ctx context.Context, u string) error {
@@ -140,8 +165,14 @@ func newAPI(cfg settings, svc *services) (*api.Server, error) {
 			return nil
 		},
 		Version: version, Logger: cfg.log,
-	}
-	for _, a := range cfg.Accounts {
+	})
+	return s, nil
+}
+
+// apiAccounts are the accounts as the API knows them.
+func apiAccounts(accounts []config.Account) ([]api.Account, error) {
+	var out []api.Account
+	for _, a := range accounts {
 		p, err := newProvider(a, nil)
 		if err != nil {
 			return nil, err
@@ -153,14 +184,14 @@ func newAPI(cfg settings, svc *services) (*api.Server, error) {
 		if h, ok := p.(extraction.Hooker); ok {
 			account.Hook = h.Hook
 		}
-		ac.Accounts = append(ac.Accounts, account)
+		out = append(out, account)
 	}
-	return api.New(ac), nil
+	return out, nil
 }
 
 // States are all accounts, as the API shows them.
 func (d *accountDesk) States(ctx context.Context) ([]extraction.AccountState, error) {
-	all, err := d.accounts(ctx, settings{Config: &config.Config{Accounts: d.configured}})
+	all, err := d.accounts(ctx, settings{Config: &config.Config{Accounts: d.configured()}})
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v2"
 
-	"github.com/extractq/extractq/api"
 	"github.com/extractq/extractq/dashboard"
 )
 
@@ -83,7 +82,7 @@ func dashboardFlags() []cli.Flag {
 type board struct {
 	listener net.Listener
 	// api is served at the same address; nil where there is none.
-	api *api.Server
+	api *apiServer
 
 	// mu guards the others: the keys may be read again at any time.
 	mu     sync.Mutex
@@ -161,12 +160,14 @@ func (b *board) reload(next settings) error {
 	if err := cfg.Admits(b.listener.Addr()); err != nil {
 		return fmt.Errorf("api.keys: %w", err)
 	}
+	if b.api != nil {
+		if err := b.api.reload(next); err != nil {
+			return err
+		}
+	}
 	b.cfg = cfg
 	if b.served != nil {
 		b.served.Reload(cfg.Keys)
-	}
-	if b.api != nil {
-		b.api.Reload(apiKeys(next), hookTokens(next))
 	}
 	return nil
 }

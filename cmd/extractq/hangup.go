@@ -156,6 +156,7 @@ func needRestart(now, next settings) []string {
 		{"redis", now.Redis != next.Redis},
 		{"data", now.Data != next.Data},
 		{"api.listen", now.API.Listen != next.API.Listen},
+		{"api.max_document", now.API.MaxDocument != next.API.MaxDocument},
 		{"api.public_url", now.API.PublicURL != next.API.PublicURL},
 		{"callbacks.allow_hosts", !slices.Equal(now.Callbacks.AllowHosts, next.Callbacks.AllowHosts)},
 		{"fetch.allow_hosts", !slices.Equal(now.Fetch.AllowHosts, next.Fetch.AllowHosts)},

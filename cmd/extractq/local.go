@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 
+	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
@@ -200,6 +201,6 @@ func (l *local) forget(ctx context.Context) error {
 
 func (l *local) desk() desk {
 	return &accountDesk{
-		configured: l.cfg.Accounts, services: l.svc, limits: limiter.New(l.svc.rdb), queue: tasks.NewQueue(l.svc.rdb),
+		configured: func() []config.Account { return l.cfg.Accounts }, services: l.svc, limits: limiter.New(l.svc.rdb), queue: tasks.NewQueue(l.svc.rdb),
 	}
 }
