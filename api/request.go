@@ -63,6 +63,9 @@ func (s *Server) readRequest(r *http.Request) (request, error) {
 		if params["boundary"] == "" {
 			return request{}, problem(http.StatusBadRequest, codeInvalid, "the form's Content-Type has no boundary")
 		}
+		if len(r.URL.Query()) > 0 {
+			return request{}, fmt.Errorf("%w: with a form the fields are its parts, not the query", extraction.ErrInvalid)
+		}
 		form, err := r.MultipartReader()
 		if err != nil {
 			return request{}, problem(http.StatusBadRequest, codeInvalid, "the form cannot be read")

@@ -113,6 +113,7 @@ func TestSubmitRefused(t *testing.T) {
 		return r.do("POST", "/v1/extractions", body, "Content-Type", "application/json")
 	}
 	formBody, formType := form(t, pdf, "account", "acme", "type", "t", "color", "red")
+	goodBody, goodType := form(t, pdf, "account", "acme", "type", "t")
 	broken, brokenType := form(t, pdf)
 	for what, tt := range map[string]struct {
 		a      answer
@@ -149,6 +150,7 @@ func TestSubmitRefused(t *testing.T) {
 		"large fields":      {json(`{"name":"` + strings.Repeat("x", maxFields) + `"}`), 422, codeInvalid},
 		"large base64":      {json(`{"type":"t","account":"acme","document_base64":"` + strings.Repeat("QUJD", 400_000) + `"}`), 413, codeTooLarge},
 		"form field":        {r.do("POST", "/v1/extractions", formBody, "Content-Type", formType), 422, codeInvalid},
+		"form and query":    {r.do("POST", "/v1/extractions?batch=b", goodBody, "Content-Type", goodType), 422, codeInvalid},
 		"cut form":          {r.do("POST", "/v1/extractions", broken[:len(broken)-20], "Content-Type", brokenType), 400, codeInvalid},
 		"no boundary":       {r.do("POST", "/v1/extractions", "", "Content-Type", "multipart/form-data"), 400, codeInvalid},
 		"a long key":        {r.do("POST", ok, pdf, "Idempotency-Key", strings.Repeat("k", 256)), 422, codeInvalid},
