@@ -44,7 +44,20 @@ type webhook struct {
 // Check implements extraction.Provider.
 func (c *Client) Check(s extraction.Submission) error {
 	_, err := newSubmission(s)
+	if t := mediaType(s.ContentType); t != "" && !slices.Contains(documentTypes, t) {
+		err = errors.Join(err, fmt.Errorf("%w: Sensible does not take documents of this media type", extraction.ErrInvalid))
+	}
 	return err
+}
+
+// documentTypes are the values of content_type that the API accepts; any other is a
+// 400. Only Check knows them: what comes without such a check the API itself may judge,
+// which can take more one day.
+var documentTypes = []string{
+	"application/pdf", "image/jpeg", "image/png", "image/tiff", "text/csv", "text/plain", "text/html", "application/yaml",
+	"application/msword", "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/vnd.ms-excel",
+	"application/vnd.ms-excel.sheet.macroenabled.12", "application/vnd.ms-excel.sheet.binary.macroenabled.12",
 }
 
 // newSubmission checks s and puts it in the API's form.

@@ -131,7 +131,11 @@ func TestCheck(t *testing.T) {
 		"extra data":         {sub{Type: "a", Options: opts("extra_data", map[string]any{"a": 1})}, ""},
 		"extra data as text": {sub{Type: "a", Options: opts("extra_data", `{"a":null}`)}, ""},
 		"url":                {sub{Type: "a", URL: "https://a/b"}, ""},
+		"CSV":                {sub{Type: "a", ContentType: "text/csv; charset=utf-8"}, ""},
+		"unknown bytes":      {sub{Type: "a", ContentType: "application/octet-stream"}, ""},
 
+		"video":                {sub{Type: "a", ContentType: "video/mp4"}, "media type"},
+		"zip":                  {sub{Type: "a", ContentType: "application/zip"}, "media type"},
 		"nothing":              {sub{}, "document type"},
 		"both":                 {sub{Type: "a", Types: []string{"b"}}, "either"},
 		"empty type":           {sub{Types: []string{"a", ""}}, "empty"},
