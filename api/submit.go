@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -264,6 +265,9 @@ func settleType(declared, name string, head []byte) (string, error) {
 	}
 	if !strings.Contains(declared, "/") {
 		return "", problem(http.StatusUnsupportedMediaType, codeUnsupported, "Content-Type is no media type")
+	}
+	if declared == "application/pdf" && bytes.Contains(head, []byte("%PDF-")) {
+		return declared, nil // Some programs put a line or a byte order mark before it; all readers take that.
 	}
 	sure := tasks.Sniff("", head)
 	if slices.Contains(plainTypes, sure) && sure != declared || slices.Contains(plainTypes, declared) && sure != declared {

@@ -83,6 +83,7 @@ func TestSubmitSpellings(t *testing.T) {
 		"":                  {"II*\x00\x08\x00", "image/tiff"},
 		"image/jpg":         {"\xff\xd8\xff\xe0", "image/jpeg"},
 		"application/x-pdf": {pdf, "application/pdf"},
+		"application/pdf":   {"\ufeff\r\n" + pdf, "application/pdf"},
 	} {
 		a := r.do("POST", ok, tt.bytes, "Content-Type", declared).want(t, declared, http.StatusAccepted)
 		if got := r.record(a.id()).Document.ContentType; got != tt.want {
