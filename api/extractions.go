@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -308,6 +309,9 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, id string) err
 		return err
 	}
 	body, err := s.cfg.Blobs.OpenDocument(r.Context(), id)
+	if errors.Is(err, store.ErrNotFound) {
+		return problem(http.StatusNotFound, codeDocumentGone, "the document is not kept, or not any more")
+	}
 	if err != nil {
 		return err
 	}

@@ -66,6 +66,7 @@ func TestSubmitForms(t *testing.T) {
 		t.Errorf("by URL: %+v", rec.Document)
 	}
 	adopted := r.do("POST", "/v1/extractions", `{"account":"acme","type":"t","vendor_id":"v1"}`, "Content-Type", "application/json")
+	r.do("GET", "/v1/extractions/"+adopted.id()+"/document", "").wantProblem(t, "the document of an adopted one", 404, codeDocumentGone)
 	if rec := r.record(adopted.want(t, "adopt", 202).id()); rec.VendorID != "v1" || rec.Status != extraction.StatusInProgress {
 		t.Errorf("adopted: %+v", rec)
 	}
