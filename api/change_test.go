@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
 )
 
 func TestCancelRetryDelete(t *testing.T) {
@@ -34,6 +35,31 @@ func TestCancelRetryDelete(t *testing.T) {
 	done := r.submit("account=acme&type=t")
 	r.finish(done, extraction.StatusSuccess)
 	r.do("POST", "/v1/extractions/"+done+"/retry", "").wantProblem(t, "retry of a success", 409, codeConflict)
+}
+
+// A repetition asks the vendor for the old one first, unless it is told not to, in the
+// query or in a body.
+func TestRetryResubmits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for name, tt := range map[string]struct {
+		query, body string
+		want        store.Phase
+	}{
+		"nothing said":   {"", "", store.PhaseRecheck},
+		"an empty body":  {"", "{}", store.PhaseRecheck},
+		"not, in a body": {"", `{"resubmit":false}`, store.PhaseRecheck},
+		"in the query":   {"?resubmit=true", "", store.PhaseNone},
+		"in a body":      {"", `{"resubmit":true}`, store.PhaseNone},
+	} {
+		id := r.submit("account=acme&type=t")
+		late := extraction.NewFailure(extraction.CodeDeadlineExceeded, "no", nil)
+		r.finishWith(id, extraction.StatusError, new(store.Change).Vendor("v-"+id).Failure(late))
+		again := r.do("POST", "/v1/extractions/"+id+"/retry"+tt.query, tt.body, "Content-Type", "application/json").want(t, name, 202)
+		if got := r.record(again.id()).Phase; got != tt.want {
+			t.Errorf("%s: it begins in phase %q, want %q", name, got, tt.want)
+		}
+	}
 }
 
 // hasEmptyResult reports whether an answer is an extraction with the result {}, as
@@ -65,6 +91,7 @@ func TestBulk(t *testing.T) {
 		{"redeliver", `{"filter":{"batch":"b"}}`, counts{"3", "0", "3"}},
 		{"retry", fmt.Sprintf(`{"ids":[%q,%q,"01JD0Z3M9V7Q8W2R5T6Y4X1C0B"]}`, ids[0], ids[1]), counts{"2", "1", "1"}},
 		{"delete", fmt.Sprintf(`{"ids":[%q,%q,%q],"dry_run":true}`, ids[0], ids[1], ids[0]), counts{"2", "2", "0"}},
+		{"delete", `{"filter":{"status":"CANCELED","account":"acme"},"dry_run":true}`, counts{"2", "2", "0"}},
 		{"delete", `{"filter":{"batch":"b","status":["CANCELED","SUCCESS"]}}`, counts{"3", "3", "0"}},
 	} {
 		a := post(tt.op, tt.body).want(t, tt.op, 200)
@@ -76,7 +103,7 @@ func TestBulk(t *testing.T) {
 	if n := len(r.do("GET", "/v1/extractions", "").ids()); n != 1 {
 		t.Errorf("%d are left, want the repeated one", n)
 	}
-	for _, body := range []string{`{}`, `{"filter":{}}`, `{"ids":["a"],"filter":{"batch":"b"}}`, `{"ids":[]}`, `{"colour":"red"}`, `{"filter":{"status":["DONE"]}}`} {
+	for _, body := range []string{`{}`, `{"filter":{}}`, `{"ids":["a"],"filter":{"batch":"b"}}`, `{"ids":[]}`, `{"colour":"red"}`, `{"filter":{"status":["DONE"]}}`, `{"filter":{"status":"DONE"}}`, `{"filter":{"account":7}}`, `{"filter":{"account":null}}`} {
 		post("delete", body).wantProblem(t, body, 422, codeInvalid)
 	}
 	post("delete", `{`).wantProblem(t, "no JSON", 400, codeInvalid)

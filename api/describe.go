@@ -62,6 +62,11 @@ func (s *Server) describe(api huma.API) {
 	schemas := api.OpenAPI().Components.Schemas
 	for name, schema := range schemas.Map() {
 		t := schemas.TypeFromRef("#/components/schemas/" + name)
+		if t == typeOf[protocol.Filter]() {
+			for _, name := range []string{"status", "account"} {
+				schema.Properties[name] = oneOrMore(schema.Properties[name])
+			}
+		}
 		if slices.Contains(sent, t) {
 			continue // It has no members but these.
 		}
@@ -71,6 +76,11 @@ func (s *Server) describe(api huma.API) {
 			schema.Required, schema.Description = nil, "{} until SUCCESS, then with all members"
 		}
 	}
+}
+
+// oneOrMore is an array, or one of what is in it.
+func oneOrMore(array *huma.Schema) *huma.Schema {
+	return &huma.Schema{AnyOf: []*huma.Schema{array.Items, array}}
 }
 
 // sent are the types of bodies that are sent to the API.

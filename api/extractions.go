@@ -240,6 +240,9 @@ type retryInput struct {
 	IDInput
 
 	Resubmit bool `query:"resubmit" doc:"submit, and pay, again without asking the vendor for the old one"`
+	Body     *struct {
+		Resubmit bool `json:"resubmit,omitempty" doc:"as in the query"`
+	}
 }
 
 func (s *Server) retry(ctx context.Context, in *retryInput) (*retryOutput, error) {
@@ -247,7 +250,7 @@ func (s *Server) retry(ctx context.Context, in *retryInput) (*retryOutput, error
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	e, err := s.cfg.Client.Retry(ctx, r.Account, r.ID, in.Resubmit)
+	e, err := s.cfg.Client.Retry(ctx, r.Account, r.ID, in.Resubmit || in.Body != nil && in.Body.Resubmit)
 	if err != nil {
 		return nil, s.explain(err)
 	}

@@ -212,6 +212,16 @@ func (r *rig) submit(query string, headers ...string) string {
 // finish ends an extraction as a worker would.
 func (r *rig) finish(id string, status extraction.Status) {
 	r.t.Helper()
+	c := new(store.Change)
+	if status != extraction.StatusSuccess {
+		c.Failure(extraction.NewFailure(extraction.CodeVendorFailed, "no", nil))
+	}
+	r.finishWith(id, status, c)
+}
+
+// finishWith ends it and makes a change with that.
+func (r *rig) finishWith(id string, status extraction.Status, c *store.Change) {
+	r.t.Helper()
 	rec := r.record(id)
 	f := store.Fence{Input: rec.Input, Seq: rec.Seq, Token: store.NewToken()}
 	if _, err := r.records.Begin(r.t.Context(), f, time.Minute, true); err != nil {
@@ -221,11 +231,7 @@ func (r *rig) finish(id string, status extraction.Status) {
 	if err := r.cfg.Blobs.PutResult(r.t.Context(), id, f.Seq, result); err != nil {
 		r.t.Fatal(err)
 	}
-	c := new(store.Change).Result(f.Seq)
-	if status != extraction.StatusSuccess {
-		c.Failure(extraction.NewFailure(extraction.CodeVendorFailed, "no", nil))
-	}
-	if _, err := r.records.Finish(r.t.Context(), f, status, store.Kept{Record: time.Hour, Document: time.Hour}, c); err != nil {
+	if _, err := r.records.Finish(r.t.Context(), f, status, store.Kept{Record: time.Hour, Document: time.Hour}, c.Result(f.Seq)); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -3,11 +3,15 @@
 // operations, and problems.
 //
 // Both sides import it, so that there is one schema. It holds types and no
-// behaviour; a member that is added must be optional, and none may change its
+// behaviour but how they are written; a member that is added must be optional, and none may change its
 // meaning. The tags doc, enum and the like are for the API's description.
 package protocol
 
-import "github.com/extractq/extractq/extraction"
+import (
+	"encoding/json"
+
+	"github.com/extractq/extractq/extraction"
+)
 
 // Fields are what a producer wants of a document: as query, as parts of a form, or
 // as members of a JSON object.
@@ -48,16 +52,29 @@ type Submission struct {
 
 // Filter chooses extractions; what is empty chooses all.
 type Filter struct {
-	Status   []extraction.Status `json:"status,omitempty" enum:"QUEUED,SUBMITTING,IN_PROGRESS,SUCCESS,ERROR,EXPIRED,CANCELED"`
-	Account  []string            `json:"account,omitempty"`
-	Customer string              `json:"customer,omitempty"`
-	Batch    string              `json:"batch,omitempty"`
-	Type     string              `json:"type,omitempty"`
+	Status   OneOrMore[extraction.Status] `json:"status,omitempty" enum:"QUEUED,SUBMITTING,IN_PROGRESS,SUCCESS,ERROR,EXPIRED,CANCELED"`
+	Account  OneOrMore[string]            `json:"account,omitempty"`
+	Customer string                       `json:"customer,omitempty"`
+	Batch    string                       `json:"batch,omitempty"`
+	Type     string                       `json:"type,omitempty"`
 	// Error is the code of a final error.
 	Error extraction.Code `json:"error,omitempty"`
 	// Since and Until bound when they were accepted; Until is not included.
 	Since extraction.Time `json:"since,omitzero"`
 	Until extraction.Time `json:"until,omitzero"`
+}
+
+// OneOrMore are values, of which a single one may be written without the array.
+type OneOrMore[T ~string] []T
+
+// UnmarshalJSON takes a string or an array of strings.
+func (o *OneOrMore[T]) UnmarshalJSON(data []byte) error {
+	var one *T
+	if json.Unmarshal(data, &one) == nil && one != nil {
+		*o = OneOrMore[T]{*one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]T)(o))
 }
 
 // Page is a part of a list of extractions, without their results.
