@@ -46,7 +46,7 @@ func (w *Worker) expireTask(ctx context.Context, _ *asynq.Task) error {
 	case err != nil && ctx.Err() == nil:
 		w.log.ErrorContext(ctx, "document store fails", slog.Any("error", err))
 	}
-	for name := range w.accounts {
+	for name := range w.all() {
 		if err := w.records.ForgetEvents(ctx, name); err != nil && ctx.Err() == nil {
 			w.log.WarnContext(ctx, "events not forgotten", slog.String("account", name), slog.Any("error", err))
 		}

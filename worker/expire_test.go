@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,4 +44,23 @@ func TestUnreferencedBlobs(t *testing.T) {
 	if !has(wanted) {
 		t.Error("a document with a record is gone")
 	}
+}
+
+// The accounts may be exchanged while the hourly task goes through them.
+func TestExpireDuringReload(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, newVendor())
+	w := r.worker()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 20 {
+			if err := w.expireTask(t.Context(), nil); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 20 {
+		r.reload(w, r.cfg.Accounts[0])
+	}
+	wg.Wait()
 }
