@@ -281,3 +281,47 @@ func TestGuard(t *testing.T) {
 		}
 	})
 }
+
+// halfway is a vendor that is interrupted in the middle of a document.
+type halfway struct {
+	*vendor
+	between func()
+}
+
+func (h *halfway) Submit(_ context.Context, s extraction.Submission) (extraction.Receipt, error) {
+	body, err := s.Body()
+	if err != nil {
+		return extraction.Receipt{}, err
+	}
+	defer func() { _ = body.Close() }()
+	if _, err := body.Read(make([]byte, 1)); err != nil {
+		return extraction.Receipt{}, err
+	}
+	h.between()
+	if _, err := io.ReadAll(body); err != nil {
+		return extraction.Receipt{}, &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Err: err}
+	}
+	return extraction.Receipt{VendorID: "v1"}, nil
+}
+
+// Somebody cancels in the middle of an upload: its last byte is kept back, and that is
+// no trouble with the document store.
+func TestCanceledInUpload(t *testing.T) {
+	t.Parallel()
+	v := &halfway{vendor: newVendor()}
+	r := newRig(t, v)
+	r.cfg.Lease = time.Hour // No heartbeat comes between.
+	r.cfg.StoreFailed = func(err error) { t.Errorf("the store is said to fail: %v", err) }
+	id := r.submit("the document")
+	v.between = func() {
+		if _, err := r.client.Cancel(t.Context(), "acme", id); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := r.worker().submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(id); got.Status != extraction.StatusCanceled || !got.SentAt.IsZero() {
+		t.Errorf("now %s, sent at %v, want CANCELED and not sent", got.Status, got.SentAt)
+	}
+}

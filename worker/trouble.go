@@ -58,7 +58,8 @@ func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
 // nobody.
 func (s *step) notTheVendor(c *store.Change) error {
 	switch {
-	case errors.Is(context.Cause(s.ctx), errLeaseLost), errors.Is(s.bodyErr, errLeaseLost):
+	case errors.Is(context.Cause(s.ctx), errLeaseLost), errors.Is(s.bodyErr, errLeaseLost),
+		errors.Is(s.bodyErr, store.ErrStale): // The last byte was not to be let go any more.
 		s.ended, s.outcome = true, "lease lost"
 		return nil // Whoever took over acts.
 	case s.ctx.Err() != nil:
