@@ -71,7 +71,7 @@ func (s *step) send() error {
 	s.rec.Attempts++
 	if byURL {
 		if err := s.journal(tasks.Begun{SentAt: s.now()}); err != nil {
-			return s.storeFails(err, extraction.StepSubmit, new(store.Change).Phase(store.PhaseNone))
+			return s.storeFails(err, extraction.StepSubmit, notSent())
 		}
 	}
 	sub := s.submission(extraction.TokenName(s.rec.Document.Name, s.rec.ID), func() error {
@@ -88,7 +88,7 @@ func (s *step) send() error {
 		var e *extraction.Error
 		if !letGo || errors.As(err, &e) && !e.Sent {
 			s.noted(tasks.Begun{})
-			return s.trouble(err, limiter.OpSubmit, new(store.Change).Phase(store.PhaseNone))
+			return s.trouble(err, limiter.OpSubmit, notSent())
 		}
 		return s.uncertain()
 	}
@@ -96,6 +96,12 @@ func (s *step) send() error {
 		return s.uncertain()
 	}
 	return s.submitted(receipt.VendorID, receipt.VendorStatus)
+}
+
+// notSent takes back what the journal says of a submission that surely came to
+// nothing: a later one that is lost is not to be dated by it.
+func notSent() *store.Change {
+	return new(store.Change).Phase(store.PhaseNone).SentAt(time.Time{})
 }
 
 // submitted notes the vendor's id and plans the first poll.

@@ -164,3 +164,21 @@ func TestLostAnswerAndEarly404(t *testing.T) {
 		t.Errorf("ended %s %+v after %d submissions, want SUCCESS after 1", got.Status, got.Failure, v.submits)
 	}
 }
+
+// A submission that the vendor refused was not sent, although its last byte went: the
+// next one's search must not be dated by it.
+func TestRefusedWasNotSent(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	v.onSubmit = func(int, extraction.Submission) error {
+		return &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Status: 503, Err: errors.New("503")}
+	}
+	r := newRig(t, v)
+	id := r.submit("x")
+	if _, err := r.worker().submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(id); got.Phase != store.PhaseNone || got.Attempts != 1 || !got.SentAt.IsZero() {
+		t.Errorf("after %d attempts in phase %q, sent at %v, want 1 and neither", got.Attempts, got.Phase, got.SentAt)
+	}
+}
