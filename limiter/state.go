@@ -136,7 +136,7 @@ func cut(s string) string {
 // changes nothing.
 func (l *Limiter) Pause(ctx context.Context, account string, r Reason, key, message string) (bool, error) {
 	n, err := pauseScript.Run(ctx, l.rdb, []string{accountKeys(account).state()},
-		string(r), r.probeAfter(0).Milliseconds(), key, message).Int()
+		string(r), r.probeAfter(0).Milliseconds(), key, cut(message)).Int()
 	if err != nil {
 		return false, fmt.Errorf("pause %s: %w", account, err)
 	}
@@ -158,7 +158,7 @@ func (l *Limiter) Probed(ctx context.Context, account string, s State, key, mess
 		keys = keys[max(0, len(keys)-maxKeys):]
 	}
 	err := probedScript.Run(ctx, l.rdb, []string{accountKeys(account).state()},
-		string(s.Reason), probes, s.Reason.probeAfter(probes).Milliseconds(), strings.Join(keys, " "), message).Err()
+		string(s.Reason), probes, s.Reason.probeAfter(probes).Milliseconds(), strings.Join(keys, " "), cut(message)).Err()
 	if err != nil {
 		return fmt.Errorf("note probe of %s: %w", account, err)
 	}

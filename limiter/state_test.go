@@ -183,3 +183,23 @@ func TestRefusedKeys(t *testing.T) {
 		t.Errorf("refused keys, %v (-want +got):\n%s", err, diff)
 	}
 }
+
+// What is shown of a pause fits into one line of a table, whatever the vendor said.
+func TestPauseMessageIsCut(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	long := strings.Repeat("x", 10*maxMessage)
+	if _, err := l.Pause(t.Context(), "acme", Unauthorized, "k1", long); err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.State(t.Context(), "acme")
+	if err != nil || s.Message != cut(long) {
+		t.Errorf("paused with a message of %d bytes, %v, want %d", len(s.Message), err, len(cut(long)))
+	}
+	if err := l.Probed(t.Context(), "acme", s, "k1", long); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = l.State(t.Context(), "acme"); err != nil || s.Message != cut(long) {
+		t.Errorf("probed with a message of %d bytes, %v, want %d", len(s.Message), err, len(cut(long)))
+	}
+}
