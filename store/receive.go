@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"time"
 
@@ -14,6 +15,11 @@ import (
 
 // receiving is the mark of a request that is being received, of one account.
 func (k keys) receiving(key string) string { return k.prefix + "rcv:" + key }
+
+//go:embed receive.lua
+var receiveLua string
+
+var receiveScript = redis.NewScript(receiveLua)
 
 // receivingFor is how long the mark of a process that died stays.
 const receivingFor = 10 * time.Second
@@ -29,6 +35,10 @@ func (s *Records) Receive(ctx context.Context, account, key string) (done func()
 	if !ok {
 		return nil, false, nil
 	}
+	keep := func(ctx context.Context, d time.Duration) {
+		// Where it fails the next one tries again, or the mark lapses.
+		_ = receiveScript.Run(ctx, s.rdb, []string{name}, token, d.Milliseconds()).Err()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -40,7 +50,7 @@ func (s *Records) Receive(ctx context.Context, account, key string) (done func()
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				_ = s.rdb.PExpire(ctx, name, receivingFor).Err() // The next one tries again.
+				keep(ctx, receivingFor)
 			}
 		}
 	}()
@@ -49,7 +59,7 @@ func (s *Records) Receive(ctx context.Context, account, key string) (done func()
 		<-ended
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = s.rdb.Del(ctx, name).Err() // Else it lapses.
+		keep(ctx, 0)
 	}, true, nil
 }
 

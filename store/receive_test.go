@@ -58,6 +58,27 @@ func TestReceive(t *testing.T) {
 	}
 }
 
+// The mark of a process that was frozen lapses, and another makes its own: when the
+// first wakes and is done, that one stays.
+func TestReceiveLapses(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	done, ok, err := r.s.Receive(t.Context(), "acme", "k1")
+	if !ok || err != nil {
+		t.Fatalf("Receive = %v, %v", ok, err)
+	}
+	r.rdb.Del(t.Context(), r.k.receiving("k1"))
+	other, ok, err := r.s.Receive(t.Context(), "acme", "k1")
+	if !ok || err != nil {
+		t.Fatalf("Receive after the mark has lapsed = %v, %v", ok, err)
+	}
+	defer other()
+	done()
+	if _, ok, err := r.s.Receive(t.Context(), "acme", "k1"); ok || err != nil {
+		t.Errorf("Receive while the other one receives = %v, %v, want it refused", ok, err)
+	}
+}
+
 func TestBind(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
