@@ -242,9 +242,14 @@ func (b *Blobs) now(ctx context.Context) (time.Time, error) {
 	return attributes.ModTime, nil
 }
 
-// put streams r into the bucket.
+// put streams r into the bucket. Where that fails it leaves no empty folder, which
+// nobody would ever look for.
 func (b *Blobs) put(ctx context.Context, key string, r io.Reader) error {
-	return b.write(ctx, key, r, false)
+	err := b.write(ctx, key, r, false)
+	if id, _, ok := strings.Cut(key, "/"); ok && err != nil {
+		b.removeFolder(id)
+	}
+	return err
 }
 
 // putOnce is put of a small blob; one that exists stays, and created is false.

@@ -137,6 +137,12 @@ func TestPutDocumentCutShort(t *testing.T) {
 			if got := files(t, dir); len(got) > 0 {
 				t.Errorf("%s: left %v", tt.name, got)
 			}
+			if dir == "" {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(dir, "ID1")); !os.IsNotExist(err) {
+				t.Errorf("%s: left an empty folder", tt.name)
+			}
 		}
 	})
 }
