@@ -104,7 +104,8 @@ func (m *Metrics) Ended(e End) {
 	if e.Code != "" {
 		m.errors.WithLabelValues(e.Account, string(e.Code)).Inc()
 	}
-	m.duration.WithLabelValues(e.Account).Observe(e.Duration.Seconds())
+	// By two clocks it may have ended before it was accepted: a sum must not fall.
+	m.duration.WithLabelValues(e.Account).Observe(max(0, e.Duration).Seconds())
 	m.polls.WithLabelValues(e.Account).Observe(float64(e.Polls))
 	if e.Delay >= 0 {
 		m.delay.WithLabelValues(e.Account).Observe(e.Delay.Seconds())

@@ -101,6 +101,15 @@ func keys(m map[string]string) []string {
 	return out
 }
 
+// An extraction that was accepted by a clock ahead of this one ends at once: a sum that
+// falls would be a restart to Prometheus.
+func TestClockBehind(t *testing.T) {
+	t.Parallel()
+	m := New("1.2.3")
+	m.Ended(End{Account: "acme", Status: extraction.StatusCanceled, Duration: -time.Minute, Delay: -1})
+	want(t, scrape(t, m), `extractq_extraction_duration_seconds_sum{account="acme"}`, "0")
+}
+
 // A process that is no server counts nothing.
 func TestNone(t *testing.T) {
 	t.Parallel()
