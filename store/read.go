@@ -76,8 +76,6 @@ type Glance struct {
 	Orphaned time.Time
 	// Hinted reports a hint that no question to the vendor has answered yet.
 	Hinted bool
-	// Delivery is the number of the delivery that is due, where Step is deliver.
-	Delivery int64
 	// Gone reports a due entry without a record.
 	Gone bool
 }
@@ -99,7 +97,7 @@ func (s *Records) Due(ctx context.Context, account string, limit int64) ([]Glanc
 	cmds := make([]*redis.SliceCmd, len(ids))
 	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			cmds[i] = p.HMGet(ctx, k.record(id), fieldStatus, fieldSeq, fieldStep, fieldOwner, fieldLease, fieldOrphaned, fieldDelivery, fieldHint)
+			cmds[i] = p.HMGet(ctx, k.record(id), fieldStatus, fieldSeq, fieldStep, fieldOwner, fieldLease, fieldOrphaned, fieldHint)
 		}
 		return nil
 	})
@@ -113,7 +111,7 @@ func (s *Records) Due(ctx context.Context, account string, limit int64) ([]Glanc
 		out[i] = Glance{
 			ID: id, Status: extraction.Status(text(0)), Seq: number(text(1)), Step: extraction.Step(text(2)),
 			Held: text(3) != "", Lease: extraction.FromMillis(number(text(4))).Time,
-			Orphaned: extraction.FromMillis(number(text(5))).Time, Delivery: number(text(6)), Hinted: text(7) != "", Gone: v[0] == nil,
+			Orphaned: extraction.FromMillis(number(text(5))).Time, Hinted: text(6) != "", Gone: v[0] == nil,
 		}
 	}
 	return out, now, nil
