@@ -170,21 +170,19 @@ func (s *Records) Unknown(ctx context.Context, account string, vendorIDs []strin
 		return nil, nil
 	}
 	k := accountKeys(account)
-	ours := s.rdb.HMGet(ctx, k.vendorIDs(), vendorIDs...)
-	if err := ours.Err(); err != nil {
+	var ours *redis.SliceCmd
+	var foreign *redis.FloatSliceCmd
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		ours, foreign = p.HMGet(ctx, k.vendorIDs(), vendorIDs...), p.ZMScore(ctx, k.foreign(), vendorIDs...)
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("read vendor ids: %w", err)
 	}
 	var out []string
 	for i, id := range vendorIDs {
-		if ours.Val()[i] != nil {
-			continue
-		}
-		err := s.rdb.ZScore(ctx, k.foreign(), id).Err()
-		switch {
-		case isNil(err):
+		if ours.Val()[i] == nil && foreign.Val()[i] == 0 { // What is not there has no score.
 			out = append(out, id)
-		case err != nil:
-			return nil, fmt.Errorf("read foreign ids: %w", err)
 		}
 	}
 	return out, nil
