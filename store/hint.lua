@@ -1,6 +1,6 @@
 -- hint: somebody says that the vendor has finished an extraction. It may be wrong,
 -- late or repeated: it makes the next question come sooner and does nothing else.
--- ARGV: id, token, vendor id, source, grace ms.
+-- ARGV: id, token, vendor id, source.
 -- The answer says which task is to run now; an empty step is none.
 local id, vid = ARGV[1], ARGV[3]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
@@ -18,6 +18,6 @@ local due = hurried(num('due'))
 if due < num('due') then
   -- asynq can run a task now and not at another time: that is left to reconcile.
   redis.call('HSET', R, 'due', int(due))
-  redis.call('ZADD', DUE, int(due > now and due or now + ARGV[5]), id)
+  redis.call('ZADD', DUE, int(due > now and due or now + GRACE), id)
 end
 return {'won', int(now), int(num('seq')), int(due), due <= now and get('step') or ''}

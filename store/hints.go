@@ -35,7 +35,7 @@ type Hinted struct {
 // It returns ErrNotFound, ErrFinal or ErrStale where there is nothing to hurry.
 func (s *Records) Hint(ctx context.Context, account, id, vendorID string, from Source) (Hinted, error) {
 	in := Input{ID: id, Account: account}
-	got, err := s.run(ctx, "hint", in, NewToken(), vendorID, string(from), grace.Milliseconds())
+	got, err := s.run(ctx, "hint", in, NewToken(), vendorID, string(from))
 	if err != nil {
 		return Hinted{}, err
 	}

@@ -3,7 +3,7 @@
 -- 8 ready, 9 events, 10 batch, 11 batch counts (10 and 11 are unused names
 -- where an extraction has no batch), 12 queued, 13 tombstones, 14 idempotency
 -- keys, 15 batches, 16 gate, 17 line, 18 turns, 19 released, 20 the limiter's state
--- of the account, 21 early hooks.
+-- of the account, 21 early hooks. Before it stands GRACE, that of records.go in ms.
 local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH = unpack(KEYS, 1, 10)
 local COUNTS, QUEUED, TOMBS, IDEM, BATCHES, GATE, LINE, TURNS, RELEASED, ACCOUNT, EARLY = unpack(KEYS, 11, 21)
 local t = redis.call('TIME')
@@ -23,10 +23,6 @@ local function count(name, by)
   if name == '' then return end
   if redis.call('HINCRBY', COUNTS, name, by) == 0 then redis.call('HDEL', COUNTS, name) end
 end
-
--- GRACE is how long after a step's due time reconcile leaves it to its task, as in
--- records.go.
-local GRACE = 3000
 
 -- The line of an account is one sorted set of names CLASS CUSTOMER/ID, all with the
 -- score 0 and therefore ordered by name: the extractions of one customer stand

@@ -51,7 +51,7 @@ func (s *Records) Create(ctx context.Context, in Input, c Creation) (Record, err
 		callback = "1"
 	}
 	args := append([]any{
-		c.Token, string(body), in.Batch, grace.Milliseconds(), string(step), c.VendorID, c.Key, c.Fingerprint, c.MaxBacklog,
+		c.Token, string(body), in.Batch, string(step), c.VendorID, c.Key, c.Fingerprint, c.MaxBacklog,
 		fieldVersion, recordVersion, fieldCustomer, customerDigest(in.Customer), fieldCallback, callback,
 		fieldPriority, string(in.Priority),
 	}, c.Change.args()...)

@@ -1,5 +1,5 @@
 -- next: ends a step, names the one that follows and moves the fence.
--- ARGV: id, token, seq, step, delay ms, because, grace ms, field-value pairs.
+-- ARGV: id, token, seq, step, delay ms, because, field-value pairs.
 -- It is allowed for the holder of the lease and, where nobody holds one, for
 -- whoever knows the present seq.
 local id, token, seq, step = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
@@ -11,7 +11,7 @@ if FINAL[get('st')] then return {'final'} end
 if num('seq') ~= seq then return {'stale'} end
 local own = get('own')
 if own ~= token and (own ~= '' or waits(id)) then return {'stale'} end
-set(id, 8)
+set(id, 7)
 local due = now + tonumber(ARGV[5])
 -- asynq fires on whole seconds and may be up to one early.
 if tonumber(ARGV[5]) > 0 then due = math.ceil(due / 1000) * 1000 end
@@ -33,5 +33,5 @@ else
 end
 release()
 redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', token, 'step', step, 'bc', ARGV[6], 'due', int(due))
-redis.call('ZADD', DUE, int(due + ARGV[7]), id)
+redis.call('ZADD', DUE, int(due + GRACE), id)
 return {'won', int(now), int(seq + 1), int(due)}

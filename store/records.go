@@ -69,7 +69,7 @@ func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.scripts[name] = redis.NewScript(string(lib) + string(body))
+		r.scripts[name] = redis.NewScript(fmt.Sprintf("local GRACE = %d\n%s%s", grace.Milliseconds(), lib, body))
 	}
 	return r, nil
 }

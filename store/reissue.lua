@@ -1,6 +1,6 @@
 -- reissue: moves the fence of a step that nobody is carrying out, so that a new
 -- task may be made for it.
--- ARGV: id, token, seq, grace ms.
+-- ARGV: id, token, seq.
 local id, token, seq = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
 if get('ltok') == token and num('seq') == seq + 1 then
@@ -11,5 +11,5 @@ if num('seq') ~= seq or waits(id) then return {'stale'} end
 if get('own') ~= '' and num('lease') > now then return {'busy'} end
 release()
 redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', token, 'due', int(now), 'bc', 'retry')
-redis.call('ZADD', DUE, int(now + ARGV[4]), id)
+redis.call('ZADD', DUE, int(now + GRACE), id)
 return {'won', int(now), int(seq + 1), int(now), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or ''}

@@ -71,9 +71,7 @@ func (s *Records) Mark(ctx context.Context, f Fence, c *Change) error {
 func (s *Records) Next(
 	ctx context.Context, f Fence, step extraction.Step, delay time.Duration, because extraction.Because, c *Change,
 ) (Scheduled, error) {
-	args := append([]any{
-		f.Token, f.Seq, string(step), delay.Milliseconds(), string(because), grace.Milliseconds(),
-	}, c.args()...)
+	args := append([]any{f.Token, f.Seq, string(step), delay.Milliseconds(), string(because)}, c.args()...)
 	got, err := s.run(ctx, "next", f.Input, args...)
 	if err != nil {
 		return Scheduled{}, err
@@ -114,7 +112,7 @@ func (s *Records) Finish(ctx context.Context, f Fence, status extraction.Status,
 // Reissue moves the fence of a step that nobody carries out and returns the
 // record as it is then.
 func (s *Records) Reissue(ctx context.Context, f Fence) (Record, Scheduled, error) {
-	got, err := s.run(ctx, "reissue", f.Input, f.Token, f.Seq, grace.Milliseconds())
+	got, err := s.run(ctx, "reissue", f.Input, f.Token, f.Seq)
 	if err != nil {
 		return Record{}, Scheduled{}, err
 	}
@@ -132,7 +130,7 @@ func (s *Records) Touch(ctx context.Context, f Fence, delay time.Duration, orpha
 // Resolve gives an uncertain extraction the vendor id it was found under. One that
 // has ended meanwhile without a vendor id keeps it too, and that is ErrFinal.
 func (s *Records) Resolve(ctx context.Context, in Input, token, vendorID string) (Scheduled, error) {
-	got, err := s.run(ctx, "resolve", in, token, vendorID, grace.Milliseconds())
+	got, err := s.run(ctx, "resolve", in, token, vendorID)
 	if err != nil {
 		return Scheduled{}, err
 	}
