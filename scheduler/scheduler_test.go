@@ -43,7 +43,7 @@ func TestOneRunPerSlot(t *testing.T) {
 			expired++
 			return nil
 		}
-		p, err := tasks.DecodeReconcile(task)
+		p, err := tasks.DecodeTick(task)
 		if err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func TestAccounts(t *testing.T) {
 			if task.Type != tasks.TypeReconcile {
 				continue
 			}
-			p, err := tasks.DecodeReconcile(asynq.NewTask(task.Type, task.Payload))
+			p, err := tasks.DecodeTick(asynq.NewTask(task.Type, task.Payload))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -47,7 +47,7 @@ func SubmitQueue(account string) string { return account + ".submit" }
 // PollQueue is the queue of an account's polls.
 func PollQueue(account string) string { return account + ".poll" }
 
-// Payload is the body of a submit or poll task. The labels are for those who
+// Payload is the body of a submit, poll or deliver task. The labels are for those who
 // look at the queue; the worker acts on the record.
 type Payload struct {
 	Version      int    `json:"v"`
@@ -61,7 +61,8 @@ type Payload struct {
 	VendorStatus string `json:"vendor_status,omitempty"`
 }
 
-// For is the payload for the step of a record that carries seq.
+// For is the payload for the step of a record that carries seq, or for the delivery of
+// that number.
 func For(r store.Record, seq int64) Payload {
 	return Payload{
 		Version: payloadVersion, ID: r.ID, Account: r.Account, Seq: seq, Type: r.Type,
@@ -69,8 +70,8 @@ func For(r store.Record, seq int64) Payload {
 	}
 }
 
-// Reconcile is the body of a reconcile task.
-type Reconcile struct {
+// Tick is the body of a task that looks after one account: reconcile or sweep.
+type Tick struct {
 	Version int    `json:"v"`
 	Account string `json:"account"`
 }
@@ -78,28 +79,29 @@ type Reconcile struct {
 // ErrNewer is returned for a payload that a newer version wrote.
 var ErrNewer = errors.New("task written by a newer version")
 
-// Decode reads the payload of a submit or poll task.
+// Decode reads the payload of a submit, poll or deliver task.
 func Decode(t *asynq.Task) (Payload, error) {
 	var p Payload
-	if err := json.Unmarshal(t.Payload(), &p); err != nil {
-		return p, fmt.Errorf("decode payload of %s: %w", t.Type(), err)
-	}
-	if p.Version > payloadVersion {
-		return p, fmt.Errorf("%w: payload version %d, this binary knows %d", ErrNewer, p.Version, payloadVersion)
-	}
-	return p, nil
+	err := decode(t, &p, &p.Version)
+	return p, err
 }
 
-// DecodeReconcile reads the payload of a reconcile task.
-func DecodeReconcile(t *asynq.Task) (Reconcile, error) {
-	var p Reconcile
-	if err := json.Unmarshal(t.Payload(), &p); err != nil {
-		return p, fmt.Errorf("decode payload of %s: %w", t.Type(), err)
+// DecodeTick reads the payload of a reconcile or sweep task.
+func DecodeTick(t *asynq.Task) (Tick, error) {
+	var p Tick
+	err := decode(t, &p, &p.Version)
+	return p, err
+}
+
+// decode reads a payload, which holds its version.
+func decode(t *asynq.Task, payload any, version *int) error {
+	if err := json.Unmarshal(t.Payload(), payload); err != nil {
+		return fmt.Errorf("decode payload of %s: %w", t.Type(), err)
 	}
-	if p.Version > payloadVersion {
-		return p, fmt.Errorf("%w: payload version %d, this binary knows %d", ErrNewer, p.Version, payloadVersion)
+	if *version > payloadVersion {
+		return fmt.Errorf("%w: payload version %d, this binary knows %d", ErrNewer, *version, payloadVersion)
 	}
-	return p, nil
+	return nil
 }
 
 // TaskID is the id of the task for one step of an extraction. It carries the
@@ -195,7 +197,7 @@ func newDelivery(p Payload, at time.Time) (*asynq.Task, []asynq.Option) {
 // Any number of schedulers that enqueue the same slot give one run: the id is
 // kept for two slots after the run.
 func NewReconcile(account string, slot int64, interval time.Duration) (*asynq.Task, []asynq.Option) {
-	body, err := json.Marshal(Reconcile{Version: payloadVersion, Account: account})
+	body, err := json.Marshal(Tick{Version: payloadVersion, Account: account})
 	if err != nil {
 		panic(err) // Strings and numbers always encode.
 	}
@@ -208,7 +210,7 @@ func reconcileID(account string, slot int64) string {
 
 // NewSweep is the task that reads the ready lists of one account in one slot of time.
 func NewSweep(account string, slot int64, interval time.Duration) (*asynq.Task, []asynq.Option) {
-	body, err := json.Marshal(Reconcile{Version: payloadVersion, Account: account})
+	body, err := json.Marshal(Tick{Version: payloadVersion, Account: account})
 	if err != nil {
 		panic(err) // Strings and numbers always encode.
 	}

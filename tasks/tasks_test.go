@@ -125,15 +125,15 @@ func TestDecode(t *testing.T) {
 			t.Errorf("Decode(%q) worked", bad)
 		}
 	}
-	if _, err := DecodeReconcile(asynq.NewTask(TypeReconcile, []byte(`x`))); err == nil {
-		t.Error("DecodeReconcile of nonsense worked")
+	if _, err := DecodeTick(asynq.NewTask(TypeReconcile, []byte(`x`))); err == nil {
+		t.Error("DecodeTick of nonsense worked")
 	}
 	tick, _ := NewReconcile("acme", 5, time.Second)
-	if got, err := DecodeReconcile(tick); err != nil || got.Account != "acme" {
-		t.Errorf("DecodeReconcile = %+v, %v", got, err)
+	if got, err := DecodeTick(tick); err != nil || got.Account != "acme" {
+		t.Errorf("DecodeTick = %+v, %v", got, err)
 	}
-	if _, err := DecodeReconcile(asynq.NewTask(TypeReconcile, []byte(`{"v":2,"account":"acme"}`))); !errors.Is(err, ErrNewer) {
-		t.Errorf("DecodeReconcile of a newer version = %v, want %v", err, ErrNewer)
+	if _, err := DecodeTick(asynq.NewTask(TypeReconcile, []byte(`{"v":2,"account":"acme"}`))); !errors.Is(err, ErrNewer) {
+		t.Errorf("DecodeTick of a newer version = %v, want %v", err, ErrNewer)
 	}
 }
 

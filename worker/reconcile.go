@@ -27,7 +27,7 @@ const (
 // again, what has outlived its retention is erased, and a paused account is
 // probed.
 func (w *Worker) reconcileTask(ctx context.Context, t *asynq.Task) error {
-	p, err := tasks.DecodeReconcile(t)
+	p, err := tasks.DecodeTick(t)
 	if err != nil {
 		w.log.ErrorContext(ctx, "task not understood", slog.String("type", t.Type()), slog.Any("error", err))
 		return nil

@@ -23,7 +23,7 @@ import (
 
 // sweepTask reads the ready lists of one account.
 func (w *Worker) sweepTask(ctx context.Context, t *asynq.Task) error {
-	p, err := tasks.DecodeReconcile(t)
+	p, err := tasks.DecodeTick(t)
 	if err != nil {
 		w.log.ErrorContext(ctx, "task not understood", slog.String("type", t.Type()), slog.Any("error", err))
 		return nil
