@@ -16,8 +16,8 @@ import (
 const (
 	// reconcileLimit is how many extractions of an account one tick looks at.
 	reconcileLimit = 500
-	// recheck is when a step whose task waits is looked at again.
-	recheck = 30 * time.Second
+	// waitingRecheck is when a step whose task waits is looked at again.
+	waitingRecheck = 30 * time.Second
 	// orphanAfter is how long a task may be active without a lease: it is
 	// either about to take it, or asynq's leftover of a dead worker.
 	orphanAfter = 5 * time.Second
@@ -113,7 +113,7 @@ func (w *Worker) lost(
 	switch {
 	case presence == tasks.Waiting, presence == tasks.Asleep:
 		got.Waiting++
-		return false, nothingToDo(w.records.Touch(ctx, f, recheck, false))
+		return false, nothingToDo(w.records.Touch(ctx, f, waitingRecheck, false))
 	case presence == tasks.Running && g.Orphaned.IsZero():
 		got.Orphaned++
 		return false, nothingToDo(w.records.Touch(ctx, f, patience, true))
