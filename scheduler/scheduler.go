@@ -1,7 +1,7 @@
 // Package scheduler is the ticker. It only enqueues: for each account and slot
 // of time one reconcile task, as often as the workers want it one that reads the
-// vendor's ready lists, and every hour one that looks through the document store. The id of a task names its slot, so that any number of schedulers give
-// one run.
+// vendor's ready lists, and every hour one that looks through the document store.
+// The id of a task names its slot, so that any number of schedulers give one run.
 package scheduler
 
 import (
@@ -42,20 +42,23 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Scheduler enqueues reconcile tasks. Make one with New.
+// Scheduler enqueues the tasks of each slot of time. Make one with New.
 type Scheduler struct {
 	cfg   Config
 	queue *tasks.Queue
 	// accounts are those of the configuration.
 	accounts atomic.Pointer[[]string]
-	last     map[string]int64 // The slot enqueued last, by account,
-	lists    map[string]int64 // and that of its ready lists.
-	swept    int64            // The slot of ExpireInterval enqueued last.
+	// The slots enqueued last, by account where there is one for each.
+	reconciled map[string]int64
+	swept      map[string]int64
+	expired    int64
 }
 
 // New returns a scheduler. It makes no connection before Run.
 func New(cfg Config) *Scheduler {
-	s := &Scheduler{cfg: cfg, queue: tasks.NewQueue(cfg.Redis), last: map[string]int64{}, lists: map[string]int64{}}
+	s := &Scheduler{
+		cfg: cfg, queue: tasks.NewQueue(cfg.Redis), reconciled: map[string]int64{}, swept: map[string]int64{},
+	}
 	s.Reload(cfg.Accounts)
 	return s
 }
@@ -96,7 +99,7 @@ func (s *Scheduler) runOnce(ctx context.Context, now time.Time) error {
 	accounts, err := s.known(ctx)
 	errs := []error{err}
 	for _, account := range accounts {
-		waits, err := s.queue.ReconcileWaits(account, s.last[account])
+		waits, err := s.queue.ReconcileWaits(account, s.reconciled[account])
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -108,12 +111,12 @@ func (s *Scheduler) runOnce(ctx context.Context, now time.Time) error {
 			errs = append(errs, err)
 			continue
 		}
-		s.last[account] = slot
+		s.reconciled[account] = slot
 	}
-	if hour := now.UnixMilli() / ExpireInterval.Milliseconds(); hour != s.swept {
+	if hour := now.UnixMilli() / ExpireInterval.Milliseconds(); hour != s.expired {
 		err := s.queue.Expire(ctx, hour, ExpireInterval)
 		if err == nil {
-			s.swept = hour
+			s.expired = hour
 		}
 		errs = append(errs, err)
 	}
@@ -134,7 +137,7 @@ func (s *Scheduler) sweeps(ctx context.Context, now time.Time) error {
 			continue
 		}
 		slot := now.UnixMilli() / every.Milliseconds()
-		last := s.lists[account]
+		last := s.swept[account]
 		if last == slot {
 			continue
 		}
@@ -147,7 +150,7 @@ func (s *Scheduler) sweeps(ctx context.Context, now time.Time) error {
 			errs = append(errs, err)
 			continue
 		}
-		s.lists[account] = slot
+		s.swept[account] = slot
 	}
 	return errors.Join(errs...)
 }

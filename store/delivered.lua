@@ -1,6 +1,7 @@
 -- delivered: what one delivery to the producer came to.
--- ARGV: id, token, number of the delivery, outcome (delivered, failed, retry,
--- or busy, which was no attempt), HTTP status (0 where there was no answer), delay ms until the next one.
+-- ARGV: id, token, number of the delivery, outcome (delivered, failed, retry, or busy,
+-- which was no attempt), HTTP status (0 where there was no answer), delay ms until the
+-- next one.
 local id, token, outcome = ARGV[1], ARGV[2], ARGV[4]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
 if get('dtok') == token then return {'won', int(now), int(num('dn')), int(num('due'))} end

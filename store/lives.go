@@ -30,9 +30,9 @@ type Creation struct {
 }
 
 // Create writes the record of a new extraction. It is due at once, unless it has to
-// wait for its turn. It returns ErrExists if the id is taken, ErrErased if it was and has been erased,
-// ErrFollowed if another extraction of the account has the vendor's id (see
-// Follower), ErrBacklog, and a *RepeatedError if another one has the key.
+// wait for its turn. It returns ErrExists if the id is taken, ErrErased if it was and
+// has been erased, ErrFollowed if another extraction of the account has the vendor's id
+// (see Follower), ErrBacklog, and a *RepeatedError if another one has the key.
 func (s *Records) Create(ctx context.Context, in Input, c Creation) (Record, error) {
 	if err := s.register(ctx, in.Account); err != nil {
 		return Record{}, err

@@ -87,8 +87,8 @@ func (b *Bell) wake(queue string) {
 // Client returns a client for one asynq server of some queues: after a look that
 // found none of them to have a task, it waits until one of them is rung for, and after
 // a look for what has become due until the next whole second. last is the queue that
-// the server looks at last. After forget, which comes before the
-// server's end, it waits no more.
+// the server looks at last. After forget, which comes before the server's end, it waits
+// no more.
 func (b *Bell) Client(last string, queues ...string) (client redis.UniversalClient, forget func()) {
 	own, gone := make(chan struct{}, 1), make(chan struct{})
 	b.mu.Lock()

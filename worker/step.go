@@ -35,8 +35,7 @@ type step struct {
 }
 
 // begin takes the lease of the step that p names; slot says whether it needs one of
-// those in flight. A nil step means that there
-// is nothing to do for this task.
+// those in flight. A nil step means that there is nothing to do for this task.
 func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Step, slot bool) (*step, error) {
 	acct, ok := w.account(p.Account)
 	if !ok {

@@ -1,6 +1,6 @@
 // Package worker carries documents through vendors' APIs: it serves the submit
-// and poll tasks of every account, and the reconcile tasks that repair what a
-// crash left behind.
+// and poll tasks of every account, tells producers of the end, reads the vendors'
+// ready lists, and repairs and erases what crashes and time have left behind.
 //
 // Every handler has the same shape: take the lease of the step the task names,
 // make the vendor calls the step needs, write the outcome with the step that
