@@ -31,8 +31,8 @@ const identityKey = "identity"
 var ErrOtherStore = errors.New("not the document store that the others use")
 
 // identity says which document store and which Redis belong together. Both
-// sides hold it. Redis must be the same only for the sweep: one that was emptied
-// goes on with the store, but what the store holds may be another's.
+// sides hold it. Redis must be the same only for DeleteUnreferenced: one that was
+// emptied goes on with the store, but what the store holds may be another's.
 type identity struct {
 	Store string `json:"store"`
 	Redis string `json:"redis"`

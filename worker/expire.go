@@ -12,7 +12,7 @@ import (
 )
 
 // expire erases what has outlived its retention. The blobs go first: a record
-// without blobs is found again, blobs without a record only by the sweep.
+// without blobs is found again, blobs without a record only every hour.
 func (w *Worker) expire(ctx context.Context, in store.Input) error {
 	if err := w.cfg.Blobs.Delete(ctx, in.ID); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (w *Worker) expireDocument(ctx context.Context, r store.Record, now time.Ti
 // expireTask deletes what a crash left in the document store and no record names,
 // and the events of what has been erased.
 func (w *Worker) expireTask(ctx context.Context, _ *asynq.Task) error {
-	deleted, err := store.Sweep(ctx, w.records, w.cfg.Blobs, store.UnreferencedAfter)
+	deleted, err := store.DeleteUnreferenced(ctx, w.records, w.cfg.Blobs, store.UnreferencedAfter)
 	if deleted > 0 {
 		w.log.InfoContext(ctx, "unreferenced blobs deleted", slog.Int("count", deleted))
 	}

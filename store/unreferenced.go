@@ -20,20 +20,18 @@ const UnreferencedAfter = time.Hour
 // Redis, so that nobody here can tell what is still wanted.
 var ErrNotOurs = errors.New("the document store was filled through another Redis")
 
-// sweepPage is how many extractions are looked up at once.
-const sweepPage = 500
+// unreferencedPage is how many extractions are looked up at once.
+const unreferencedPage = 500
 
-// Sweep deletes the blobs that no record names: what a crash left between the
-// writing of a blob and that of its record, or a worker that lost the race for
-// the final status. Those younger than age are left alone, by the clock of the
-// store: this machine's may be hours ahead of it. What is not in the folder of an
-// extraction was put there by somebody else and is left alone too. It returns how
-// many it deleted.
+// DeleteUnreferenced deletes the blobs that no record names: what a crash left between
+// the writing of a blob and that of its record, or a worker that lost the race for the
+// final status. Those younger than age are left alone, by the clock of the store: this
+// machine's may be hours ahead of it. What is not in the folder of an extraction was put
+// there by somebody else and is left alone too. It returns how many it deleted.
 //
-// A Redis that has lost its records must not cost the documents too: Sweep
-// deletes only while the store belongs to this very Redis, and otherwise returns
-// ErrNotOurs.
-func Sweep(ctx context.Context, s *Records, b *Blobs, age time.Duration) (int, error) {
+// A Redis that has lost its records must not cost the documents too: nothing is deleted
+// unless the store belongs to this very Redis, and ErrNotOurs is returned.
+func DeleteUnreferenced(ctx context.Context, s *Records, b *Blobs, age time.Duration) (int, error) {
 	accounts, err := s.Accounts(ctx)
 	if err != nil {
 		return 0, err
@@ -45,7 +43,7 @@ func Sweep(ctx context.Context, s *Records, b *Blobs, age time.Duration) (int, e
 	deleted := 0
 	page := map[string][]string{} // The parts of old blobs by their extraction's id.
 	flush := func() error {
-		n, err := s.sweepPage(ctx, b, accounts, page)
+		n, err := s.deleteUnreferenced(ctx, b, accounts, page)
 		deleted += n
 		clear(page)
 		return err
@@ -54,7 +52,8 @@ func Sweep(ctx context.Context, s *Records, b *Blobs, age time.Duration) (int, e
 	for {
 		o, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return deleted, flush()
+			err := flush()
+			return deleted, err
 		}
 		if err != nil {
 			return deleted, fmt.Errorf("list blobs: %w", err)
@@ -63,7 +62,7 @@ func Sweep(ctx context.Context, s *Records, b *Blobs, age time.Duration) (int, e
 		if _, err := ulid.ParseStrict(id); !ok || err != nil || now.Sub(o.ModTime) < age {
 			continue
 		}
-		if _, known := page[id]; !known && len(page) >= sweepPage {
+		if _, known := page[id]; !known && len(page) >= unreferencedPage {
 			if err := flush(); err != nil {
 				return deleted, err
 			}
@@ -72,8 +71,8 @@ func Sweep(ctx context.Context, s *Records, b *Blobs, age time.Duration) (int, e
 	}
 }
 
-// sweepPage deletes those of some blobs that no record names.
-func (s *Records) sweepPage(ctx context.Context, b *Blobs, accounts []string, page map[string][]string) (int, error) {
+// deleteUnreferenced deletes those of some blobs that no record names.
+func (s *Records) deleteUnreferenced(ctx context.Context, b *Blobs, accounts []string, page map[string][]string) (int, error) {
 	if len(page) == 0 {
 		return 0, nil
 	}

@@ -28,7 +28,7 @@ func blobFiles(t *testing.T, dir string) []string {
 	return out
 }
 
-func TestSweep(t *testing.T) {
+func TestDeleteUnreferenced(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	dir := t.TempDir()
@@ -54,9 +54,9 @@ func TestSweep(t *testing.T) {
 	put(orphan, 1)
 	all := blobFiles(t, dir)
 
-	n, err := Sweep(t.Context(), r.s, b, UnreferencedAfter)
+	n, err := DeleteUnreferenced(t.Context(), r.s, b, UnreferencedAfter)
 	if n != 0 || err != nil || len(blobFiles(t, dir)) != len(all) {
-		t.Errorf("Sweep of young blobs = %d, %v", n, err)
+		t.Errorf("DeleteUnreferenced of young blobs = %d, %v", n, err)
 	}
 	// What is not an extraction's is not ours to delete.
 	foreign := filepath.Join(dir, "photos", "cat.jpg")
@@ -74,9 +74,9 @@ func TestSweep(t *testing.T) {
 	}
 	young := NewID()
 	put(young)
-	n, err = Sweep(t.Context(), r.s, b, UnreferencedAfter)
+	n, err = DeleteUnreferenced(t.Context(), r.s, b, UnreferencedAfter)
 	if n != 4 || err != nil {
-		t.Errorf("Sweep = %d, %v, want 4", n, err)
+		t.Errorf("DeleteUnreferenced = %d, %v, want 4", n, err)
 	}
 	want := []string{documentKey(done.Input.ID), resultKey(done.Input.ID, seq), documentKey(running.Input.ID), documentKey(young), "photos/cat.jpg"}
 	got := blobFiles(t, dir)
@@ -99,17 +99,17 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		n, err = Sweep(t.Context(), r.s, b, UnreferencedAfter)
-		r.want("Sweep without records", err, ErrNotOurs)
+		n, err = DeleteUnreferenced(t.Context(), r.s, b, UnreferencedAfter)
+		r.want("DeleteUnreferenced without records", err, ErrNotOurs)
 		if left := blobFiles(t, dir); n != 0 || len(left) != len(want) {
-			t.Errorf("Sweep without records deleted %d and left %v", n, left)
+			t.Errorf("DeleteUnreferenced without records deleted %d and left %v", n, left)
 		}
 		r.want("Pair", Pair(t.Context(), r.s, b, false), nil)
 	}
 }
 
 // More extractions than fit into one page.
-func TestSweepPages(t *testing.T) {
+func TestDeleteUnreferencedPages(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	b, err := OpenBlobs(t.Context(), "mem://")
@@ -119,7 +119,7 @@ func TestSweepPages(t *testing.T) {
 	if err := Pair(t.Context(), r.s, b, false); err != nil {
 		t.Fatal(err)
 	}
-	const n = sweepPage + 20
+	const n = unreferencedPage + 20
 	for range n {
 		if _, err := b.PutDocument(t.Context(), NewID(), strings.NewReader("x"), 0); err != nil {
 			t.Fatal(err)
@@ -129,9 +129,9 @@ func TestSweepPages(t *testing.T) {
 	if _, err := b.PutDocument(t.Context(), kept.Input.ID, strings.NewReader("x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Sweep(t.Context(), r.s, b, 0)
+	got, err := DeleteUnreferenced(t.Context(), r.s, b, 0)
 	if got != n || err != nil {
-		t.Errorf("Sweep = %d, %v, want %d", got, err, n)
+		t.Errorf("DeleteUnreferenced = %d, %v, want %d", got, err, n)
 	}
 	if has, err := b.HasDocument(t.Context(), kept.Input.ID); !has || err != nil {
 		t.Errorf("a referenced document is there: %v, %v", has, err)
