@@ -90,9 +90,9 @@ func (w *Worker) probe(ctx context.Context, a *account, s limiter.State, inDoubt
 		}
 		return s, w.limiter.Probed(ctx, a.Name, s, a.Key, err.Error())
 	}
-	w.log.InfoContext(ctx, "account resumed", slog.String("account", a.Name), slog.String("reason", string(s.Reason)))
 	if err := lift(ctx, a.Name, s.Reason); err != nil {
 		return s, err
 	}
+	w.log.InfoContext(ctx, "account resumed", slog.String("account", a.Name), slog.String("reason", string(s.Reason)))
 	return w.limiter.State(ctx, a.Name) // An operator may have paused it meanwhile.
 }
