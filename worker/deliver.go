@@ -70,7 +70,7 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 	w.log.InfoContext(ctx, "delivery attempted", slog.String("extraction_id", r.ID), slog.String("account", r.Account),
 		slog.Int("attempt", d.Attempts+1), slog.String("outcome", string(got.State)), slog.Int("status", got.Status),
 		slog.Duration("duration", time.Since(began)))
-	w.counted(got.State)
+	w.countDelivery(got.State)
 	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	next, err := w.records.Delivered(saving, r.Input, store.NewToken(), d.Number, got.State, got.Status, got.Wait)
@@ -83,9 +83,9 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 	return &tasks.Outcome{Status: r.Status, Polls: r.Polls}, nil
 }
 
-// counted tells what an attempt came to. Where the producer was busy with others it was
+// countDelivery tells what an attempt came to. Where the producer was busy with others it was
 // none.
-func (w *Worker) counted(s store.DeliveryState) {
+func (w *Worker) countDelivery(s store.DeliveryState) {
 	outcome := map[store.DeliveryState]string{
 		store.DeliveryDelivered: "delivered", store.DeliveryPending: "retry", store.DeliveryFailed: "failed",
 	}[s]

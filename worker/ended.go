@@ -23,8 +23,8 @@ type End struct {
 // unended is the delay where the vendor has not ended it, or nobody can tell.
 const unended = time.Duration(-1)
 
-// counted tells of the extraction that this step has ended.
-func (s *step) counted() {
+// countEnd tells of the extraction that this step has ended.
+func (s *step) countEnd() {
 	if s.final == nil || s.w.cfg.Ended == nil {
 		return
 	}

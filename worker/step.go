@@ -84,7 +84,7 @@ func (s *step) close(ctx context.Context) {
 		s.outcome = "interrupted"
 	}
 	s.stop()
-	s.counted()
+	s.countEnd()
 	if s.kind == extraction.StepSubmit || s.final != nil {
 		s.acct.roomMade()
 	}
