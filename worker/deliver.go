@@ -56,16 +56,10 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 	if d.State != store.DeliveryPending || d.Number != p.Seq {
 		return nil, nil
 	}
-	e, err := w.cfg.Blobs.Whole(ctx, r)
-	if err != nil {
-		return nil, err // asynq tries again: the store fails.
-	}
 	began := time.Now()
-	got, err := w.cfg.Deliverer.Deliver(ctx, Delivery{
-		URL: r.CallbackURL, Key: r.CallbackKey, Attempt: d.Attempts + 1, Since: d.Since, Extraction: e,
-	})
+	got, err := w.tell(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, err // asynq tries again.
 	}
 	w.log.InfoContext(ctx, "delivery attempted", slog.String("extraction_id", r.ID), slog.String("account", r.Account),
 		slog.Int("attempt", d.Attempts+1), slog.String("outcome", string(got.State)), slog.Int("status", got.Status),
@@ -81,6 +75,22 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 		return nil, w.queue.Deliver(saving, r, next)
 	}
 	return &tasks.Outcome{Status: r.Status, Polls: r.Polls}, nil
+}
+
+// tell makes one attempt. Without the result there is nothing to tell: one that the
+// document store has lost does not come back.
+func (w *Worker) tell(ctx context.Context, r store.Record) (DeliveryOutcome, error) {
+	e, err := w.cfg.Blobs.Whole(ctx, r)
+	if errors.Is(err, store.ErrNotFound) {
+		w.log.ErrorContext(ctx, "result is gone", slog.String("extraction_id", r.ID), slog.String("account", r.Account))
+		return DeliveryOutcome{State: store.DeliveryFailed}, nil
+	}
+	if err != nil {
+		return DeliveryOutcome{}, err
+	}
+	return w.cfg.Deliverer.Deliver(ctx, Delivery{
+		URL: r.CallbackURL, Key: r.CallbackKey, Attempt: r.Deliveries.Attempts + 1, Since: r.Deliveries.Since, Extraction: e,
+	})
 }
 
 // countDelivery tells what an attempt came to. Where the producer was busy with others it was

@@ -104,6 +104,33 @@ func TestDeliveryFails(t *testing.T) {
 	}
 }
 
+// A result that the document store has lost does not come back: its delivery fails, once,
+// and is not tried every two seconds until the retention is over.
+func TestDeliveryWithoutResult(t *testing.T) {
+	t.Parallel()
+	p := &producer{answer: func(int) DeliveryOutcome { return DeliveryOutcome{State: store.DeliveryDelivered, Status: 200} }}
+	r := newRig(t, newVendor())
+	r.cfg.Deliverer = p
+	w := r.worker()
+	id := r.submitWithCallback()
+	if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.blobs.Delete(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	rec := r.get(id)
+	if _, err := w.deliver(t.Context(), tasks.For(rec, rec.Deliveries.Number)); err != nil {
+		t.Errorf("deliver = %v, which is tried again", err)
+	}
+	if got := r.get(id); got.Deliveries.State != store.DeliveryFailed || len(p.deliveries()) != 0 {
+		t.Errorf("deliveries %+v, and %d were made, want them failed without one", got.Deliveries, len(p.deliveries()))
+	}
+}
+
 // What was canceled is told too, and a delivery whose task is lost is made.
 func TestLostDelivery(t *testing.T) {
 	t.Parallel()

@@ -55,7 +55,7 @@ func (h *hold) left() time.Duration {
 	return time.Duration(h.end.Load()) - time.Since(h.start)
 }
 
-// heartbeat renews three times a lease, so that two may be lost.
+// heartbeat renews three times a lease, so that one may be lost.
 func (h *hold) heartbeat() {
 	ticker := time.NewTicker(h.d / 3)
 	defer ticker.Stop()
