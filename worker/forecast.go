@@ -41,6 +41,17 @@ const seenEnough = 20
 type forecasts struct {
 	mu      sync.Mutex
 	byLabel map[string]*cached
+
+	// flight is what all of them are made of, beside what has ended.
+	flight flight
+}
+
+// flight is what is at the vendor, or a sample of it, of which each stands for some.
+type flight struct {
+	mu      sync.Mutex // Held by whoever looks.
+	at      time.Time
+	running []store.Running
+	each    float64
 }
 
 // cached is a forecast and its age.
@@ -93,7 +104,7 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 	if err != nil {
 		return forecast{}, err
 	}
-	running, each, err := w.records.Running(ctx, a.Name)
+	running, each, err := w.inFlight(ctx, a)
 	if err != nil {
 		return forecast{}, err
 	}
@@ -128,6 +139,23 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 		Price: a.PollPrice, Unheard: planner.Unheard(all.HookMissed, missedByLists(all), f.listed),
 	})
 	return f, nil
+}
+
+// inFlight is what is at the vendor, as it was a moment ago at most. It is a thousand
+// lookups, and the same for every type.
+func (w *Worker) inFlight(ctx context.Context, a *account) ([]store.Running, float64, error) {
+	f := &a.forecasts.flight
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Since(f.at) < forecastFor {
+		return f.running, f.each, nil
+	}
+	running, each, err := w.records.Running(ctx, a.Name)
+	if err != nil {
+		return nil, 0, err
+	}
+	f.at, f.running, f.each = time.Now(), running, each
+	return running, each, nil
 }
 
 // stillRunning is what is known of those that are running, each standing for some and

@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
 )
@@ -193,5 +196,40 @@ func TestUncertainWindowIsLearned(t *testing.T) {
 	}
 	if got := window(500); got < 31*time.Minute || got > time.Hour {
 		t.Errorf("after 500 that took half an hour: %v", got)
+	}
+}
+
+// What is in flight is looked through for all of an account's types at once.
+func TestForecastsShareTheFlight(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	r := newRigOn(t, rdb, newVendor())
+	w := r.worker()
+	r.polling(w, "x", time.Second)
+	samples := &countSamples{}
+	rdb.AddHook(samples)
+	a, _ := w.account("acme")
+	a.forecasts.flight.at = time.Time{} // Time passes.
+	for _, label := range []string{"w2s", "invoices", "receipts"} {
+		w.forecast(t.Context(), a, label)
+	}
+	if samples.n != 1 {
+		t.Errorf("looked %d times for three types, want once", samples.n)
+	}
+}
+
+// countSamples counts how often what is in flight is looked through.
+type countSamples struct{ n int }
+
+func (c *countSamples) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c *countSamples) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (c *countSamples) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() == "zrandmember" {
+			c.n++
+		}
+		return next(ctx, cmds)
 	}
 }
