@@ -1,15 +1,16 @@
 -- admit: may one call to the vendor's API be made, and when?
--- KEYS: 1 limiter hash, 2 account hash. ARGV: interval us, patience us, op.
+-- KEYS: 1 limiter hash, 2 account hash. ARGV: interval us, patience us, lead us, op.
 -- Answers {verdict, wait us}: "go" with the time to wait in place until the
--- reserved moment, else why not and when to come back.
+-- reserved moment, "wait" with the time after which to ask again, else why not and when
+-- to come back.
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
-local interval, patience, op = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local interval, patience, lead, op = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local function num(f) return tonumber(redis.call('HGET', KEYS[1], f) or '') or 0 end
 
 -- A pause stops all but the probe that may end it; a used-up plan leaves polls.
 local reason = redis.call('HGET', KEYS[2], 'reason') or ''
-if reason ~= '' and op ~= 'probe' and not (reason == 'quota' and op == 'poll') then
+if reason ~= '' and op ~= 'probe' and not (reason == 'quota' and (op == 'poll' or op == 'repoll')) then
   return {'paused', 5000000}
 end
 
@@ -20,7 +21,19 @@ end
 local tat = num('tat')
 if tat > now + 1000000 + math.max(interval, 10000000) then tat = 0 end
 local at = math.max(now, tat, num('blocked'))
-if at - now <= patience then
+if at - now <= patience and at - now > lead then
+  return {'wait', at - now - lead}
+end
+-- far is the end of the line of polls that were sent away. They come back right after
+-- whole seconds and find their moments before those that come new: these wait for that,
+-- and leave them the seconds to come.
+local ready = at - now <= patience
+if op == 'poll' and num('far') > now then
+  local second = now - now % 1000000
+  if ready and now - second < 100000 then return {'wait', second + 100000 - now} end
+  ready = ready and at < second + 1000000
+end
+if ready then
   -- Calls are counted in slots of ten seconds, the present one and the one
   -- before, by the moment they were given: used.lua makes a rate of them.
   local slot, old = math.floor(at / 10000000), num('slot')
@@ -33,15 +46,18 @@ if at - now <= patience then
     'slot', slot, 'slot.now', n + 1, 'slot.before', before)
   return {'go', at - now}
 end
--- Too far away to reserve. Those who are sent away come back one interval
--- apart, or ten thousand of them would come back together; polls do not queue
--- behind the submits that were sent away. Who is made to run before that takes
--- another place when it is sent away again, so places can be further away than there
--- are calls to make: five minutes at most, as between two polls.
-local clock = (op == 'submit' or op == 'resubmit') and 'far.submit' or 'far.poll'
-local far = math.min(math.max(at, num(clock)), at + 300000000)
--- Nobody comes back for a sweep: the next one is another.
-if op ~= 'sweep' then
-  redis.call('HSET', KEYS[1], clock, string.format('%.0f', far + interval))
+-- Too far away to reserve. They come back on a whole second: rather a little before
+-- their place, to wait for it, than after it. Of submissions no more are under way than
+-- the rate lets through in a second, and nobody comes back for a sweep, as the next one
+-- is another.
+if op == 'submit' or op == 'resubmit' or op == 'sweep' then
+  return {'later', math.max(at - now - 900000, 1000)}
 end
-return {'later', far - now}
+-- Others come back one interval apart, or ten thousand would come back together. Who has
+-- waited for that and found its moment taken tries the next second, and those behind it
+-- wait for longer. Places can be further away than there are calls to make, as who is
+-- made to run before that takes another one: five minutes at most, as between two polls.
+local far = math.min(math.max(at, num('far')), at + 300000000)
+redis.call('HSET', KEYS[1], 'far', string.format('%.0f', far + interval))
+if op == 'repoll' and at - now < 2000000 then far = at end
+return {'later', math.max(far - now - 900000, 1000)}

@@ -26,28 +26,34 @@ const (
 	// OpResubmit is a submission that has been sent away before.
 	OpResubmit Op = "resubmit"
 	OpPoll     Op = "poll"
-	OpReady    Op = "ready"
+	// OpRepoll is a poll that has been sent away before.
+	OpRepoll Op = "repoll"
+	OpReady  Op = "ready"
 	// OpSweep is a reading of the ready lists for which nobody comes back where it
 	// cannot be made now.
 	OpSweep Op = "sweep"
 	OpProbe Op = "probe"
 )
 
-// patience is how long a call of each kind waits in place for its moment. Polls
-// reserve further ahead than submits, which is how they go first: what they
-// find frees a slot. Who was sent away reserves further ahead than who comes new,
-// or those who come whenever a moment is free would leave none to those who come
-// back on whole seconds.
-func (o Op) patience() time.Duration {
+// Patience is how long a caller waits in place for its moment, at most; longer waits are
+// tasks of their own. It is a little less than a second, or those who came on one whole
+// second would be sent away too late for the next.
+const Patience = 900 * time.Millisecond
+
+// lead is how long before its moment a call is given it, at most. Polls come on whole
+// seconds and go first, as what they find frees a slot: so they may take every moment of
+// the second that they can wait for, while a submission gets its moment only when that is
+// about to come. Who was sent away gets it before who comes new: those who come back on
+// whole seconds would find none left by those who come at any time.
+func (o Op) lead() time.Duration {
 	switch o {
 	case OpSubmit:
-		return 900 * time.Millisecond
+		return 50 * time.Millisecond
 	case OpResubmit:
-		return 950 * time.Millisecond
-	case OpPoll, OpReady, OpSweep, OpProbe:
-		return time.Second
+		return 100 * time.Millisecond
+	case OpPoll, OpRepoll, OpReady, OpSweep, OpProbe:
 	}
-	return time.Second
+	return Patience
 }
 
 // headroom lengthens the interval between calls: the network delivers some of
@@ -76,6 +82,8 @@ type Verdict string
 const (
 	// Go: make the call after Admission.Wait.
 	Go Verdict = "go"
+	// Wait: the moment is near, and may be a poll's yet: ask again after Admission.Wait.
+	Wait Verdict = "wait"
 	// Later: the rate, or a Retry-After, forbids it until Admission.Wait is over.
 	Later Verdict = "later"
 	// Paused: the account is paused.
@@ -89,16 +97,13 @@ type Admission struct {
 }
 
 // Admit asks for one call. perSecond is the account's rate; 0 or less means
-// unlimited. canWait says whether the caller can wait in place for a moment that
-// is reserved for it; if not, only a call that may be made now is admitted.
-func (l *Limiter) Admit(ctx context.Context, account string, op Op, perSecond float64, canWait bool) (Admission, error) {
-	patience := op.patience()
-	if !canWait {
-		patience = 0
-	}
+// unlimited. patience is for how long the caller can wait in place, of which more than
+// Patience changes nothing; without, only a call that may be made now is admitted.
+func (l *Limiter) Admit(ctx context.Context, account string, op Op, perSecond float64, patience time.Duration) (Admission, error) {
+	patience = min(max(patience, 0), Patience)
 	k := accountKeys(account)
 	got, err := admitScript.Run(ctx, l.rdb, []string{k.limits(), k.state()},
-		interval(perSecond), patience.Microseconds(), string(op)).Slice()
+		interval(perSecond), patience.Microseconds(), op.lead().Microseconds(), string(op)).Slice()
 	if err != nil {
 		return Admission{}, fmt.Errorf("admit %s at %s: %w", op, account, err)
 	}

@@ -23,7 +23,11 @@ func newLimiter(t testing.TB) (*Limiter, *redis.Client) {
 
 func admit(t testing.TB, l *Limiter, op Op, rate float64, canWait bool) Admission {
 	t.Helper()
-	a, err := l.Admit(t.Context(), "acme", op, rate, canWait)
+	patience := time.Duration(0)
+	if canWait {
+		patience = Patience
+	}
+	a, err := l.Admit(t.Context(), "acme", op, rate, patience)
 	if err != nil {
 		t.Fatalf("Admit: %v", err)
 	}
@@ -51,7 +55,7 @@ func reserve(t testing.TB, rdb *redis.Client, op Op, rate float64, interval int6
 	var end *redis.StringCmd
 	var asked *redis.TimeCmd
 	_, err := rdb.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
-		verdict = p.Eval(t.Context(), admitLua, []string{k.limits(), k.state()}, interval, op.patience().Microseconds(), string(op))
+		verdict = p.Eval(t.Context(), admitLua, []string{k.limits(), k.state()}, interval, Patience.Microseconds(), op.lead().Microseconds(), string(op))
 		end = p.HGet(t.Context(), k.limits(), "tat")
 		asked = p.Time(t.Context())
 		return nil
@@ -130,16 +134,9 @@ func TestRate(t *testing.T) {
 func TestAdmitWaits(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		op       Op
-		canWait  bool
-		patience time.Duration
-	}{
-		{OpSubmit, true, 600 * time.Millisecond},
-		{OpPoll, true, time.Second},
-		{OpReady, true, time.Second},
-		{OpProbe, true, time.Second},
-		{OpPoll, false, 0},
-	} {
+		op      Op
+		canWait bool
+	}{{OpSubmit, true}, {OpPoll, true}, {OpReady, true}, {OpProbe, true}, {OpPoll, false}} {
 		l, _ := newLimiter(t)
 		const rate = 0.2 // One interval is far beyond any patience.
 		if got := admit(t, l, tt.op, rate, tt.canWait); got.Verdict != Go || got.Wait != 0 {
@@ -154,6 +151,14 @@ func TestAdmitWaits(t *testing.T) {
 			waits = append(waits, got.Wait)
 		}
 		for i := 1; i < len(waits); i++ {
+			// Of submissions there are not many: the line of those that wait for their turn
+			// is elsewhere.
+			if tt.op == OpSubmit {
+				if waits[i] > waits[i-1] {
+					t.Errorf("%s: sent away for %v", tt.op, waits)
+				}
+				continue
+			}
 			if d := waits[i] - waits[i-1]; d < 2*time.Second || d > 5150*time.Millisecond {
 				t.Errorf("%s: sent away %v apart, want one interval less what passed", tt.op, d)
 			}
@@ -165,13 +170,84 @@ func TestAdmitWaits(t *testing.T) {
 			t.Fatalf("without a rate: %+v, want go at once", got)
 		}
 	}
-	// Polls reserve further ahead than submits.
-	l, _ = newLimiter(t)
-	for admit(t, l, OpSubmit, 10, true).Verdict == Go {
+}
+
+// A second's moments are the polls' that come at its beginning, whatever waits for
+// submission; what they leave is the submissions', to the last moment.
+func TestPollsFirst(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLimiter(t)
+	const rate = 10
+	waits := func() time.Duration {
+		for {
+			if got := admit(t, l, OpSubmit, rate, true); got.Verdict != Go {
+				if got.Verdict != Wait || got.Wait > time.Duration(interval(rate))*time.Microsecond {
+					t.Fatalf("a submission is to %+v, want it to wait for the next moment", got)
+				}
+				return got.Wait
+			}
+		}
 	}
-	if got := admit(t, l, OpPoll, 10, true); got.Verdict != Go {
-		t.Errorf("a poll after the submits = %+v, want go", got)
+	waits()
+	polls := 0
+	for admit(t, l, OpPoll, rate, true).Verdict == Go {
+		polls++
 	}
+	if polls < 7 {
+		t.Errorf("behind the submissions that wait %d polls find a moment, want nearly a second's", polls)
+	}
+	if got := admit(t, l, OpSubmit, rate, true); got.Verdict == Go {
+		t.Errorf("a submission before the polls: %+v", got)
+	}
+	// Whoever asks as told gets the moment after them, and none is lost.
+	end, err := rdb.HGet(t.Context(), accountKeys("acme").limits(), "tat").Int64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		got := admit(t, l, OpSubmit, rate, true)
+		at := now(t, rdb).Add(got.Wait).UnixMicro()
+		if got.Verdict == Go {
+			if at < end-1000 {
+				t.Errorf("the submission is made %d us before its moment", end-at)
+			}
+			break
+		}
+		time.Sleep(got.Wait)
+	}
+}
+
+// A poll that comes new leaves the moments of the next second to those that were sent
+// away before, which come back for them.
+func TestPollsStandInLine(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLimiter(t)
+	limits := accountKeys("acme").limits()
+	for range 50 {
+		at := now(t, rdb)
+		second := at.Truncate(time.Second)
+		if d := at.Sub(second); d < 200*time.Millisecond || d > 500*time.Millisecond {
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		next := second.Add(1050 * time.Millisecond).UnixMicro()
+		if err := rdb.HSet(t.Context(), limits, "tat", next, "far", second.Add(3*time.Second).UnixMicro()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		fresh := admit(t, l, OpPoll, 10, true)
+		again := admit(t, l, OpRepoll, 10, true)
+		if now(t, rdb).Sub(second) > time.Second {
+			continue // It took too long.
+		}
+		if fresh.Verdict != Later || fresh.Wait < time.Second {
+			t.Errorf("one that comes new is to %+v, want it at the end of the line", fresh)
+		}
+		if again.Verdict != Go {
+			t.Errorf("one that comes back is to %+v, want go", again)
+		}
+		return
+	}
+	t.Fatal("no moment in the middle of a second")
 }
 
 // A poll that cannot be made now comes back among the polls: thousands of
@@ -225,7 +301,7 @@ func TestClockGoesBack(t *testing.T) {
 	t.Parallel()
 	l, rdb := newLimiter(t)
 	ahead := now(t, rdb).Add(time.Hour).UnixMicro()
-	if err := rdb.HSet(t.Context(), accountKeys("acme").limits(), "tat", ahead, "far.poll", ahead).Err(); err != nil {
+	if err := rdb.HSet(t.Context(), accountKeys("acme").limits(), "tat", ahead, "far", ahead).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if got := admit(t, l, OpPoll, 10, true); got.Verdict != Go {
@@ -273,7 +349,7 @@ func TestBlock(t *testing.T) {
 	if got := admit(t, l, OpPoll, 1000, true); got.Wait < 119*time.Minute {
 		t.Errorf("a poll in a longer block = %+v, want later in two hours", got)
 	}
-	if other, err := l.Admit(t.Context(), "other", OpPoll, 1000, true); err != nil || other.Verdict != Go {
+	if other, err := l.Admit(t.Context(), "other", OpPoll, 1000, Patience); err != nil || other.Verdict != Go {
 		t.Errorf("another account = %+v, %v, want go", other, err)
 	}
 
@@ -518,7 +594,7 @@ func TestRedisAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, call := range map[string]func() error{
-		"Admit":   func() error { _, err := l.Admit(ctx, "acme", OpPoll, 1, true); return err },
+		"Admit":   func() error { _, err := l.Admit(ctx, "acme", OpPoll, 1, Patience); return err },
 		"Block":   func() error { return l.Block(ctx, "acme", 1) },
 		"State":   func() error { _, err := l.State(ctx, "acme"); return err },
 		"Pause":   func() error { _, err := l.Pause(ctx, "acme", Quota, "", ""); return err },

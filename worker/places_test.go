@@ -1,7 +1,9 @@
 package worker
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/extractq/extractq/limiter"
 )
@@ -23,5 +25,48 @@ func TestPollsHaveAPlace(t *testing.T) {
 		if _, ok := p.take(limiter.OpPoll); !ok || waiting == 0 {
 			t.Errorf("with %d slots, %d of them with waiting submissions, a poll finds a place: %v", concurrency, waiting, ok)
 		}
+	}
+}
+
+// A submission waits in place for the next moment and is given it, or is sent away when
+// that is too far; what waits ends with its context.
+func TestAwait(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, newVendor())
+	const rate = 2 // The second moment is worth waiting for, the third is not.
+	r.cfg.Accounts[0].Rate = rate
+	w := r.worker()
+	a := w.accounts["acme"]
+	began := time.Now()
+	if got, err := w.await(t.Context(), a, limiter.OpSubmit, true); err != nil || got.Verdict != limiter.Go || got.Wait > 0 {
+		t.Fatalf("the first is to %+v, %v", got, err)
+	}
+	verdicts := make(chan limiter.Verdict)
+	for range 2 {
+		go func() {
+			got, err := w.await(t.Context(), a, limiter.OpSubmit, true)
+			if err != nil {
+				t.Error(err)
+			}
+			if d := time.Since(began) + got.Wait; got.Verdict == limiter.Go && d < time.Second/rate {
+				t.Errorf("made after %v", d)
+			}
+			verdicts <- got.Verdict
+		}()
+	}
+	gone := map[limiter.Verdict]int{}
+	for range 2 {
+		gone[<-verdicts]++
+	}
+	if gone[limiter.Go] == 0 || gone[limiter.Wait] > 0 {
+		t.Errorf("two that wait came to %v, want one to go and none to be left waiting", gone)
+	}
+	if got, err := w.await(t.Context(), a, limiter.OpSubmit, false); err != nil || got.Verdict == limiter.Wait {
+		t.Errorf("one that cannot wait is to %+v, %v", got, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := w.await(ctx, a, limiter.OpSubmit, true); err == nil {
+		t.Errorf("without a context one is to %+v", got)
 	}
 }

@@ -283,11 +283,11 @@ func TestWindow(t *testing.T) {
 	}{
 		"no limits":    {Account{}, 32, 2, store.Window{Released: 128, InFlight: 1<<31 - 1}},
 		"nobody noted": {Account{MaxInFlight: 5}, 1, 0, store.Window{Released: 4, InFlight: 5}},
-		"a rate":       {Account{Rate: 9.5, MaxInFlight: 500}, 32, 1, store.Window{Released: 10, InFlight: 500, Because: extraction.BecauseRate}},
+		"a rate":       {Account{Rate: 9.5, MaxInFlight: 500}, 32, 2, store.Window{Released: 10, InFlight: 500, Because: extraction.BecauseRate}},
 		"a low rate":   {Account{Rate: 1.0 / 60}, 32, 1, store.Window{Released: 4, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
-		"few slots":    {Account{Rate: 10}, 8, 2, store.Window{Released: 6, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
+		"few slots":    {Account{Rate: 10}, 8, 2, store.Window{Released: 4, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
 		"one slot":     {Account{Rate: 10}, 1, 1, store.Window{Released: 1, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
-		"a high rate":  {Account{Rate: 1e300}, 32, 1, store.Window{Released: 12, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
+		"a high rate":  {Account{Rate: 1e300}, 32, 1, store.Window{Released: 8, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
 	} {
 		if got := window(tt.account, tt.concurrency, tt.workers); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)

@@ -126,12 +126,15 @@ func (s *step) mark(c *store.Change) error {
 // step was rescheduled, because the wait would be too long for a worker, or that
 // err stopped it.
 func (s *step) admit(op limiter.Op) (bool, error) {
-	if op == limiter.OpSubmit && s.fence.Seq > 1 {
+	switch {
+	case op == limiter.OpSubmit && s.fence.Seq > 1:
 		op = limiter.OpResubmit
+	case op == limiter.OpPoll && s.rec.Because == extraction.BecauseRate:
+		op = limiter.OpRepoll
 	}
-	leave, canWait := s.acct.places.take(op)
+	leave, ok := s.acct.places.take(op)
 	defer leave()
-	a, err := s.w.limiter.Admit(s.ctx, s.acct.Name, op, s.acct.Rate, canWait)
+	a, err := s.w.await(s.ctx, s.acct, op, ok)
 	if err != nil {
 		return false, err
 	}
@@ -140,7 +143,7 @@ func (s *step) admit(op limiter.Op) (bool, error) {
 		return true, sleep(s.ctx, a.Wait)
 	case limiter.Paused:
 		return false, s.again(s.kind, a.Wait, extraction.BecauseAccountPaused, s.notBegun())
-	case limiter.Later:
+	case limiter.Wait, limiter.Later:
 	}
 	return false, s.again(s.kind, a.Wait, extraction.BecauseRate, s.notBegun())
 }
