@@ -35,10 +35,17 @@ const (
 	OpProbe Op = "probe"
 )
 
-// Patience is how long a caller waits in place for its moment, at most; longer waits are
-// tasks of their own. It is a little less than a second, or those who came on one whole
-// second would be sent away too late for the next.
-const Patience = 900 * time.Millisecond
+// Patience is how long a caller waits in place for the moment of such a call, at most;
+// longer waits are tasks of their own. A submission that has waited is back in the queue
+// before the next whole second, to come again then.
+func (o Op) Patience() time.Duration {
+	switch o {
+	case OpSubmit, OpResubmit:
+		return 900 * time.Millisecond
+	case OpPoll, OpRepoll, OpReady, OpSweep, OpProbe:
+	}
+	return time.Second
+}
 
 // lead is how long before its moment a call is given it, at most. Polls come on whole
 // seconds and go first, as what they find frees a slot: so they may take every moment of
@@ -53,7 +60,7 @@ func (o Op) lead() time.Duration {
 		return 100 * time.Millisecond
 	case OpPoll, OpRepoll, OpReady, OpSweep, OpProbe:
 	}
-	return Patience
+	return o.Patience()
 }
 
 // headroom lengthens the interval between calls: the network delivers some of
@@ -98,9 +105,9 @@ type Admission struct {
 
 // Admit asks for one call. perSecond is the account's rate; 0 or less means
 // unlimited. patience is for how long the caller can wait in place, of which more than
-// Patience changes nothing; without, only a call that may be made now is admitted.
+// op.Patience changes nothing; without, only a call that may be made now is admitted.
 func (l *Limiter) Admit(ctx context.Context, account string, op Op, perSecond float64, patience time.Duration) (Admission, error) {
-	patience = min(max(patience, 0), Patience)
+	patience = min(max(patience, 0), op.Patience())
 	k := accountKeys(account)
 	got, err := admitScript.Run(ctx, l.rdb, []string{k.limits(), k.state()},
 		interval(perSecond), patience.Microseconds(), op.lead().Microseconds(), string(op)).Slice()

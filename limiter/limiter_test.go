@@ -25,7 +25,7 @@ func admit(t testing.TB, l *Limiter, op Op, rate float64, canWait bool) Admissio
 	t.Helper()
 	patience := time.Duration(0)
 	if canWait {
-		patience = Patience
+		patience = op.Patience()
 	}
 	a, err := l.Admit(t.Context(), "acme", op, rate, patience)
 	if err != nil {
@@ -55,7 +55,7 @@ func reserve(t testing.TB, rdb *redis.Client, op Op, rate float64, interval int6
 	var end *redis.StringCmd
 	var asked *redis.TimeCmd
 	_, err := rdb.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
-		verdict = p.Eval(t.Context(), admitLua, []string{k.limits(), k.state()}, interval, Patience.Microseconds(), op.lead().Microseconds(), string(op))
+		verdict = p.Eval(t.Context(), admitLua, []string{k.limits(), k.state()}, interval, op.Patience().Microseconds(), op.lead().Microseconds(), string(op))
 		end = p.HGet(t.Context(), k.limits(), "tat")
 		asked = p.Time(t.Context())
 		return nil
@@ -349,7 +349,7 @@ func TestBlock(t *testing.T) {
 	if got := admit(t, l, OpPoll, 1000, true); got.Wait < 119*time.Minute {
 		t.Errorf("a poll in a longer block = %+v, want later in two hours", got)
 	}
-	if other, err := l.Admit(t.Context(), "other", OpPoll, 1000, Patience); err != nil || other.Verdict != Go {
+	if other, err := l.Admit(t.Context(), "other", OpPoll, 1000, time.Second); err != nil || other.Verdict != Go {
 		t.Errorf("another account = %+v, %v, want go", other, err)
 	}
 
@@ -594,7 +594,7 @@ func TestRedisAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, call := range map[string]func() error{
-		"Admit":   func() error { _, err := l.Admit(ctx, "acme", OpPoll, 1, Patience); return err },
+		"Admit":   func() error { _, err := l.Admit(ctx, "acme", OpPoll, 1, time.Second); return err },
 		"Block":   func() error { return l.Block(ctx, "acme", 1) },
 		"State":   func() error { _, err := l.State(ctx, "acme"); return err },
 		"Pause":   func() error { _, err := l.Pause(ctx, "acme", Quota, "", ""); return err },

@@ -65,7 +65,7 @@ func (w *Worker) showPause(a *account, s limiter.State) error {
 // it may do all else for all we know: with inDoubt that ends the pause, too, and the calls
 // that follow show whether it should have.
 func (w *Worker) probe(ctx context.Context, a *account, s limiter.State, inDoubt bool) (limiter.State, error) {
-	admission, err := w.limiter.Admit(ctx, a.Name, limiter.OpProbe, a.Rate, limiter.Patience)
+	admission, err := w.limiter.Admit(ctx, a.Name, limiter.OpProbe, a.Rate, limiter.OpProbe.Patience())
 	if err != nil || admission.Verdict != limiter.Go {
 		return s, err
 	}

@@ -53,9 +53,9 @@ func (p places) take(op limiter.Op) (leave func(), ok bool) {
 // await asks for one call until it is known when that may be made, or that it cannot be
 // waited for in place. Of the submissions that wait only the first asks again and again.
 func (w *Worker) await(ctx context.Context, a *account, op limiter.Op, canWait bool) (limiter.Admission, error) {
-	until := time.Now()
+	until, least := time.Now(), time.Duration(0)
 	if canWait {
-		until = until.Add(limiter.Patience)
+		until, least = until.Add(op.Patience()), aboutToCome
 	}
 	if canWait && isSubmit(op) {
 		waiting, cancel := context.WithDeadline(ctx, until)
@@ -67,7 +67,7 @@ func (w *Worker) await(ctx context.Context, a *account, op limiter.Op, canWait b
 		}
 	}
 	for {
-		got, err := w.limiter.Admit(ctx, a.Name, op, a.Rate, time.Until(until))
+		got, err := w.limiter.Admit(ctx, a.Name, op, a.Rate, max(time.Until(until), least))
 		if err != nil || got.Verdict != limiter.Wait {
 			return got, err
 		}
@@ -76,5 +76,8 @@ func (w *Worker) await(ctx context.Context, a *account, op limiter.Op, canWait b
 		}
 	}
 }
+
+// aboutToCome is the moment that is waited for in any case, by who has waited before.
+const aboutToCome = 50 * time.Millisecond
 
 func isSubmit(op limiter.Op) bool { return op == limiter.OpSubmit || op == limiter.OpResubmit }

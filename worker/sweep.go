@@ -145,7 +145,7 @@ func readyQuery(running []store.Running, window time.Duration, now time.Time) ex
 
 // readyPage asks for one page, if the account's rate has room for it now.
 func (w *Worker) readyPage(ctx context.Context, a *account, q extraction.ReadyQuery) (page extraction.ReadyPage, ok bool, err error) {
-	admission, err := w.limiter.Admit(ctx, a.Name, limiter.OpSweep, a.Rate, limiter.Patience)
+	admission, err := w.limiter.Admit(ctx, a.Name, limiter.OpSweep, a.Rate, limiter.OpSweep.Patience())
 	if err != nil || admission.Verdict != limiter.Go {
 		return page, false, err
 	}

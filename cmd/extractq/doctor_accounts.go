@@ -53,7 +53,7 @@ func (d *doctor) account(ctx context.Context, a config.Account) finding {
 	ctx, cancel := context.WithTimeoutCause(ctx, vendorPatience, errTooSlow)
 	defer cancel()
 	if d.rdb != nil {
-		admission, err := limiter.New(d.rdb).Admit(ctx, a.Name, limiter.OpProbe, float64(a.Rate), limiter.Patience)
+		admission, err := limiter.New(d.rdb).Admit(ctx, a.Name, limiter.OpProbe, float64(a.Rate), limiter.OpProbe.Patience())
 		switch {
 		case err != nil: // The line about Redis says why; the call is made all the same.
 		case admission.Verdict != limiter.Go:
