@@ -370,10 +370,10 @@ func TestPauses(t *testing.T) {
 		stops  map[Op]bool
 		probe  time.Duration
 	}{
-		{Operator, map[Op]bool{OpSubmit: true, OpPoll: true, OpReady: true, OpProbe: false}, 0},
-		{Unauthorized, map[Op]bool{OpSubmit: true, OpPoll: true, OpReady: true, OpProbe: false}, 5 * time.Minute},
-		{Unavailable, map[Op]bool{OpSubmit: true, OpPoll: true, OpReady: true, OpProbe: false}, 30 * time.Second},
-		{Quota, map[Op]bool{OpSubmit: true, OpPoll: false, OpReady: true, OpProbe: false}, time.Hour},
+		{Operator, map[Op]bool{OpSubmit: true, OpResubmit: true, OpPoll: true, OpRepoll: true, OpReady: true, OpProbe: false}, 0},
+		{Unauthorized, map[Op]bool{OpSubmit: true, OpResubmit: true, OpPoll: true, OpRepoll: true, OpReady: true, OpProbe: false}, 5 * time.Minute},
+		{Unavailable, map[Op]bool{OpSubmit: true, OpResubmit: true, OpPoll: true, OpRepoll: true, OpReady: true, OpProbe: false}, 30 * time.Second},
+		{Quota, map[Op]bool{OpSubmit: true, OpResubmit: true, OpPoll: false, OpRepoll: false, OpReady: true, OpProbe: false}, time.Hour},
 	} {
 		t.Run(string(tt.reason), func(t *testing.T) {
 			t.Parallel()
