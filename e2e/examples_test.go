@@ -164,7 +164,7 @@ func TestExamplesSubmit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &showroom{&site{t: t, env: s.env}, s.api}
+			s := &showroom{&site{t: t, dir: t.TempDir(), env: s.env}, s.api}
 			api, _ := s.busyProxy()
 			line := append(program, "type-of-"+name, "examples/tax_form.pdf")
 			first := s.try(api, line...).wait().want(t, 0)
@@ -179,9 +179,12 @@ func TestExamplesSubmit(t *testing.T) {
 			if again.stdout != first.stdout || ulid.FindString(again.stderr) != id {
 				t.Errorf("again it said %q, want %s", again.stderr, id)
 			}
-			cmd := s.try(s.api, append(slices.Clone(line[:len(line)-1]), "go.mod")...) // No vendor takes such a document.
-			if r := cmd.wait(); r.code == 0 || !strings.Contains(r.stderr, "vendor_rejected") {
-				t.Errorf("for what is no document, exit code %d and %q", r.code, r.stderr)
+			broken := s.write(name+".pdf", "%PDF-1.7\nand no more")
+			for file, code := range map[string]string{"go.mod": "unsupported_document", broken: "vendor_failed"} {
+				r := s.try(s.api, append(slices.Clone(line[:len(line)-1]), file)...).wait()
+				if r.code == 0 || !strings.Contains(r.stderr, code) {
+					t.Errorf("for %s, exit code %d and %q, want %s", file, r.code, r.stderr, code)
+				}
 			}
 		})
 	}

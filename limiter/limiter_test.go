@@ -288,9 +288,9 @@ func TestFarIsBounded(t *testing.T) {
 	for admit(t, l, OpPoll, 1, true).Verdict == Go {
 	}
 	for range 2000 {
-		admit(t, l, OpPoll, 1, true)
+		admit(t, l, OpRepoll, 1, true)
 	}
-	if got := admit(t, l, OpPoll, 1, true); got.Verdict != Later || got.Wait > 5*time.Minute+5*time.Second {
+	if got := admit(t, l, OpPoll, 1, false); got.Verdict != Later || got.Wait > 5*time.Minute+5*time.Second {
 		t.Errorf("after 2,000 that came again: %+v, want it back within five minutes", got)
 	}
 }
