@@ -27,8 +27,11 @@ end
 -- far is the end of the line of polls that were sent away. They come back right after
 -- whole seconds and find their moments before those that come new: these wait for that,
 -- and leave them the seconds to come.
+-- One that is further away than it can have been put is of another time of the clock.
+local far = num('far')
+if far > at + 301000000 + interval then far = 0 end
 local ready = at - now <= patience
-if op == 'poll' and num('far') > now then
+if op == 'poll' and far > now then
   local second = now - now % 1000000
   if ready and now - second < 100000 then return {'wait', second + 100000 - now} end
   ready = ready and at < second + 1000000
@@ -48,16 +51,16 @@ if ready then
 end
 -- Too far away to reserve. They come back on a whole second: rather a little before
 -- their place, to wait for it, than after it. Of submissions no more are under way than
--- the rate lets through in a second, and nobody comes back for a sweep, as the next one
--- is another.
-if op == 'submit' or op == 'resubmit' or op == 'sweep' then
+-- the rate lets through in a second; nobody comes back for a sweep or a probe, as the
+-- next one is another; and a poll that has been in the line and found its moment taken
+-- tries the next second.
+if op == 'submit' or op == 'resubmit' or op == 'sweep' or op == 'probe'
+  or op == 'repoll' and at - now < 1000000 + 2 * interval then
   return {'later', math.max(at - now - 900000, 1000)}
 end
--- Others come back one interval apart, or ten thousand would come back together. Who has
--- waited for that and found its moment taken tries the next second, and those behind it
--- wait for longer. Places can be further away than there are calls to make, as who is
--- made to run before that takes another one: five minutes at most, as between two polls.
-local far = math.min(math.max(at, num('far')), at + 300000000)
+-- Others come back one interval apart, or ten thousand would come back together. Places
+-- can be further away than there are calls to make, as who is made to run before that
+-- takes another one: five minutes at most, as between two polls.
+far = math.min(math.max(at, far), at + 300000000)
 redis.call('HSET', KEYS[1], 'far', string.format('%.0f', far + interval))
-if op == 'repoll' and at - now < 2000000 then far = at end
 return {'later', math.max(far - now - 900000, 1000)}

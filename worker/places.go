@@ -26,53 +26,53 @@ func countPlaces(concurrency int) (all, submits int) {
 	return all, max(1, all/2)
 }
 
-// take returns how to leave the place that a call takes, if there is one for it.
-func (p places) take(op limiter.Op) (leave func(), ok bool) {
-	var taken []chan struct{}
-	leave = func() {
-		for _, c := range taken {
-			<-c
-		}
+// take returns how to leave the place that a call takes, if one for it is free before ctx
+// ends.
+func (p places) take(ctx context.Context, op limiter.Op) (leave func(), ok bool) {
+	if !isSubmit(op) {
+		return enter(ctx, p.all)
 	}
-	wanted := []chan struct{}{p.all}
-	if isSubmit(op) {
-		wanted = []chan struct{}{p.submits, p.all}
+	select {
+	case p.submits <- struct{}{}:
+	default:
+		return func() {}, false
 	}
-	for _, c := range wanted {
-		select {
-		case c <- struct{}{}:
-			taken = append(taken, c)
-		default:
-			leave()
-			return func() {}, false
-		}
+	from, ok := enter(ctx, p.all)
+	return func() { from(); <-p.submits }, ok
+}
+
+// enter takes one of c.
+func enter(ctx context.Context, c chan struct{}) (leave func(), ok bool) {
+	select {
+	case c <- struct{}{}:
+		return func() { <-c }, true
+	case <-ctx.Done():
+		return func() {}, false
 	}
-	return leave, true
 }
 
 // await asks for one call until it is known when that may be made, or that it cannot be
-// waited for in place. Of the submissions that wait only the first asks again and again.
-func (w *Worker) await(ctx context.Context, a *account, op limiter.Op, canWait bool) (limiter.Admission, error) {
-	until, least := time.Now(), time.Duration(0)
-	if canWait {
-		until, least = until.Add(op.Patience()), aboutToCome
-	}
-	if canWait && isSubmit(op) {
-		waiting, cancel := context.WithDeadline(ctx, until)
-		defer cancel()
-		select {
-		case a.places.first <- struct{}{}:
-			defer func() { <-a.places.first }()
-		case <-waiting.Done():
-		}
+// waited for in place; leave is to be called when that moment has come. Who finds no place
+// waits for one: whoever is sent away comes back on a whole second, and the moments until
+// then would be nobody's. Of the submissions that wait only the first asks again and again.
+func (w *Worker) await(ctx context.Context, a *account, op limiter.Op) (got limiter.Admission, leave func(), err error) {
+	until, least := time.Now().Add(op.Patience()), aboutToCome
+	waiting, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	leave, ok := a.places.take(waiting, op)
+	if !ok {
+		until, least = time.Now(), 0
+	} else if isSubmit(op) {
+		step, _ := enter(waiting, a.places.first)
+		defer step()
 	}
 	for {
-		got, err := w.limiter.Admit(ctx, a.Name, op, a.Rate, max(time.Until(until), least))
+		got, err = w.limiter.Admit(ctx, a.Name, op, a.Rate, max(time.Until(until), least))
 		if err != nil || got.Verdict != limiter.Wait {
-			return got, err
+			return got, leave, err
 		}
 		if err := sleep(ctx, got.Wait); err != nil {
-			return got, err
+			return got, leave, err
 		}
 	}
 }

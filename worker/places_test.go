@@ -17,12 +17,12 @@ func TestPollsHaveAPlace(t *testing.T) {
 		p := newPlaces(concurrency)
 		waiting := 0
 		for {
-			if _, ok := p.take(limiter.OpSubmit); !ok {
+			if _, ok := p.take(t.Context(), limiter.OpSubmit); !ok {
 				break
 			}
 			waiting++
 		}
-		if _, ok := p.take(limiter.OpPoll); !ok || waiting == 0 {
+		if _, ok := p.take(t.Context(), limiter.OpPoll); !ok || waiting == 0 {
 			t.Errorf("with %d slots, %d of them with waiting submissions, a poll finds a place: %v", concurrency, waiting, ok)
 		}
 	}
@@ -38,13 +38,16 @@ func TestAwait(t *testing.T) {
 	w := r.worker()
 	a := w.accounts["acme"]
 	began := time.Now()
-	if got, err := w.await(t.Context(), a, limiter.OpSubmit, true); err != nil || got.Verdict != limiter.Go || got.Wait > 0 {
+	if got, leave, err := w.await(t.Context(), a, limiter.OpSubmit); err != nil || got.Verdict != limiter.Go || got.Wait > 0 {
 		t.Fatalf("the first is to %+v, %v", got, err)
+	} else {
+		leave()
 	}
 	verdicts := make(chan limiter.Verdict)
 	for range 2 {
 		go func() {
-			got, err := w.await(t.Context(), a, limiter.OpSubmit, true)
+			got, leave, err := w.await(t.Context(), a, limiter.OpSubmit)
+			defer leave()
 			if err != nil {
 				t.Error(err)
 			}
@@ -61,12 +64,40 @@ func TestAwait(t *testing.T) {
 	if gone[limiter.Go] == 0 || gone[limiter.Wait] > 0 {
 		t.Errorf("two that wait came to %v, want one to go and none to be left waiting", gone)
 	}
-	if got, err := w.await(t.Context(), a, limiter.OpSubmit, false); err != nil || got.Verdict == limiter.Wait {
-		t.Errorf("one that cannot wait is to %+v, %v", got, err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, err := w.await(ctx, a, limiter.OpSubmit, true); err == nil {
+	if got, leave, err := w.await(ctx, a, limiter.OpSubmit); err == nil {
 		t.Errorf("without a context one is to %+v", got)
+	} else {
+		leave()
+	}
+}
+
+// Where the rate is higher than there are places, who finds none waits for one, and the
+// rate is used: nobody is sent away who could be admitted within his patience.
+func TestMorePollsThanPlaces(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, newVendor())
+	r.cfg.Accounts[0].Rate, r.cfg.Concurrency = 1000, 2
+	w := r.worker()
+	a := w.accounts["acme"]
+	verdicts := make(chan limiter.Verdict)
+	for range 10 * cap(a.places.all) {
+		go func() {
+			got, leave, err := w.await(t.Context(), a, limiter.OpPoll)
+			defer leave()
+			if err == nil {
+				err = sleep(t.Context(), got.Wait)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			verdicts <- got.Verdict
+		}()
+	}
+	for range 10 * cap(a.places.all) {
+		if got := <-verdicts; got != limiter.Go {
+			t.Errorf("one is to %s, want all to go", got)
+		}
 	}
 }

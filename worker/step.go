@@ -132,9 +132,8 @@ func (s *step) admit(op limiter.Op) (bool, error) {
 	case op == limiter.OpPoll && s.rec.Because == extraction.BecauseRate:
 		op = limiter.OpRepoll
 	}
-	leave, ok := s.acct.places.take(op)
+	a, leave, err := s.w.await(s.ctx, s.acct, op)
 	defer leave()
-	a, err := s.w.await(s.ctx, s.acct, op, ok)
 	if err != nil {
 		return false, err
 	}
