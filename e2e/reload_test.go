@@ -276,16 +276,8 @@ func TestHangupOfAPI(t *testing.T) {
 	api := s.start(s.shared("api", "--listen", "127.0.0.1:0")...)
 	base := api.saysAPI() + "/v1"
 	submit := func(account string) int {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/extractions?type=tax_forms&account="+account, strings.NewReader("%PDF-1.7"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = answer.Body.Close()
-		return answer.StatusCode
+		_, status := postDocument(t, base+"/extractions?type=tax_forms&account="+account, []byte("%PDF-1.7"))
+		return status
 	}
 	if got := submit(sensibleAccount); got != http.StatusAccepted {
 		t.Fatalf("the first document: %d", got)
@@ -305,16 +297,8 @@ func TestHangupOfAPI(t *testing.T) {
 			Rate *float64
 		}
 	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/accounts", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	if err := json.NewDecoder(answer.Body).Decode(&shown); err != nil {
+	_, body := page(t, base+"/accounts")
+	if err := json.Unmarshal([]byte(body), &shown); err != nil {
 		t.Fatal(err)
 	}
 	if len(shown.Accounts) != 2 || shown.Accounts[0].Name != sensibleAccount || *shown.Accounts[0].Rate != 20 || shown.Accounts[1].Name != "late" {
