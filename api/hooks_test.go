@@ -40,7 +40,7 @@ func (r *rig) atVendor(vendorID string) store.Record {
 	r.t.Helper()
 	rec := r.record(r.submit("account=acme&type=t"))
 	f := store.Fence{Input: rec.Input, Seq: rec.Seq, Token: store.NewToken()}
-	if _, err := r.records.Begin(r.t.Context(), f, time.Minute, true); err != nil {
+	if _, err := r.records.Begin(r.t.Context(), f, extraction.StepSubmit, time.Minute); err != nil {
 		r.t.Fatal(err)
 	}
 	at, err := r.records.Next(r.t.Context(), f, extraction.StepPoll, time.Hour, extraction.BecauseScheduled, new(store.Change).Vendor(vendorID))
@@ -103,7 +103,7 @@ func TestHookByEcho(t *testing.T) {
 	r := newRig(t, withHooks)
 	rec := r.record(r.submit("account=acme&type=t"))
 	f := store.Fence{Input: rec.Input, Seq: rec.Seq, Token: store.NewToken()}
-	if _, err := r.records.Begin(t.Context(), f, time.Minute, true); err != nil {
+	if _, err := r.records.Begin(t.Context(), f, extraction.StepPoll, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.records.Mark(t.Context(), f, new(store.Change).Phase(store.PhaseSent)); err != nil {

@@ -1,5 +1,6 @@
 -- begin: takes the lease of one step.
--- ARGV: id, token, seq, lease ms, 1 if the step needs an in-flight slot.
+-- ARGV: id, token, seq, lease ms, step. A submission needs an in-flight slot.
+-- A task of another step than the record's is none of this record's tasks.
 -- Only what has been released may take a slot. Anything else, as a repetition after
 -- trouble, goes at once where nobody waits and there is room, and stands in the line
 -- otherwise, with the fence moved: its task comes to nothing.
@@ -8,15 +9,16 @@ if redis.call('EXISTS', R) == 0 then return {'gone'} end
 local st = get('st')
 if get('own') ~= token then
   if FINAL[st] then return {'final'} end
-  local moved = get('ltok') == token and num('seq') == ARGV[3] + 1 and waits(id)
+  local moved = get('ltok') == call() and num('seq') == ARGV[3] + 1 and waits(id)
   if get('seq') ~= ARGV[3] and not moved then return {'stale'} end
+  if get('step') ~= ARGV[5] then return {'stale'} end
   if get('own') ~= '' then return {'busy'} end
-  if ARGV[5] == '1' and not redis.call('ZSCORE', INFLIGHT, id) then
+  if ARGV[5] == 'submit' and not redis.call('ZSCORE', INFLIGHT, id) then
     if not redis.call('ZSCORE', RELEASED, id) then
       local why = barred() or redis.call('ZCARD', LINE) > 0 and 'scheduled'
       if why and not moved then
         stand(id)
-        redis.call('HSET', R, 'seq', int(ARGV[3] + 1), 'ltok', token, 'bc', why)
+        redis.call('HSET', R, 'seq', int(ARGV[3] + 1), 'ltok', call(), 'bc', why)
       end
       if why or moved then
         return {'waits', int(now), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or ''}

@@ -1,10 +1,10 @@
 -- cancel: ends an extraction as CANCELED, whoever holds it: what its holder
 -- writes afterwards finds it final.
 -- ARGV: id, token, retention ms, document retention ms, field-value pairs.
-local id, token = ARGV[1], ARGV[2]
+local id = ARGV[1]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
-if get('ftok') == token then return {'won', int(num('fin'))} end
+if get('ftok') == call() then return {'won', int(num('fin'))} end
 if FINAL[get('st')] then return {'final'} end
 set(id, 5)
-conclude(id, token, 'CANCELED', tonumber(ARGV[3]), tonumber(ARGV[4]))
+conclude(id, 'CANCELED', tonumber(ARGV[3]), tonumber(ARGV[4]))
 return {'won', int(now)}

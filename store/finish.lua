@@ -3,9 +3,9 @@
 -- pairs.
 local id, token = ARGV[1], ARGV[2]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
-if get('ftok') == token then return {'won', int(num('fin'))} end
+if get('ftok') == call() then return {'won', int(num('fin'))} end
 if FINAL[get('st')] then return {'final'} end
-if get('own') ~= token then return {'stale'} end
+if get('own') ~= token or supplants(7) then return {'stale'} end
 set(id, 7)
-conclude(id, token, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
+conclude(id, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
 return {'won', int(now)}

@@ -3,7 +3,8 @@
 -- 8 ready, 9 events, 10 batch, 11 batch counts (10 and 11 are unused names
 -- where an extraction has no batch), 12 queued, 13 tombstones, 14 idempotency
 -- keys, 15 batches, 16 gate, 17 line, 18 turns, 19 released, 20 the limiter's state
--- of the account, 21 early hooks. Before it stands GRACE, that of records.go in ms.
+-- of the account, 21 early hooks. Before it stand NAME, the script's, and GRACE, that
+-- of records.go in ms.
 local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH = unpack(KEYS, 1, 10)
 local COUNTS, QUEUED, TOMBS, IDEM, BATCHES, GATE, LINE, TURNS, RELEASED, ACCOUNT, EARLY = unpack(KEYS, 11, 21)
 local t = redis.call('TIME')
@@ -11,6 +12,11 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 -- An attempt without a name would pass for the holder of what nobody holds.
 if ARGV[2] == '' then return {'stale'} end
 local FINAL = {SUCCESS = true, ERROR = true, EXPIRED = true, CANCELED = true}
+
+-- call names this call by everything it was told. go-redis repeats a call word for word
+-- when its answer was lost: the script that moved the record keeps the name, and answers
+-- "won" to the same call only. A token alone would confirm another step of its holder.
+local function call() return redis.sha1hex(NAME .. '\0' .. table.concat(ARGV, '\0')) end
 
 local function get(field) return redis.call('HGET', R, field) or '' end
 local function num(field) return tonumber(redis.call('HGET', R, field) or '') or 0 end
@@ -135,6 +141,17 @@ local function set(id, from)
   end
 end
 
+-- supplants reports whether the pairs of ARGV[from..] would replace a vendor id by
+-- another. One that may have been paid for is taken back first, or it would be lost.
+local function supplants(from)
+  local vid = get('vid')
+  if vid == '' then return false end
+  for i = from, #ARGV, 2 do
+    if ARGV[i] == 'vid' and ARGV[i + 1] ~= '' and ARGV[i + 1] ~= vid then return true end
+  end
+  return false
+end
+
 -- release ends a lease.
 local function release() redis.call('HDEL', R, 'own', 'lease', 'orph') end
 
@@ -176,9 +193,9 @@ end
 -- record and document are for how many ms they are kept. What a repetition must
 -- know stays: the vendor id, when the last byte was let go, and until when a late
 -- upload may still arrive.
-local function conclude(id, token, status, record, document)
+local function conclude(id, status, record, document)
   release()
-  redis.call('HSET', R, 'ftok', token, 'fin', int(now), 'exp', int(now + record),
+  redis.call('HSET', R, 'ftok', call(), 'fin', int(now), 'exp', int(now + record),
     'dexp', int(now + math.min(record, document)), 'seq', int(num('seq') + 1))
   if get('ugone') ~= '' then redis.call('HDEL', R, 'uexp') end
   redis.call('HDEL', R, 'ph', 'step', 'bc', 'due', 'hint', 'hn', 'ht', 'ltok', 'wait', 'ugone', 'unc', 'ny', 'pn', 'hl')

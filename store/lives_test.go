@@ -119,7 +119,7 @@ func TestLateVendorID(t *testing.T) {
 		t.Errorf("now %s with vendor id %q", got.Status, got.VendorID)
 	}
 	_, err = r.s.Resolve(t.Context(), f.Input, NewToken(), "later")
-	r.want("second Resolve", err, ErrFinal)
+	r.want("second Resolve", err, ErrSupplanted)
 	if got := r.get(f); got.VendorID != "late" {
 		t.Errorf("the vendor id is now %q", got.VendorID)
 	}

@@ -1,16 +1,13 @@
 -- next: ends a step, names the one that follows and moves the fence.
 -- ARGV: id, token, seq, step, delay ms, because, field-value pairs.
--- It is allowed for the holder of the lease and, where nobody holds one, for
--- whoever knows the present seq.
+-- Only the holder of the lease may end it.
 local id, token, seq, step = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
-if get('ltok') == token and num('seq') == seq + 1 then
+if get('ltok') == call() and num('seq') == seq + 1 then
   return {'won', int(now), int(num('seq')), int(num('due'))}
 end
 if FINAL[get('st')] then return {'final'} end
-if num('seq') ~= seq then return {'stale'} end
-local own = get('own')
-if own ~= token and (own ~= '' or waits(id)) then return {'stale'} end
+if num('seq') ~= seq or get('own') ~= token or supplants(7) then return {'stale'} end
 set(id, 7)
 local due = now + tonumber(ARGV[5])
 -- asynq fires on whole seconds and may be up to one early.
@@ -32,6 +29,6 @@ else
   redis.call('ZREM', RELEASED, id)
 end
 release()
-redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', token, 'step', step, 'bc', ARGV[6], 'due', int(due))
+redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', call(), 'step', step, 'bc', ARGV[6], 'due', int(due))
 redis.call('ZADD', DUE, int(due + GRACE), id)
 return {'won', int(now), int(seq + 1), int(due)}

@@ -58,23 +58,23 @@ func TestFightForOneExtraction(t *testing.T) {
 
 	fence := func(seq int64) Fence { return Fence{Input: in, Seq: seq, Token: NewToken()} }
 	var holder atomic.Pointer[Fence]
-	begin := func(seq int64) func(int) error {
+	begin := func(seq int64, step extraction.Step) func(int) error {
 		return func(int) error {
 			f := fence(seq)
-			_, err := r.s.Begin(ctx, f, testLease, true)
+			_, err := r.s.Begin(ctx, f, step, testLease)
 			if err == nil {
 				holder.Store(&f)
 			}
 			return err
 		}
 	}
-	one(t, "the lease", fight(t, begin(1), ErrBusy))
+	one(t, "the lease", fight(t, begin(1, extraction.StepSubmit), ErrBusy))
 	r.lapse(*holder.Load())
 	one(t, "the reissue", fight(t, func(int) error {
 		_, _, err := r.s.Reissue(ctx, fence(1))
 		return err
 	}, ErrStale))
-	one(t, "the lease of the reissued step", fight(t, begin(2), ErrBusy))
+	one(t, "the lease of the reissued step", fight(t, begin(2, extraction.StepSubmit), ErrBusy))
 	// Renewals do not disturb, and others fail, while the holder goes on.
 	won := fight(t, func(i int) error {
 		if i%2 == 0 {
@@ -90,11 +90,7 @@ func TestFightForOneExtraction(t *testing.T) {
 	if err != nil || at.Seq != 3 {
 		t.Fatalf("Next = %+v, %v, want seq 3", at, err)
 	}
-	one(t, "a Next without a lease", fight(t, func(int) error {
-		_, err := r.s.Next(ctx, fence(3), extraction.StepPoll, 0, extraction.BecauseScheduled, nil)
-		return err
-	}, ErrStale))
-	one(t, "the poll", fight(t, begin(4), ErrBusy))
+	one(t, "the poll", fight(t, begin(3, extraction.StepPoll), ErrBusy))
 
 	// The finish against the reissue of its lapsed lease: one of the two.
 	r.lapse(*holder.Load())
@@ -103,7 +99,7 @@ func TestFightForOneExtraction(t *testing.T) {
 			_, err := r.s.Finish(ctx, *holder.Load(), extraction.StatusSuccess, testKept, nil)
 			return err
 		}
-		_, _, err := r.s.Reissue(ctx, fence(4))
+		_, _, err := r.s.Reissue(ctx, fence(3))
 		return err
 	}, ErrStale, ErrFinal))
 }
@@ -127,7 +123,7 @@ func TestFightForSlots(t *testing.T) {
 		won += fight(t, func(i int) error {
 			f := fences[i]
 			f.Seq, f.Token = r.get(f).Seq, NewToken()
-			l, err := r.s.Begin(t.Context(), f, testLease, true)
+			l, err := r.s.Begin(t.Context(), f, extraction.StepSubmit, testLease)
 			if err == nil {
 				err = r.s.Mark(t.Context(), l.Fence, new(Change).Phase(PhaseSending))
 			}
@@ -154,7 +150,7 @@ func TestReplaysAtOnce(t *testing.T) {
 			t.Errorf("%d of %d replays of %s won", won, fighters, what)
 		}
 	}
-	all("begin", func(int) error { _, err := r.s.Begin(ctx, f, testLease, true); return err })
+	all("begin", func(int) error { _, err := r.s.Begin(ctx, f, extraction.StepPoll, testLease); return err })
 	all("next", func(int) error {
 		_, err := r.s.Next(ctx, f, extraction.StepPoll, 0, extraction.BecauseScheduled, nil)
 		return err

@@ -48,7 +48,7 @@ func TestNewerRecord(t *testing.T) {
 	r.hset(f, fieldVersion, recordVersion+1)
 	_, err := r.s.Get(t.Context(), "acme", f.Input.ID)
 	r.want("Get", err, ErrNewer)
-	_, err = r.s.Begin(t.Context(), f, testLease, true)
+	_, err = r.s.Begin(t.Context(), f, extraction.StepSubmit, testLease)
 	r.want("Begin", err, ErrNewer)
 }
 

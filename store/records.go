@@ -25,10 +25,14 @@ var (
 	ErrNotFound = errors.New("no such extraction")
 	// ErrFinal: the extraction has its final status already.
 	ErrFinal = errors.New("extraction is final")
-	// ErrStale: somebody else has moved the extraction on.
+	// ErrStale: the extraction has moved on since.
 	ErrStale = errors.New("step is stale")
-	// ErrBusy: somebody else holds the lease.
+	// ErrBusy: another worker holds the lease.
 	ErrBusy = errors.New("extraction is leased")
+	// ErrKnown: the extraction has this vendor id already.
+	ErrKnown = errors.New("the vendor's id is known")
+	// ErrSupplanted: the extraction has another vendor id.
+	ErrSupplanted = errors.New("the extraction has another vendor id")
 	// ErrWaits: the extraction has no turn yet.
 	ErrWaits = errors.New("it is not its turn")
 	// ErrExists: another extraction has this id.
@@ -69,7 +73,7 @@ func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.scripts[name] = redis.NewScript(fmt.Sprintf("local GRACE = %d\n%s%s", grace.Milliseconds(), lib, body))
+		r.scripts[name] = redis.NewScript(fmt.Sprintf("local NAME, GRACE = '%s', %d\n%s%s", name, grace.Milliseconds(), lib, body))
 	}
 	return r, nil
 }
@@ -84,7 +88,7 @@ func NewToken() string { return ulid.Make().String() }
 // verdicts are the answers of the scripts that are not "won".
 var verdicts = map[string]error{
 	"gone": ErrNotFound, "final": ErrFinal, "stale": ErrStale,
-	"busy": ErrBusy, "exists": ErrExists, "erased": ErrErased, "followed": ErrFollowed, "backlog": ErrBacklog,
+	"busy": ErrBusy, "known": ErrKnown, "supplanted": ErrSupplanted, "exists": ErrExists, "erased": ErrErased, "followed": ErrFollowed, "backlog": ErrBacklog,
 }
 
 // run calls one script for one extraction and returns what follows "won".

@@ -1,15 +1,15 @@
 -- reissue: moves the fence of a step that nobody is carrying out, so that a new
 -- task may be made for it.
 -- ARGV: id, token, seq.
-local id, token, seq = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local id, seq = ARGV[1], tonumber(ARGV[3])
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
-if get('ltok') == token and num('seq') == seq + 1 then
+if get('ltok') == call() and num('seq') == seq + 1 then
   return {'won', int(now), int(seq + 1), int(num('due')), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or ''}
 end
 if FINAL[get('st')] then return {'final'} end
 if num('seq') ~= seq or waits(id) then return {'stale'} end
 if get('own') ~= '' and num('lease') > now then return {'busy'} end
 release()
-redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', token, 'due', int(now), 'bc', 'retry')
+redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', call(), 'due', int(now), 'bc', 'retry')
 redis.call('ZADD', DUE, int(now + GRACE), id)
 return {'won', int(now), int(seq + 1), int(now), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or ''}

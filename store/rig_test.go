@@ -69,7 +69,7 @@ func (r *rig) create() Fence {
 // begin takes the lease of f's step.
 func (r *rig) begin(f Fence) Lease {
 	r.t.Helper()
-	l, err := r.s.Begin(r.t.Context(), f, testLease, true)
+	l, err := r.s.Begin(r.t.Context(), f, r.get(f).Step, testLease)
 	if err != nil {
 		r.t.Fatalf("Begin: %v", err)
 	}

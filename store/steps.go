@@ -17,7 +17,7 @@ type Fence struct {
 	Token string
 }
 
-// Lease is a step somebody holds.
+// Lease is a step that a worker holds.
 type Lease struct {
 	Fence
 	// Record is the record as it was when the lease was taken.
@@ -35,12 +35,13 @@ type Scheduled struct {
 }
 
 // Begin takes the lease of a step for d; the fence's input needs the account,
-// the id and the batch. A step that needs an in-flight slot must have been
-// released, or find nobody waiting and room for it. It returns ErrNotFound,
-// ErrFinal, ErrStale or ErrBusy when there is nothing to do for this task. With
-// ErrWaits, the lease has the record as it waits for its turn, under a new seq.
-func (s *Records) Begin(ctx context.Context, f Fence, d time.Duration, slot bool) (Lease, error) {
-	got, err := s.run(ctx, "begin", f.Input, f.Token, f.Seq, d.Milliseconds(), flag(slot))
+// the id and the batch. A submission needs an in-flight slot: it must have been
+// released, or find that none waits and that there is room for it. Begin returns
+// ErrNotFound, ErrFinal, ErrStale (also where the record's step is another one) or
+// ErrBusy when there is nothing to do for this task. With ErrWaits, the lease has the
+// record as it waits for its turn, under a new seq.
+func (s *Records) Begin(ctx context.Context, f Fence, step extraction.Step, d time.Duration) (Lease, error) {
+	got, err := s.run(ctx, "begin", f.Input, f.Token, f.Seq, d.Milliseconds(), string(step))
 	if err != nil && !errors.Is(err, ErrWaits) {
 		return Lease{}, err
 	}
@@ -66,8 +67,9 @@ func (s *Records) Mark(ctx context.Context, f Fence, c *Change) error {
 }
 
 // Next ends a step and schedules the one that follows after delay, which is
-// rounded up to Redis's whole seconds. It needs the lease, or, where nobody
-// holds one, the present seq.
+// rounded up to Redis's whole seconds. It needs the lease. Calling it again with the
+// same arguments, after an answer that was lost, has no second effect; after a call
+// with others it returns ErrStale.
 func (s *Records) Next(
 	ctx context.Context, f Fence, step extraction.Step, delay time.Duration, because extraction.Because, c *Change,
 ) (Scheduled, error) {
@@ -127,10 +129,22 @@ func (s *Records) Touch(ctx context.Context, f Fence, delay time.Duration, orpha
 	return err
 }
 
-// Resolve gives an uncertain extraction the vendor id it was found under. One that
-// has ended meanwhile without a vendor id keeps it too, and that is ErrFinal.
+// Resolve gives an uncertain extraction that no worker holds the vendor id it was
+// found under. One that has ended meanwhile without a vendor id keeps it too, and that
+// is ErrFinal. It returns ErrKnown where the extraction has this id already, and
+// ErrSupplanted where it has another.
 func (s *Records) Resolve(ctx context.Context, in Input, token, vendorID string) (Scheduled, error) {
-	got, err := s.run(ctx, "resolve", in, token, vendorID)
+	return s.resolve(ctx, in, token, vendorID, false)
+}
+
+// Save is Resolve for the worker that got the id as the answer to its own submission:
+// it ends the lease of a worker that took over, and needs no uncertainty.
+func (s *Records) Save(ctx context.Context, in Input, token, vendorID string) (Scheduled, error) {
+	return s.resolve(ctx, in, token, vendorID, true)
+}
+
+func (s *Records) resolve(ctx context.Context, in Input, token, vendorID string, force bool) (Scheduled, error) {
+	got, err := s.run(ctx, "resolve", in, token, vendorID, flag(force))
 	if err != nil {
 		return Scheduled{}, err
 	}

@@ -116,7 +116,7 @@ func TestBegin(t *testing.T) {
 
 	// A replay with the same token gives the same lease and changes nothing.
 	before := r.dump()
-	again, err := r.s.Begin(t.Context(), f, testLease, true)
+	again, err := r.s.Begin(t.Context(), f, extraction.StepSubmit, testLease)
 	if err != nil || !again.Record.Lease.Equal(l.Record.Lease) {
 		t.Errorf("replayed Begin = lease until %v, %v, want %v", again.Record.Lease, err, l.Record.Lease)
 	}
@@ -128,40 +128,40 @@ func TestBegin(t *testing.T) {
 func TestBeginVerdicts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	begin := func(f Fence, slot bool) error {
+	begin := func(f Fence, step extraction.Step) error {
 		f.Token = NewToken()
-		_, err := r.s.Begin(t.Context(), f, testLease, slot)
+		_, err := r.s.Begin(t.Context(), f, step, testLease)
 		return err
 	}
-	r.want("Begin of nothing", begin(Fence{Input: testInput(), Seq: 1}, true), ErrNotFound)
+	r.want("Begin of nothing", begin(Fence{Input: testInput(), Seq: 1}, extraction.StepSubmit), ErrNotFound)
 
 	f := r.create()
 	stale := f
 	stale.Seq = 2
-	r.want("Begin of a future seq", begin(stale, true), ErrStale)
+	r.want("Begin of a future seq", begin(stale, extraction.StepSubmit), ErrStale)
 	stale.Seq = 0
-	r.want("Begin of a past seq", begin(stale, true), ErrStale)
+	r.want("Begin of a past seq", begin(stale, extraction.StepSubmit), ErrStale)
 	r.begin(f)
-	r.want("Begin of a held step", begin(f, true), ErrBusy)
+	r.want("Begin of a held step", begin(f, extraction.StepSubmit), ErrBusy)
 	r.lapse(f)
-	r.want("Begin of a lapsed step", begin(f, true), ErrBusy) // Only reissue ends a lapsed lease.
+	r.want("Begin of a lapsed step", begin(f, extraction.StepSubmit), ErrBusy) // Only reissue ends a lapsed lease.
 
 	last := r.finished(extraction.StatusSuccess)
-	r.want("Begin of a final extraction", begin(last, true), ErrFinal)
+	r.want("Begin of a final extraction", begin(last, extraction.StepSubmit), ErrFinal)
 	last.Seq++
-	r.want("Begin of a final extraction's next seq", begin(last, true), ErrFinal)
+	r.want("Begin of a final extraction's next seq", begin(last, extraction.StepSubmit), ErrFinal)
 
 	opened := r.next(r.begin(r.create()).Fence, extraction.StepSubmit, new(Change).Phase(PhaseOpened))
 	r.window(Window{Released: 10, InFlight: 1})
 	waits := r.create()
-	r.want("Begin without a slot", begin(waits, true), ErrWaits)
+	r.want("Begin without a slot", begin(waits, extraction.StepSubmit), ErrWaits)
 	if got := r.get(waits); got.Status != extraction.StatusQueued || got.Owner != "" || r.inFlight(waits) {
 		t.Errorf("a refused Begin left %s owned by %q", got.Status, got.Owner)
 	}
-	// Who holds a slot already needs no second one.
-	r.want("Begin with a slot of its own", begin(opened, true), nil)
+	// A step that holds a slot already needs no second one.
+	r.want("Begin with a slot of its own", begin(opened, extraction.StepSubmit), nil)
 	poll := r.create()
-	r.want("Begin that needs no slot", begin(poll, false), nil)
+	r.want("Begin of a step that is not the record's", begin(poll, extraction.StepPoll), ErrStale)
 }
 
 func TestRenew(t *testing.T) {
@@ -299,7 +299,7 @@ func TestNextRefused(t *testing.T) {
 	foreign.Seq = 1
 	r.want("Next with the seq before", next(foreign), ErrStale)
 	foreign.Seq = 2
-	r.want("Next without a lease, with the seq", next(foreign), nil)
+	r.want("Next without a lease", next(foreign), ErrStale)
 	last := r.finished(extraction.StatusError)
 	last.Token = NewToken()
 	r.want("Next of a final extraction", next(last), ErrFinal)
@@ -355,7 +355,10 @@ func TestFinish(t *testing.T) {
 		new(Change).Phase(PhaseOpened).Vendor("v1").Upload("https://upload.test/?sig=s", time.Now().Add(time.Hour)))
 	f := r.begin(opened).Fence
 	failure := extraction.NewFailure(extraction.CodeVendorFailed, "m", map[string]any{"why": "x"})
-	at, err := r.s.Finish(t.Context(), f, extraction.StatusError, testKept, new(Change).Failure(failure).Result(9))
+	finish := func() (time.Time, error) {
+		return r.s.Finish(t.Context(), f, extraction.StatusError, testKept, new(Change).Failure(failure).Result(9))
+	}
+	at, err := finish()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -388,7 +391,7 @@ func TestFinish(t *testing.T) {
 	}
 
 	before := r.dump()
-	again, err := r.s.Finish(t.Context(), f, extraction.StatusError, testKept, nil)
+	again, err := finish()
 	if err != nil || !again.Equal(at) {
 		t.Errorf("replayed Finish = %v, %v, want %v", again, err, at)
 	}
@@ -520,7 +523,9 @@ func TestResolve(t *testing.T) {
 		t.Errorf("replayed Resolve = %+v, %v, want %+v", again, err, at)
 	}
 	_, err = r.s.Resolve(t.Context(), f.Input, NewToken(), "v10")
-	r.want("a second Resolve", err, ErrStale)
+	r.want("a second Resolve", err, ErrSupplanted)
+	_, err = r.s.Resolve(t.Context(), f.Input, NewToken(), "v9")
+	r.want("a Resolve with the id it has", err, ErrKnown)
 	if diff := cmp.Diff(before, r.dump()); diff != "" {
 		t.Errorf("a replay or a refusal changed Redis:\n%s", diff)
 	}
@@ -528,6 +533,12 @@ func TestResolve(t *testing.T) {
 	r.begin(held)
 	_, err = r.s.Resolve(t.Context(), held.Input, NewToken(), "v11")
 	r.want("Resolve of a held step", err, ErrStale)
+	if at, err := r.s.Save(t.Context(), held.Input, NewToken(), "v11"); err != nil || at.Seq != held.Seq+1 {
+		t.Errorf("Save = %+v, %v, want seq %d", at, err, held.Seq+1)
+	}
+	if got := r.get(held); got.VendorID != "v11" || got.Step != extraction.StepPoll || got.Owner != "" || !r.inFlight(held) {
+		t.Errorf("saved as %+v", got)
+	}
 	_, err = r.s.Resolve(t.Context(), testInput(), NewToken(), "v12")
 	r.want("Resolve of nothing", err, ErrNotFound)
 }
@@ -573,7 +584,7 @@ func TestNothingFromNothing(t *testing.T) {
 		f := Fence{Input: testInput(), Seq: 0, Token: token}
 		c := new(Change).Vendor("v1").Upload("u", time.Now()).Trouble(extraction.Trouble{})
 		for name, call := range map[string]func() error{
-			"begin":   func() error { _, err := r.s.Begin(ctx, f, testLease, true); return err },
+			"begin":   func() error { _, err := r.s.Begin(ctx, f, extraction.StepSubmit, testLease); return err },
 			"renew":   func() error { return r.s.Renew(ctx, f, testLease) },
 			"mark":    func() error { return r.s.Mark(ctx, f, c) },
 			"next":    func() error { _, err := r.s.Next(ctx, f, extraction.StepPoll, 0, "retry", c); return err },

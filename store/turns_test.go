@@ -147,13 +147,13 @@ func TestTurnAgain(t *testing.T) {
 		t.Fatalf("beside one that failed, %v were released", got)
 	}
 	third, _ := r.add("a", "")
-	l, err := r.s.Begin(t.Context(), again, testLease, true)
+	l, err := r.s.Begin(t.Context(), again, extraction.StepSubmit, testLease)
 	r.want("Begin of a repetition", err, ErrWaits)
 	if l.Record.Seq != again.Seq+1 || !l.Record.Waiting || l.Record.Type != "tax_forms" {
 		t.Errorf("it waits as %+v, want seq %d", l.Record, again.Seq+1)
 	}
 	before := r.dump()
-	replay, err := r.s.Begin(t.Context(), again, testLease, true)
+	replay, err := r.s.Begin(t.Context(), again, extraction.StepSubmit, testLease)
 	r.want("replayed Begin", err, ErrWaits)
 	if replay.Record.Seq != l.Record.Seq || len(before) != len(r.dump()) {
 		t.Errorf("a replay gave seq %d, want %d", replay.Record.Seq, l.Record.Seq)
@@ -180,7 +180,7 @@ func TestTurnOfOlder(t *testing.T) {
 	}
 	r.window(Window{Released: 1, InFlight: 10})
 	r.begin(old)
-	_, err := r.s.Begin(t.Context(), other, testLease, true)
+	_, err := r.s.Begin(t.Context(), other, extraction.StepSubmit, testLease)
 	r.want("Begin beyond the window", err, ErrWaits)
 	if _, ok := r.score(r.k.due(), other.Input.ID); ok || !r.waits(other) {
 		t.Errorf("it waits: %v, and is due: %v", r.waits(other), ok)

@@ -89,7 +89,7 @@ func (w *walk) twice(rt *rapid.T, what string, call func() error) error {
 }
 
 func (w *walk) allowed(what string, err error) error {
-	for _, a := range []error{nil, ErrStale, ErrBusy, ErrFinal, ErrWaits} {
+	for _, a := range []error{nil, ErrStale, ErrBusy, ErrFinal, ErrWaits, ErrKnown, ErrSupplanted} {
 		if errors.Is(err, a) {
 			return err
 		}
@@ -100,11 +100,14 @@ func (w *walk) allowed(what string, err error) error {
 
 func (w *walk) begin(rt *rapid.T) {
 	i, f := w.pick(rt)
-	slot := w.getRecord(f).Step != extraction.StepPoll
+	step := w.getRecord(f).Step
+	if rapid.IntRange(0, 9).Draw(rt, "other step") == 0 {
+		step = extraction.StepPoll
+	}
 	waited := w.waits(f)
 	var answers []error
 	_ = w.twice(rt, "begin", func() error {
-		_, err := w.s.Begin(w.t.Context(), f, testLease, slot)
+		_, err := w.s.Begin(w.t.Context(), f, step, testLease)
 		answers = append(answers, err)
 		return err
 	})
@@ -228,8 +231,14 @@ func (w *walk) touch(rt *rapid.T) {
 func (w *walk) resolve(rt *rapid.T) {
 	_, f := w.pick(rt)
 	f.Token = NewToken()
+	late := rapid.Bool().Draw(rt, "late")
 	_ = w.twice(rt, "resolve", func() error {
-		_, err := w.s.Resolve(w.t.Context(), f.Input, f.Token, "found")
+		var err error
+		if late {
+			_, err = w.s.Save(w.t.Context(), f.Input, f.Token, "found")
+		} else {
+			_, err = w.s.Resolve(w.t.Context(), f.Input, f.Token, "found")
+		}
 		return err
 	})
 }

@@ -23,7 +23,7 @@ func (r *rig) ended(t *testing.T, status extraction.Status, code extraction.Code
 		t.Fatal(err)
 	}
 	f := store.Fence{Input: store.Input{ID: e.ID, Account: "acme"}, Seq: 1, Token: store.NewToken()}
-	if _, err := r.records.Begin(t.Context(), f, time.Minute, true); err != nil {
+	if _, err := r.records.Begin(t.Context(), f, extraction.StepSubmit, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if c == nil {

@@ -183,13 +183,19 @@ func (s *step) place() store.Order {
 
 // askAgain schedules the next poll of an extraction that is not final.
 func (s *step) askAgain(because extraction.Because, c *store.Change) error {
+	due, wait := s.nextPoll()
+	return s.again(extraction.StepPoll, wait, because, c.PlannedAt(due))
+}
+
+// nextPoll is when the schedule asks next, and how long that is from now as scripts
+// take it.
+func (s *step) nextPoll() (due time.Time, wait time.Duration) {
 	now := s.now()
-	due := s.forecast.schedule.Due(s.rec.SubmittedAt, now, s.acct.Deadline)
+	due = s.forecast.schedule.Due(s.rec.SubmittedAt, now, s.acct.Deadline)
 	// The script rounds up to the whole second that due is already. Right before the
 	// deadline that is less than half a second away, and no delay is no rounding: polls
 	// would follow each other until then.
-	wait := max(due.Sub(now)-time.Second/2, time.Millisecond)
-	return s.again(extraction.StepPoll, wait, because, c.PlannedAt(due))
+	return due, max(due.Sub(now)-time.Second/2, time.Millisecond)
 }
 
 // tooEarly reports that a poll was planned before something better was known: the

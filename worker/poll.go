@@ -23,7 +23,7 @@ const (
 // poll asks the vendor once. "Not yet" is no failure: the next poll is planned
 // and the task is done.
 func (w *Worker) poll(ctx context.Context, p tasks.Payload) (*tasks.Outcome, error) {
-	s, err := w.begin(ctx, p, extraction.StepPoll, false)
+	s, err := w.begin(ctx, p, extraction.StepPoll)
 	if err != nil || s == nil {
 		return nil, err
 	}

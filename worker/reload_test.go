@@ -238,7 +238,7 @@ func TestGoneExpires(t *testing.T) {
 	held := r.submit("held") // By a worker that died.
 	if _, err := r.records.Begin(t.Context(), store.Fence{
 		Input: store.Input{ID: held, Account: "acme"}, Seq: 1, Token: store.NewToken(),
-	}, time.Millisecond, true); err != nil {
+	}, extraction.StepSubmit, time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
 	var waiting []string

@@ -46,6 +46,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	// Steps outlive ctx by the stop timeout, and not longer.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	w.base = base
 	f := &fleet{w: w, base: base, servers: map[string]*server{}, bell: tasks.NewBell(w.cfg.Redis)}
 	ringing, hush := context.WithCancel(ctx)
 	var heard sync.WaitGroup
@@ -177,7 +178,7 @@ func (f *fleet) server(concurrency int, queues ...string) *server {
 		TaskCheckInterval:        tasks.Breath,
 		DelayedTaskCheckInterval: tasks.Breath,
 		// Only trouble with Redis or the store is retried by asynq.
-		RetryDelayFunc:  func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
+		RetryDelayFunc:  func(int, error, *asynq.Task) time.Duration { return f.w.cfg.RetryDelay },
 		ShutdownTimeout: f.w.cfg.StopTimeout + 2*time.Second,
 		Logger:          asynqLogger{f.w.log},
 		LogLevel:        asynq.WarnLevel,

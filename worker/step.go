@@ -31,12 +31,13 @@ type step struct {
 	delay    time.Duration  // How long the vendor's end was unknown, for metrics.
 	ended    bool           // The step has been given back, or lost.
 	guard    *guard         // The document's bytes, once they were opened,
-	bodyErr  error          // and what went wrong with them.
+	bodyErr  error          // and what went wrong with them,
+	redisErr error          // where it was the journal entry before the last one.
 }
 
-// begin takes the lease of the step that p names; slot says whether it needs one of
-// those in flight. A nil step means that there is nothing to do for this task.
-func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Step, slot bool) (*step, error) {
+// begin takes the lease of the step that p names. A nil step means that there is
+// nothing to do for this task.
+func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Step) (*step, error) {
 	acct, ok := w.account(p.Account)
 	if !ok {
 		return nil, fmt.Errorf("account %q is not configured", p.Account)
@@ -46,7 +47,7 @@ func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Ste
 		Seq:   p.Seq, Token: store.NewToken(),
 	}
 	asked := time.Now()
-	lease, err := w.records.Begin(ctx, f, w.cfg.Lease, slot)
+	lease, err := w.records.Begin(ctx, f, kind, w.cfg.Lease)
 	switch {
 	case errors.Is(err, store.ErrWaits):
 		acct.roomMade() // There may be room for others.
@@ -67,10 +68,22 @@ func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Ste
 	return s, nil
 }
 
-// nothingToDo drops the verdicts by which a script says that somebody else has
-// moved the extraction on.
+// answered reports whether err is a verdict of a script that the extraction has moved
+// on, and not trouble with Redis.
+func answered(err error) bool {
+	for _, verdict := range []error{
+		store.ErrStale, store.ErrFinal, store.ErrNotFound, store.ErrKnown, store.ErrSupplanted,
+	} {
+		if errors.Is(err, verdict) {
+			return true
+		}
+	}
+	return false
+}
+
+// nothingToDo drops the verdicts of scripts that the extraction has moved on.
 func nothingToDo(err error) error {
-	if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrFinal) || errors.Is(err, store.ErrNotFound) {
+	if answered(err) {
 		return nil
 	}
 	return err
@@ -80,7 +93,7 @@ func nothingToDo(err error) error {
 // Redis or a panic, ends the heartbeat and writes the attempt's log line.
 func (s *step) close(ctx context.Context) {
 	if !s.ended {
-		_ = s.again(s.kind, interruptedRetry, extraction.BecauseRetry, nil) // Its lease lapses otherwise.
+		_ = s.again(s.kind, s.w.cfg.RetryDelay, extraction.BecauseRetry, nil) // Its lease lapses otherwise.
 		s.outcome = "interrupted"
 	}
 	s.stop()
@@ -98,9 +111,6 @@ func (s *step) close(ctx context.Context) {
 	}
 	s.w.log.InfoContext(ctx, "attempt finished", attrs...)
 }
-
-// interruptedRetry spaces attempts that end in trouble with Redis or a panic.
-const interruptedRetry = 5 * time.Second
 
 // now is Redis's time, carried on by the local clock.
 func (s *step) now() time.Time { return s.redisNow.Add(time.Since(s.began)) }
@@ -179,12 +189,18 @@ func (s *step) again(next extraction.Step, delay time.Duration, because extracti
 	if err != nil {
 		return s.lost(err)
 	}
+	s.scheduled(ctx, next, because, at)
+	return nil
+}
+
+// scheduled ends the attempt once the record names the step that follows, and makes
+// that step's task.
+func (s *step) scheduled(ctx context.Context, next extraction.Step, because extraction.Because, at store.Scheduled) {
 	s.ended, s.outcome = true, "next "+string(next)+" ("+string(because)+")"
 	if err := s.w.queue.Schedule(ctx, s.rec, next, at); err != nil {
 		// The step is written; reconcile makes its task.
 		s.w.log.WarnContext(ctx, "task not enqueued", slog.String("extraction_id", s.rec.ID), slog.Any("error", err))
 	}
-	return nil
 }
 
 // fail ends the extraction otherwise than with SUCCESS.
@@ -213,10 +229,10 @@ func (s *step) callBack(ctx context.Context) {
 	}
 }
 
-// outcomeLost is the outcome of a step that somebody else has taken.
+// outcomeLost is the outcome of a step that another worker has taken.
 const outcomeLost = "lost"
 
-// lost is the end of a step that a script refused: somebody else has it, and
+// lost is the end of a step that a script refused: the extraction has moved on, and
 // there is nothing to do. Any other error is trouble with Redis.
 func (s *step) lost(err error) error {
 	if nothingToDo(err) == nil {

@@ -14,7 +14,7 @@ import (
 // submit hands one document to the vendor, or finds out what became of an
 // earlier attempt to.
 func (w *Worker) submit(ctx context.Context, p tasks.Payload) (*tasks.Outcome, error) {
-	s, err := w.begin(ctx, p, extraction.StepSubmit, true)
+	s, err := w.begin(ctx, p, extraction.StepSubmit)
 	if err != nil || s == nil {
 		return nil, err
 	}
@@ -24,6 +24,9 @@ func (w *Worker) submit(ctx context.Context, p tasks.Payload) (*tasks.Outcome, e
 }
 
 func (s *step) submit() error {
+	if s.rec.VendorID != "" && s.rec.Phase != store.PhaseOpened && s.rec.Phase != store.PhaseRecheck {
+		return s.follow()
+	}
 	switch s.rec.Phase {
 	case store.PhaseOpened:
 		return s.resumeUpload()
@@ -37,6 +40,16 @@ func (s *step) submit() error {
 	case store.PhaseNone, store.PhaseSending:
 	}
 	return s.fresh()
+}
+
+// follow asks for what the vendor has already: while the record holds a vendor id, no
+// other is asked for.
+func (s *step) follow() error {
+	c := new(store.Change).Phase(store.PhaseNone)
+	if s.rec.SubmittedAt.IsZero() {
+		c.SubmittedAt(s.now())
+	}
+	return s.again(extraction.StepPoll, 0, extraction.BecauseScheduled, c)
 }
 
 // fresh begins a submission of which nothing has reached the vendor.
@@ -62,7 +75,8 @@ func (s *step) send() error {
 	byURL := s.rec.Document.URL != ""
 	phase := new(store.Change).Attempts(s.rec.Attempts + 1).Order(s.place()).Phase(store.PhaseSending)
 	if byURL {
-		phase = phase.Phase(store.PhaseSent).SentAt(s.now())
+		s.rec.SentAt = s.now()
+		phase = phase.Phase(store.PhaseSent).SentAt(s.rec.SentAt)
 	}
 	if err := s.mark(phase); err != nil {
 		return s.lost(err)
@@ -70,15 +84,18 @@ func (s *step) send() error {
 	s.acct.roomMade()
 	s.rec.Attempts++
 	if byURL {
-		if err := s.journal(tasks.Begun{SentAt: s.now()}); err != nil {
+		if err := s.journal(tasks.Begun{SentAt: s.rec.SentAt}); err != nil {
 			return s.storeFails(err, extraction.StepSubmit, notSent())
 		}
 	}
 	sub := s.submission(extraction.TokenName(s.rec.Document.Name, s.rec.ID), func() error {
-		if err := s.journal(tasks.Begun{SentAt: s.now()}); err != nil {
+		// It runs before settleBody returns, and therefore before SentAt is read.
+		s.rec.SentAt = s.now()
+		if err := s.journal(tasks.Begun{SentAt: s.rec.SentAt}); err != nil {
 			return err
 		}
-		return s.mark(new(store.Change).Phase(store.PhaseSent).SentAt(s.now()))
+		s.redisErr = s.mark(new(store.Change).Phase(store.PhaseSent).SentAt(s.rec.SentAt))
+		return s.redisErr
 	})
 	ctx, cancel := s.calling(sendCall(sub.Bytes))
 	defer cancel()
@@ -110,16 +127,12 @@ func (s *step) submitted(vendorID, vendorStatus string) error {
 	s.noted(tasks.Begun{VendorID: vendorID, SubmittedAt: s.now()})
 	s.rec.VendorStatus = vendorStatus // The poll's task shows it.
 	s.rec.SubmittedAt = s.now()
-	err := s.askAgain(extraction.BecauseScheduled, new(store.Change).
+	c := new(store.Change).
 		Phase(store.PhaseNone).Vendor(vendorID).VendorStatus(vendorStatus).SubmittedAt(s.rec.SubmittedAt).
 		Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).
-		SubmitErrors(0, time.Time{}).Uncertain(time.Time{}))
-	if err != nil || s.outcome != outcomeLost || s.rec.VendorID == vendorID {
-		return err
+		SubmitErrors(0, time.Time{}).Uncertain(time.Time{})
+	if s.rec.VendorID == vendorID {
+		return s.askAgain(extraction.BecauseScheduled, c)
 	}
-	// The lease was lost while the vendor answered. Whoever took over looks for
-	// this very id.
-	ctx, cancel := s.saving()
-	defer cancel()
-	return s.w.resolve(ctx, s.rec, vendorID)
+	return s.save(vendorID, c)
 }

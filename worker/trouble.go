@@ -68,6 +68,9 @@ func (s *step) notTheVendor(c *store.Change) error {
 		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
 			"the document is not in the document store", nil), c)
 	}
+	if s.redisErr != nil {
+		return s.again(s.kind, s.w.cfg.RetryDelay, extraction.BecauseRetry, c)
+	}
 	return s.storeFails(s.bodyErr, s.kind, c)
 }
 

@@ -77,6 +77,9 @@ type Config struct {
 	// Lease is how long a step is held without a heartbeat; 0 means 8 s.
 	// Shorter ones are for tests.
 	Lease time.Duration
+	// RetryDelay spaces attempts that end in trouble with Redis or in a panic; 0 means
+	// 3 s.
+	RetryDelay time.Duration
 	// UncertainWindow is how long a submission whose answer was lost is searched for
 	// while the account's latencies are not known: then it is until 999 of 1,000
 	// documents have ended, and a minute. 0 means 6 min.
@@ -118,6 +121,9 @@ func (c Config) withDefaults() Config {
 	if c.Lease <= 0 {
 		c.Lease = 8 * time.Second
 	}
+	if c.RetryDelay <= 0 {
+		c.RetryDelay = 3 * time.Second
+	}
 	if c.UncertainWindow <= 0 {
 		c.UncertainWindow = 6 * time.Minute
 	}
@@ -144,7 +150,10 @@ type Worker struct {
 	mu       sync.RWMutex
 	accounts map[string]*account
 
-	// turn is held by whoever starts or stops servers. fleet is nil while Run
+	// base is the context of all steps: it ends when the process must.
+	base context.Context
+
+	// turn guards the start and the stop of servers. fleet is nil while Run
 	// does not run.
 	turn  sync.Mutex
 	fleet *fleet
@@ -173,7 +182,7 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, id: store.NewToken(), records: records, queue: tasks.NewQueue(cfg.Redis),
-		limiter: limiter.New(cfg.Redis), log: cfg.Logger,
+		limiter: limiter.New(cfg.Redis), log: cfg.Logger, base: context.Background(),
 		reading: make(chan struct{}, systemSlots/3), probing: make(chan struct{}, systemSlots/3),
 	}
 	if w.accounts, err = w.prepare(cfg.Accounts); err != nil {

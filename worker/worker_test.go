@@ -35,6 +35,7 @@ type vendor struct {
 	onOpen   func(n int) error
 	onPut    func(n int, body io.Reader) error
 	onSubmit func(n int, s extraction.Submission) error
+	onBody   func(n int) // Before the body is read.
 	onPoll   func(id string, n int) (extraction.Outcome, error)
 	ready    []extraction.ReadyItem
 	onReady  func()
@@ -62,6 +63,9 @@ func (v *vendor) Submit(_ context.Context, s extraction.Submission) (extraction.
 		return extraction.Receipt{}, err
 	}
 	defer func() { _ = body.Close() }()
+	if v.onBody != nil {
+		v.onBody(n)
+	}
 	read, err := io.ReadAll(body)
 	if err != nil {
 		return extraction.Receipt{}, &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Err: err}

@@ -1,0 +1,70 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+)
+
+// A vendor id that no record holds is a document that was paid for and is lost. The
+// worker that got it from the vendor therefore goes on until the record has it, with its
+// lease or without, however long Redis is away.
+
+// save writes the vendor's id, with c and the first poll. Where the lease was lost
+// meanwhile, the record gets the id all the same.
+func (s *step) save(vendorID string, c *store.Change) error {
+	due, wait := s.nextPoll()
+	c.PlannedAt(due)
+	at, err := s.insist(vendorID, func(ctx context.Context) (store.Scheduled, error) {
+		return s.w.records.Next(ctx, s.fence, extraction.StepPoll, wait, extraction.BecauseScheduled, c)
+	})
+	if err != nil && answered(err) {
+		token := store.NewToken()
+		at, err = s.insist(vendorID, func(ctx context.Context) (store.Scheduled, error) {
+			return s.w.records.Save(ctx, s.rec.Input, token, vendorID)
+		})
+	}
+	switch {
+	case err == nil:
+		ctx, cancel := s.saving()
+		defer cancel()
+		s.scheduled(ctx, extraction.StepPoll, extraction.BecauseScheduled, at)
+		return nil
+	case errors.Is(err, store.ErrSupplanted):
+		s.paidFor(err, "the document was submitted twice: another vendor id is followed", vendorID)
+	case errors.Is(err, store.ErrNotFound):
+		ctx, cancel := s.saving()
+		defer cancel()
+		if erased, erasedErr := s.w.records.Erased(ctx, s.acct.Name, s.rec.ID); erasedErr != nil || !erased {
+			s.paidFor(err, "the record of a submission is gone: its vendor id is followed by nothing", vendorID)
+		}
+	}
+	return s.lost(err)
+}
+
+// insist calls a script until Redis answers it, and no longer than the process lives.
+func (s *step) insist(vendorID string, script func(context.Context) (store.Scheduled, error)) (store.Scheduled, error) {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, saveTimeout) {
+		ctx, cancel := context.WithTimeout(s.w.base, saveTimeout)
+		at, err := script(ctx)
+		cancel()
+		if err == nil || answered(err) {
+			return at, err
+		}
+		if sleep(s.w.base, wait) != nil {
+			s.paidFor(err, "vendor id not saved before the process stops", vendorID)
+			return at, err
+		}
+	}
+}
+
+// paidFor says, for the operator who looks for it at the vendor, which vendor id is in
+// no record.
+func (s *step) paidFor(err error, message, vendorID string) {
+	s.w.log.ErrorContext(s.ctx, message, slog.String("extraction_id", s.rec.ID),
+		slog.String("account", s.acct.Name), slog.String("vendor_id", vendorID), slog.Any("error", err))
+}
