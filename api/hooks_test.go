@@ -103,7 +103,7 @@ func TestHookByEcho(t *testing.T) {
 	r := newRig(t, withHooks)
 	rec := r.record(r.submit("account=acme&type=t"))
 	f := store.Fence{Input: rec.Input, Seq: rec.Seq, Token: store.NewToken()}
-	if _, err := r.records.Begin(t.Context(), f, extraction.StepPoll, time.Minute); err != nil {
+	if _, err := r.records.Begin(t.Context(), f, extraction.StepSubmit, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.records.Mark(t.Context(), f, new(store.Change).Phase(store.PhaseSent)); err != nil {

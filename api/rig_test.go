@@ -224,7 +224,7 @@ func (r *rig) finishWith(id string, status extraction.Status, c *store.Change) {
 	r.t.Helper()
 	rec := r.record(id)
 	f := store.Fence{Input: rec.Input, Seq: rec.Seq, Token: store.NewToken()}
-	if _, err := r.records.Begin(r.t.Context(), f, extraction.StepSubmit, time.Minute); err != nil {
+	if _, err := r.records.Begin(r.t.Context(), f, rec.Step, time.Minute); err != nil {
 		r.t.Fatal(err)
 	}
 	result := extraction.NewResult([]byte(`{"raw":true}`))
