@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -191,18 +192,36 @@ func (s *Records) Unknown(ctx context.Context, account string, vendorIDs []strin
 // foreignKept bounds how many foreign vendor ids are remembered.
 const foreignKept = 10_000
 
-// NoteForeign remembers that a vendor id is not ours.
-func (s *Records) NoteForeign(ctx context.Context, account, vendorID string) error {
-	k := accountKeys(account).foreign()
+// NoteForeign remembers a listed vendor id that no extraction of the account takes, so
+// that the vendor is asked about it once. Where its document's name has a token, it is
+// remembered under that as well: a repetition of that extraction finds it, also when the
+// record has been deleted.
+func (s *Records) NoteForeign(ctx context.Context, account, vendorID, token string) error {
+	k := accountKeys(account)
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.ZAdd(ctx, k, redis.Z{Score: float64(time.Now().Unix()), Member: vendorID})
-		p.ZRemRangeByRank(ctx, k, 0, -foreignKept-1)
+		if token != "" {
+			p.ZAdd(ctx, k.strays(), redis.Z{Member: token + " " + vendorID})
+			p.ZRemRangeByRank(ctx, k.strays(), 0, -foreignKept-1) // A token is a ULID: the oldest come first.
+		}
+		p.ZAdd(ctx, k.foreign(), redis.Z{Score: float64(time.Now().Unix()), Member: vendorID})
+		p.ZRemRangeByRank(ctx, k.foreign(), 0, -foreignKept-1)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("note foreign id: %w", err)
 	}
 	return nil
+}
+
+// Stray returns the vendor id that was noted under a token; empty for none.
+func (s *Records) Stray(ctx context.Context, account, token string) (string, error) {
+	got, err := s.rdb.ZRangeByLex(ctx, accountKeys(account).strays(), &redis.ZRangeBy{
+		Min: "[" + token + " ", Max: "(" + token + "!", Count: 1,
+	}).Result()
+	if err != nil || len(got) == 0 {
+		return "", err
+	}
+	return strings.TrimPrefix(got[0], token+" "), nil
 }
 
 // UploadURL returns the signed upload URL of an opened submission; empty if

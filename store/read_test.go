@@ -115,7 +115,7 @@ func TestForeign(t *testing.T) {
 		}
 	}
 	ask("a", "b")
-	if err := r.s.NoteForeign(t.Context(), "acme", "a"); err != nil {
+	if err := r.s.NoteForeign(t.Context(), "acme", "a", ""); err != nil {
 		t.Fatal(err)
 	}
 	ask("b")

@@ -44,7 +44,7 @@ func (r *rig) ends() map[string]func(Fence) error {
 		"error":   finish(extraction.StatusError),
 		"cancel":  func(f Fence) error { return r.s.Cancel(ctx, f.Input, f.Token, testKept) },
 		"reissue": func(f Fence) error { _, _, err := r.s.Reissue(ctx, f); return err },
-		"save":    func(f Fence) error { _, err := r.s.Save(ctx, f.Input, f.Token, "paid"); return err },
+		"resolve": func(f Fence) error { _, err := r.s.Resolve(ctx, f.Input, f.Token, "paid"); return err },
 	}
 }
 
@@ -77,10 +77,10 @@ func TestTokenConfirmsItsOwnCallOnly(t *testing.T) {
 						t.Errorf("cancel of a running extraction: %v", err)
 					}
 					return
-				case then == "save" && err == nil && (ran == "poll" || ran == "submit again" || ran == "rate" ||
+				case then == "resolve" && err == nil && (ran == "poll" || ran == "submit again" || ran == "rate" ||
 					ran == "uncertain" || ran == "reissue"):
 					return // It has no vendor id yet.
-				case then == "save" && errors.Is(err, ErrFinal) && r.get(f).VendorID == "paid":
+				case then == "resolve" && errors.Is(err, ErrFinal) && r.get(f).VendorID == "paid":
 					return // What ended without an id keeps it.
 				case err == nil:
 					t.Error("confirmed, although another call ran")
@@ -106,8 +106,8 @@ func TestVendorIDIsNotReplaced(t *testing.T) {
 	r.want("Next", err, ErrStale)
 	_, err = r.s.Finish(t.Context(), f, extraction.StatusSuccess, testKept, other)
 	r.want("Finish", err, ErrStale)
-	_, err = r.s.Save(t.Context(), f.Input, NewToken(), "other")
-	r.want("Save", err, ErrSupplanted)
+	_, err = r.s.Resolve(t.Context(), f.Input, NewToken(), "other")
+	r.want("Resolve", err, ErrSupplanted)
 	if got := r.get(f); got.VendorID != paid || got.Status != extraction.StatusInProgress {
 		t.Errorf("now %s under %q, want IN_PROGRESS under %q", got.Status, got.VendorID, paid)
 	}

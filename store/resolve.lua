@@ -1,6 +1,6 @@
 -- resolve: saves the vendor id of a submission whose answer came late, or was lost and
 -- has been found at the vendor.
--- ARGV: id, token, vendor id, 1 where it may end a lease.
+-- ARGV: id, token, vendor id.
 -- One that is not final goes on with the id at once: the lease of a step that looks for
 -- it, or that is about to submit again, is over. One that has ended without a vendor id
 -- keeps it, for its repetition or its deletion.
@@ -15,7 +15,6 @@ if FINAL[get('st')] then
   redis.call('HSETNX', VIDS, vid, id)
   return {'final'}
 end
-if ARGV[4] ~= '1' and (get('ph') ~= 'uncertain' or get('own') ~= '') then return {'stale'} end
 release()
 known(id, vid)
 local sent = get('sent')

@@ -129,22 +129,13 @@ func (s *Records) Touch(ctx context.Context, f Fence, delay time.Duration, orpha
 	return err
 }
 
-// Resolve gives an uncertain extraction that no worker holds the vendor id it was
-// found under. One that has ended meanwhile without a vendor id keeps it too, and that
-// is ErrFinal. It returns ErrKnown where the extraction has this id already, and
-// ErrSupplanted where it has another.
+// Resolve gives an extraction that has no vendor id the one of its own submission, whose
+// answer came late or was lost. A worker that holds a step of it, as one that is about to
+// submit it again, loses its lease. An extraction that has ended meanwhile keeps the id,
+// and that is ErrFinal. Resolve returns ErrKnown where the extraction has this id
+// already, and ErrSupplanted where it has another.
 func (s *Records) Resolve(ctx context.Context, in Input, token, vendorID string) (Scheduled, error) {
-	return s.resolve(ctx, in, token, vendorID, false)
-}
-
-// Save is Resolve for the worker that got the id as the answer to its own submission:
-// it ends the lease of a worker that took over, and needs no uncertainty.
-func (s *Records) Save(ctx context.Context, in Input, token, vendorID string) (Scheduled, error) {
-	return s.resolve(ctx, in, token, vendorID, true)
-}
-
-func (s *Records) resolve(ctx context.Context, in Input, token, vendorID string, force bool) (Scheduled, error) {
-	got, err := s.run(ctx, "resolve", in, token, vendorID, flag(force))
+	got, err := s.run(ctx, "resolve", in, token, vendorID)
 	if err != nil {
 		return Scheduled{}, err
 	}

@@ -231,14 +231,8 @@ func (w *walk) touch(rt *rapid.T) {
 func (w *walk) resolve(rt *rapid.T) {
 	_, f := w.pick(rt)
 	f.Token = NewToken()
-	late := rapid.Bool().Draw(rt, "late")
 	_ = w.twice(rt, "resolve", func() error {
-		var err error
-		if late {
-			_, err = w.s.Save(w.t.Context(), f.Input, f.Token, "found")
-		} else {
-			_, err = w.s.Resolve(w.t.Context(), f.Input, f.Token, "found")
-		}
+		_, err := w.s.Resolve(w.t.Context(), f.Input, f.Token, "found")
 		return err
 	})
 }

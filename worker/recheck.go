@@ -42,17 +42,21 @@ func (s *step) recheck() error {
 	return s.anew()
 }
 
-// foundMeanwhile goes on with the vendor id that the old extraction has been given
-// after its end: by its own late answer, or by the search for another.
+// foundMeanwhile goes on with the vendor id of the old extraction: its record has been
+// given one after its end, by its own late answer or by the search for another; or
+// another search has noted one under its token after the record was deleted.
 func (s *step) foundMeanwhile() (bool, error) {
 	old, err := s.w.records.Get(s.ctx, s.acct.Name, s.rec.Sought)
-	if errors.Is(err, store.ErrNotFound) || err == nil && old.VendorID == "" {
-		return false, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return false, err
 	}
-	return true, s.takeOver(old.VendorID)
+	found := old.VendorID
+	if found == "" {
+		if found, err = s.w.records.Stray(s.ctx, s.acct.Name, s.rec.Sought); err != nil || found == "" {
+			return false, err
+		}
+	}
+	return true, s.takeOver(found)
 }
 
 // takeOver asks for a vendor id and goes on with it, unless it came to nothing.

@@ -180,3 +180,77 @@ func TestCanceledInTheMiddle(t *testing.T) {
 		t.Errorf("the repetition is %s after %d submissions, want SUCCESS after 1", got.Status, v.submits)
 	}
 }
+
+// A submission whose answer was lost is given up, its record is deleted, and the search
+// for another one comes across what the vendor has of it: the repetition takes that over
+// and pays nothing.
+func TestRetryOfUncertainWhoseRecordIsGone(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	var names []string
+	v.onSubmit = func(n int, s extraction.Submission) error {
+		names = append(names, s.Name)
+		if n > 2 {
+			return nil
+		}
+		return &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Sent: true, Err: errors.New("reset")}
+	}
+	r := newRig(t, v)
+	w := r.worker()
+	lost, other := r.submit("lost"), r.submit("other")
+	for _, id := range []string{lost, other} {
+		if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.hset(lost, "unc", ago(time.Second), "sent", ago(w.cfg.UncertainWindow))
+	if _, err := w.submit(t.Context(), r.payload(lost)); err != nil {
+		t.Fatal(err)
+	}
+	repetition, err := r.client.Retry(t.Context(), "acme", lost, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.records.Erase(t.Context(), r.get(lost).Input, true, r.cfg.kept()); err != nil {
+		t.Fatal(err)
+	}
+	v.ready = []extraction.ReadyItem{{VendorID: "late", Name: names[0]}}
+	if _, err := w.submit(t.Context(), r.payload(other)); err != nil { // It searches, and finds the first one's.
+		t.Fatal(err)
+	}
+	if _, err := w.submit(t.Context(), r.payload(repetition.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(repetition.ID); got.VendorID != "late" || v.submits != 2 {
+		t.Errorf("the repetition follows %q after %d submissions, want late after 2", got.VendorID, v.submits)
+	}
+}
+
+// What was thought not to have arrived is listed under its token: it is followed, and
+// not submitted again.
+func TestListedAfterAll(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	var name string
+	v.onSubmit = func(n int, s extraction.Submission) error {
+		if n == 1 {
+			name = s.Name
+		}
+		return &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Sent: n > 1, Err: errors.New("502")}
+	}
+	r := newRig(t, v)
+	w := r.worker()
+	queued, lost := r.submit("queued"), r.submit("lost")
+	for _, id := range []string{queued, lost} {
+		if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v.ready = []extraction.ReadyItem{{VendorID: "arrived", Name: name}}
+	if _, err := w.submit(t.Context(), r.payload(lost)); err != nil { // It searches.
+		t.Fatal(err)
+	}
+	if got := r.get(queued); got.VendorID != "arrived" || got.Step != extraction.StepPoll || got.Status != extraction.StatusInProgress {
+		t.Errorf("now %s, next %s, under %q, want a poll of what arrived", got.Status, got.Step, got.VendorID)
+	}
+}

@@ -25,7 +25,7 @@ func (s *step) save(vendorID string, c *store.Change) error {
 	if err != nil && answered(err) {
 		token := store.NewToken()
 		at, err = s.insist(vendorID, func(ctx context.Context) (store.Scheduled, error) {
-			return s.w.records.Save(ctx, s.rec.Input, token, vendorID)
+			return s.w.records.Resolve(ctx, s.rec.Input, token, vendorID)
 		})
 	}
 	switch {

@@ -151,8 +151,7 @@ func (s *step) nameOf(vendorID string) (name string, known, ok bool, err error) 
 }
 
 // give hands a listed vendor id to the extraction its token names, if that one has
-// none yet: an uncertain one goes on with it, one that has ended keeps it for its
-// repetition. Anything else is remembered as foreign.
+// none: it arrived after all. Anything else is noted, under its token if it has one.
 func (s *step) give(vendorID, token string) error {
 	if token != "" {
 		other, err := s.w.records.Get(s.ctx, s.acct.Name, token)
@@ -160,16 +159,17 @@ func (s *step) give(vendorID, token string) error {
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
 			return err
-		case other.Phase == store.PhaseUncertain, other.Status.Final() && other.VendorID == "":
-			return s.w.resolve(s.ctx, other, vendorID)
+		case other.VendorID != "":
 		case other.Phase == store.PhaseSent, other.Phase == store.PhaseSending:
 			return nil // Its own answer may still come.
+		case other.Phase != store.PhaseRecheck:
+			return s.w.resolve(s.ctx, other, vendorID)
 		}
 	}
-	return s.w.records.NoteForeign(s.ctx, s.acct.Name, vendorID)
+	return s.w.records.NoteForeign(s.ctx, s.acct.Name, vendorID, token)
 }
 
-// resolve gives a vendor id to an extraction that has none and that nobody holds.
+// resolve gives a vendor id to an extraction that has none.
 func (w *Worker) resolve(ctx context.Context, r store.Record, vendorID string) error {
 	at, err := w.records.Resolve(ctx, r.Input, store.NewToken(), vendorID)
 	if err != nil {
