@@ -101,7 +101,7 @@ func TestPagesInABrowser(t *testing.T) {
 	b.WantNothingWrong("a task")
 	screenshot(t, b, "task")
 
-	b.Open("/queues/servers", "acme.poll", "acme.submit", "system")
+	b.Open("/queues/servers", "acme.poll", "acme.submit")
 	b.WantNothingWrong("servers")
 	screenshot(t, b, "servers")
 
@@ -136,7 +136,7 @@ func TestKeyInABrowser(t *testing.T) {
 	s.submit(1)
 	b := browsertest.New(t, listen(t, Config{Redis: s.rdb, Keys: keys()}), "look-secret")
 	b.Open("/queues", "acme.submit")
-	b.Open("/queues/servers", "system")
+	b.Open("/queues/servers", "acme.poll")
 	b.WantNothingWrong("with a key")
 	if got := browsertest.Eval[int](b, `fetch("/queues/api/queues/acme.poll:pause", {method: "POST"}).then(r => r.status)`); got != http.StatusForbidden {
 		t.Errorf("who may look pauses: %d", got)

@@ -27,11 +27,6 @@ type step struct {
 	VendorStatus string `json:"vendor_status"`
 }
 
-// tick is what is shown of a task that belongs to an account as a whole.
-type tick struct {
-	Account string `json:"account"`
-}
-
 // formatPayload is what the UI shows of a task's payload: the labels, and
 // nothing that anyone else might have put there.
 func formatPayload(kind string, payload []byte) string {
@@ -44,14 +39,6 @@ func formatPayload(kind string, payload []byte) string {
 		s.ID, s.Account, s.Type = label(s.ID), label(s.Account), label(s.Type)
 		s.Customer, s.Batch, s.VendorStatus = label(s.Customer), label(s.Batch), store.Label(s.VendorStatus)
 		return show(s)
-	case tasks.TypeReconcile, tasks.TypeSweep:
-		var t tick
-		if json.Unmarshal(payload, &t) != nil {
-			return hidden
-		}
-		return show(tick{label(t.Account)})
-	case tasks.TypeExpire: // It says nothing but its version.
-		return "{}"
 	}
 	return hidden
 }

@@ -24,14 +24,12 @@ func TestFormatPayload(t *testing.T) {
 			tasks.TypePoll, string(poll),
 			`{"id":"01JD","account":"acme","type":"tax_forms","customer":"Müller \u0026 Söhne","batch":"May","polls":3,"vendor_status":"PROCESSING"}`,
 		},
-		"tick":              {tasks.TypeReconcile, `{"v":1,"account":"acme"}`, `{"account":"acme"}`},
 		"more than labels":  {tasks.TypePoll, `{"id":"1","account":"a","name":"1040.pdf","ssn":"secret"}`, `{"id":"1","account":"a","type":"","customer":"","batch":"","polls":0,"vendor_status":""}`},
 		"not a label":       {tasks.TypePoll, `{"id":"a\u001b[2J","type":"` + strings.Repeat("x", 1025) + `","vendor_status":"two words\n"}`, `{"id":"(not shown)","account":"","type":"(not shown)","customer":"","batch":"","polls":0,"vendor_status":"twowords"}`},
 		"another's task":    {"email:send", `{"to":"a@b.example"}`, hidden},
 		"another's payload": {tasks.TypeSubmit, `Dear Sir`, hidden},
 		"another's types":   {tasks.TypePoll, `{"id":{"secret":1}}`, hidden},
 		"nothing":           {tasks.TypePoll, ``, hidden},
-		"a broken tick":     {tasks.TypeReconcile, `[]`, hidden},
 	} {
 		if got := formatPayload(tt.kind, []byte(tt.payload)); got != tt.want {
 			t.Errorf("%s: formatPayload = %s, want %s", name, got, tt.want)
@@ -59,7 +57,7 @@ func TestFormatResult(t *testing.T) {
 		"another status":   {tasks.TypePoll, `{"status":"Mr. Smith"}`, hidden},
 		"another's result": {tasks.TypePoll, `Mr. Smith`, hidden},
 		"another's task":   {"email:send", `{"status":"SUCCESS"}`, hidden},
-		"a tick's":         {tasks.TypeReconcile, ``, ``},
+		"none":             {tasks.TypePoll, ``, ``},
 	} {
 		if got := formatResult(tt.kind, []byte(tt.result)); got != tt.want {
 			t.Errorf("%s: formatResult = %s, want %s", name, got, tt.want)

@@ -125,7 +125,6 @@ func TestRunLeavesCallbacksToWorkers(t *testing.T) {
 	if n := len(p.called()); n != 0 {
 		t.Errorf("the run made %d callbacks", n)
 	}
-	s.scheduler()
 	s.worker()
 	eventually(t, "a worker makes them", func() bool { return len(p.called()) == 2 })
 }

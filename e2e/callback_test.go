@@ -111,7 +111,6 @@ func TestRedeliver(t *testing.T) {
 	id := s.submit(sensibleAccount, "--batch", "monday", "--callback-url", p.URL, docs[0])[0]
 	wantComplaint(t, s.run(s.shared("redeliver", id)...), 1, "not ended")
 
-	s.scheduler()
 	s.worker()
 	eventually(t, "the producer gives up", func() bool { return s.callback(id)["state"] == "failed" })
 	eventually(t, "the other has ended", func() bool { return s.status(silent)["status"] == "SUCCESS" })

@@ -30,7 +30,6 @@ func TestWorkerIsKilledWhileItSubmits(t *testing.T) {
 		if d.takes == opPut {
 			s.vendor.on(opPut, every(2, len(docs)/2), func(x *exchange) { x.receive(); received.Add(1); x.hold(held); x.lose() })
 		}
-		s.scheduler()
 		victim := s.worker()
 		s.worker()
 		ids := s.submit(d.account, paths(docs)...)
@@ -68,7 +67,6 @@ func TestWorkerIsKilledWhileItPolls(t *testing.T) {
 		docs := s.documents("inbox", 8)
 		held := newGate()
 		s.vendor.on(opPoll, first(len(docs)), func(x *exchange) { x.serve(); x.hold(held); x.reply() })
-		s.scheduler()
 		victim := s.worker()
 		s.worker()
 		ids := s.submit(d.account, paths(docs)...)
@@ -127,7 +125,6 @@ func TestEveryProcessIsKilled(t *testing.T) {
 		crashed := time.Now()
 		held.open()
 		s.redis.Restart()
-		s.scheduler()
 		s.worker()
 		s.wantRecovered(ids, docs, crashed)
 	})
@@ -153,7 +150,6 @@ func TestWorkerStopsGracefully(t *testing.T) {
 			t.Errorf("worker and scheduler took %v to stop with nothing under way", took)
 		}
 		s.wantAll(ids, "IN_PROGRESS")
-		s.scheduler()
 		s.worker()
 		s.run(s.shared(append([]string{"watch", "--timeout", "60s"}, ids...)...)...).want(t, 0)
 		s.vendor.wantOnce(t, docs)

@@ -30,7 +30,6 @@ func TestUsedUpPlan(t *testing.T) {
 			x.refuse(http.StatusTooManyRequests, `{"message":"Limit exceeded"}`)
 		})
 		docs := s.documents("inbox", 60)
-		s.scheduler()
 		workers := []*process{s.worker(), s.worker()}
 		ids := s.submit(d.account, paths(docs)...)
 

@@ -21,7 +21,6 @@ func TestForbiddenList(t *testing.T) {
 			x.normal()
 		})
 		s.vendor.on(opReady, always, func(x *exchange) { x.refuse(http.StatusForbidden, "Forbidden") })
-		s.scheduler()
 		workers := []*process{s.worker(), s.worker()}
 		docs := s.documents("inbox", 60)
 		ids := s.submit(d.account, paths(docs)...)

@@ -108,7 +108,6 @@ func (k *kitchen) service(working bool) {
 	k.instead["redis://127.0.0.1:6379/0"] = k.redis.URL
 	k.env = append(k.env, "EXTRACTQ_REDIS_URL="+k.redis.URL, "EXTRACTQ_DATA_URL="+k.path("data"))
 	if working {
-		k.scheduler()
 		k.worker()
 	}
 }

@@ -131,7 +131,6 @@ func TestCancelByIDAndFilter(t *testing.T) {
 	s.wantAll([]string{other}, "QUEUED")
 
 	// What was canceled is never submitted, and can be repeated.
-	s.scheduler()
 	s.worker()
 	r = s.run(s.shared("retry", "--batch", "monday", "--status", "CANCELED", "--yes")...).want(t, 0)
 	again := lines(r.stdout)
@@ -156,7 +155,6 @@ func TestCancelByIDAndFilter(t *testing.T) {
 func TestDeleteAndAdopt(t *testing.T) {
 	bothDialects(t, func(t *testing.T, d dialect) {
 		s := newSite(t, quick(0))
-		s.scheduler()
 		s.worker()
 		docs := s.documents("inbox", 2)
 		ids := s.submit(d.account, append([]string{"--batch", "b"}, paths(docs)...)...)

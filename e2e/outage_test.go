@@ -14,7 +14,6 @@ func TestRedisIsRestarted(t *testing.T) {
 		s := newSite(t, quick(3*time.Second))
 		s.durable()
 		docs := s.documents("inbox", 9)
-		s.scheduler()
 		worker := s.worker()
 		ids := s.submit(d.account, paths(docs[:5])...)
 		eventually(t, "the first documents are asked for", func() bool { return s.vendor.asked(opPoll) >= 2 })
@@ -55,7 +54,6 @@ func TestVendorIsDown(t *testing.T) {
 		for _, o := range []op{opOpen, opSubmit, opPoll, opReady} {
 			s.vendor.on(o, always, down)
 		}
-		s.scheduler()
 		w := s.worker()
 		ids := s.submit(d.account, paths(docs)...)
 		w.says("account paused")

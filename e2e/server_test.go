@@ -39,7 +39,6 @@ api:
 `)
 	s.durable()
 	if working {
-		s.scheduler()
 		s.worker()
 	}
 	o := &overAPI{site: s}

@@ -21,7 +21,6 @@ func TestWorkersShareTheWork(t *testing.T) {
 		// slots, and all eight documents are asked for at the same time.
 		held := newGate()
 		s.vendor.on(opPoll, first(len(docs)), func(x *exchange) { x.hold(held); x.normal() })
-		s.scheduler()
 		workers := []*process{s.worker(), s.worker()}
 
 		ids := s.submit(d.account, append([]string{"--batch", "monday"}, paths(docs)...)...)
@@ -115,7 +114,6 @@ func TestProducerCommandsSayWhatIsWrong(t *testing.T) {
 func TestSubmitWaits(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, quick(0))
-	s.scheduler()
 	s.worker()
 	docs := s.documents("inbox", 2)
 	r := s.run(s.shared("submit", "--account", typlessAccount, "--type", "tax_forms", "--wait", docs[0].path, docs[1].path)...).want(t, 0)

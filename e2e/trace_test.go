@@ -12,7 +12,6 @@ import (
 func TestDeleteLeavesNoTrace(t *testing.T) {
 	bothDialects(t, func(t *testing.T, d dialect) {
 		s := newSite(t, quick(time.Second))
-		s.scheduler()
 		s.worker()
 		s.worker()
 		var ids []string

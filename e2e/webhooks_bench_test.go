@@ -62,7 +62,6 @@ func TestWebhookToCallback(t *testing.T) {
 	s.callsBack()
 	s.write("extractq.yaml", strings.ReplaceAll(s.read("extractq.yaml"), `    rate: "50/s"`,
 		"    rate: \"1000/s\"\n    poll_price: 1h\n    hook_token: \"${E2E_HOOK_TOKEN}\"")+fmt.Sprintf("api: {public_url: %q}\n", relay.URL))
-	s.scheduler()
 	s.worker()
 	address := s.start(s.shared("api", "--listen", "127.0.0.1:0")...).saysAPI()
 	target, err := url.Parse(address)

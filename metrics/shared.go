@@ -75,7 +75,7 @@ func (c collector) collect(ctx context.Context, ch chan<- prometheus.Metric) err
 	if err != nil {
 		return err
 	}
-	queues := []string{tasks.DeliverQueue, tasks.SystemQueue}
+	queues := []string{tasks.DeliverQueue}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for _, name := range accounts {

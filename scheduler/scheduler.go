@@ -1,172 +1,212 @@
-// Package scheduler is the ticker. It only enqueues: for each account and slot
-// of time one reconcile task, as often as the workers want it one that reads the
-// vendor's ready lists, and every hour one that looks through the document store.
-// The id of a task names its slot, so that any number of schedulers give one run.
+// Package scheduler is the loop that looks after accounts: it repairs, reads the
+// vendors' ready lists and erases what has expired. Every worker runs it for its own
+// accounts and, in turns with the others, for what belongs to none; it may run apart, too.
+//
+// Each duty is claimed in Redis for a slot of time before it is carried out, so that
+// any number of loops give one run, and one that has died is replaced in the next slot.
 package scheduler
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"slices"
-	"sync/atomic"
+	"runtime/debug"
+	"sync"
 	"time"
-
-	"github.com/redis/go-redis/v9"
-
-	"github.com/extractq/extractq/tasks"
 )
 
 // Interval is the time between two runs for an account.
 const Interval = 2 * time.Second
 
-// SweepInterval is the shortest time between two readings of an account's ready lists.
-const SweepInterval = time.Second
+const (
+	// sweepInterval is the shortest time between two readings of an account's ready lists.
+	sweepInterval = time.Second
+	// expireInterval is the time between two looks through the document store.
+	expireInterval = time.Hour
+	// Slots is how many duties one process carries out at once.
+	Slots = 12
+	// each is how many runs for an account may overlap: one that waits for a vendor's
+	// answer to a probe does not keep back the repair of its extractions.
+	each = 2
+)
 
-// ExpireInterval is the time between two looks through the document store.
-const ExpireInterval = time.Hour
+// The longest that a duty may take.
+const (
+	accountTimeout = time.Minute
+	expireTimeout  = 30 * time.Minute
+)
 
-// Config is what a Scheduler needs.
-type Config struct {
-	// Redis is shared with the workers; the caller closes it.
-	Redis redis.UniversalClient
-	// Accounts are the names of those to look after.
-	Accounts []string
-	// Registered are the accounts that have extractions. They are looked after
-	// too: some may be in the configuration no longer. Nil means none.
-	Registered func(context.Context) ([]string, error)
-	// Sweeps says how often an account's ready lists are to be read, zero for not at
-	// all. Nil means none of them ever.
-	Sweeps func(context.Context, string) (time.Duration, error)
-	// Logger receives what goes wrong.
-	Logger *slog.Logger
+// Duties are what a loop carries out. None of them returns an error: what failed is
+// logged, and tried again in a later slot.
+type Duties interface {
+	// Accounts are the names of those that this process has.
+	Accounts() []string
+	// Reconcile looks after one of them.
+	Reconcile(ctx context.Context, account string)
+	// SweepEvery is how often an account's ready lists are to be read; 0 is not at all.
+	SweepEvery(ctx context.Context, account string) (time.Duration, error)
+	// Sweep reads them.
+	Sweep(ctx context.Context, account string)
+	// ReconcileGone looks after the accounts that no worker has.
+	ReconcileGone(ctx context.Context)
+	// Expire looks through the document store.
+	Expire(ctx context.Context)
 }
 
-// Scheduler enqueues the tasks of each slot of time. Make one with New.
+// Claim reports whether the caller has a duty in the present slot of time. Without an
+// account it is one of all workers together.
+type Claim func(ctx context.Context, account, duty string, every time.Duration) (bool, error)
+
+// Scheduler is the loop. Make one with New.
 type Scheduler struct {
-	cfg   Config
-	queue *tasks.Queue
-	// accounts are those of the configuration.
-	accounts atomic.Pointer[[]string]
-	// The slots enqueued last, by account where there is one for each.
-	reconciled map[string]int64
-	swept      map[string]int64
-	expired    int64
+	duties   Duties
+	claim    Claim
+	interval time.Duration
+	log      *slog.Logger
+
+	slots chan struct{}
+	all   sync.WaitGroup
+
+	mu      sync.Mutex
+	running map[string]int       // By duty and account.
+	sweeps  map[string]time.Time // When an account's lists are thought of again.
+	warned  time.Time
 }
 
-// New returns a scheduler. It makes no connection before Run.
-func New(cfg Config) *Scheduler {
-	s := &Scheduler{
-		cfg: cfg, queue: tasks.NewQueue(cfg.Redis), reconciled: map[string]int64{}, swept: map[string]int64{},
+// New returns a loop with an interval between two runs for an account; 0 is Interval.
+func New(duties Duties, claim Claim, interval time.Duration, log *slog.Logger) *Scheduler {
+	if interval <= 0 {
+		interval = Interval
 	}
-	s.Reload(cfg.Accounts)
-	return s
+	return &Scheduler{
+		duties: duties, claim: claim, interval: interval, log: log,
+		slots: make(chan struct{}, Slots), running: map[string]int{}, sweeps: map[string]time.Time{},
+	}
 }
 
-// Reload makes the scheduler look after other accounts from the next tick on.
-func (s *Scheduler) Reload(accounts []string) {
-	accounts = slices.Clone(accounts)
-	s.accounts.Store(&accounts)
-}
-
-// Run ticks until ctx ends. A tick that fails is logged and the next one tries
-// again: what it would have mended waits for it.
-func (s *Scheduler) Run(ctx context.Context) error {
-	ticker := time.NewTicker(SweepInterval)
+// Run carries out the duties until ctx ends, which interrupts those under way.
+func (s *Scheduler) Run(ctx context.Context) {
+	defer s.all.Wait()
+	ticker := time.NewTicker(min(sweepInterval, s.interval))
 	defer ticker.Stop()
-	next := time.Now()
+	next := time.Time{}
 	for {
-		err := s.sweeps(ctx, time.Now())
-		if !time.Now().Before(next) {
-			next = time.Now().Add(Interval - SweepInterval/2)
-			err = errors.Join(err, s.runOnce(ctx, time.Now()))
+		now := time.Now()
+		if !now.Before(next) {
+			next = now.Add(s.interval - s.interval/4) // The first tick of the ticker after that.
+			s.reconcile(ctx)
 		}
-		if err != nil && ctx.Err() == nil {
-			s.cfg.Logger.WarnContext(ctx, "tick not enqueued", slog.Any("error", err))
-		}
+		s.sweep(ctx, now)
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-ticker.C:
 		}
 	}
 }
 
-// runOnce enqueues the slot that now falls into. An account whose last tick
-// still waits gets none: with no worker running they would pile up.
-func (s *Scheduler) runOnce(ctx context.Context, now time.Time) error {
-	slot := now.UnixMilli() / Interval.Milliseconds()
-	accounts, err := s.known(ctx)
-	errs := []error{err}
-	for _, account := range accounts {
-		waits, err := s.queue.ReconcileWaits(account, s.reconciled[account])
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if waits {
-			continue
-		}
-		if err := s.queue.Reconcile(ctx, account, slot, Interval); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		s.reconciled[account] = slot
+// reconcile begins the runs for all accounts and for what belongs to none.
+func (s *Scheduler) reconcile(ctx context.Context) {
+	for _, account := range s.duties.Accounts() {
+		s.begin(ctx, account, "reconcile", each, s.interval, accountTimeout, func(ctx context.Context) {
+			s.duties.Reconcile(ctx, account)
+		})
 	}
-	if hour := now.UnixMilli() / ExpireInterval.Milliseconds(); hour != s.expired {
-		err := s.queue.Expire(ctx, hour, ExpireInterval)
-		if err == nil {
-			s.expired = hour
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	s.begin(ctx, "", "gone", 1, s.interval, accountTimeout, s.duties.ReconcileGone)
+	s.begin(ctx, "", "expire", 1, expireInterval, expireTimeout, s.duties.Expire)
 }
 
-// sweeps enqueues the readings of ready lists whose slot has come, where the one before
-// does not wait still.
-func (s *Scheduler) sweeps(ctx context.Context, now time.Time) error {
-	if s.cfg.Sweeps == nil {
-		return nil
+// sweep begins to read the ready lists whose time may have come.
+func (s *Scheduler) sweep(ctx context.Context, now time.Time) {
+	for _, account := range s.duties.Accounts() {
+		s.mu.Lock()
+		wait := now.Before(s.sweeps[account])
+		s.mu.Unlock()
+		if wait {
+			continue
+		}
+		s.spawn(ctx, "sweep "+account, 1, func() {
+			every, err := s.duties.SweepEvery(ctx, account)
+			s.mu.Lock() // Whether they are read at all is decided once an interval.
+			s.sweeps[account] = now.Add(max(sweepInterval/2, min(every, s.interval)-sweepInterval/2))
+			if every == 0 {
+				s.sweeps[account] = now.Add(s.interval)
+			}
+			s.mu.Unlock()
+			if err != nil || every < sweepInterval {
+				s.warn(ctx, err)
+				return
+			}
+			s.carryOut(ctx, account, "sweep", every, accountTimeout, func(ctx context.Context) {
+				s.duties.Sweep(ctx, account)
+			})
+		})
 	}
-	var errs []error
-	for _, account := range *s.accounts.Load() {
-		every, err := s.cfg.Sweeps(ctx, account)
-		if err != nil || every < SweepInterval {
-			errs = append(errs, err)
-			continue
-		}
-		slot := now.UnixMilli() / every.Milliseconds()
-		last := s.swept[account]
-		if last == slot {
-			continue
-		}
-		waits, err := s.queue.SweepWaits(account, last)
-		if err != nil || waits {
-			errs = append(errs, err)
-			continue
-		}
-		if err := s.queue.Sweep(ctx, account, slot, every); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		s.swept[account] = slot
-	}
-	return errors.Join(errs...)
 }
 
-// known are the accounts of the configuration and those that have extractions.
-// With an error it is the first only.
-func (s *Scheduler) known(ctx context.Context) ([]string, error) {
-	all := slices.Clone(*s.accounts.Load())
-	if s.cfg.Registered == nil {
-		return all, nil
+// begin carries out a duty beside others, if it is this process's in the present slot.
+func (s *Scheduler) begin(
+	ctx context.Context, account, duty string, atOnce int, every, timeout time.Duration, do func(context.Context),
+) {
+	s.spawn(ctx, duty+" "+account, atOnce, func() { s.carryOut(ctx, account, duty, every, timeout, do) })
+}
+
+// spawn calls do in a slot of its own, unless so many calls of this name run or wait.
+func (s *Scheduler) spawn(ctx context.Context, name string, atOnce int, do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running[name] >= atOnce {
+		return
 	}
-	registered, err := s.cfg.Registered(ctx)
-	if err != nil {
-		return all, err
+	s.running[name]++
+	s.all.Go(func() {
+		defer func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.running[name]--; s.running[name] == 0 {
+				delete(s.running, name)
+			}
+		}()
+		select {
+		case <-ctx.Done():
+			return
+		case s.slots <- struct{}{}:
+		}
+		defer func() { <-s.slots }()
+		defer func() {
+			if v := recover(); v != nil { // It costs one run, not the process.
+				s.log.ErrorContext(ctx, "duty panicked", slog.String("duty", name), slog.String("stack", string(debug.Stack())))
+			}
+		}()
+		do()
+	})
+}
+
+// carryOut claims a duty and carries it out.
+func (s *Scheduler) carryOut(
+	ctx context.Context, account, duty string, every, timeout time.Duration, do func(context.Context),
+) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	mine, err := s.claim(ctx, account, duty, every)
+	if err != nil || !mine {
+		s.warn(ctx, err)
+		return
 	}
-	all = append(all, registered...)
-	slices.Sort(all)
-	return slices.Compact(all), nil
+	do(ctx)
+}
+
+// warn says that Redis does not let duties be claimed, once an interval for all.
+func (s *Scheduler) warn(ctx context.Context, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	again := time.Since(s.warned) < s.interval
+	if !again {
+		s.warned = time.Now()
+	}
+	s.mu.Unlock()
+	if !again {
+		s.log.WarnContext(ctx, "accounts not looked after", slog.Any("error", err))
+	}
 }

@@ -4,81 +4,93 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/hibiken/asynq"
-
-	"github.com/extractq/extractq/internal/redistest"
-	"github.com/extractq/extractq/tasks"
 )
 
-// Several schedulers that see the same slots give one run for each account and
-// slot, also when the run is over before the last of them asks.
-func TestOneRunPerSlot(t *testing.T) {
-	t.Parallel()
-	rdb := redistest.Client(t)
-	accounts := []string{"a", "b"}
-	var mu sync.Mutex
-	runs, expired := map[string]int{}, 0
-	server := asynq.NewServerFromRedisClient(rdb, asynq.Config{
-		Concurrency: 4, Queues: map[string]int{tasks.SystemQueue: 1}, TaskCheckInterval: 5 * time.Millisecond, LogLevel: asynq.FatalLevel,
-	})
-	count := func() (n int) {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, c := range runs {
-			n += c
-		}
-		return n
+// office are duties that count, and slots of time that last until the test ends them.
+type office struct {
+	mu    sync.Mutex
+	names []string
+	runs  map[string]int
+	slot  int
+	taken map[string]int
+	every map[string]time.Duration
+	away  error
+	onRun func(ctx context.Context, account string)
+}
+
+func newOffice(names ...string) *office {
+	return &office{names: names, runs: map[string]int{}, taken: map[string]int{}, slot: 1, every: map[string]time.Duration{}}
+}
+
+func (o *office) claim(_ context.Context, account, duty string, _ time.Duration) (bool, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.away != nil {
+		return false, o.away
 	}
-	err := server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
-		if task.Type() == tasks.TypeExpire {
-			mu.Lock()
-			defer mu.Unlock()
-			expired++
-			return nil
-		}
-		p, err := tasks.DecodeTick(task)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		runs[p.Account]++
-		return nil
-	}))
-	if err != nil {
-		t.Fatal(err)
+	name := duty + " " + account
+	mine := o.taken[name] < o.slot
+	o.taken[name] = o.slot
+	return mine, nil
+}
+
+func (o *office) next() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.slot++
+}
+
+func (o *office) count(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.runs[name]++
+}
+
+func (o *office) ran(name string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.runs[name]
+}
+
+func (o *office) Accounts() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.names
+}
+
+func (o *office) Reconcile(ctx context.Context, account string) {
+	o.count("reconcile " + account)
+	if o.onRun != nil {
+		o.onRun(ctx, account)
 	}
-	t.Cleanup(server.Shutdown)
-	const schedulers, slots = 4, 3
-	begin := time.Unix(1_800_000_000, 0)
-	for slot := range slots {
-		for i := range schedulers {
-			s := New(Config{Redis: rdb, Accounts: accounts, Logger: slog.New(slog.DiscardHandler)})
-			// Each looks at its own moment of the slot.
-			if err := s.runOnce(t.Context(), begin.Add(time.Duration(slot)*Interval+time.Duration(i)*Interval/schedulers)); err != nil {
-				t.Fatal(err)
-			}
-			want := (slot + 1) * len(accounts)
-			await(t, "the run of the slot", func() bool { return count() >= want })
-		}
+}
+
+func (o *office) SweepEvery(_ context.Context, account string) (time.Duration, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.every[account], o.away
+}
+func (o *office) Sweep(_ context.Context, account string) { o.count("sweep " + account) }
+func (o *office) ReconcileGone(context.Context)           { o.count("gone") }
+func (o *office) Expire(context.Context)                  { o.count("expire") }
+
+// run runs so many loops until the test ends, and returns what they log.
+func (o *office) run(t *testing.T, loops int) *lockedBuffer {
+	t.Helper()
+	var out lockedBuffer
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for range loops {
+		s := New(o, o.claim, 10*time.Millisecond, slog.New(slog.NewTextHandler(&out, nil)))
+		wg.Go(func() { s.Run(ctx) })
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	for _, a := range accounts {
-		if runs[a] != slots {
-			t.Errorf("%d runs for %s, want %d", runs[a], a, slots)
-		}
-	}
-	if expired != 1 {
-		t.Errorf("the document store was looked through %d times in an hour, want once", expired)
-	}
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	return &out
 }
 
 func await(t *testing.T, what string, cond func() bool) {
@@ -95,84 +107,80 @@ func await(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-// Run ticks at once, goes on over trouble, and ends with its context.
-func TestRun(t *testing.T) {
+// Several loops give one run for each duty and slot of time.
+func TestOneRunPerSlot(t *testing.T) {
 	t.Parallel()
-	rdb := redistest.Client(t)
-	var out lockedBuffer
-	s := New(Config{Redis: rdb, Accounts: []string{"a"}, Logger: slog.New(slog.NewTextHandler(&out, nil))})
-	if err := rdb.Set(t.Context(), "asynq:queues", "not a set", 0).Err(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	await(t, "the warning", func() bool { return out.contains("tick not enqueued") })
-	if err := rdb.Del(t.Context(), "asynq:queues").Err(); err != nil {
-		t.Fatal(err)
-	}
-	inspector := asynq.NewInspectorFromRedisClient(rdb)
-	await(t, "the next tick", func() bool {
-		info, err := inspector.GetQueueInfo(tasks.SystemQueue)
-		return err == nil && info.Size > 0
-	})
-	cancel()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Errorf("Run = %v", err)
+	o := newOffice("a", "b")
+	o.every["a"] = sweepInterval
+	o.run(t, 4)
+	names := []string{"reconcile a", "reconcile b", "sweep a", "gone", "expire"}
+	for slot := 1; slot <= 3; slot++ {
+		for _, name := range names {
+			await(t, fmt.Sprintf("%s in slot %d", name, slot), func() bool { return o.ran(name) >= slot })
 		}
-	case <-time.After(10 * time.Second):
-		t.Error("Run does not end with its context")
+		time.Sleep(50 * time.Millisecond) // All loops ask again, and get nothing.
+		for _, name := range names {
+			if got := o.ran(name); got != slot {
+				t.Errorf("%d runs of %s in %d slots", got, name, slot)
+			}
+		}
+		o.next()
+	}
+	if o.ran("sweep b") != 0 {
+		t.Error("lists are read that are not to be read")
 	}
 }
 
-// Those that have extractions are looked after beside those of the configuration,
-// which may change, each once; where they cannot be read, the others are.
-func TestAccounts(t *testing.T) {
+// An account that takes long does not keep the others waiting, and has no more than two
+// runs at once.
+func TestSlowAccount(t *testing.T) {
 	t.Parallel()
-	rdb := redistest.Client(t)
-	var err error
-	s := New(Config{
-		Redis: rdb, Accounts: []string{"b", "a"}, Logger: slog.New(slog.DiscardHandler),
-		Registered: func(context.Context) ([]string, error) { return []string{"gone", "a"}, err },
-	})
-	at := time.Unix(1_800_000_000, 0)
-	inspector := asynq.NewInspectorFromRedisClient(rdb)
-	want := func(want ...string) {
-		t.Helper()
-		if got := s.runOnce(t.Context(), at); !errors.Is(got, err) {
-			t.Errorf("runOnce = %v, want %v", got, err)
-		}
-		at = at.Add(Interval)
-		waiting, err := inspector.ListPendingTasks(tasks.SystemQueue)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, task := range waiting {
-			if task.Type != tasks.TypeReconcile {
-				continue
-			}
-			p, err := tasks.DecodeTick(asynq.NewTask(task.Type, task.Payload))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, p.Account)
-			if err := inspector.DeleteTask(tasks.SystemQueue, task.ID); err != nil {
-				t.Fatal(err)
-			}
-		}
-		slices.Sort(got)
-		if !slices.Equal(got, want) {
-			t.Errorf("ticks for %q, want %q", got, want)
+	o := newOffice("slow", "b")
+	o.onRun = func(ctx context.Context, account string) {
+		if account == "slow" {
+			<-ctx.Done()
 		}
 	}
-	want("a", "b", "gone")
-	s.Reload([]string{"c"})
-	want("a", "c", "gone")
-	err = errors.New("redis is away")
-	want("c")
+	o.run(t, 1)
+	for slot := 1; slot <= 2*Slots; slot++ {
+		await(t, "the other account", func() bool { return o.ran("reconcile b") >= slot })
+		o.next()
+	}
+	if got := o.ran("reconcile slow"); got > each {
+		t.Errorf("%d runs at once for one account", got)
+	}
+}
+
+// Trouble and panics cost one run: the loop says so, and goes on.
+func TestTrouble(t *testing.T) {
+	t.Parallel()
+	o := newOffice("a")
+	o.away = errors.New("redis is away")
+	out := o.run(t, 1)
+	await(t, "the warning", func() bool { return out.contains("redis is away") })
+	o.mu.Lock()
+	o.away, o.onRun = nil, func(context.Context, string) {
+		if o.ran("reconcile a") == 1 {
+			panic("a slip")
+		}
+	}
+	o.mu.Unlock()
+	await(t, "the first run", func() bool { return out.contains("duty panicked") })
+	o.next()
+	await(t, "the next run", func() bool { return o.ran("reconcile a") == 2 })
+}
+
+// The accounts may change while the loop runs.
+func TestAccountsChange(t *testing.T) {
+	t.Parallel()
+	o := newOffice("a")
+	o.run(t, 1)
+	await(t, "the first account", func() bool { return o.ran("reconcile a") == 1 })
+	o.mu.Lock()
+	o.names = []string{"c"}
+	o.mu.Unlock()
+	o.next()
+	await(t, "the new account", func() bool { return o.ran("reconcile c") == 1 })
 }
 
 type lockedBuffer struct {
@@ -190,70 +198,4 @@ func (l *lockedBuffer) contains(s string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return bytes.Contains(l.b.Bytes(), []byte(s))
-}
-
-// The lists of an account are read as often as the workers want it, by one of several
-// schedulers, and not where nobody wants it.
-func TestSweeps(t *testing.T) {
-	t.Parallel()
-	rdb := redistest.Client(t)
-	every := map[string]time.Duration{"a": 2 * time.Second, "b": 0, "c": time.Second}
-	var all []*Scheduler
-	for range 3 {
-		all = append(all, New(Config{
-			Redis: rdb, Accounts: []string{"a", "b", "c"}, Logger: slog.New(slog.DiscardHandler),
-			Sweeps: func(_ context.Context, account string) (time.Duration, error) {
-				if account == "b" {
-					return 0, errors.New("Redis is away")
-				}
-				return every[account], nil
-			},
-		}))
-	}
-	begin := time.Unix(1_800_000_000, 0)
-	inspector := asynq.NewInspectorFromRedisClient(rdb)
-	got := map[string]int{}
-	for n := range 4 {
-		for _, s := range all {
-			if err := s.sweeps(t.Context(), begin.Add(time.Duration(n)*time.Second)); err == nil {
-				t.Error("what went wrong for b is not said")
-			}
-		}
-		pending, err := inspector.ListPendingTasks(tasks.SystemQueue)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, task := range pending {
-			if task.Type != tasks.TypeSweep {
-				t.Errorf("a task of type %s", task.Type)
-			}
-			got[strings.Split(task.ID, ":")[1]]++
-			if err := inspector.ArchiveTask(tasks.SystemQueue, task.ID); err != nil { // It is taken up, and ends.
-				t.Fatal(err)
-			}
-		}
-	}
-	if got["a"] != 2 || got["c"] != 4 || len(got) != 2 {
-		t.Errorf("in four seconds %v, want two for a and four for c", got)
-	}
-}
-
-// While nobody takes them up, the readings of an account do not pile up.
-func TestSweepsDoNotPileUp(t *testing.T) {
-	t.Parallel()
-	rdb := redistest.Client(t)
-	s := New(Config{
-		Redis: rdb, Accounts: []string{"a"}, Logger: slog.New(slog.DiscardHandler),
-		Sweeps: func(context.Context, string) (time.Duration, error) { return time.Second, nil },
-	})
-	begin := time.Unix(1_800_000_000, 0)
-	for n := range 20 {
-		if err := s.sweeps(t.Context(), begin.Add(time.Duration(n)*time.Second)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	pending, err := asynq.NewInspectorFromRedisClient(rdb).ListPendingTasks(tasks.SystemQueue)
-	if err != nil || len(pending) != 1 {
-		t.Errorf("after twenty seconds %d wait, %v", len(pending), err)
-	}
 }

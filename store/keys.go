@@ -79,6 +79,10 @@ func (k keys) latency(label string) string { return k.prefix + "lat:" + label }
 // listing is how the vendor's ready lists are read.
 func (k keys) listing() string { return k.prefix + "listing" }
 
+// ticks says which slot of time each duty of those who look after the account was last
+// claimed for.
+func (k keys) ticks() string { return k.prefix + "ticks" }
+
 // batches orders the names of batches by their latest extraction.
 func (k keys) batches() string { return k.prefix + "batches" }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -53,24 +52,6 @@ func localTime(s store.Scheduled) time.Time {
 		return time.Time{}
 	}
 	return time.Now().Add(s.Due.Sub(s.Now))
-}
-
-// Reconcile enqueues the tick of one account and slot.
-func (q *Queue) Reconcile(ctx context.Context, account string, slot int64, interval time.Duration) error {
-	task, opts := NewReconcile(account, slot, interval)
-	return q.enqueue(ctx, task, opts)
-}
-
-// Sweep enqueues the reading of an account's ready lists in one slot.
-func (q *Queue) Sweep(ctx context.Context, account string, slot int64, interval time.Duration) error {
-	task, opts := NewSweep(account, slot, interval)
-	return q.enqueue(ctx, task, opts)
-}
-
-// Expire enqueues the looking through of the document store in one slot.
-func (q *Queue) Expire(ctx context.Context, slot int64, interval time.Duration) error {
-	task, opts := NewExpire(slot, interval)
-	return q.enqueue(ctx, task, opts)
 }
 
 func (q *Queue) enqueue(ctx context.Context, task *asynq.Task, opts []asynq.Option) error {
@@ -152,20 +133,6 @@ func (q *Queue) delete(queue, id string) error {
 	return fmt.Errorf("remove task %s: %w", id, err)
 }
 
-// SweepWaits reports whether the reading of an account's ready lists in a slot has not
-// been taken up yet.
-func (q *Queue) SweepWaits(account string, slot int64) (bool, error) {
-	p, err := q.presence(SystemQueue, sweepID(account, slot))
-	return p == Waiting, err
-}
-
-// ReconcileWaits reports whether the tick of an account and slot has not been
-// taken up yet.
-func (q *Queue) ReconcileWaits(account string, slot int64) (bool, error) {
-	p, err := q.presence(SystemQueue, reconcileID(account, slot))
-	return p == Waiting, err
-}
-
 func (q *Queue) presence(queue, id string) (Presence, error) {
 	info, err := q.inspector.GetTaskInfo(queue, id)
 	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
@@ -191,30 +158,42 @@ func (q *Queue) presence(queue, id string) (Presence, error) {
 }
 
 // SetPaused pauses or unpauses an account's queues so that they are as asked.
-func (q *Queue) SetPaused(account string, submits, polls bool) error {
-	for queue, paused := range map[string]bool{SubmitQueue(account): submits, PollQueue(account): polls} {
-		change := q.inspector.UnpauseQueue
-		if paused {
-			change = q.inspector.PauseQueue
+func (q *Queue) SetPaused(ctx context.Context, account string, submits, polls bool) error {
+	return errors.Join(q.setPaused(ctx, SubmitQueue(account), submits), q.setPaused(ctx, PollQueue(account), polls))
+}
+
+// setPaused asks for the state before a change and after one that failed: asynq has no
+// typed error for a queue that is as asked already, and another process may have made it
+// so meanwhile.
+func (q *Queue) setPaused(ctx context.Context, queue string, paused bool) error {
+	is, err := q.queuePaused(ctx, queue)
+	if err != nil || is == paused {
+		return err
+	}
+	change := q.inspector.UnpauseQueue
+	if paused {
+		change = q.inspector.PauseQueue
+	}
+	if err := change(queue); err != nil {
+		if is, lookErr := q.queuePaused(ctx, queue); lookErr == nil && is == paused {
+			return nil
 		}
-		// asynq has no typed error for a queue that is as asked already.
-		if err := change(queue); err != nil &&
-			!strings.HasSuffix(err.Error(), "is already paused") && !strings.HasSuffix(err.Error(), "is not paused") {
-			return fmt.Errorf("set pause of %s: %w", queue, err)
-		}
+		return fmt.Errorf("set pause of %s: %w", queue, err)
 	}
 	return nil
 }
 
 // Paused reports whether an account's submissions are shown as paused.
-func (q *Queue) Paused(account string) (bool, error) {
-	info, err := q.inspector.GetQueueInfo(SubmitQueue(account))
-	// asynq has no exported error here for a queue that was never used.
-	if err != nil && strings.HasSuffix(err.Error(), "does not exist") {
-		return false, nil
-	}
+func (q *Queue) Paused(ctx context.Context, account string) (bool, error) {
+	return q.queuePaused(ctx, SubmitQueue(account))
+}
+
+// queuePaused asks for asynq's own mark. The inspector would count all tasks of the
+// queue, and knows none of a queue that was never used.
+func (q *Queue) queuePaused(ctx context.Context, queue string) (bool, error) {
+	n, err := q.rdb.Exists(ctx, "asynq:{"+queue+"}:paused").Result()
 	if err != nil {
-		return false, fmt.Errorf("look at queue: %w", err)
+		return false, fmt.Errorf("look for pause of %s: %w", queue, err)
 	}
-	return info.Paused, nil
+	return n > 0, nil
 }

@@ -24,19 +24,13 @@ import (
 // The kinds of task. They are stored in Redis: never rename one without an
 // alias for what is already queued.
 const (
-	TypeSubmit    = "extraction:submit"
-	TypePoll      = "extraction:poll"
-	TypeDeliver   = "extraction:deliver"
-	TypeSweep     = "account:sweep"
-	TypeReconcile = "system:reconcile"
-	TypeExpire    = "system:expire"
+	TypeSubmit  = "extraction:submit"
+	TypePoll    = "extraction:poll"
+	TypeDeliver = "extraction:deliver"
 )
 
 // DeliverQueue is the queue of the deliveries to producers, of all accounts.
 const DeliverQueue = "deliver"
-
-// SystemQueue is the queue of what belongs to no single extraction.
-const SystemQueue = "system"
 
 // payloadVersion is written to every payload; a binary refuses newer ones.
 const payloadVersion = 1
@@ -70,38 +64,19 @@ func For(r store.Record, seq int64) Payload {
 	}
 }
 
-// Tick is the body of a task that looks after one account: reconcile or sweep.
-type Tick struct {
-	Version int    `json:"v"`
-	Account string `json:"account"`
-}
-
 // ErrNewer is returned for a payload that a newer version wrote.
 var ErrNewer = errors.New("task written by a newer version")
 
-// Decode reads the payload of a submit, poll or deliver task.
+// Decode reads the payload of a task.
 func Decode(t *asynq.Task) (Payload, error) {
 	var p Payload
-	err := decode(t, &p, &p.Version)
-	return p, err
-}
-
-// DecodeTick reads the payload of a reconcile or sweep task.
-func DecodeTick(t *asynq.Task) (Tick, error) {
-	var p Tick
-	err := decode(t, &p, &p.Version)
-	return p, err
-}
-
-// decode reads a payload, which holds its version.
-func decode(t *asynq.Task, payload any, version *int) error {
-	if err := json.Unmarshal(t.Payload(), payload); err != nil {
-		return fmt.Errorf("decode payload of %s: %w", t.Type(), err)
+	if err := json.Unmarshal(t.Payload(), &p); err != nil {
+		return p, fmt.Errorf("decode payload of %s: %w", t.Type(), err)
 	}
-	if *version > payloadVersion {
-		return fmt.Errorf("%w: payload version %d, this binary knows %d", ErrNewer, *version, payloadVersion)
+	if p.Version > payloadVersion {
+		return p, fmt.Errorf("%w: payload version %d, this binary knows %d", ErrNewer, p.Version, payloadVersion)
 	}
-	return nil
+	return p, nil
 }
 
 // TaskID is the id of the task for one step of an extraction. It carries the
@@ -114,12 +89,9 @@ func deliveryID(id string, n int64) string { return id + ":d" + strconv.FormatIn
 // The longest a handler may run. A submission is bounded by its lease, not by
 // this: the limit only has to be above any upload.
 const (
-	submitTimeout    = 2 * time.Hour
-	pollTimeout      = 5 * time.Minute
-	deliverTimeout   = time.Minute
-	reconcileTimeout = time.Minute
-	sweepTimeout     = time.Minute
-	expireTimeout    = 30 * time.Minute
+	submitTimeout  = 2 * time.Hour
+	pollTimeout    = 5 * time.Minute
+	deliverTimeout = time.Minute
 )
 
 // finishedShown is how long the task that ended an extraction stays as a completed
@@ -190,51 +162,5 @@ func newDelivery(p Payload, at time.Time) (*asynq.Task, []asynq.Option) {
 		asynq.Timeout(deliverTimeout),
 		asynq.ProcessAt(at),
 		asynq.Retention(finishedShown),
-	}
-}
-
-// NewReconcile is the task that looks after one account in one slot of time.
-// Any number of schedulers that enqueue the same slot give one run: the id is
-// kept for two slots after the run.
-func NewReconcile(account string, slot int64, interval time.Duration) (*asynq.Task, []asynq.Option) {
-	body, err := json.Marshal(Tick{Version: payloadVersion, Account: account})
-	if err != nil {
-		panic(err) // Strings and numbers always encode.
-	}
-	return newTick(TypeReconcile, body, reconcileID(account, slot), reconcileTimeout, interval)
-}
-
-func reconcileID(account string, slot int64) string {
-	return "reconcile:" + account + ":" + strconv.FormatInt(slot, 10)
-}
-
-// NewSweep is the task that reads the ready lists of one account in one slot of time.
-func NewSweep(account string, slot int64, interval time.Duration) (*asynq.Task, []asynq.Option) {
-	body, err := json.Marshal(Tick{Version: payloadVersion, Account: account})
-	if err != nil {
-		panic(err) // Strings and numbers always encode.
-	}
-	return newTick(TypeSweep, body, sweepID(account, slot), sweepTimeout, interval)
-}
-
-func sweepID(account string, slot int64) string {
-	return "sweep:" + account + ":" + strconv.FormatInt(slot, 10)
-}
-
-// NewExpire is the task that looks through the document store in one slot of
-// time, once however many schedulers enqueue it.
-func NewExpire(slot int64, interval time.Duration) (*asynq.Task, []asynq.Option) {
-	return newTick(TypeExpire, []byte(`{"v":1}`), "expire:"+strconv.FormatInt(slot, 10), expireTimeout, interval)
-}
-
-// newTick is a task of one slot of time. What it would have done waits for the
-// next one.
-func newTick(kind string, body []byte, id string, timeout, interval time.Duration) (*asynq.Task, []asynq.Option) {
-	return asynq.NewTask(kind, body), []asynq.Option{
-		asynq.Queue(SystemQueue),
-		asynq.TaskID(id),
-		asynq.MaxRetry(0),
-		asynq.Timeout(timeout),
-		asynq.Retention(max(2*interval, 2*time.Second)),
 	}
 }

@@ -43,10 +43,6 @@ func TestPayloadShape(t *testing.T) {
 		{"poll", func() (*asynq.Task, []asynq.Option) {
 			return newStep(extraction.StepPoll, For(store.Record{Input: store.Input{ID: "I", Account: "a"}}, 2), at)
 		}, "extraction:poll", `{"v":1,"id":"I","account":"a","seq":2}`},
-		{
-			"reconcile", func() (*asynq.Task, []asynq.Option) { return NewReconcile("acme", 5, time.Second) }, "system:reconcile",
-			`{"v":1,"account":"acme"}`,
-		},
 	} {
 		task, _ := tt.task()
 		if task.Type() != tt.kind || string(task.Payload()) != tt.body {
@@ -98,11 +94,6 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s is retained for %v, want %v", step, got[asynq.RetentionOpt], finishedShown)
 		}
 	}
-	_, opts := NewReconcile("acme", 5, 3*time.Second)
-	got := options(opts)
-	if got[asynq.QueueOpt] != "system" || got[asynq.TaskIDOpt] != "reconcile:acme:5" || got[asynq.RetentionOpt] != 6*time.Second {
-		t.Errorf("options of reconcile: %v", got)
-	}
 }
 
 func TestDecode(t *testing.T) {
@@ -124,16 +115,6 @@ func TestDecode(t *testing.T) {
 		if _, err := Decode(asynq.NewTask(TypePoll, []byte(bad))); err == nil {
 			t.Errorf("Decode(%q) worked", bad)
 		}
-	}
-	if _, err := DecodeTick(asynq.NewTask(TypeReconcile, []byte(`x`))); err == nil {
-		t.Error("DecodeTick of nonsense worked")
-	}
-	tick, _ := NewReconcile("acme", 5, time.Second)
-	if got, err := DecodeTick(tick); err != nil || got.Account != "acme" {
-		t.Errorf("DecodeTick = %+v, %v", got, err)
-	}
-	if _, err := DecodeTick(asynq.NewTask(TypeReconcile, []byte(`{"v":2,"account":"acme"}`))); !errors.Is(err, ErrNewer) {
-		t.Errorf("DecodeTick of a newer version = %v, want %v", err, ErrNewer)
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"github.com/extractq/extractq/store"
 )
 
@@ -33,9 +31,9 @@ func (w *Worker) expireDocument(ctx context.Context, r store.Record, now time.Ti
 	return left, w.cfg.Blobs.DeleteDocument(ctx, r.ID)
 }
 
-// expireTask deletes what a crash left in the document store and no record names,
-// and the events of what has been erased.
-func (w *Worker) expireTask(ctx context.Context, _ *asynq.Task) error {
+// expireUnreferenced deletes what a crash left in the document store and no record
+// names, and the events of what has been erased, of all accounts there are.
+func (w *Worker) expireUnreferenced(ctx context.Context) {
 	deleted, err := store.DeleteUnreferenced(ctx, w.records, w.cfg.Blobs, store.UnreferencedAfter)
 	if deleted > 0 {
 		w.log.InfoContext(ctx, "unreferenced blobs deleted", slog.Int("count", deleted))
@@ -46,10 +44,13 @@ func (w *Worker) expireTask(ctx context.Context, _ *asynq.Task) error {
 	case err != nil && ctx.Err() == nil:
 		w.log.ErrorContext(ctx, "document store fails", slog.Any("error", err))
 	}
-	for name := range w.all() {
+	names, err := w.records.Accounts(ctx)
+	if err != nil && ctx.Err() == nil {
+		w.log.WarnContext(ctx, "events not forgotten", slog.Any("error", err))
+	}
+	for _, name := range names {
 		if err := w.records.ForgetEvents(ctx, name); err != nil && ctx.Err() == nil {
 			w.log.WarnContext(ctx, "events not forgotten", slog.String("account", name), slog.Any("error", err))
 		}
 	}
-	return nil // The next one tries again.
 }

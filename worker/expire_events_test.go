@@ -12,9 +12,7 @@ func TestExpireForgetsEvents(t *testing.T) {
 	if _, err := r.client.Delete(t.Context(), "acme", gone); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.expireTask(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
+	w.expireUnreferenced(t.Context())
 	events, err := r.records.Events(t.Context(), "acme", "0-0", 100)
 	if err != nil || len(events) != 1 || events[0].ID != kept {
 		t.Errorf("the events are %v, %v, want one of %s", events, err, kept)

@@ -9,10 +9,18 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
-// The hourly task deletes what a crash left in the document store.
+// age makes a document one of two hours ago.
+func (r *rig) age(id string) {
+	r.t.Helper()
+	old := time.Now().Add(-2 * time.Hour)
+	if err := os.Chtimes(filepath.Join(r.dir, id, "document"), old, old); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// The hourly look deletes what a crash left in the document store.
 func TestUnreferencedBlobs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, newVendor())
@@ -23,16 +31,10 @@ func TestUnreferencedBlobs(t *testing.T) {
 	if _, err := r.blobs.PutDocument(t.Context(), orphan, strings.NewReader("x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	old := time.Now().Add(-2 * time.Hour)
-	for _, id := range []string{orphan, wanted} {
-		if err := os.Chtimes(filepath.Join(r.dir, id, "document"), old, old); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.age(orphan)
+	r.age(wanted)
+	r.cfg.Tick = 0
 	r.start()
-	if err := tasks.NewQueue(r.rdb).Expire(t.Context(), 1, time.Hour); err != nil {
-		t.Fatal(err)
-	}
 	has := func(id string) bool {
 		has, err := r.blobs.HasDocument(t.Context(), id)
 		if err != nil {
@@ -54,9 +56,7 @@ func TestExpireDuringReload(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for range 20 {
-			if err := w.expireTask(t.Context(), nil); err != nil {
-				t.Error(err)
-			}
+			w.expireUnreferenced(t.Context())
 		}
 	})
 	for range 20 {

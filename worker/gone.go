@@ -17,17 +17,18 @@ import (
 // many wait, what has outlived its retention has its turn.
 const goneRecheck = time.Minute
 
-// reconcileGone is one run for an account that this worker does not know.
+// reconcileGone is one run for an account that this process does not have, or does not
+// work for.
 func (w *Worker) reconcileGone(ctx context.Context, name string) (reconciled, error) {
 	var got reconciled
-	if !w.cfg.Gone || !store.ValidAccount(name) {
+	if !store.ValidAccount(name) {
 		return got, nil
 	}
 	served, err := w.limiter.Served(ctx, name)
 	if err != nil || served {
-		return got, err // Another worker has it, and acts on its own ticks.
+		return got, err // Another worker has it, and looks after it.
 	}
-	if err := w.queue.SetPaused(name, true, true); err != nil {
+	if err := w.queue.SetPaused(ctx, name, true, true); err != nil {
 		return got, err
 	}
 	due, now, err := w.records.Due(ctx, name, reconcileLimit)

@@ -20,7 +20,7 @@ func (w *Worker) pause(ctx context.Context, a *account, r limiter.Reason, cause 
 	}
 	w.log.ErrorContext(ctx, "account paused", slog.String("account", a.Name), slog.String("reason", string(r)),
 		slog.String("kind", string(extraction.KindOf(cause))))
-	return w.queue.SetPaused(a.Name, true, r.StopsPolls())
+	return w.queue.SetPaused(ctx, a.Name, true, r.StopsPolls())
 }
 
 // tend brings an account's queues in line with its state, and probes a paused
@@ -40,7 +40,7 @@ func (w *Worker) tend(ctx context.Context, a *account, now time.Time) error {
 			}
 		}
 	}
-	return w.showPause(a, s)
+	return w.showPause(ctx, a, s)
 }
 
 // probeInTurn is probe where not too many others are probed; the next tick tries again.
@@ -55,9 +55,9 @@ func (w *Worker) probeInTurn(ctx context.Context, a *account, s limiter.State, i
 }
 
 // showPause brings an account's queues in line with its state.
-func (w *Worker) showPause(a *account, s limiter.State) error {
+func (w *Worker) showPause(ctx context.Context, a *account, s limiter.State) error {
 	paused := s.Reason != limiter.Active
-	return w.queue.SetPaused(a.Name, paused, paused && s.Reason.StopsPolls())
+	return w.queue.SetPaused(ctx, a.Name, paused, paused && s.Reason.StopsPolls())
 }
 
 // probe makes one free call for a paused account and resumes it if that works. The only

@@ -12,6 +12,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/scheduler"
 	"github.com/extractq/extractq/store"
 )
 
@@ -53,7 +54,7 @@ func TestProbesLeaveRoom(t *testing.T) {
 	p.began = make(chan struct{}, 100)
 	r := newRig(t, p)
 	r.cfg.Accounts = nil
-	for i := range 3 * systemSlots {
+	for i := range 3 * scheduler.Slots {
 		a := Account{Name: fmt.Sprintf("a%d", i), Provider: p}
 		r.cfg.Accounts = append(r.cfg.Accounts, a)
 		if _, err := r.limiter.Pause(t.Context(), a.Name, limiter.Unavailable, "", "503"); err != nil {
@@ -71,7 +72,7 @@ func TestProbesLeaveRoom(t *testing.T) {
 			wg.Go(func() { done <- w.tend(context.Background(), a, time.Now().Add(time.Minute)) })
 		}
 		timeout := time.After(30 * time.Second)
-		for passed := range len(w.accounts) - systemSlots/3 {
+		for passed := range len(w.accounts) - vendorSlots {
 			select {
 			case err := <-done:
 				if err != nil {
@@ -83,7 +84,7 @@ func TestProbesLeaveRoom(t *testing.T) {
 				t.Fatalf("%d of %d are looked after, the others wait for probes", passed, len(w.accounts))
 			}
 		}
-		for range systemSlots / 3 {
+		for range vendorSlots {
 			<-p.began
 		}
 		close(p.end)

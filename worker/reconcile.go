@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -23,30 +21,17 @@ const (
 	orphanAfter = 5 * time.Second
 )
 
-// reconcileTask looks after one account: what nobody carries out is issued
-// again, what has outlived its retention is erased, and a paused account is
-// probed.
-func (w *Worker) reconcileTask(ctx context.Context, t *asynq.Task) error {
-	p, err := tasks.DecodeTick(t)
-	if err != nil {
-		w.log.ErrorContext(ctx, "task not understood", slog.String("type", t.Type()), slog.Any("error", err))
-		return nil
-	}
-	var got reconciled
-	if a, ok := w.account(p.Account); ok {
-		got, err = w.reconcile(ctx, a)
-	} else {
-		got, err = w.reconcileGone(ctx, p.Account)
-	}
+// logReconciled says what one run for an account did. The next one tries again what
+// failed.
+func (w *Worker) logReconciled(ctx context.Context, account string, got reconciled, err error) {
 	if got.Reissued+got.Erased > 0 {
-		w.log.InfoContext(ctx, "reconciled", slog.String("account", p.Account), slog.Int("due", got.Due),
+		w.log.InfoContext(ctx, "reconciled", slog.String("account", account), slog.Int("due", got.Due),
 			slog.Int("reissued", got.Reissued), slog.Int("waiting", got.Waiting),
 			slog.Int("orphaned", got.Orphaned), slog.Int("erased", got.Erased))
 	}
 	if err != nil && ctx.Err() == nil {
-		w.log.WarnContext(ctx, "reconcile met trouble", slog.String("account", p.Account), slog.Any("error", err))
+		w.log.WarnContext(ctx, "reconcile met trouble", slog.String("account", account), slog.Any("error", err))
 	}
-	return nil // The next tick tries again.
 }
 
 // reconciled counts what one run did.
@@ -54,8 +39,9 @@ type reconciled struct {
 	Due, Reissued, Waiting, Orphaned, Erased int
 }
 
-// reconcile is one run. Trouble with one extraction does not keep the others
-// waiting.
+// reconcile looks after one account: what no worker carries out is issued again, what
+// has outlived its retention is erased, and a paused account is probed. Trouble with one
+// extraction does not keep the others waiting.
 func (w *Worker) reconcile(ctx context.Context, a *account) (reconciled, error) {
 	var got reconciled
 	due, now, err := w.records.Due(ctx, a.Name, reconcileLimit)

@@ -44,7 +44,7 @@ func (w *Worker) tryKey(ctx context.Context, a *account) error {
 	if s, err = w.probe(ctx, a, s, true); err != nil {
 		return err
 	}
-	return w.showPause(a, s)
+	return w.showPause(ctx, a, s)
 }
 
 // exchange replaces the accounts, starts and ends servers, and returns those that

@@ -33,13 +33,14 @@ func (r *rig) run(w *Worker) (stop func()) {
 	return stop
 }
 
-// tick looks after an account as its reconcile task does.
+// tick looks after an account as the worker's loop does.
 func (r *rig) tick(w *Worker, account string) {
 	r.t.Helper()
-	task, _ := tasks.NewReconcile(account, 1, time.Second)
-	if err := w.reconcileTask(r.t.Context(), task); err != nil {
-		r.t.Fatal(err)
+	if _, own := w.account(account); !own {
+		duties{w: w}.ReconcileGone(r.t.Context())
+		return
 	}
+	duties{w: w}.Reconcile(r.t.Context(), account)
 }
 
 func (r *rig) reload(w *Worker, accounts ...Account) {
@@ -149,7 +150,6 @@ func TestReloadAddsAndRemoves(t *testing.T) {
 	t.Parallel()
 	v := newVendor()
 	r := newRig(t, v)
-	r.cfg.Gone = true
 	w := r.worker()
 	acme, beta := r.cfg.Accounts[0], r.cfg.Accounts[0]
 	beta.Name = "beta"
@@ -179,19 +179,12 @@ func TestReloadAddsAndRemoves(t *testing.T) {
 	}
 }
 
-// An account that one worker does not know and another one serves is not gone;
-// nor is it for a worker that is there for its own account only.
+// An account that one worker does not know and another one serves is not gone.
 func TestServedElsewhere(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, newVendor())
 	r.submitTo("beta", "x")
 	w := r.worker()
-	r.tick(w, "beta")
-	if r.queuePaused("beta") {
-		t.Error("a worker that is to leave others alone has paused one")
-	}
-	r.cfg.Gone = true
-	w = r.worker()
 	if _, err := r.limiter.Serve(t.Context(), "beta", "another worker"); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +220,6 @@ func TestServedElsewhere(t *testing.T) {
 func TestGoneExpires(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, newVendor())
-	r.cfg.Gone = true
 	w := r.worker()
 	finished := r.submit("finished")
 	for _, step := range []func(context.Context, tasks.Payload) (*tasks.Outcome, error){w.submit, w.poll} {

@@ -15,8 +15,8 @@ import (
 )
 
 // fleet are the asynq servers of a running worker: one for each account, so that
-// a slow vendor takes only its own slots, one for the deliveries, so that slow
-// producers hold up nothing else, and one for what belongs to no account.
+// a slow vendor takes only its own slots, and one for the deliveries, so that slow
+// producers hold up nothing else.
 type fleet struct {
 	w *Worker
 	// base is the context of all steps.
@@ -66,7 +66,10 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	w.log.InfoContext(ctx, "worker started", slog.Int("accounts", len(w.all())))
+	var looking sync.WaitGroup
+	looking.Go(func() { w.lookAfter(ctx, false) })
 	w.keepServing(ctx)
+	looking.Wait()
 
 	w.turn.Lock()
 	w.fleet = nil // Nothing is started any more.
@@ -77,11 +80,6 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// systemSlots is how much of what belongs to no account runs at once. A third of it may
-// read ready lists and a third may probe, or vendors that are slow to answer would keep
-// all that looks after extractions waiting.
-const systemSlots = 12
-
 // launch starts all servers.
 func (f *fleet) launch() error {
 	for name := range f.w.all() {
@@ -89,21 +87,12 @@ func (f *fleet) launch() error {
 			return err
 		}
 	}
-	mux := asynq.NewServeMux()
-	mux.HandleFunc(tasks.TypeReconcile, f.w.reconcileTask)
-	mux.HandleFunc(tasks.TypeExpire, f.w.expireTask)
-	mux.HandleFunc(tasks.TypeSweep, f.w.sweepTask)
-	if err := f.share(systemSlots, tasks.SystemQueue, mux); err != nil || f.w.cfg.Deliverer == nil {
-		return err
+	if f.w.cfg.Deliverer == nil {
+		return nil
 	}
-	mux = asynq.NewServeMux()
+	mux := asynq.NewServeMux()
 	mux.HandleFunc(tasks.TypeDeliver, f.w.handle(f.w.deliver))
-	return f.share(deliverySlots, tasks.DeliverQueue, mux)
-}
-
-// share starts a server of no account.
-func (f *fleet) share(concurrency int, queue string, mux *asynq.ServeMux) error {
-	s := f.server(concurrency, queue)
+	s := f.server(deliverySlots, tasks.DeliverQueue)
 	if err := s.Start(mux); err != nil {
 		return fmt.Errorf("start server: %w", err)
 	}

@@ -6,14 +6,12 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // A vendor's ready list says of many extractions with one request that they have
@@ -21,17 +19,8 @@ import (
 // once, and its answer alone counts. Whether and how often the lists are read is
 // decided in listing.go.
 
-// sweepTask reads the ready lists of one account.
-func (w *Worker) sweepTask(ctx context.Context, t *asynq.Task) error {
-	p, err := tasks.DecodeTick(t)
-	if err != nil {
-		w.log.ErrorContext(ctx, "task not understood", slog.String("type", t.Type()), slog.Any("error", err))
-		return nil
-	}
-	a, ok := w.account(p.Account)
-	if !ok {
-		return nil
-	}
+// readLists reads the ready lists of one account.
+func (w *Worker) readLists(ctx context.Context, a *account) {
 	got, err := w.sweep(ctx, a)
 	if err != nil && ctx.Err() == nil {
 		w.log.WarnContext(ctx, "ready list not read", slog.String("account", a.Name), slog.Any("error", err))
@@ -40,7 +29,6 @@ func (w *Worker) sweepTask(ctx context.Context, t *asynq.Task) error {
 		w.log.InfoContext(ctx, "ready list read", slog.String("account", a.Name),
 			slog.Int("pages", got.Pages), slog.Int("items", got.Items), slog.Int("finished", got.Hinted))
 	}
-	return nil // The next one tries again.
 }
 
 // swept counts what one reading of the lists came to.

@@ -97,10 +97,9 @@ type Config struct {
 	// failed. They must not block.
 	Ended     func(End)
 	Delivered func(outcome string)
-	// Gone makes the worker look after accounts that are in nobody's
-	// configuration any more: one that works for its own account only, beside
-	// others, leaves that to them.
-	Gone bool
+	// Tick is how often the worker looks after its accounts; 0 means 2 s, less than
+	// that never. Other ones are for tests.
+	Tick time.Duration
 	// Deliverer tells producers of the end of their extractions; nil leaves that to
 	// other workers.
 	Deliverer Deliverer
@@ -183,7 +182,7 @@ func New(cfg Config) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg, id: store.NewToken(), records: records, queue: tasks.NewQueue(cfg.Redis),
 		limiter: limiter.New(cfg.Redis), log: cfg.Logger, base: context.Background(),
-		reading: make(chan struct{}, systemSlots/3), probing: make(chan struct{}, systemSlots/3),
+		reading: make(chan struct{}, vendorSlots), probing: make(chan struct{}, vendorSlots),
 	}
 	if w.accounts, err = w.prepare(cfg.Accounts); err != nil {
 		return nil, err

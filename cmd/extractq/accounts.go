@@ -167,7 +167,7 @@ func (d *accountDesk) pause(ctx context.Context, name string) error {
 	if _, err := d.limits.Pause(ctx, name, limiter.Operator, "", "paused by an operator"); err != nil {
 		return unavailable(err)
 	}
-	if err := d.queue.SetPaused(name, true, true); err != nil {
+	if err := d.queue.SetPaused(ctx, name, true, true); err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -181,7 +181,7 @@ func (d *accountDesk) resume(ctx context.Context, name string) error {
 	if err := d.limits.Resume(ctx, name); err != nil {
 		return unavailable(err)
 	}
-	if err := d.queue.SetPaused(name, false, false); err != nil {
+	if err := d.queue.SetPaused(ctx, name, false, false); err != nil {
 		return unavailable(err)
 	}
 	return nil

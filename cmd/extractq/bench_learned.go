@@ -112,7 +112,7 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 // benchHookToken is the secret of webhooks that nobody else can reach.
 const benchHookToken = "bench"
 
-// serve runs worker, scheduler and the API, which takes the webhooks, until stop.
+// serve runs a worker and the API, which takes the webhooks, until stop.
 func (b *httpBench) serve(ctx context.Context, svc *services, hooks net.Listener) (stop func(), err error) {
 	w, err := newServerWorker(b.settings, svc)
 	if err != nil {
@@ -122,14 +122,12 @@ func (b *httpBench) serve(ctx context.Context, svc *services, hooks net.Listener
 	if err != nil {
 		return nil, err
 	}
-	ticker := newScheduler(b.settings, svc)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var all sync.WaitGroup
 	all.Go(func() {
 		err := inOrder(ctx, b.log,
 			role{"api", func(ctx context.Context) error { return serveAPI(ctx, b.settings, a, a.Handler(), hooks) }},
 			role{"worker", w.Run},
-			role{"scheduler", ticker.Run},
 		)
 		if err != nil {
 			b.log.ErrorContext(ctx, "benchmark's service ended", slog.Any("error", err))

@@ -16,7 +16,6 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/sandbox"
-	"github.com/extractq/extractq/scheduler"
 	"github.com/extractq/extractq/worker"
 )
 
@@ -252,7 +251,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 	return closeAll, nil
 }
 
-// serve runs a worker and a scheduler for the account in this process.
+// serve runs a worker for the account in this process.
 func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 	accounts := []config.Account{b.account}
 	wc, err := workerConfig(b.settings, b.services, accounts)
@@ -290,9 +289,6 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 		if err := w.Run(ctx); err != nil {
 			b.log.ErrorContext(ctx, "worker ended", slog.Any("error", err))
 		}
-	})
-	wg.Go(func() {
-		_ = scheduler.New(scheduler.Config{Redis: b.rdb, Accounts: names(accounts), Sweeps: sweeps(b.records), Logger: b.log}).Run(ctx)
 	})
 	return func() { cancel(); wg.Wait() }, nil
 }

@@ -16,7 +16,7 @@ func upCommand() *cli.Command {
 	latency := sandbox.Latency{}
 	return &cli.Command{
 		Name:  "up",
-		Usage: "api, worker, scheduler and dashboard in one process, until told to stop",
+		Usage: "api, worker and dashboard in one process, until told to stop",
 		Description: `Everything that submit, status and watch need, on this machine. With no Redis
 given it brings its own, in the data directory; the other commands find it there.
 
@@ -101,7 +101,6 @@ func serveAll(ctx context.Context, cfg settings, svc *services, b *board) error 
 	if err != nil {
 		return err
 	}
-	ticker := newScheduler(cfg, svc)
 	if cfg.admin, err = newAdmin(ctx, cfg, svc.rdb, svc.blobs); err != nil {
 		return err
 	}
@@ -119,17 +118,12 @@ func serveAll(ctx context.Context, cfg settings, svc *services, b *board) error 
 		if err := b.reload(next); err != nil {
 			return err
 		}
-		if err := w.reload(ctx, next); err != nil {
-			return err
-		}
-		ticker.Reload(names(next.Accounts))
-		return nil
+		return w.reload(ctx, next)
 	})
 	return cfg.admin.beside(ctx, func(ctx context.Context) error {
 		return inOrder(ctx, cfg.log,
 			role{"dashboard", func(ctx context.Context) error { return b.serve(ctx, cfg, svc.address) }},
 			role{"worker", w.Run},
-			role{"scheduler", ticker.Run},
 		)
 	})
 }

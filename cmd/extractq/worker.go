@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/callback"
-	"github.com/extractq/extractq/scheduler"
-	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/worker"
 )
 
@@ -18,8 +15,8 @@ func workerCommand() *cli.Command {
 		Name:  "worker",
 		Usage: "submit and poll for every account, until told to stop",
 		Description: `Any number of workers share the work of one Redis and one document store.
-At least one scheduler must run beside them. SIGHUP makes it read keys, rates,
-limits and accounts again.
+They repair what a crash left behind, read the vendors' lists and erase what has
+expired by themselves. SIGHUP makes it read keys, rates, limits and accounts again.
 
 Example:
 
@@ -30,8 +27,8 @@ Example:
 	}
 }
 
-// serverWorker is the worker of a server role: it works for the configured accounts,
-// looks after those that left, and calls producers back.
+// serverWorker is the worker of a server role: it works for the configured accounts and
+// calls producers back.
 type serverWorker struct {
 	*worker.Worker
 
@@ -48,7 +45,6 @@ func newServerWorker(cfg settings, svc *services) (serverWorker, error) {
 	if wc.Accounts, err = serverAccounts(cfg.API.PublicURL, cfg.Accounts, cfg.metrics); err != nil {
 		return serverWorker{}, err
 	}
-	wc.Gone = true
 	sender, err := newSender(cfg)
 	if err != nil {
 		return serverWorker{}, err
@@ -87,45 +83,33 @@ func serveWorker(ctx context.Context, cfg settings, svc *services) error {
 func schedulerCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "scheduler",
-		Usage: "let the workers repair what a crash left behind, until told to stop",
-		Description: `Any number of schedulers give one run each time. SIGHUP makes it read the
-accounts again.
+		Usage: "look after the accounts beside the workers, until told to stop",
+		Description: `Workers repair what a crash left behind, probe paused accounts, read the vendors'
+lists and erase what has expired by themselves. A scheduler does the same without
+submitting or polling: for workers that have too much to do. Any number of them and
+of workers give one run each time. It takes the workers' configuration and document
+store. SIGHUP makes it read keys, rates, limits and accounts again.
 
 Example:
 
-   extractq scheduler --redis redis://127.0.0.1:6379/0`,
+   extractq scheduler --redis redis://127.0.0.1:6379/0 --data /var/lib/extractq`,
 		Action: func(c *cli.Context) error {
-			return serveRole(c, openRecords, serveScheduler)
+			return serveRole(c, withStore, serveScheduler)
 		},
 	}
 }
 
-// newScheduler is the scheduler of a server role.
-func newScheduler(cfg settings, svc *services) *scheduler.Scheduler {
-	return scheduler.New(scheduler.Config{
-		Redis: svc.rdb, Accounts: names(cfg.Accounts), Registered: svc.records.Accounts,
-		Sweeps: sweeps(svc.records), Logger: cfg.log,
-	})
-}
-
-// sweeps says how often the workers want an account's ready lists to be read.
-func sweeps(records *store.Records) func(context.Context, string) (time.Duration, error) {
-	return func(ctx context.Context, account string) (time.Duration, error) {
-		l, err := records.Listing(ctx, account)
-		return l.Every, err
-	}
-}
-
-// serveScheduler ticks for the configured accounts, which SIGHUP changes, and for
-// those that left the configuration.
+// serveScheduler looks after the configured accounts, which SIGHUP changes, and after
+// those that no worker has.
 func serveScheduler(ctx context.Context, cfg settings, svc *services) error {
-	s := newScheduler(cfg, svc)
-	cfg.onHangup(func(_ context.Context, next settings) error {
-		s.Reload(names(next.Accounts))
-		return nil
-	})
+	w, err := newServerWorker(cfg, svc)
+	if err != nil {
+		return err
+	}
+	cfg.onHangup(w.reload)
 	cfg.log.InfoContext(ctx, "scheduler started", slog.Int("accounts", len(cfg.Accounts)))
-	return s.Run(ctx)
+	w.LookAfter(ctx)
+	return nil
 }
 
 // serveRole opens what a server role needs and runs it until a signal, which is
