@@ -48,3 +48,17 @@ func TestNewerRedis(t *testing.T) {
 		wantComplaint(t, s.run(s.shared(args...)...), 2, "newer version")
 	}
 }
+
+// TestTrialOnANamedRedis tries the sandbox on a Redis that was named: its documents go
+// to the usual place, which the next command knows.
+func TestTrialOnANamedRedis(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick(0))
+	doc := s.documents("inbox", 1)[0]
+	s.shared() // Starts the Redis.
+	for range 2 {
+		s.run("run", "--provider", "sandbox", "--type", "tax_forms", "--redis", s.redis.URL, doc.path).want(t, 0)
+	}
+	r := s.run("run", "--provider", "sandbox", "--type", "tax_forms", "--redis", s.redis.URL, "--data", s.path("elsewhere"), doc.path)
+	wantComplaint(t, r, 2, "extractq:meta") // How to leave.
+}

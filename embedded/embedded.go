@@ -11,7 +11,8 @@
 // it. Every user of it holds a shared lock, and the last one to close shuts it
 // down. When extractq is killed outright, the server stays and the next run
 // adopts it; it is not tied to the parent's death (Pdeathsig would be, to the
-// parent's thread at that, and only on Linux), since others may be using it.
+// parent's thread at that, and only on Linux), since others may be using it. One
+// in a scratch folder is tied, because no later run could find it.
 // The server itself holds the lock that says a server is running: it inherits
 // the open file, so that no two ever write the same append-only file, whoever
 // dies in which order.
@@ -25,6 +26,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 )
 
@@ -47,6 +49,9 @@ type Config struct {
 	// Dir is the data directory; the Redis is in its folder "redis". It is
 	// created, for this user only, if need be.
 	Dir string
+	// Bound ends a server that is started here with this process, however that ends:
+	// in a folder of NewScratch, where no later process could adopt it.
+	Bound bool
 	// Logger gets what an operator should know.
 	Logger *slog.Logger
 }
@@ -61,8 +66,13 @@ type Redis struct {
 	place  place
 	logger *slog.Logger
 	users  *fileLock
+	bound  bool
 	// owned is the server this process started; nil for an adopted one.
 	owned stopper
+
+	mu sync.Mutex
+	// ending says that Close has found nobody else who uses the server.
+	ending bool
 }
 
 // stopper is a server that this process started.
@@ -71,6 +81,8 @@ type stopper interface {
 	stop() error
 	// leave lets the server live on, if it can, for the others that use it.
 	leave() error
+	// kill ends the server without waiting for anything.
+	kill()
 }
 
 // Start adopts the Redis that lives in the directory or starts one there. It
@@ -95,7 +107,7 @@ func start(ctx context.Context, cfg Config, program string) (*Redis, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded redis: %w", err)
 	}
-	r := &Redis{place: p, logger: cfg.Logger}
+	r := &Redis{place: p, logger: cfg.Logger, bound: cfg.Bound}
 	if r.users, err = lockWait(ctx, p.usersLock(), shared); err != nil {
 		return nil, fmt.Errorf("embedded redis: %w", err)
 	}
@@ -151,7 +163,7 @@ func (r *Redis) start(ctx context.Context, program string, lock *fileLock) error
 		r.owned, err = startMemory(socket, r.place, lock)
 	} else {
 		r.Persistent = true
-		r.owned, err = startServer(ctx, program, socket, r.place, lock, r.logger)
+		r.owned, err = startServer(ctx, program, socket, r.place, lock, r.bound, r.logger)
 	}
 	if err != nil {
 		return errors.Join(err, lock.release())
@@ -178,6 +190,9 @@ func (r *Redis) Close() error {
 		}
 		return nil
 	}
+	r.mu.Lock()
+	r.ending = true
+	r.mu.Unlock()
 	r.place.compact()
 	if r.owned != nil {
 		err = r.owned.stop()
@@ -185,6 +200,31 @@ func (r *Redis) Close() error {
 		err = r.place.shutdown()
 	}
 	return errors.Join(err, last.release())
+}
+
+// Abandon is Close for a process that ends at once, also in the middle of Close: it
+// waits for as little as it can. A server that was started here is killed, which
+// loses nothing, since every write is synced.
+func (r *Redis) Abandon() {
+	r.mu.Lock()
+	ending := r.ending
+	r.mu.Unlock()
+	if !ending {
+		_ = r.users.release() // Closed already, perhaps.
+		last, ok, err := tryLock(r.place.usersLock(), exclusive)
+		if err != nil || !ok {
+			if r.owned != nil {
+				_ = r.owned.leave()
+			}
+			return
+		}
+		defer func() { _ = last.release() }()
+	}
+	if r.owned != nil {
+		r.owned.kill()
+		return
+	}
+	_ = r.place.shutdown()
 }
 
 // Find is the URL of the Redis that lives in the data directory, for commands

@@ -92,3 +92,6 @@ func (m *memory) stop() error {
 
 // leave ends it all the same: it cannot outlive its process.
 func (m *memory) leave() error { return m.stop() }
+
+// kill has nothing to do: it cannot outlive its process.
+func (m *memory) kill() {}

@@ -13,6 +13,12 @@ import (
 // into a unix socket's address.
 const maxSocketPath = 100
 
+// folder is the Redis's in a data directory, and pidName a file in it.
+const (
+	folder  = "redis"
+	pidName = "redis.pid"
+)
+
 // place is the folder of a data directory that has the Redis.
 type place struct{ dir string }
 
@@ -24,7 +30,7 @@ func newPlace(dataDir string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	return place{dir: filepath.Join(abs, "redis")}, nil
+	return place{dir: filepath.Join(abs, folder)}, nil
 }
 
 // makePlace creates the folder, and closes it to other users: whoever can open
@@ -45,6 +51,9 @@ func (p place) usersLock() string { return filepath.Join(p.dir, "users.lock") }
 
 // serverLock is held by the server itself as long as it lives.
 func (p place) serverLock() string { return filepath.Join(p.dir, "server.lock") }
+
+// pidFile is where a server that ends with its process writes its own number.
+func (p place) pidFile() string { return filepath.Join(p.dir, pidName) }
 
 // serverLog is what the server has to say.
 func (p place) serverLog() string { return filepath.Join(p.dir, "redis.log") }

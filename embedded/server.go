@@ -22,10 +22,13 @@ type server struct {
 	socket  string
 	place   place
 	lock    *fileLock
-	logger  *slog.Logger
+	// bound says that it ends with this process.
+	bound  bool
+	logger *slog.Logger
 
-	// ended is closed when stop or leave was called.
+	// ended is closed when stop, leave or kill was called.
 	ended chan struct{}
+	once  sync.Once
 	// supervised is closed when the supervisor has returned.
 	supervised chan struct{}
 
@@ -34,9 +37,9 @@ type server struct {
 }
 
 // startServer starts the program and returns when it answers.
-func startServer(ctx context.Context, program, socket string, p place, lock *fileLock, logger *slog.Logger) (*server, error) {
+func startServer(ctx context.Context, program, socket string, p place, lock *fileLock, bound bool, logger *slog.Logger) (*server, error) {
 	s := &server{
-		program: program, socket: socket, place: p, lock: lock, logger: logger,
+		program: program, socket: socket, place: p, lock: lock, bound: bound, logger: logger,
 		ended: make(chan struct{}), supervised: make(chan struct{}),
 	}
 	began := time.Now()
@@ -57,7 +60,7 @@ func startServer(ctx context.Context, program, socket string, p place, lock *fil
 // arguments are the whole configuration: there is no file. They are visible in
 // the process list and hold no secret; access is by the directory's mode.
 func (s *server) arguments() []string {
-	return []string{
+	args := []string{
 		"--port", "0",
 		"--unixsocket", s.socket,
 		"--unixsocketperm", "700",
@@ -73,6 +76,10 @@ func (s *server) arguments() []string {
 		"--maxmemory", "0",
 		"--maxmemory-policy", "noeviction",
 	}
+	if s.bound {
+		args = append(args, "--pidfile", s.place.pidFile())
+	}
+	return args
 }
 
 // launch starts the program. It inherits the lock's file, and with it the lock.
@@ -90,7 +97,11 @@ func (s *server) launch(ctx context.Context) (*exec.Cmd, error) {
 		return nil, errors.New("closed")
 	default:
 	}
-	if err := cmd.Start(); err != nil {
+	begin := cmd.Start
+	if s.bound {
+		begin = func() error { return startBound(cmd) }
+	}
+	if err := begin(); err != nil {
 		return nil, err
 	}
 	s.process = cmd.Process
@@ -174,7 +185,7 @@ func (s *server) pause() {
 func (s *server) end() *os.Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(s.ended)
+	s.once.Do(func() { close(s.ended) })
 	return s.process
 }
 
@@ -197,6 +208,9 @@ func (s *server) stop() error {
 	s.place.removeSocket()
 	return s.lock.release()
 }
+
+// kill does not wait for the end, which is certain.
+func (s *server) kill() { _ = s.end().Kill() }
 
 // leave stops supervising. The server keeps its own copy of the lock's file;
 // the supervisor returns when the server ends, or with this process.

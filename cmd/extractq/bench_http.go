@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -184,13 +183,4 @@ func benchDocuments(from, n int) []bench.Document {
 		}
 	}
 	return out
-}
-
-// scratch is a directory that goes with the benchmark.
-func scratch() (dir string, remove func(), err error) {
-	dir, err = os.MkdirTemp("", "extractq-bench-")
-	if err != nil {
-		return "", nil, unavailable(err)
-	}
-	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }

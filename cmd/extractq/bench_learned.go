@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/embedded"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/bench"
 	"github.com/extractq/extractq/provider/typless"
@@ -34,12 +35,12 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 	cfg := *b.Config
 	s.Config = &cfg
 	if cfg.Redis.URL == "" || !b.dataGiven {
-		dir, remove, err := scratch()
+		scratch, err := embedded.NewScratch()
 		if err != nil {
-			return o, err
+			return o, unavailable(err)
 		}
-		defer remove()
-		cfg.Data.URL = config.FileURL(dir)
+		defer func() { _ = scratch.Close() }() // A temporary folder; there is nobody to tell.
+		cfg.Data.URL, s.scratch = config.FileURL(scratch.Dir), true
 	}
 	hooks, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

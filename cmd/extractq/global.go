@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -35,7 +36,9 @@ type settings struct {
 
 	// dataGiven reports whether the document store was named anywhere.
 	dataGiven bool
-	log       *slog.Logger
+	// scratch reports that the document store is in a folder of embedded.NewScratch.
+	scratch bool
+	log     *slog.Logger
 	// metrics are those of a server role; nil otherwise.
 	metrics *metrics.Metrics
 	// admin is a server role's; nil otherwise.
@@ -131,11 +134,10 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 		cfg.API.MaxDocument = 0 // The server's to say.
 	}
 	if !s.dataGiven && s.server == nil {
-		dir, err := stateDir()
-		if err != nil {
-			return settings{}, exitError{exitUsage, err}
+		// Where there is none, the commands that need one say so.
+		if dir, err := stateDir(); err == nil {
+			cfg.Data.URL = config.FileURL(dir)
 		}
-		cfg.Data.URL = config.FileURL(dir)
 	}
 	return s, nil
 }
@@ -157,8 +159,14 @@ func stateDir() (string, error) {
 		return filepath.Join(dir, "extractq"), nil
 	}
 	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("no place for data: %w; set --data", err)
+	if err != nil { // As in a service or a container: what the system knows counts.
+		var u *user.User
+		if u, err = user.Current(); err == nil {
+			home = u.HomeDir
+		}
+	}
+	if err != nil || !filepath.IsAbs(home) {
+		return "", usage("there is no place for data, since this user has no home directory: set --data")
 	}
 	return filepath.Join(home, ".local", "state", "extractq"), nil
 }

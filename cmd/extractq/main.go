@@ -7,7 +7,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,63 +24,22 @@ func main() {
 	os.Exit(program(os.Args, os.Stdin, os.Stdout, os.Stderr))
 }
 
-// program is the whole program: it returns the exit code. It turns the first signal
-// into the end of the context; the second ends the process at once. A SIGHUP for
-// which a server role listens is neither.
+// program is the whole program: it returns the exit code.
 func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	done := make(chan struct{})
-	defer close(done)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := heeded()
+	defer stop()
 	// A reader that goes away is an error of the write, not the end of the
 	// process: what is running is still saved.
 	signal.Ignore(syscall.SIGPIPE)
-	defer signal.Stop(signals)
-	reloads := new(hangups)
-	go func() {
-		for stopping := false; ; {
-			select {
-			case s := <-signals:
-				switch {
-				case s == syscall.SIGHUP && reloads.take():
-				case stopping:
-					os.Exit(signaled{s}.code())
-				default:
-					stopping = true
-					cancel(signaled{s})
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
 	app := newApp(stdin, stdout, stderr)
 	if len(args) > 1 && args[1] == completeWord {
 		return report(stderr, printCandidates(app.Writer, candidates(app, args[2:])))
 	}
 	args, err := permute(app, args)
 	if err == nil {
-		err = interrupted(ctx, app.RunContext(context.WithValue(ctx, hangupKey{}, reloads), args))
+		err = interrupted(ctx, app.RunContext(ctx, args))
 	}
 	return report(stderr, err)
-}
-
-// signaled is the cause of a context that a signal ended.
-type signaled struct{ os.Signal }
-
-func (s signaled) Error() string { return "stopped by " + s.String() }
-
-// code is the exit code of a process that a signal ended.
-func (s signaled) code() int {
-	switch s.Signal {
-	case syscall.SIGTERM:
-		return exitTerminated
-	case syscall.SIGHUP:
-		return exitHangup
-	}
-	return exitInterrupted
 }
 
 // The exit codes.

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/embedded"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/sandbox"
@@ -231,14 +232,14 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 	if b.sandboxed {
 		// Its extractions end with this process, and so does what we know of
 		// them.
-		dir, err := os.MkdirTemp("", "extractq-")
-		if err != nil {
-			closeAll()
-			return nil, unavailable(err)
-		}
-		closers = append(closers, func() { _ = os.RemoveAll(dir) })
-		if !b.dataGiven {
-			b.Data.URL = config.FileURL(dir)
+		if !b.dataGiven && b.Redis.URL == "" {
+			scratch, err := embedded.NewScratch()
+			if err != nil {
+				closeAll()
+				return nil, unavailable(err)
+			}
+			closers = append(closers, func() { _ = scratch.Close() }) // A temporary folder; there is nobody to tell.
+			b.Data.URL, b.scratch = config.FileURL(scratch.Dir), true
 		}
 		base, stop, err := startSandbox(ctx, sandbox.Config{})
 		if err != nil {

@@ -142,6 +142,11 @@ func open(ctx context.Context, cfg settings, bring bool) (_ *services, err error
 			s.Close()
 		}
 	}()
+	if cfg.Data.URL == "" {
+		if _, err = stateDir(); err != nil {
+			return nil, err
+		}
+	}
 	if s.blobs, err = store.OpenBlobs(ctx, blobURL(cfg.Data.URL)); err != nil {
 		return nil, unavailable(err)
 	}
@@ -249,7 +254,9 @@ func (s *services) find(ctx context.Context, cfg settings, ids ...string) ([]sto
 func belongs(cfg settings, err error) error {
 	switch {
 	case errors.Is(err, store.ErrOtherStore):
-		return usage("%s is %w; set data.url (--data) to the one where the documents of this Redis are", cfg.Data.URL, err)
+		return usage("%s is %w; set data.url (--data) to the one where the documents of this Redis are. "+
+			"Where that one is gone for good, and the extractions in this Redis may go with it, "+
+			"let Redis forget it: redis-cli del extractq:meta", cfg.Data.URL, err)
 	case errors.Is(err, store.ErrNewer):
 		return usage("%w; update extractq", err)
 	case err != nil:
@@ -280,10 +287,11 @@ func (s *services) embedded(ctx context.Context, cfg settings, bring bool) (stri
 		}
 		return address, nil
 	}
-	r, err := embedded.Start(ctx, embedded.Config{Dir: dir, Logger: cfg.log})
+	r, err := embedded.Start(ctx, embedded.Config{Dir: dir, Bound: cfg.scratch, Logger: cfg.log})
 	if err != nil {
 		return "", unavailable(err)
 	}
+	endAtOnce(ctx, r.Abandon)
 	s.persistent = r.Persistent
 	s.closers = append(s.closers, r.Close)
 	return r.URL, nil
