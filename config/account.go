@@ -41,6 +41,8 @@ type Account struct {
 	// SubmitAttempts is how often one document is sent that draws a 5xx while
 	// others of the account succeed. Default 5; from 1 to 100.
 	SubmitAttempts int
+	// MaxResult is the largest answer with a result in bytes. Default 256 MiB.
+	MaxResult int64
 	// HookToken is the secret part of the URL for the vendor's webhooks; empty
 	// means none are taken.
 	HookToken Secret
@@ -76,6 +78,7 @@ func defaultAccount(name, provider string) Account {
 		Sweep:          SweepAuto,
 		OnUncertain:    UncertainFail,
 		SubmitAttempts: 5,
+		MaxResult:      256 << 20,
 	}
 }
 

@@ -74,6 +74,7 @@ accounts:
     sweep: off
     on_uncertain: resubmit
     submit_attempts: 2
+    max_result: 1GiB
     hook_token: "t0ken"
 `
 
@@ -110,7 +111,7 @@ func TestLoadReadsEverything(t *testing.T) {
 			{
 				Name: "acme-sensible", Provider: "sensible", APIKey: NewSecret("sk"), BaseURL: "https://api.sensible.so/v0",
 				Rate: 10, MaxInFlight: 20, MaxBacklog: 1000, Deadline: 15 * time.Minute, PollPrice: 250 * time.Millisecond,
-				Sweep: SweepOff, OnUncertain: UncertainResubmit, SubmitAttempts: 2, HookToken: NewSecret("t0ken"),
+				Sweep: SweepOff, OnUncertain: UncertainResubmit, SubmitAttempts: 2, MaxResult: 1 << 30, HookToken: NewSecret("t0ken"),
 			},
 			typless,
 		},
@@ -162,7 +163,7 @@ func TestLoadAccountDefaults(t *testing.T) {
 	}
 	want := []Account{{
 		Name: "a", Provider: "sandbox", Rate: 10, MaxInFlight: 500, MaxBacklog: 100000, Deadline: time.Hour,
-		PollPrice: time.Second, Sweep: SweepAuto, OnUncertain: UncertainFail, SubmitAttempts: 5,
+		PollPrice: time.Second, Sweep: SweepAuto, OnUncertain: UncertainFail, SubmitAttempts: 5, MaxResult: 256 << 20,
 	}}
 	if diff := cmp.Diff(want, got.Accounts); diff != "" {
 		t.Errorf("accounts (-want +got):\n%s", diff)

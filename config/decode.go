@@ -174,6 +174,7 @@ func readAccount(name string, s section, providers []Provider) Account {
 	read(&s, "sweep", &a.Sweep, oneOf(SweepAuto, SweepOff))
 	read(&s, "on_uncertain", &a.OnUncertain, oneOf(UncertainFail, UncertainResubmit))
 	read(&s, "submit_attempts", &a.SubmitAttempts, whole(1, 100))
+	read(&s, "max_result", &a.MaxResult, ParseBytes)
 	read(&s, "hook_token", &a.HookToken, hookToken)
 	s.close()
 	return a

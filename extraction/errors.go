@@ -47,6 +47,9 @@ const (
 	KindNotFound Kind = "not_found"
 	// KindTransient is a 5xx, a timeout, a reset or an answer that makes no sense.
 	KindTransient Kind = "transient"
+	// KindTooLarge is an answer to a poll that is larger than the account takes: it ends
+	// the extraction.
+	KindTooLarge Kind = "too_large"
 	// KindUploadGone is an upload URL that no longer works: start over.
 	KindUploadGone Kind = "upload_gone"
 )

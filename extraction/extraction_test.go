@@ -338,7 +338,7 @@ func TestStatuses(t *testing.T) {
 func TestCodes(t *testing.T) {
 	t.Parallel()
 	want := map[string]bool{
-		"vendor_rejected": false, "unsupported_document": false, "document_too_large": false,
+		"vendor_rejected": false, "unsupported_document": false, "document_too_large": false, "result_too_large": false,
 		"vendor_failed": true, "vendor_quota": true, "unauthorized": true, "document_unavailable": true,
 		"deadline_exceeded": true, "submit_uncertain": true, "expired": true, "canceled": true, "internal": true,
 	}

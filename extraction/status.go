@@ -56,6 +56,8 @@ const (
 	CodeExpired Code = "expired"
 	// CodeCanceled is a cancellation by the producer.
 	CodeCanceled Code = "canceled"
+	// CodeResultTooLarge is a result larger than the account takes; see max_result.
+	CodeResultTooLarge Code = "result_too_large"
 	// CodeInternal is a fault of extractq itself.
 	CodeInternal Code = "internal"
 )
@@ -67,7 +69,7 @@ func (c Code) Retryable() bool {
 	case CodeVendorQuota, CodeUnauthorized, CodeDocumentUnavailable, CodeDeadlineExceeded,
 		CodeSubmitUncertain, CodeExpired, CodeCanceled, CodeInternal, CodeVendorFailed:
 		return true
-	case CodeVendorRejected, CodeUnsupportedDocument, CodeDocumentTooLarge:
+	case CodeVendorRejected, CodeUnsupportedDocument, CodeDocumentTooLarge, CodeResultTooLarge:
 		return false
 	}
 	return false

@@ -23,6 +23,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/transfer"
 )
 
 // Blobs are documents and results in a bucket: ID/document and ID/SEQ.
@@ -274,7 +275,7 @@ func (b *Blobs) write(ctx context.Context, key string, r io.Reader, once bool) e
 		return err
 	}
 	// The bucket's own way to copy takes a megabyte each time.
-	if _, err := io.Copy(struct{ io.Writer }{w}, r); err != nil {
+	if _, err := io.Copy(struct{ io.Writer }{w}, transfer.Reader(ctx, r)); err != nil {
 		cancel()
 		_ = w.Close() // Reports the cancellation that discards the blob.
 		return err

@@ -86,11 +86,11 @@ func TaskID(id string, seq int64) string { return id + ":" + strconv.FormatInt(s
 // deliveryID is the id of the task for one delivery of an extraction.
 func deliveryID(id string, n int64) string { return id + ":d" + strconv.FormatInt(n, 10) }
 
-// The longest a handler may run. A submission is bounded by its lease, not by
-// this: the limit only has to be above any upload.
+// The longest a handler may run. Submissions and polls are bounded by their lease and by
+// the progress of their transfers, not by this: the limit only has to be above any.
 const (
-	submitTimeout  = 2 * time.Hour
-	pollTimeout    = 5 * time.Minute
+	submitTimeout  = 24 * time.Hour
+	pollTimeout    = 24 * time.Hour
 	deliverTimeout = time.Minute
 )
 

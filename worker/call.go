@@ -2,11 +2,10 @@ package worker
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/transfer"
 )
 
 // submission is what the provider is told. The body is in s.guard once it was
@@ -49,16 +48,8 @@ func (s *step) settleBody() (released bool) {
 	return released
 }
 
-// calling bounds one vendor call; the error says which limit it was.
-func (s *step) calling(d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(s.ctx, d, fmt.Errorf("no answer within %v", d))
-}
-
-// pollCall bounds a call without a document.
-const pollCall = 30 * time.Second
-
-// sendCall bounds a call with a document: a minute, and what the bytes take at
-// 100 kB/s.
-func sendCall(bytes int64) time.Duration {
-	return time.Minute + time.Duration(bytes/100_000)*time.Second
+// calling bounds one vendor call by its progress: the document goes out and the answer
+// comes in as fast as the line lets them.
+func (s *step) calling() (context.Context, context.CancelFunc) {
+	return transfer.WithTimeout(s.ctx, s.w.cfg.Stall)
 }

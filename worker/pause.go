@@ -2,12 +2,12 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/limiter"
 )
 
@@ -77,7 +77,7 @@ func (w *Worker) probe(ctx context.Context, a *account, s limiter.State, inDoubt
 	if err := w.limiter.Probed(ctx, a.Name, s, a.Key, s.Message); err != nil {
 		return s, err
 	}
-	call, cancel := context.WithTimeoutCause(ctx, pollCall, errors.New("no answer to the probe"))
+	call, cancel := transfer.WithTimeout(ctx, w.cfg.Stall)
 	defer cancel()
 	err = a.Provider.Probe(call)
 	lift := w.limiter.Lift

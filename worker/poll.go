@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -53,8 +54,9 @@ func (s *step) poll() error {
 
 // ask asks the vendor for the extraction and counts the call.
 func (s *step) ask() (extraction.Outcome, error) {
-	ctx, cancel := s.calling(pollCall)
-	defer cancel()
+	s.answered()
+	ctx, cancel := s.calling()
+	s.answered = cancel // The answer may be large: it keeps its place until it is stored.
 	out, err := s.acct.Provider.Poll(ctx, s.rec.VendorID)
 	s.rec.Polls++
 	if err == nil && out.Status == extraction.StatusSuccess && out.Result == nil {
@@ -102,13 +104,10 @@ func (s *step) notYet(c *store.Change) error {
 	return s.askAgain(extraction.BecauseScheduled, c.NotYetAt(s.now()))
 }
 
-// storeTimeout bounds the storing of one result, which may be tens of megabytes.
-const storeTimeout = 30 * time.Second
-
 // success stores the result and then the final status. Who loses the race for
 // the status deletes the result again: its seq is no winner's.
 func (s *step) success(out extraction.Outcome, c *store.Change) error {
-	storing, cancelStoring := context.WithTimeout(context.WithoutCancel(s.ctx), storeTimeout)
+	storing, cancelStoring := transfer.WithTimeout(context.WithoutCancel(s.ctx), s.w.cfg.Stall)
 	defer cancelStoring()
 	if err := s.w.cfg.Blobs.PutResult(storing, s.rec.ID, s.fence.Seq, out.Result); err != nil {
 		if errors.Is(err, store.ErrEncode) { // No repetition can mend that.

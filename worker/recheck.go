@@ -72,7 +72,7 @@ func (s *step) takeOver(vendorID string) error {
 		case extraction.KindNotFound, extraction.KindRejected:
 			return s.unknown(vendorID)
 		case extraction.KindUnauthorized, extraction.KindForbidden, extraction.KindRateLimited,
-			extraction.KindQuota, extraction.KindTransient, extraction.KindUploadGone:
+			extraction.KindQuota, extraction.KindTransient, extraction.KindUploadGone, extraction.KindTooLarge:
 		}
 		// While the vendor cannot be asked, nothing is decided.
 		return s.trouble(err, limiter.OpPoll, new(store.Change).Polls(s.rec.Polls))

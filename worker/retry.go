@@ -71,6 +71,8 @@ func react(err error, op limiter.Op, failures, attempts int, othersSucceed bool)
 	case extraction.KindRateLimited:
 		wait := min(max(e.RetryAfter, time.Second), maxBlock)
 		return reaction{Delay: wait, Because: extraction.BecauseRate, Block: wait}
+	case extraction.KindTooLarge:
+		return reaction{Failure: extraction.NewFailure(extraction.CodeResultTooLarge, e.Error(), e.Vendor)}
 	case extraction.KindUploadGone:
 		// A fresh upload URL each time, and refused each time: that is about
 		// this document, whatever becomes of others.

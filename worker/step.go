@@ -29,6 +29,7 @@ type step struct {
 	outcome  string         // What the attempt came to, for its log line.
 	final    *tasks.Outcome // Set when this attempt ended the extraction.
 	delay    time.Duration  // How long the vendor's end was unknown, for metrics.
+	answered func()         // Ends the latest poll's call and what its answer holds.
 	ended    bool           // The step has been given back, or lost.
 	guard    *guard         // The document's bytes, once they were opened,
 	bodyErr  error          // and what went wrong with them,
@@ -63,6 +64,7 @@ func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Ste
 	s := &step{
 		w: w, acct: acct, kind: kind, rec: lease.Record, began: asked, redisNow: lease.Now,
 		hold: keep(ctx, w.records, lease.Fence, w.cfg.Lease, asked), delay: unended,
+		answered: func() {},
 	}
 	s.forecast = w.forecast(ctx, acct, s.rec.TypeLabel())
 	return s, nil
@@ -96,6 +98,7 @@ func (s *step) close(ctx context.Context) {
 		_ = s.again(s.kind, s.w.cfg.RetryDelay, extraction.BecauseRetry, nil) // Its lease lapses otherwise.
 		s.outcome = "interrupted"
 	}
+	s.answered()
 	s.stop()
 	s.countEnd()
 	if s.kind == extraction.StepSubmit || s.final != nil {

@@ -97,7 +97,7 @@ func (s *step) send() error {
 		s.redisErr = s.mark(new(store.Change).Phase(store.PhaseSent).SentAt(s.rec.SentAt))
 		return s.redisErr
 	})
-	ctx, cancel := s.calling(sendCall(sub.Bytes))
+	ctx, cancel := s.calling()
 	defer cancel()
 	receipt, err := s.acct.Provider.Submit(ctx, sub)
 	letGo := s.settleBody() || byURL

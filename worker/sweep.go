@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
@@ -140,7 +141,7 @@ func (w *Worker) readyPage(ctx context.Context, a *account, q extraction.ReadyQu
 	if err := sleep(ctx, admission.Wait); err != nil {
 		return page, false, err
 	}
-	call, cancel := context.WithTimeoutCause(ctx, pollCall, errors.New("no ready list"))
+	call, cancel := transfer.WithTimeout(ctx, w.cfg.Stall)
 	defer cancel()
 	page, err = a.Provider.Ready(call, q)
 	if err == nil {

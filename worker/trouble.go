@@ -149,6 +149,8 @@ func troubleCode(err error) extraction.Code {
 		return extraction.CodeVendorQuota
 	case extraction.KindRejected:
 		return extraction.CodeVendorRejected
+	case extraction.KindTooLarge:
+		return extraction.CodeResultTooLarge
 	case extraction.KindNotFound, extraction.KindTransient, extraction.KindUploadGone:
 		return extraction.CodeVendorFailed
 	}

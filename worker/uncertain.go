@@ -85,7 +85,7 @@ func (s *step) search(token string, since time.Time) (found string, ok bool, err
 		if ok, err := s.admit(limiter.OpReady); !ok || err != nil {
 			return "", ok, err
 		}
-		ctx, cancel := s.calling(pollCall)
+		ctx, cancel := s.calling()
 		page, err := s.acct.Provider.Ready(ctx, q)
 		cancel()
 		if err != nil {
@@ -136,14 +136,15 @@ func (s *step) nameOf(vendorID string) (name string, known, ok bool, err error) 
 	if ok, err := s.admit(limiter.OpPoll); !ok || err != nil {
 		return "", false, ok, err
 	}
-	ctx, cancel := s.calling(pollCall)
+	ctx, cancel := s.calling()
 	defer cancel()
 	out, err := s.acct.Provider.Poll(ctx, vendorID)
 	if err != nil {
 		switch extraction.KindOf(err) {
 		case extraction.KindUnauthorized, extraction.KindForbidden, extraction.KindQuota, extraction.KindRateLimited:
 			return "", false, true, err
-		case extraction.KindNotFound, extraction.KindTransient, extraction.KindRejected, extraction.KindUploadGone:
+		case extraction.KindNotFound, extraction.KindTransient, extraction.KindRejected,
+			extraction.KindUploadGone, extraction.KindTooLarge:
 		}
 		return "", false, true, nil
 	}

@@ -33,7 +33,7 @@ func (s *step) open(up extraction.Uploader) error {
 	}
 	s.acct.roomMade()
 	s.rec.Attempts++
-	ctx, cancel := s.calling(pollCall)
+	ctx, cancel := s.calling()
 	defer cancel()
 	upload, err := up.Open(ctx, s.submission(s.rec.Document.Name, nil))
 	if err == nil && upload.VendorID == "" { // A provider should have made this an error.
@@ -60,7 +60,7 @@ func (s *step) open(up extraction.Uploader) error {
 // attempt asks the vendor first whether the document has arrived.
 func (s *step) put(up extraction.Uploader, upload extraction.Upload) error {
 	sub := s.submission(s.rec.Document.Name, nil)
-	ctx, cancel := s.calling(sendCall(sub.Bytes))
+	ctx, cancel := s.calling()
 	defer cancel()
 	err := up.Put(ctx, upload, sub)
 	s.settleBody()

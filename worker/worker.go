@@ -22,6 +22,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -80,6 +81,9 @@ type Config struct {
 	// RetryDelay spaces attempts that end in trouble with Redis or in a panic; 0 means
 	// 3 s.
 	RetryDelay time.Duration
+	// Stall is how long a transfer to or from a vendor or the store may stand still;
+	// 0 means 30 s.
+	Stall time.Duration
 	// UncertainWindow is how long a submission whose answer was lost is searched for
 	// while the account's latencies are not known: then it is until 999 of 1,000
 	// documents have ended, and a minute. 0 means 6 min.
@@ -122,6 +126,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RetryDelay <= 0 {
 		c.RetryDelay = 3 * time.Second
+	}
+	if c.Stall <= 0 {
+		c.Stall = transfer.Timeout
 	}
 	if c.UncertainWindow <= 0 {
 		c.UncertainWindow = 6 * time.Minute

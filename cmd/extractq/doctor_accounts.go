@@ -119,7 +119,7 @@ func judge(a config.Account, err error) (health, string) {
 		return healthFix, fmt.Sprintf("%s says that the plan is used up (%v): submissions stand still until it is renewed", where, cause)
 	case extraction.KindRateLimited:
 		return healthNote, fmt.Sprintf("%s answers, and wants no more calls for %v", where, e.RetryAfter.Round(time.Second))
-	case extraction.KindNotFound, extraction.KindRejected, extraction.KindUploadGone, extraction.KindTransient:
+	case extraction.KindNotFound, extraction.KindRejected, extraction.KindUploadGone, extraction.KindTooLarge, extraction.KindTransient:
 	}
 	if ok && (e.Status == http.StatusNotFound || e.Status == http.StatusBadRequest || e.Status == http.StatusMethodNotAllowed) {
 		return healthFix, fmt.Sprintf("%s answers, but not as its API does (%v): check accounts.%s.base_url", where, cause, a.Name)

@@ -48,12 +48,15 @@ type requested func(op string, status int, took time.Duration)
 
 func newSensible(a config.Account, told requested) (extraction.Provider, error) {
 	return sensible.New(sensible.Config{
-		APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent(), Secrets: []string{a.HookToken.Reveal()}, Requested: told,
+		APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent(), Secrets: []string{a.HookToken.Reveal()},
+		MaxResult: a.MaxResult, Requested: told,
 	})
 }
 
 func newTypless(a config.Account, told requested) (extraction.Provider, error) {
-	return typless.New(typless.Config{APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent(), Requested: told})
+	return typless.New(typless.Config{
+		APIKey: a.APIKey.Reveal(), BaseURL: a.BaseURL, UserAgent: userAgent(), MaxResult: a.MaxResult, Requested: told,
+	})
 }
 
 // newSandbox speaks Sensible's dialect to a sandbox, which takes any key.

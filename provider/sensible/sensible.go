@@ -44,6 +44,8 @@ type Config struct {
 	// Secrets are others than the key that the vendor may repeat in what it says,
 	// such as the one in the webhook's URL.
 	Secrets []string
+	// MaxResult bounds in bytes an answer that may hold a result; 0 means 256 MiB.
+	MaxResult int64
 	// Requested is told of every request: what it was for, the status of the answer
 	// (0: there was none), and how long it took. Nil tells nobody.
 	Requested func(op string, status int, took time.Duration)
@@ -76,7 +78,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.Now = time.Now
 	}
 	api, err := vendorhttp.New(vendorhttp.Config{
-		BaseURL: cfg.BaseURL, HTTP: cfg.HTTP, UserAgent: cfg.UserAgent, Requested: cfg.Requested,
+		BaseURL: cfg.BaseURL, HTTP: cfg.HTTP, UserAgent: cfg.UserAgent, Requested: cfg.Requested, MaxResult: cfg.MaxResult,
 		Authorization: "Bearer " + key,
 		Secrets:       append([]string{cfg.APIKey, key}, cfg.Secrets...),
 	})

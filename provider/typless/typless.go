@@ -43,6 +43,8 @@ type Config struct {
 	HTTP *http.Client
 	// UserAgent names us to the vendor; empty means "extractq".
 	UserAgent string
+	// MaxResult bounds in bytes an answer that may hold a result; 0 means 256 MiB.
+	MaxResult int64
 	// Requested is told of every request: what it was for, the status of the answer
 	// (0: there was none), and how long it took. Nil tells nobody.
 	Requested func(op string, status int, took time.Duration)
@@ -70,7 +72,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.BaseURL = DefaultBaseURL
 	}
 	api, err := vendorhttp.New(vendorhttp.Config{
-		BaseURL: cfg.BaseURL, HTTP: cfg.HTTP, UserAgent: cfg.UserAgent, Requested: cfg.Requested,
+		BaseURL: cfg.BaseURL, HTTP: cfg.HTTP, UserAgent: cfg.UserAgent, Requested: cfg.Requested, MaxResult: cfg.MaxResult,
 		Authorization: "Token " + key,
 		Secrets:       []string{cfg.APIKey, key},
 	})

@@ -2,12 +2,15 @@ package vendorhttp
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"sync"
+
+	"github.com/extractq/extractq/internal/transfer"
 )
 
 // Body is a request's body that knows how much of it the transport has taken.
@@ -55,14 +58,14 @@ func (b *Body) attach(req *http.Request) error {
 		req.Header.Set("Content-Type", b.ContentType)
 	}
 	if b.stream != nil {
-		req.Body = &tracked{body: b, r: b.stream}
+		req.Body = &tracked{body: b, r: b.stream, ctx: req.Context()}
 		return nil
 	}
 	open := func() (io.ReadCloser, error) {
 		b.mu.Lock()
 		b.read, b.complete, b.closed = 0, false, false
 		b.mu.Unlock()
-		return &tracked{body: b, r: io.NopCloser(bytes.NewReader(b.memory))}, nil
+		return &tracked{body: b, r: io.NopCloser(bytes.NewReader(b.memory)), ctx: req.Context()}, nil
 	}
 	// The transport opens it anew only when nothing of the request was written
 	// to the connection: then it cannot arrive twice.
@@ -109,12 +112,15 @@ func (b *Body) took(n int, err error) (int, error) {
 type tracked struct {
 	body *Body
 	r    io.ReadCloser
+	ctx  context.Context //nolint:containedctx // Of the request that reads it.
 }
 
 // Read implements io.Reader. What arrives after the seal is dropped: the
 // transport may go on reading for a moment after a request has failed, and the
 // verdict on the body has been given by then.
 func (t *tracked) Read(p []byte) (int, error) {
+	// The transport asks for more once it has written what it got before.
+	transfer.Moved(t.ctx)
 	n, err := t.r.Read(p)
 	return t.body.took(n, err)
 }

@@ -59,7 +59,7 @@ func TestBodySeal(t *testing.T) {
 		<-read
 		return copy(p, "hello"), io.EOF
 	})), 5)
-	transport := &tracked{body: b, r: b.stream}
+	transport := &tracked{body: b, r: b.stream, ctx: t.Context()}
 	done := make(chan error)
 	go func() {
 		n, err := transport.Read(make([]byte, 10))
@@ -92,7 +92,7 @@ func TestBodyClosed(t *testing.T) {
 	broken := errors.New("broken")
 	for _, first := range []bool{true, false} {
 		b := Stream("", io.NopCloser(iotest.ErrReader(broken)), 5)
-		transport := &tracked{body: b, r: b.stream}
+		transport := &tracked{body: b, r: b.stream, ctx: t.Context()}
 		if !first {
 			_ = transport.Close()
 		}
@@ -106,7 +106,7 @@ func TestBodyClosed(t *testing.T) {
 func TestBodyComplete(t *testing.T) {
 	t.Parallel()
 	b := Stream("", io.NopCloser(bytes.NewReader(make([]byte, 100))), 100)
-	transport := &tracked{body: b, r: b.stream}
+	transport := &tracked{body: b, r: b.stream, ctx: t.Context()}
 	if _, err := io.ReadFull(transport, make([]byte, 99)); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@
 package vendorhttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,10 +16,12 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/transfer"
 )
 
 // The calls an Error names in its Op.
@@ -43,6 +46,8 @@ type Config struct {
 	Authorization string
 	// Secrets are redacted wherever they appear, in every spelling.
 	Secrets []string
+	// MaxResult bounds in bytes an answer to a poll; 0 means DefaultMaxResult.
+	MaxResult int64
 	// Requested is told of every request that was made: its Op, the status of the
 	// answer (0: there was none), and how long it took. Nil tells nobody.
 	Requested func(op string, status int, took time.Duration)
@@ -55,6 +60,7 @@ type Client struct {
 	auth         string
 	userAgent    string
 	redact       *Redactor
+	maxResult    int64
 	requested    func(op string, status int, took time.Duration)
 	clock        vendorClock
 }
@@ -87,6 +93,7 @@ func New(cfg Config) (*Client, error) {
 	return &Client{
 		base: base, follow: &follow, stay: &stay, auth: cfg.Authorization, userAgent: agent,
 		redact: NewRedactor(cfg.Secrets...), requested: requested,
+		maxResult: cmp.Or(cfg.MaxResult, DefaultMaxResult),
 	}, nil
 }
 
@@ -176,6 +183,7 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	}
 	status = resp.StatusCode
 	defer resp.Body.Close()
+	transfer.Moved(ctx)
 	elsewhere := !sameOrigin(resp.Request.URL, req.URL)
 	if !call.Foreign && !elsewhere {
 		c.clock.learn(resp.Header.Get("Date"), sent, time.Now())
@@ -183,7 +191,11 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return Answer{}, call.refused(resp, !call.Foreign && elsewhere)
 	}
-	body, err := readSuccess(resp.Body, maxAnswer)
+	limit := int64(maxAnswer)
+	if call.Op == OpPoll {
+		limit = c.maxResult
+	}
+	body, err := readSuccess(ctx, resp.Body, resp.ContentLength, limit)
 	if err != nil {
 		return Answer{}, call.cutShort(ctx, resp.StatusCode, err)
 	}
@@ -213,21 +225,53 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	return req, nil
 }
 
-// maxAnswer bounds what is read of a successful answer. Results are text; the
-// largest seen are a few MiB, and a vendor gone mad must not fill our memory.
+// maxAnswer bounds what is read of a successful answer that holds no result: a vendor
+// gone mad must not fill our memory.
 const maxAnswer = 64 << 20
 
-var errTooLong = errors.New("the answer is too long")
+// DefaultMaxResult bounds an answer that may hold a result where nothing else is
+// configured.
+const DefaultMaxResult = 256 << 20
 
-func readSuccess(r io.Reader, limit int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, err
+// tooLong is the error for an answer above its limit.
+type tooLong struct{ limit int64 }
+
+func (e tooLong) Error() string {
+	return fmt.Sprintf("the answer is too long: more than %d bytes", e.limit)
+}
+
+// readSuccess reads an answer into memory once, at most limit bytes of it. length is
+// what its header says, -1 where that says nothing. Few large answers are in memory at
+// once: the others wait for their turn.
+func readSuccess(ctx context.Context, r io.Reader, length, limit int64) ([]byte, error) {
+	if length > limit {
+		return nil, tooLong{limit}
 	}
-	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("%w: more than %d bytes", errTooLong, limit)
+	r = transfer.Reader(ctx, r)
+	// A header may promise more than comes: memory for it is taken in two steps.
+	b, large := make([]byte, 0, min(max(length+1, 4<<10), transfer.LargeAt)), false
+	for {
+		if len(b) == cap(b) && !large && len(b) >= transfer.LargeAt {
+			if err := transfer.Large(ctx); err != nil {
+				return nil, err
+			}
+			large = true
+			b = slices.Grow(b, int(max(length-int64(len(b)), 0))+1)
+		}
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case int64(len(b)) > limit:
+			return nil, tooLong{limit}
+		case err == io.EOF: //nolint:errorlint // a wrapped EOF is a failure, not the end
+			return b, nil
+		case err != nil:
+			return nil, err
+		}
 	}
-	return b, nil
 }
 
 // Nonsense is the error for a successful answer that cannot be used: the vendor

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/transfer"
 )
 
 // sent reports whether the vendor may have the whole request.
@@ -26,8 +27,12 @@ func (call Call) failed(ctx context.Context, err error) error {
 
 // cutShort is the error for a successful answer that could not be read.
 func (call Call) cutShort(ctx context.Context, status int, err error) error {
+	kind := extraction.KindTransient
+	if _, long := errors.AsType[tooLong](err); long && call.Op == OpPoll {
+		kind = extraction.KindTooLarge
+	}
 	return &extraction.Error{
-		Op: call.Op, Kind: extraction.KindTransient, Status: status, Sent: call.sent(),
+		Op: call.Op, Kind: kind, Status: status, Sent: call.sent(),
 		Err: fmt.Errorf("read the answer: %w", call.cause(ctx, err)),
 	}
 }
@@ -45,7 +50,11 @@ func (call Call) cause(ctx context.Context, err error) error {
 		}
 	}
 	if ctx.Err() != nil {
-		if why := context.Cause(ctx); !errors.Is(why, ctx.Err()) {
+		why := context.Cause(ctx)
+		if _, stalled := errors.AsType[*transfer.Error](why); stalled {
+			return why
+		}
+		if !errors.Is(why, ctx.Err()) {
 			return call.Redact.Err(fmt.Errorf("%w: %w", ctx.Err(), why))
 		}
 		return ctx.Err()

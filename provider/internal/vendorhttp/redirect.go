@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/extractq/extractq/internal/transfer"
 )
 
 // maxRedirects is enough for a vendor that stores large answers elsewhere.
@@ -16,6 +18,7 @@ const maxRedirects = 5
 // one leaves the scheme, host and port of the API. The standard library keeps
 // it for other ports of the same host, and for the same host over plain HTTP.
 func followWithoutKey(req *http.Request, via []*http.Request) error {
+	transfer.Moved(req.Context())
 	if len(via) > maxRedirects {
 		return errors.New("too many redirects")
 	}
@@ -50,7 +53,7 @@ func port(u *url.URL) string {
 // overall timeout, since the context of each call bounds it: a poll takes
 // seconds, the upload of a large document minutes.
 func NewTransport() *http.Transport {
-	dial := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	dial := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: shortQueue}
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         dial.DialContext,
