@@ -39,9 +39,10 @@ const (
 	// KindForbidden is a key that is taken but may not make this call, where others do
 	// not depend on it: a list or a probe.
 	KindForbidden Kind = "forbidden"
-	// KindRateLimited is a 429 with Retry-After: it blocks the account until then.
+	// KindRateLimited is a 429: it blocks the account until Retry-After, or for a minute
+	// where the vendor did not say when to come back.
 	KindRateLimited Kind = "rate_limited"
-	// KindQuota is a 429 without Retry-After, a used-up plan: submits pause.
+	// KindQuota is a used-up plan: submits pause.
 	KindQuota Kind = "quota"
 	// KindNotFound is a 404 on a poll: not yet, or no longer.
 	KindNotFound Kind = "not_found"

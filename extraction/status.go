@@ -39,6 +39,8 @@ const (
 	CodeVendorFailed Code = "vendor_failed"
 	// CodeVendorQuota is a used-up plan. It ends an extraction only in run.
 	CodeVendorQuota Code = "vendor_quota"
+	// CodeRateLimited: the vendor answered 429. It is never final.
+	CodeRateLimited Code = "rate_limited"
 	// CodeUnauthorized is a refused key. It ends an extraction only in run.
 	CodeUnauthorized Code = "unauthorized"
 	// CodeUnsupportedDocument is a kind of document the vendor does not take.

@@ -8,10 +8,15 @@ local now = t[1] * 1000000 + t[2]
 local interval, patience, lead, op = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local function num(f) return tonumber(redis.call('HGET', KEYS[1], f) or '') or 0 end
 
--- A pause stops all but the probe that may end it; a used-up plan leaves polls.
-local reason = redis.call('HGET', KEYS[2], 'reason') or ''
-if reason ~= '' and op ~= 'probe' and not (reason == 'quota' and (op == 'poll' or op == 'repoll')) then
-  return {'paused', 5000000}
+-- A pause stops all but the probe that may end it. A used-up plan leaves polls. Where the
+-- vendor answers again but took no submission, only these wait: one is let through for
+-- each probe that succeeds.
+local account = redis.call('HMGET', KEYS[2], 'reason', 'trial', 'trial_free')
+local reason, trial = account[1] or '', account[2] == '1'
+local submits = op == 'submit' or op == 'resubmit'
+if reason ~= '' and op ~= 'probe' then
+  local open = reason == 'quota' and (op == 'poll' or op == 'repoll') or trial and (not submits or account[3] == '1')
+  if not open then return {'paused', 5000000} end
 end
 
 -- tat is the moment from which the next call is within the rate (GCRA without
@@ -47,6 +52,7 @@ if ready then
   end
   redis.call('HSET', KEYS[1], 'tat', string.format('%.0f', at + interval),
     'slot', slot, 'slot.now', n + 1, 'slot.before', before)
+  if trial and submits then redis.call('HDEL', KEYS[2], 'trial_free') end
   return {'go', at - now}
 end
 -- Too far away to reserve. They come back on a whole second: rather a little before
@@ -54,7 +60,7 @@ end
 -- the rate lets through in a second; nobody comes back for a sweep or a probe, as the
 -- next one is another; and a poll that has been in the line and found its moment taken
 -- tries the next second.
-if op == 'submit' or op == 'resubmit' or op == 'sweep' or op == 'probe'
+if submits or op == 'sweep' or op == 'probe'
   or op == 'repoll' and at - now < 1000000 + 2 * interval then
   return {'later', math.max(at - now - 900000, 1000)}
 end

@@ -148,4 +148,7 @@ func accountKeys(account string) keys { return keys{prefix: "extractq:{" + accou
 func (k keys) limits() string  { return k.prefix + "limits" }
 func (k keys) state() string   { return k.prefix + "account" }
 func (k keys) failing() string { return k.prefix + "failing" }
-func (k keys) workers() string { return k.prefix + "workers" }
+
+// failingSubmits is the row of failed submissions, failing that of everything else.
+func (k keys) failingSubmits() string { return k.prefix + "failing-submits" }
+func (k keys) workers() string        { return k.prefix + "workers" }

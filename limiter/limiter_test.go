@@ -475,7 +475,7 @@ func TestLift(t *testing.T) {
 func TestLiftInDoubt(t *testing.T) {
 	t.Parallel()
 	for name, ends := range map[string]func(l *Limiter) error{
-		"a call works": func(l *Limiter) error { _, err := l.Report(t.Context(), "acme", "id", true); return err },
+		"a call works": func(l *Limiter) error { _, err := l.Report(t.Context(), "acme", "id", OpPoll, true); return err },
 		"no doubt":     func(l *Limiter) error { return l.Lift(t.Context(), "acme", Unauthorized) },
 		"by hand":      func(l *Limiter) error { return l.Resume(t.Context(), "acme") },
 	} {
@@ -568,7 +568,7 @@ func TestReport(t *testing.T) {
 			got := false
 			for _, id := range tt.reports {
 				var err error
-				if got, err = l.Report(t.Context(), "acme", string(id), id == '.'); err != nil {
+				if got, err = l.Report(t.Context(), "acme", string(id), OpPoll, id == '.'); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -584,14 +584,14 @@ func TestReport(t *testing.T) {
 	// Resume begins anew.
 	l, _ := newLimiter(t)
 	for _, id := range []string{"a", "b", "c", "a"} {
-		if _, err := l.Report(t.Context(), "acme", id, false); err != nil {
+		if _, err := l.Report(t.Context(), "acme", id, OpPoll, false); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := l.Resume(t.Context(), "acme"); err != nil {
 		t.Fatal(err)
 	}
-	if down, err := l.Report(t.Context(), "acme", "b", false); err != nil || down {
+	if down, err := l.Report(t.Context(), "acme", "b", OpPoll, false); err != nil || down {
 		t.Errorf("the first failure after Resume = %v, %v", down, err)
 	}
 }
@@ -614,7 +614,7 @@ func TestRedisAway(t *testing.T) {
 		"Serve":   func() error { _, err := l.Serve(ctx, "acme", "w"); return err },
 		"Leave":   func() error { return l.Leave(ctx, "acme", "w") },
 		"Served":  func() error { _, err := l.Served(ctx, "acme"); return err },
-		"Report":  func() error { _, err := l.Report(ctx, "acme", "a", true); return err },
+		"Report":  func() error { _, err := l.Report(ctx, "acme", "a", OpPoll, true); return err },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s = %v, want the context's error", name, err)

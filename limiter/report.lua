@@ -1,15 +1,29 @@
--- report: counts failures in a row; a success ends the row. KEYS: 1 failures,
--- 2 account hash. ARGV: extraction, 1 for a success, failures and extractions
--- from which the vendor counts as unavailable.
+-- report: counts failures in a row, of submissions and of polls apart; a success ends the
+-- row of its kind. A vendor may answer polls and take no submission.
+-- KEYS: 1 failures of this kind, 2 account hash. ARGV: extraction, 1 for a success, 1 for
+-- a submission, failures and extractions from which the vendor counts as unavailable.
 local t = redis.call('TIME')
+local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
+local submission = ARGV[3] == '1'
 if ARGV[2] == '1' then
   redis.call('DEL', KEYS[1])
-  redis.call('HDEL', KEYS[2], 'doubts')
-  redis.call('HSET', KEYS[2], 'last_ok', string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)))
+  redis.call('HDEL', KEYS[2], 'doubts', 'throttled', 'throttled_at')
+  redis.call('HSET', KEYS[2], 'last_ok', now)
+  if submission then
+    redis.call('HSET', KEYS[2], 'last_submit_ok', now)
+    if redis.call('HGET', KEYS[2], 'trial') then
+      redis.call('HDEL', KEYS[2], 'reason', 'since', 'probe_at', 'probes', 'key', 'message', 'trial', 'trial_free')
+      redis.call('HSET', KEYS[2], 'resumed', now)
+    end
+  end
   return 0
 end
 redis.call('HINCRBY', KEYS[1], '', 1)
 redis.call('HSET', KEYS[1], ARGV[1], 1)
 local failures = tonumber(redis.call('HGET', KEYS[1], ''))
-if failures >= tonumber(ARGV[3]) and redis.call('HLEN', KEYS[1]) - 1 >= tonumber(ARGV[4]) then return 1 end
+if failures >= tonumber(ARGV[4]) and redis.call('HLEN', KEYS[1]) - 1 >= tonumber(ARGV[5]) then
+  -- Polls fail as well: a trial of submissions means nothing.
+  if not submission then redis.call('HDEL', KEYS[2], 'trial', 'trial_free', 'resumed') end
+  return 1
+end
 return 0

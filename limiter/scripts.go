@@ -20,6 +20,8 @@ var (
 	liftLua string
 	//go:embed report.lua
 	reportLua string
+	//go:embed throttled.lua
+	throttledLua string
 	//go:embed used.lua
 	usedLua string
 	//go:embed trouble.lua
@@ -37,6 +39,8 @@ var (
 	probedScript = redis.NewScript(probedLua)
 	liftScript   = redis.NewScript(liftLua)
 	reportScript = redis.NewScript(reportLua)
+
+	throttledScript = redis.NewScript(throttledLua)
 
 	usedScript    = redis.NewScript(usedLua)
 	troubleScript = redis.NewScript(troubleLua)

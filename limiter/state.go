@@ -59,9 +59,15 @@ type State struct {
 	Keys []string
 	// Doubts is how often it was lifted in doubt since anything worked.
 	Doubts int
+	// Trial says that the vendor answers again but took none of the latest
+	// submissions: polls go on, and a submission is let through for each probe that
+	// succeeds. TrialFree says that none has used the latest one yet.
+	Trial, TrialFree bool
+	// Resumed is since when the vendor's lists can be read again, after a pause.
+	Resumed time.Time
 	// LastOK is when the vendor last did what it was asked to, for any
-	// extraction of the account.
-	LastOK time.Time
+	// extraction of the account, LastSubmitOK when it last took a submission.
+	LastOK, LastSubmitOK time.Time
 	// LastError is the latest trouble with the vendor that concerned the account
 	// and not one document; it stays when the trouble is over.
 	LastError Trouble
@@ -99,6 +105,8 @@ func (l *Limiter) State(ctx context.Context, account string) (State, error) {
 	return State{
 		Reason: Reason(m["reason"]), Since: millis(m["since"]), ProbeAt: millis(m["probe_at"]),
 		Probes: probes, Message: m["message"], Keys: keys, Doubts: doubts, LastOK: millis(m["last_ok"]),
+		LastSubmitOK: millis(m["last_submit_ok"]), Trial: m["trial"] == "1", TrialFree: m["trial_free"] == "1",
+		Resumed:   millis(m["resumed"]),
 		LastError: Trouble{Code: m["err_code"], Message: m["err_message"], At: millis(m["err_at"])},
 	}, nil
 }
@@ -169,8 +177,10 @@ func (l *Limiter) Probed(ctx context.Context, account string, s State, key, mess
 func (l *Limiter) Resume(ctx context.Context, account string) error {
 	k := accountKeys(account)
 	_, err := l.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.HDel(ctx, k.state(), "reason", "since", "probe_at", "probes", "key", "message", "doubts")
+		p.HDel(ctx, k.state(), "reason", "since", "probe_at", "probes", "key", "message", "doubts", "trial", "trial_free",
+			"throttled", "throttled_at")
 		p.Del(ctx, k.failing())
+		p.Del(ctx, k.failingSubmits())
 		return nil
 	})
 	if err != nil {
@@ -180,7 +190,9 @@ func (l *Limiter) Resume(ctx context.Context, account string) error {
 }
 
 // Lift makes an account active that is paused for one reason. A pause for
-// another one, as an operator's that came meanwhile, stays.
+// another one, as an operator's that came meanwhile, stays. Where the pause came of
+// failed submissions, Lift lets polls go on and one submission through, and the pause
+// ends when a submission succeeds (see State.Trial).
 func (l *Limiter) Lift(ctx context.Context, account string, r Reason) error {
 	return l.lift(ctx, account, r, 0)
 }
@@ -194,7 +206,8 @@ func (l *Limiter) LiftInDoubt(ctx context.Context, account string, r Reason) err
 
 func (l *Limiter) lift(ctx context.Context, account string, r Reason, doubt int) error {
 	k := accountKeys(account)
-	if err := liftScript.Run(ctx, l.rdb, []string{k.state(), k.failing()}, string(r), doubt).Err(); err != nil {
+	keys := []string{k.state(), k.failing(), k.failingSubmits()}
+	if err := liftScript.Run(ctx, l.rdb, keys, string(r), doubt, unavailableFailures).Err(); err != nil {
 		return fmt.Errorf("lift pause of %s: %w", account, err)
 	}
 	return nil
@@ -208,17 +221,33 @@ const (
 
 // Report tells whether a vendor call for an extraction worked, and returns true
 // when the failures in a row, 5 from at least 3 extractions, say that the vendor
-// is unavailable.
-func (l *Limiter) Report(ctx context.Context, account, id string, ok bool) (bool, error) {
-	flag := "0"
-	if ok {
-		flag = "1"
-	}
+// is unavailable. Submissions and everything else are counted apart.
+func (l *Limiter) Report(ctx context.Context, account, id string, op Op, ok bool) (bool, error) {
 	k := accountKeys(account)
-	n, err := reportScript.Run(ctx, l.rdb, []string{k.failing(), k.state()}, id, flag,
+	row, submission, flag := k.failing(), 0, 0
+	if op == OpSubmit || op == OpResubmit {
+		row, submission = k.failingSubmits(), 1
+	}
+	if ok {
+		flag = 1
+	}
+	n, err := reportScript.Run(ctx, l.rdb, []string{row, k.state()}, id, flag, submission,
 		unavailableFailures, unavailableFrom).Int()
 	if err != nil {
 		return false, fmt.Errorf("report on %s: %w", account, err)
 	}
 	return n == 1, nil
+}
+
+// usedUpAfter is how many plain answers 429 in a row, a minute apart, mean a used-up plan.
+const usedUpAfter = 3
+
+// Throttled notes an answer 429 that says neither when to come back nor why, and reports
+// whether it is the third in a row a minute apart, which means a used-up plan.
+func (l *Limiter) Throttled(ctx context.Context, account string) (bool, error) {
+	n, err := throttledScript.Run(ctx, l.rdb, []string{accountKeys(account).state()}).Int()
+	if err != nil {
+		return false, fmt.Errorf("note throttling of %s: %w", account, err)
+	}
+	return n >= usedUpAfter, nil
 }

@@ -142,7 +142,7 @@ func TestForbiddenProbe(t *testing.T) {
 			t.Errorf("paused for %q: still %q", reason, got)
 		}
 	}
-	if _, err := r.limiter.Report(t.Context(), "acme", "id", true); err != nil {
+	if _, err := r.limiter.Report(t.Context(), "acme", "id", limiter.OpPoll, true); err != nil {
 		t.Fatal(err)
 	}
 	if got := after(5*time.Minute, limiter.Unauthorized); got != limiter.Active {

@@ -14,12 +14,12 @@ import (
 // pause stops an account for every worker and shows it as paused queues. It ends
 // no extraction.
 func (w *Worker) pause(ctx context.Context, a *account, r limiter.Reason, cause error) error {
-	changed, err := w.limiter.Pause(ctx, a.Name, r, a.Key, cause.Error())
+	changed, err := w.limiter.Pause(ctx, a.Name, r, a.Key, explained(cause))
 	if err != nil || !changed {
 		return err
 	}
 	w.log.ErrorContext(ctx, "account paused", slog.String("account", a.Name), slog.String("reason", string(r)),
-		slog.String("kind", string(extraction.KindOf(cause))))
+		slog.String("kind", string(extraction.KindOf(cause))), slog.String("because", explained(cause)))
 	return w.queue.SetPaused(ctx, a.Name, true, r.StopsPolls())
 }
 
@@ -56,8 +56,7 @@ func (w *Worker) probeInTurn(ctx context.Context, a *account, s limiter.State, i
 
 // showPause brings an account's queues in line with its state.
 func (w *Worker) showPause(ctx context.Context, a *account, s limiter.State) error {
-	paused := s.Reason != limiter.Active
-	return w.queue.SetPaused(ctx, a.Name, paused, paused && s.Reason.StopsPolls())
+	return w.queue.SetPaused(ctx, a.Name, s.Reason != limiter.Active && !s.TrialFree, s.Reason.StopsPolls() && !s.Trial)
 }
 
 // probe makes one free call for a paused account and resumes it if that works. The only
@@ -85,14 +84,17 @@ func (w *Worker) probe(ctx context.Context, a *account, s limiter.State, inDoubt
 		lift, err = w.limiter.LiftInDoubt, nil
 	}
 	if err != nil {
-		if err := w.limiter.Trouble(ctx, a.Name, string(troubleCode(err)), err.Error()); err != nil {
+		if err := w.limiter.Trouble(ctx, a.Name, string(troubleCode(err)), explained(err)); err != nil {
 			return s, err
 		}
-		return s, w.limiter.Probed(ctx, a.Name, s, a.Key, err.Error())
+		return s, w.limiter.Probed(ctx, a.Name, s, a.Key, explained(err))
 	}
 	if err := lift(ctx, a.Name, s.Reason); err != nil {
 		return s, err
 	}
-	w.log.InfoContext(ctx, "account resumed", slog.String("account", a.Name), slog.String("reason", string(s.Reason)))
-	return w.limiter.State(ctx, a.Name) // An operator may have paused it meanwhile.
+	now, err := w.limiter.State(ctx, a.Name) // An operator may have paused it meanwhile.
+	if err == nil && now.Reason == limiter.Active {
+		w.log.InfoContext(ctx, "account resumed", slog.String("account", a.Name), slog.String("reason", string(s.Reason)))
+	}
+	return now, err
 }

@@ -67,7 +67,7 @@ func (s *step) ask() (extraction.Outcome, error) {
 
 // settle acts on the vendor's answer.
 func (s *step) settle(out extraction.Outcome, c *store.Change) error {
-	defer s.worked()
+	defer s.worked(limiter.OpPoll)
 	s.rec.VendorStatus = out.VendorStatus // The next task shows it.
 	c.Polls(s.rec.Polls).PollErrors(0).MissingSince(time.Time{}).VendorStatus(out.VendorStatus)
 	if out.Unknown {

@@ -178,7 +178,7 @@ func TestLastPutArrives(t *testing.T) {
 		if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.limiter.Report(t.Context(), "acme", "other", true); err != nil { // Others succeed.
+		if _, err := r.limiter.Report(t.Context(), "acme", "other", limiter.OpSubmit, true); err != nil { // Others succeed.
 			t.Fatal(err)
 		}
 		got := r.get(id)

@@ -30,6 +30,9 @@ type reaction struct {
 const (
 	// maxBlock bounds what a vendor can ask for in Retry-After.
 	maxBlock = time.Hour
+	// plainThrottle is how long a 429 that does not say when to come back stops the
+	// account.
+	plainThrottle = time.Minute
 	// pausedDelay is how soon a step looks again at a paused account. Its queue
 	// is paused too, so the time passes without a task running.
 	pausedDelay = 5 * time.Second
@@ -69,7 +72,10 @@ func react(err error, op limiter.Op, failures, attempts int, othersSucceed bool)
 		}
 		return r
 	case extraction.KindRateLimited:
-		wait := min(max(e.RetryAfter, time.Second), maxBlock)
+		wait := plainThrottle
+		if e.RetryAfter > 0 {
+			wait = min(max(e.RetryAfter, time.Second), maxBlock)
+		}
 		return reaction{Delay: wait, Because: extraction.BecauseRate, Block: wait}
 	case extraction.KindTooLarge:
 		return reaction{Failure: extraction.NewFailure(extraction.CodeResultTooLarge, e.Error(), e.Vendor)}

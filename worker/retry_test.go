@@ -61,7 +61,7 @@ func TestReact(t *testing.T) {
 func TestReactBlock(t *testing.T) {
 	t.Parallel()
 	for asked, want := range map[time.Duration]time.Duration{
-		0: time.Second, 7 * time.Second: 7 * time.Second, 1000 * time.Hour: maxBlock,
+		0: time.Minute, time.Millisecond: time.Second, 7 * time.Second: 7 * time.Second, 1000 * time.Hour: maxBlock,
 	} {
 		err := &extraction.Error{Kind: extraction.KindRateLimited, RetryAfter: asked, Err: errors.New("429")}
 		if got := react(err, limiter.OpPoll, 0, 0, false); got.Block != want || got.Delay != want {

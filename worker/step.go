@@ -247,10 +247,10 @@ func (s *step) lost(err error) error {
 
 // worked tells the account that the vendor does its work. That this is lost
 // when Redis fails at this moment matters little: the next call says it too.
-func (s *step) worked() {
+func (s *step) worked(op limiter.Op) {
 	ctx, cancel := s.saving()
 	defer cancel()
-	if _, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, true); err != nil {
+	if _, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, op, true); err != nil {
 		s.w.log.WarnContext(ctx, "report lost", slog.String("account", s.acct.Name), slog.Any("error", err))
 	}
 }

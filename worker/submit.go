@@ -32,7 +32,7 @@ func (s *step) submit() error {
 		return s.resumeUpload()
 	case store.PhaseSent:
 		// The worker before died, or lost its lease, with the answer open.
-		return s.uncertain()
+		return s.uncertain(nil)
 	case store.PhaseUncertain:
 		return s.lookUp()
 	case store.PhaseRecheck:
@@ -107,10 +107,10 @@ func (s *step) send() error {
 			s.noted(tasks.Begun{})
 			return s.trouble(err, limiter.OpSubmit, notSent())
 		}
-		return s.uncertain()
+		return s.uncertain(err)
 	}
 	if receipt.VendorID == "" { // A provider should have made this an error.
-		return s.uncertain()
+		return s.uncertain(errors.New("the vendor gave no id"))
 	}
 	return s.submitted(receipt.VendorID, receipt.VendorStatus)
 }
@@ -123,7 +123,7 @@ func notSent() *store.Change {
 
 // submitted notes the vendor's id and plans the first poll.
 func (s *step) submitted(vendorID, vendorStatus string) error {
-	defer s.worked()
+	defer s.worked(limiter.OpSubmit)
 	s.noted(tasks.Begun{VendorID: vendorID, SubmittedAt: s.now()})
 	s.rec.VendorStatus = vendorStatus // The poll's task shows it.
 	s.rec.SubmittedAt = s.now()

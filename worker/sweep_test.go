@@ -260,7 +260,7 @@ func TestListTellsOfTheAccount(t *testing.T) {
 	}{
 		extraction.KindUnauthorized: {limiter.Unauthorized, "unauthorized"},
 		extraction.KindQuota:        {limiter.Quota, "vendor_quota"},
-		extraction.KindRateLimited:  {limiter.Active, "vendor_quota"},
+		extraction.KindRateLimited:  {limiter.Active, "rate_limited"},
 		extraction.KindTransient:    {limiter.Active, ""},
 	} {
 		r := newRig(t, listBroken{newVendor(), kind})

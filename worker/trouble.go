@@ -17,9 +17,16 @@ func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
 	if s.ctx.Err() != nil || s.bodyErr != nil {
 		return s.notTheVendor(c)
 	}
+	err, wait, stateErr := s.blame(err, op)
+	if stateErr != nil {
+		return stateErr
+	}
+	if wait > 0 {
+		return s.again(s.kind, wait, extraction.BecauseRetry, c)
+	}
 	ctx, cancel := s.saving()
 	defer cancel()
-	others, stateErr := s.othersSucceed(ctx)
+	others, stateErr := s.othersSucceed(ctx, op)
 	if stateErr != nil {
 		return stateErr
 	}
@@ -33,7 +40,7 @@ func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
 		}
 	}
 	r := react(err, op, failures, attempts, others)
-	if err := s.account(ctx, r, err); err != nil {
+	if err := s.account(ctx, r, op, err); err != nil {
 		return err
 	}
 	switch {
@@ -47,7 +54,7 @@ func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
 	}
 	if r.Because != extraction.BecauseRate {
 		c.Trouble(extraction.Trouble{
-			Code: troubleCode(err), Message: err.Error(), At: extraction.Time{Time: s.now()},
+			Code: troubleCode(err), Message: explained(err), At: extraction.Time{Time: s.now()},
 		})
 	}
 	return s.again(s.kind, r.Delay, r.Because, c)
@@ -89,9 +96,9 @@ func (s *step) storeFails(err error, next extraction.Step, c *store.Change) erro
 const storeRetry = 10 * time.Second
 
 // account carries out what a reaction means for the account.
-func (s *step) account(ctx context.Context, r reaction, cause error) error {
+func (s *step) account(ctx context.Context, r reaction, op limiter.Op, cause error) error {
 	if r.Fault {
-		down, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, false)
+		down, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, op, false)
 		if err != nil {
 			return err
 		}
@@ -108,8 +115,17 @@ func (w *Worker) troubled(ctx context.Context, a *account, r reaction, cause err
 	if !r.Fault && r.Block <= 0 && r.Pause == limiter.Active {
 		return nil
 	}
-	if err := w.limiter.Trouble(ctx, a.Name, string(troubleCode(cause)), cause.Error()); err != nil {
+	if err := w.limiter.Trouble(ctx, a.Name, string(troubleCode(cause)), explained(cause)); err != nil {
 		return err
+	}
+	if e, ok := errors.AsType[*extraction.Error](cause); ok && e.Kind == extraction.KindRateLimited && e.RetryAfter == 0 {
+		usedUp, err := w.limiter.Throttled(ctx, a.Name)
+		if err != nil {
+			return err
+		}
+		if usedUp {
+			r.Pause = limiter.Quota
+		}
 	}
 	if r.Block > 0 {
 		if err := w.limiter.Block(ctx, a.Name, r.Block); err != nil {
@@ -122,13 +138,16 @@ func (w *Worker) troubled(ctx context.Context, a *account, r reaction, cause err
 	return w.pause(ctx, a, r.Pause, cause)
 }
 
-// othersSucceed reports whether the vendor has done anything for the account
-// since this extraction began to fail.
-func (s *step) othersSucceed(ctx context.Context) (bool, error) {
+// othersSucceed reports whether the vendor has done anything for the account since this
+// extraction began to fail: taken a submission, where it is a submission that fails.
+func (s *step) othersSucceed(ctx context.Context, op limiter.Op) (bool, error) {
 	if s.rec.FailingSince.IsZero() {
 		return false, nil
 	}
 	state, err := s.w.limiter.State(ctx, s.acct.Name)
+	if op == limiter.OpSubmit {
+		return state.LastSubmitOK.After(s.rec.FailingSince), err
+	}
 	return state.LastOK.After(s.rec.FailingSince), err
 }
 
@@ -145,8 +164,10 @@ func troubleCode(err error) extraction.Code {
 	switch extraction.KindOf(err) {
 	case extraction.KindUnauthorized, extraction.KindForbidden:
 		return extraction.CodeUnauthorized
-	case extraction.KindQuota, extraction.KindRateLimited:
+	case extraction.KindQuota:
 		return extraction.CodeVendorQuota
+	case extraction.KindRateLimited:
+		return extraction.CodeRateLimited
 	case extraction.KindRejected:
 		return extraction.CodeVendorRejected
 	case extraction.KindTooLarge:

@@ -18,7 +18,7 @@ func TestAccountKeepsTrouble(t *testing.T) {
 	}{
 		"refused key":   {&extraction.Error{Op: "submit", Kind: extraction.KindUnauthorized, Err: errors.New("401 Unauthorized")}, "unauthorized"},
 		"used-up plan":  {&extraction.Error{Op: "submit", Kind: extraction.KindQuota, Err: errors.New("429")}, "vendor_quota"},
-		"too fast":      {&extraction.Error{Op: "submit", Kind: extraction.KindRateLimited, RetryAfter: time.Minute, Err: errors.New("429")}, "vendor_quota"},
+		"too fast":      {&extraction.Error{Op: "submit", Kind: extraction.KindRateLimited, RetryAfter: time.Minute, Err: errors.New("429")}, "rate_limited"},
 		"server error":  {&extraction.Error{Op: "submit", Kind: extraction.KindTransient, Err: errors.New("502 Bad Gateway")}, "vendor_failed"},
 		"bad document":  {&extraction.Error{Op: "submit", Kind: extraction.KindRejected, Err: errors.New("422")}, ""},
 		"nothing wrong": {nil, ""},
@@ -31,6 +31,11 @@ func TestAccountKeepsTrouble(t *testing.T) {
 					return nil
 				}
 				return tt.err
+			}
+			if name == "refused key" { // The probe is refused as well.
+				v.onProbe = func() error {
+					return &extraction.Error{Op: "probe", Kind: extraction.KindUnauthorized, Err: errors.New("401 Unauthorized")}
+				}
 			}
 			r := newRig(t, v)
 			if _, err := r.worker().submit(t.Context(), r.payload(r.submit("x"))); err != nil {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -17,24 +18,64 @@ import (
 // does the account's on_uncertain decide; there is never a silent second
 // submission.
 
-// uncertain opens the window of the search.
-func (s *step) uncertain() error {
+// uncertain opens the window of the search. cause is what became of the answer, and nil
+// where another worker died with it: it counts as a failure of the account, or a vendor
+// whose gateway fails would be sent every document that waits.
+func (s *step) uncertain(cause error) error {
+	lost := "the answer to the submission was lost"
+	if cause != nil && s.ctx.Err() == nil {
+		lost += " (" + explained(cause) + ")"
+		ctx, cancel := s.saving()
+		defer cancel()
+		if err := s.account(ctx, reaction{Fault: true}, limiter.OpSubmit, cause); err != nil {
+			return err
+		}
+	}
+	until := s.now().Add(s.uncertainWindow())
 	sent := s.rec.SentAt
 	if sent.IsZero() {
 		sent = s.now()
 	}
 	c := new(store.Change).Phase(store.PhaseUncertain).SentAt(sent).
-		Uncertain(s.now().Add(s.uncertainWindow())).
-		Trouble(extraction.Trouble{
-			Code: extraction.CodeSubmitUncertain, At: extraction.Time{Time: s.now()},
-			Message: "the answer to the submission was lost; looking for it at the vendor",
-		})
+		Uncertain(until).
+		Trouble(s.searching(lost, until))
 	return s.again(extraction.StepSubmit, 2*time.Second, extraction.BecauseRetry, c)
+}
+
+// searching says in the record that a lost submission is looked for.
+func (s *step) searching(lost string, until time.Time) extraction.Trouble {
+	return extraction.Trouble{
+		Code: extraction.CodeSubmitUncertain, At: extraction.Time{Time: s.now()},
+		Message: fmt.Sprintf("%s; it is looked for in the vendor's list until %s", lost, until.UTC().Format(time.RFC3339)),
+	}
+}
+
+// windowOver reports whether a lost submission has been looked for long enough. While the
+// account is paused the vendor cannot be asked, or lists nothing new: the window begins
+// again when that is over.
+func (s *step) windowOver() (bool, error) {
+	state, err := s.w.limiter.State(s.ctx, s.acct.Name)
+	if err != nil {
+		return false, err
+	}
+	if state.Reason != limiter.Active && !state.Trial {
+		return false, nil
+	}
+	until := s.rec.UncertainUntil
+	if state.Resumed.After(s.rec.SentAt) {
+		if again := state.Resumed.Add(s.uncertainWindow()); again.After(until) {
+			until = again
+		}
+	}
+	return !s.now().Before(until), nil
 }
 
 // lookUp searches once, and decides when the window is over.
 func (s *step) lookUp() error {
-	over := !s.now().Before(s.rec.UncertainUntil)
+	over, err := s.windowOver()
+	if err != nil {
+		return err
+	}
 	found, ok, err := s.search(s.rec.ID, s.rec.SentAt)
 	if !ok || err != nil {
 		return s.searchFails(err)
@@ -48,7 +89,8 @@ func (s *step) lookUp() error {
 	case !over:
 		wait := s.lookAgain(s.rec.SentAt, s.rec.UncertainUntil.Sub(s.rec.SentAt))
 		return s.again(extraction.StepSubmit, wait, extraction.BecauseRetry,
-			new(store.Change).Polls(s.rec.Polls))
+			new(store.Change).Polls(s.rec.Polls).
+				Trouble(s.searching("the answer to the submission was lost, and the vendor does not list it yet", s.rec.UncertainUntil)))
 	case s.acct.Resubmit:
 		s.noted(tasks.Begun{})
 		return s.again(extraction.StepSubmit, 0, extraction.BecauseRetry, new(store.Change).

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -95,6 +96,9 @@ func (s *step) resumeUpload() error {
 	if seen, err := s.seenWaiting(); !seen || err != nil {
 		return err
 	}
+	if failed, err := s.keepsFailing(); failed || err != nil {
+		return err
+	}
 	url, err := s.w.records.UploadURL(s.ctx, s.rec.Input)
 	if err != nil {
 		return err
@@ -110,6 +114,22 @@ func (s *step) resumeUpload() error {
 	return s.put(up, extraction.Upload{
 		VendorID: s.rec.VendorID, VendorStatus: s.rec.VendorStatus, URL: url, ExpiresAt: s.rec.UploadExpires,
 	})
+}
+
+// keepsFailing ends an extraction whose document has not arrived in as many attempts as
+// the account allows, while others arrive. The vendor still waits for it, so that nothing
+// was paid for.
+func (s *step) keepsFailing() (bool, error) {
+	if s.acct.SubmitAttempts <= 0 || s.rec.SubmitErrors < s.acct.SubmitAttempts {
+		return false, nil
+	}
+	others, err := s.othersSucceed(s.ctx, limiter.OpSubmit)
+	if err != nil || !others {
+		return false, err
+	}
+	return true, s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeVendorFailed,
+		fmt.Sprintf("the upload failed %d times, and the vendor never got the document", s.rec.SubmitErrors), nil),
+		new(store.Change).Polls(s.rec.Polls))
 }
 
 // seenWaiting reports whether the vendor was seen waiting for the document twice,

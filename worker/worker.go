@@ -177,6 +177,15 @@ type account struct {
 	room chan struct{}
 	// reading is full while its ready lists are read.
 	reading chan struct{}
+	// probed is the latest probe that a refused step made.
+	probed *probed
+}
+
+// probed is what a vendor said to a probe.
+type probed struct {
+	mu      sync.Mutex
+	at      time.Time
+	verdict error
 }
 
 // New returns a worker. It makes no connection before Run.
@@ -208,6 +217,7 @@ func (w *Worker) prepare(configured []Account) (map[string]*account, error) {
 		a := &account{
 			Account: c, places: newPlaces(w.cfg.Concurrency), unknown: new(sync.Map),
 			forecasts: new(forecasts), room: make(chan struct{}, 1), reading: make(chan struct{}, 1),
+			probed: new(probed),
 		}
 		if old, ok := w.account(c.Name); ok {
 			a.places, a.unknown, a.room, a.reading = old.places, old.unknown, old.room, old.reading

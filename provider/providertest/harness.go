@@ -38,6 +38,7 @@ func Run(t *testing.T, h Harness) {
 		"states":    testStates,
 		"statuses":  testStatuses,
 		"nonsense":  testNonsense,
+		"plan":      testPlan,
 		"retry":     testRetryAfter,
 		"document":  testDocument,
 		"sent":      testSent,

@@ -22,13 +22,14 @@ type want struct {
 // statuses are all that matter: every class of the contract, and some that a
 // vendor never documented.
 var statuses = []int{
-	301, 303, 307, 400, 401, 402, 403, 404, 405, 408, 409, 410, 411, 413, 415, 422, 425, 429, 431, 451,
+	301, 303, 307, 400, 401, 402, 403, 404, 405, 407, 408, 409, 410, 411, 413, 415, 422, 425, 429, 431, 451,
 	500, 501, 502, 503, 504, 507, 520, 524, 599,
 }
 
 // meaning is the rule for each call and status.
 func meaning(c call, status int) want {
-	sent := c.submits && (status == 504 || status == 520 || status == 524 || status == 303)
+	// After the whole body only 501 and 503 say that the submission was not taken.
+	sent := c.submits && (status >= 500 && status != 501 && status != 503 || status == 408 || status == 303)
 	transient := want{kind: extraction.KindTransient, sent: sent}
 	if c.op == OpUpload {
 		switch status {
@@ -46,15 +47,17 @@ func meaning(c call, status int) want {
 		return want{kind: extraction.KindForbidden}
 	case status == 401, status == 403:
 		return want{kind: extraction.KindUnauthorized}
-	case status == 402, status == 429:
+	case status == 402:
 		return want{kind: extraction.KindQuota}
+	case status == 429:
+		return want{kind: extraction.KindRateLimited}
 	case (status == 404 || status == 410) && c.op == OpPoll:
 		return want{kind: extraction.KindNotFound}
 	case status == 413 && !c.reading:
 		return want{kind: extraction.KindRejected, code: extraction.CodeDocumentTooLarge}
 	case status == 415 && !c.reading:
 		return want{kind: extraction.KindRejected, code: extraction.CodeUnsupportedDocument}
-	case status >= 400 && status < 500 && status != 408 && !c.reading:
+	case status >= 400 && status < 500 && status != 407 && status != 408 && status != 425 && !c.reading:
 		return want{kind: extraction.KindRejected, code: extraction.CodeVendorRejected}
 	}
 	return transient
@@ -86,6 +89,41 @@ func testStatuses(t *testing.T, h Harness) {
 			}
 			if n := len(f.Requests(c.op)); n != len(statuses) {
 				t.Errorf("%d requests for %d calls: a provider must not retry", n, len(statuses))
+			}
+		})
+	}
+}
+
+// testPlan tells a rate from a plan, and a proxy's page from the vendor's verdict.
+func testPlan(t *testing.T, h Harness) {
+	for _, c := range h.calls(t) {
+		if c.op == OpUpload {
+			continue // That host knows no plan.
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f, p := h.start(t)
+			tooLarge := extraction.KindRejected
+			if c.reading {
+				tooLarge = extraction.KindTransient
+			}
+			for _, tt := range []struct {
+				status int
+				body   string
+				want   extraction.Kind
+			}{
+				{429, `{"message":"Too Many Requests"}`, extraction.KindRateLimited},
+				{429, `{"message":"slow down, planet"}`, extraction.KindRateLimited},
+				{429, `{"message":"Your plan's limit is reached"}`, extraction.KindQuota},
+				{429, `{"error":"Monthly quota exceeded"}`, extraction.KindQuota},
+				{429, "limit of 500 documents per month", extraction.KindQuota},
+				{413, `{"message":"too large"}`, tooLarge},
+				{413, "<html><h1>413 Request Entity Too Large</h1></html>", extraction.KindTransient},
+			} {
+				f.On(c.op, Status(tt.status, tt.body))
+				if e := asError(t, c.do(t.Context(), p, f), c.errorOp); e.Kind != tt.want || e.Sent {
+					t.Errorf("%d %s: %s, sent %t, want %s", tt.status, tt.body, e.Kind, e.Sent, tt.want)
+				}
 			}
 		})
 	}

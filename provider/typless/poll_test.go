@@ -131,7 +131,7 @@ func TestErrorForms(t *testing.T) {
 			"input": map[string]any{"file": "[redacted]", "document_type_name": ""},
 		}}})},
 		"error_500.html": {500, extraction.Error{
-			Kind: extraction.KindTransient, Vendor: "<html><body><h1>Server Error (500)</h1></body></html>",
+			Kind: extraction.KindTransient, Sent: true, Vendor: "<html><body><h1>Server Error (500)</h1></body></html>",
 		}},
 	} {
 		t.Run(fixture, func(t *testing.T) {

@@ -1,7 +1,10 @@
 package vendorhttp
 
 import (
+	"encoding/json"
 	"net/http"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -38,15 +41,43 @@ func Classify(r Reply) Class {
 		return Class{Kind: extraction.KindUnauthorized}
 	case r.Status == http.StatusTooManyRequests && asked:
 		return Class{Kind: extraction.KindRateLimited, RetryAfter: wait}
-	case r.Status == http.StatusTooManyRequests, r.Status == http.StatusPaymentRequired:
-		// Neither says when to come back: the plan is used up.
+	case r.Status == http.StatusPaymentRequired, r.Status == http.StatusTooManyRequests && speaksOfPlan(r.Vendor):
 		return Class{Kind: extraction.KindQuota}
+	case r.Status == http.StatusTooManyRequests:
+		return Class{Kind: extraction.KindRateLimited} // It does not say when to come back.
 	case r.Op == OpPoll && (r.Status == http.StatusNotFound || r.Status == http.StatusGone):
 		return Class{Kind: extraction.KindNotFound}
-	case r.Op == OpSubmit && r.Status >= 400 && r.Status < 500 && r.Status != http.StatusRequestTimeout:
+	case r.Op == OpSubmit && r.Status >= 400 && r.Status < 500 && !passing(r):
 		return Class{Kind: extraction.KindRejected, Code: rejection(r.Status)}
 	}
 	return Class{Kind: extraction.KindTransient, RetryAfter: wait}
+}
+
+// passing reports whether a 4xx is about the way to the vendor and not about the
+// document: a proxy wants authentication or refuses the size, which the vendor's own
+// 413 does in JSON, or the request came too slowly or too early.
+func passing(r Reply) bool {
+	switch r.Status {
+	case http.StatusRequestTimeout, http.StatusProxyAuthRequired, http.StatusTooEarly:
+		return true
+	case http.StatusRequestEntityTooLarge:
+		page, ok := r.Vendor.(string)
+		return strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") ||
+			ok && strings.HasPrefix(strings.TrimSpace(page), "<")
+	}
+	return false
+}
+
+// aboutPlan is what a vendor says when a plan is used up, and not only a rate.
+var aboutPlan = regexp.MustCompile(`(?i)\b(plan|quota|subscription|billing|credits?|(per|a|this|your) (month|billing)|monthly)\b`)
+
+// speaksOfPlan reports whether an answer names a plan, a quota or a limit per month.
+func speaksOfPlan(vendor any) bool {
+	if vendor == nil {
+		return false
+	}
+	text, err := json.Marshal(vendor)
+	return err == nil && aboutPlan.Match(text)
 }
 
 // rejection is the code for a 4xx about a document.

@@ -86,16 +86,18 @@ func (call Call) refused(resp *http.Response, stray bool) error {
 	}
 }
 
-// mayHaveArrived reports whether a status leaves open what became of the
-// request. A gateway's 504 (and 520, 524 of a widespread proxy) means that the
-// server behind it got the request and did not answer in time; 303 points to
-// the outcome of a request that was taken. Every other status is a clear no.
+// mayHaveArrived reports whether a status leaves open what became of a request that
+// went out whole. A gateway answers 500, 502 or 504 also when the server behind it has
+// taken the document, and 408 when that server was slow; 303 points to the outcome of a
+// request that was taken. 501 and 503 say that it was not, and so does every other status.
 func mayHaveArrived(status int) bool {
 	switch status {
-	case http.StatusGatewayTimeout, http.StatusSeeOther, 520, 524:
+	case http.StatusNotImplemented, http.StatusServiceUnavailable:
+		return false
+	case http.StatusSeeOther, http.StatusRequestTimeout:
 		return true
 	}
-	return false
+	return status >= 500
 }
 
 // maxErrorBody bounds what is read of an error's body. It is more than what is

@@ -1,0 +1,128 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/transfer"
+	"github.com/extractq/extractq/limiter"
+)
+
+// One refusal is no verdict about the account: a firewall may dislike one document, and a
+// plan may not cover one environment. Before a refused call stops everything, the account
+// is probed.
+
+// refusedAgain is how soon a refused document is tried a second time.
+const refusedAgain = 2 * time.Second
+
+// refusal reports whether an error may be about the account or about this document.
+func refusal(e *extraction.Error, op limiter.Op) bool {
+	if op != limiter.OpSubmit && op != limiter.OpPoll {
+		return false // The list is the probe itself.
+	}
+	return e.Kind == extraction.KindUnauthorized || e.Kind == extraction.KindQuota && e.Status == http.StatusPaymentRequired
+}
+
+// blame finds out whom a refusal is about. It returns err as it is where that is the
+// account, a rejection where it is the document, and how long to wait where the account
+// cannot be probed now.
+func (s *step) blame(err error, op limiter.Op) (blamed error, wait time.Duration, _ error) {
+	e, ok := errors.AsType[*extraction.Error](err)
+	if !ok || !refusal(e, op) {
+		return err, 0, nil
+	}
+	verdict, wait, stateErr := s.w.probeNow(s.ctx, s.acct)
+	if stateErr != nil || wait > 0 {
+		return err, wait, stateErr
+	}
+	switch extraction.KindOf(verdict) {
+	case extraction.KindUnauthorized, extraction.KindForbidden, extraction.KindQuota:
+		return err, 0, nil
+	case extraction.KindRejected, extraction.KindRateLimited, extraction.KindNotFound, extraction.KindTransient,
+		extraction.KindUploadGone:
+	}
+	if verdict != nil { // The vendor says nothing about the account now.
+		return err, refusedAgain, nil
+	}
+	if e.Kind == extraction.KindQuota { // The probe is free: it says nothing about a plan.
+		others, stateErr := s.othersSucceed(s.ctx, limiter.OpSubmit)
+		if stateErr != nil || s.rec.SubmitErrors > 0 && !others {
+			return err, 0, stateErr
+		}
+	}
+	mine := *e
+	mine.Kind = extraction.KindTransient
+	if op == limiter.OpSubmit && s.rec.SubmitErrors > 0 {
+		mine.Kind, mine.Code = extraction.KindRejected, extraction.CodeVendorRejected
+	}
+	return &mine, 0, nil
+}
+
+// probeNow probes an account that is not paused, and returns what the vendor says; or
+// how long to wait, where the rate leaves no room for a probe. Steps that are refused at
+// the same time share one probe.
+func (w *Worker) probeNow(ctx context.Context, a *account) (verdict error, wait time.Duration, _ error) {
+	a.probed.mu.Lock()
+	defer a.probed.mu.Unlock()
+	if time.Since(a.probed.at) < time.Second {
+		return a.probed.verdict, 0, nil
+	}
+	admission, err := w.limiter.Admit(ctx, a.Name, limiter.OpProbe, a.Rate, limiter.OpProbe.Patience())
+	if err != nil {
+		return nil, 0, err
+	}
+	if admission.Verdict != limiter.Go {
+		return nil, max(admission.Wait, time.Second), nil
+	}
+	if err := sleep(ctx, admission.Wait); err != nil {
+		return nil, 0, err
+	}
+	call, cancel := transfer.WithTimeout(ctx, w.cfg.Stall)
+	defer cancel()
+	a.probed.verdict, a.probed.at = a.Provider.Probe(call), time.Now()
+	return a.probed.verdict, 0, nil
+}
+
+// maxWords bounds what is kept of the vendor's own words about an account, in bytes.
+const maxWords = 300
+
+// explained is an error with what the vendor itself said. The provider has redacted that.
+func explained(err error) string {
+	e, ok := errors.AsType[*extraction.Error](err)
+	if !ok || e.Vendor == nil {
+		return err.Error()
+	}
+	words := saidIn(e.Vendor)
+	if len(words) > maxWords {
+		words = strings.ToValidUTF8(words[:maxWords], "") + "…"
+	}
+	if words == "" {
+		return err.Error()
+	}
+	return err.Error() + ": " + words
+}
+
+// saidIn finds the sentence in a vendor's error body: one of the usual members, or all
+// of it on one line.
+func saidIn(vendor any) string {
+	if m, ok := vendor.(map[string]any); ok {
+		for _, name := range []string{"message", "error", "detail", "title", "description"} {
+			if text, ok := m[name].(string); ok && text != "" {
+				return strings.Join(strings.Fields(text), " ")
+			}
+		}
+	}
+	if text, ok := vendor.(string); ok {
+		return strings.Join(strings.Fields(text), " ")
+	}
+	text, err := json.Marshal(vendor)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
