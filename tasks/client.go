@@ -58,6 +58,9 @@ type Submission struct {
 	// Document is read to its end; or URL says where to fetch it.
 	Document io.Reader
 	URL      string
+
+	// retryOf is the extraction that this one repeats.
+	retryOf string
 }
 
 // Config is what a Client needs.
@@ -167,7 +170,7 @@ func (s Submission) input() store.Input {
 		ID: s.ID, Account: s.Account, Provider: s.Provider, Type: s.Type, Types: s.Types,
 		ConfigName: s.ConfigName, Environment: s.Environment, Customer: s.Customer, Batch: s.Batch,
 		Priority: s.Priority, Metadata: s.Metadata, Options: s.Options,
-		CallbackURL: s.CallbackURL, CallbackKey: s.CallbackKey,
+		CallbackURL: s.CallbackURL, CallbackKey: s.CallbackKey, RetryOf: s.retryOf,
 	}
 }
 

@@ -66,6 +66,45 @@ type Begun struct {
 	// go: the vendor's lists are searched for it before the account's
 	// on_uncertain decides.
 	SentAt time.Time
+	// RetryOf is the extraction that this one repeats. Where the vendor may have that
+	// one after all, Sought is the token under which it was sent, and VendorID, SentAt
+	// and UploadExpires are that one's: the vendor is asked for it first.
+	RetryOf string
+	Sought  string
+}
+
+// Repeats is where the repetition of an extraction begins.
+func Repeats(old store.Record) Begun {
+	b := Begun{RetryOf: old.ID}
+	if mayHaveArrived(old) {
+		// The repetition knows this by itself, because the old record may be deleted
+		// meanwhile; and where that was such a repetition too and never got to asking,
+		// it looks for the same.
+		b.Sought, b.VendorID, b.SentAt, b.UploadExpires = old.ID, old.VendorID, old.SentAt, old.UploadExpires
+		if old.Sought != "" {
+			b.Sought = old.Sought
+		}
+	}
+	return b
+}
+
+// change is what the record of a submission says that begins there.
+func (b Begun) change() *store.Change {
+	c := &store.Change{}
+	switch {
+	case b.Sought != "":
+		c.Phase(store.PhaseRecheck).Sought(b.Sought).SentAt(b.SentAt).Upload("", b.UploadExpires)
+		if b.VendorID != "" {
+			c.Vendor(b.VendorID)
+		}
+	case b.VendorID != "" && !b.SubmittedAt.IsZero():
+		c.SubmittedAt(b.SubmittedAt)
+	case b.VendorID != "":
+		c.Phase(store.PhaseOpened).Vendor(b.VendorID).Upload(b.UploadURL, b.UploadExpires)
+	case !b.SentAt.IsZero():
+		c.Phase(store.PhaseSent).SentAt(b.SentAt)
+	}
+	return c
 }
 
 // Resume accepts a document that a dead process had begun to submit under the
@@ -74,17 +113,12 @@ func (c *Client) Resume(ctx context.Context, s Submission, b Begun) (extraction.
 	if err := s.Validate(); err != nil {
 		return extraction.Extraction{}, err
 	}
-	change := &store.Change{}
-	switch {
-	case b.VendorID != "" && !b.SubmittedAt.IsZero():
-		change.SubmittedAt(b.SubmittedAt)
-		return c.accept(ctx, s, store.Creation{VendorID: b.VendorID, Change: change})
-	case b.VendorID != "":
-		change.Phase(store.PhaseOpened).Vendor(b.VendorID).Upload(b.UploadURL, b.UploadExpires)
-	case !b.SentAt.IsZero():
-		change.Phase(store.PhaseSent).SentAt(b.SentAt)
+	s.retryOf = b.RetryOf
+	how := store.Creation{Change: b.change()}
+	if b.Sought == "" && !b.SubmittedAt.IsZero() {
+		how.VendorID = b.VendorID
 	}
-	return c.accept(ctx, s, store.Creation{Change: change})
+	return c.accept(ctx, s, how)
 }
 
 // Cancel ends an extraction as CANCELED. It stops neither the vendor nor its
@@ -179,11 +213,11 @@ func (c *Client) Retry(ctx context.Context, account, id string, resubmit bool) (
 			return extraction.Extraction{}, err
 		}
 	}
-	change := &store.Change{}
-	if !resubmit && mayHaveArrived(old) {
-		change = seek(old)
+	begun := Repeats(old)
+	if resubmit {
+		begun = Begun{}
 	}
-	r, err := c.records.Create(ctx, in, store.Creation{Token: store.NewToken(), Change: change})
+	r, err := c.records.Create(ctx, in, store.Creation{Token: store.NewToken(), Change: begun.change()})
 	if errors.Is(err, store.ErrErased) {
 		_ = c.cfg.Blobs.Delete(ctx, in.ID) // No record names it.
 	}
@@ -228,21 +262,6 @@ func (c *Client) Retryable(ctx context.Context, old store.Record) error {
 		return fmt.Errorf("retry %s: %w", old.ID, why)
 	}
 	return nil
-}
-
-// seek is what a repetition must know to ask the vendor for what came before. It
-// knows it by itself, because the old record may be deleted meanwhile; and where
-// that was such a repetition too and never got to asking, it looks for the same.
-func seek(old store.Record) *store.Change {
-	sought := old.ID
-	if old.Sought != "" {
-		sought = old.Sought
-	}
-	c := new(store.Change).Phase(store.PhaseRecheck).Sought(sought).SentAt(old.SentAt).Upload("", old.UploadExpires)
-	if old.VendorID != "" {
-		c.Vendor(old.VendorID)
-	}
-	return c
 }
 
 // mayHaveArrived reports whether the vendor may have, or yet finish, what ended

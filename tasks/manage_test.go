@@ -108,6 +108,7 @@ func TestResumeBegun(t *testing.T) {
 		"nothing": {Begun{}, store.PhaseNone},
 		"opened":  {Begun{VendorID: "v1"}, store.PhaseOpened},
 		"sent":    {Begun{SentAt: sent}, store.PhaseSent},
+		"repeats": {Begun{RetryOf: "o", Sought: "o", VendorID: "v1", SentAt: sent}, store.PhaseRecheck},
 	} {
 		r := newRig(t)
 		e, err := r.Resume(t.Context(), submission("x"), tt.b)
@@ -115,7 +116,8 @@ func TestResumeBegun(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := r.record(t, e.ID)
-		if got.Phase != tt.want || got.VendorID != tt.b.VendorID || !got.SentAt.Equal(tt.b.SentAt) || got.Step != extraction.StepSubmit {
+		if got.Phase != tt.want || got.VendorID != tt.b.VendorID || !got.SentAt.Equal(tt.b.SentAt) || got.Step != extraction.StepSubmit ||
+			got.Sought != tt.b.Sought || got.RetryOf != tt.b.RetryOf {
 			t.Errorf("%s: resumed as %+v", name, got)
 		}
 	}

@@ -40,8 +40,15 @@ type backfill struct {
 	// storeFails has why nothing can be written any more.
 	storeFails chan error
 
-	mu    sync.Mutex
-	names map[string]string // Document names by extraction id.
+	mu      sync.Mutex
+	watched map[string]followed // By extraction id.
+}
+
+// followed are the documents that an extraction is waited for. Each has a slot of room.
+type followed struct {
+	name string
+	// documents is more than one where the same bytes were named under several paths.
+	documents int
 }
 
 // submitters is how many documents are read and stored at once.
@@ -56,7 +63,7 @@ func (b *backfill) carry(ctx context.Context) error {
 	if b.follow, err = newFollower(ctx, b.records, []string{b.account.Name}); err != nil {
 		return err
 	}
-	b.names = map[string]string{}
+	b.watched = map[string]followed{}
 	b.room = make(chan struct{}, max(1000, 2*b.account.MaxInFlight))
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -236,8 +243,7 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 		return false, err
 	case what == resumeIt:
 		s.ID = begun.ID
-		err = b.resubmit(ctx, doc, s, begun, done)
-		return err == nil, err
+		return b.resubmit(ctx, doc, s, begun, done)
 	case what != submitIt:
 		return what == followIt, nil
 	}
@@ -251,44 +257,56 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	return true, b.journal.Accepted(s.ID)
 }
 
-// resubmit makes an extraction again that Redis has forgotten.
-func (b *backfill) resubmit(ctx context.Context, doc *opened, s tasks.Submission, old entry, done progressed) error {
+// resubmit makes an extraction that the journal tells of and Redis does not know: it
+// has forgotten it, or it is a repetition. It reports whether it is waited for.
+func (b *backfill) resubmit(ctx context.Context, doc *opened, s tasks.Submission, old entry, done progressed) (bool, error) {
 	b.journal.Resume(done)
 	_, err := b.client.Resume(ctx, s, b.journal.Begun(done))
-	if errors.Is(err, store.ErrFollowed) { // Somebody has adopted it meanwhile.
-		var id string
-		if id, err = b.records.Follower(ctx, s.Account, done.VendorID); err == nil && id != "" {
+	switch {
+	case errors.Is(err, store.ErrFollowed): // It was adopted meanwhile.
+		id, findErr := b.records.Follower(ctx, s.Account, done.VendorID)
+		if findErr == nil && id != "" {
 			b.watch(id, old.Name)
-			return nil
+			return true, nil
 		}
-	}
-	if err != nil {
-		return doc.Blame(err)
+		return false, doc.Blame(err)
+	case errors.Is(err, store.ErrExists): // As where retry was quicker.
+	case err != nil:
+		return false, doc.Blame(err)
 	}
 	b.watch(s.ID, old.Name)
-	return b.journal.Accepted(s.ID)
+	return true, b.journal.Accepted(s.ID)
 }
 
+// watch waits for an extraction, which holds the slot of its document from now on.
 func (b *backfill) watch(id, name string) {
 	b.mu.Lock()
-	b.names[id] = name
+	b.watched[id] = followed{name, b.watched[id].documents + 1}
 	b.mu.Unlock()
 	b.shown.Add(1)
 	b.follow.Watch(b.account.Name, id)
 }
 
-// finished writes out one final extraction.
+// finished writes out one final extraction, and gives its slots back.
 func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) error {
 	b.mu.Lock()
-	name := b.names[r.ID]
-	delete(b.names, r.ID)
+	w := b.watched[r.ID]
+	delete(b.watched, r.ID)
 	b.mu.Unlock()
+	name := w.name
 	if b.journal != nil {
 		defer b.journal.Ended(r.ID)
 	}
-	<-b.room
+	for range w.documents {
+		<-b.room
+	}
+	done := func(s extraction.Status) {
+		for range w.documents {
+			b.shown.Done(s)
+		}
+	}
 	if gone {
-		b.shown.Done(extraction.StatusError)
+		done(extraction.StatusError)
 		b.fail(name, extraction.CodeInternal, errors.New("the extraction was erased while it was waited for"))
 		return nil
 	}
@@ -301,7 +319,7 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 			return unavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
 		}
 	}
-	b.shown.Done(e.Status)
+	done(e.Status)
 	if e.Error != nil {
 		b.fail(name, e.Error.Code, errors.New(failureText(e.Error)))
 	}

@@ -76,9 +76,10 @@ func (r *redirect) Write(b []byte) (int, error) {
 	return w.Write(b)
 }
 
-// say tells the user something in one line.
+// say tells the user something in one line. Nothing in it moves the cursor or turns the
+// text around, wherever it comes from.
 func (s settings) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.stderr, "extractq: "+format+"\n", args...)
+	_, _ = fmt.Fprintln(s.stderr, "extractq: "+visible(fmt.Sprintf(format, args...)))
 }
 
 // progress shows how far total extractions are, until the returned function is

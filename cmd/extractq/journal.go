@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/extractq/extractq/tasks"
 )
 
 // stateFolder is where run keeps what it must remember, below --out.
@@ -49,6 +51,16 @@ type progressed struct {
 	UploadExpires time.Time `json:"upload_expires,omitzero"`
 	SubmittedAt   time.Time `json:"submitted_at,omitzero"`
 	SentAt        time.Time `json:"sent_at,omitzero"`
+	RetryOf       string    `json:"retry_of,omitempty"`
+	Sought        string    `json:"sought,omitempty"`
+}
+
+// progressOf is how far the submission of an extraction has got.
+func progressOf(id string, b tasks.Begun) progressed {
+	return progressed{
+		ID: id, VendorID: b.VendorID, UploadExpires: b.UploadExpires, SubmittedAt: b.SubmittedAt, SentAt: b.SentAt,
+		RetryOf: b.RetryOf, Sought: b.Sought,
+	}
 }
 
 // journal is what runs with the same --out have begun. Only one run may have it

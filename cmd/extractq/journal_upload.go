@@ -14,7 +14,10 @@ import (
 
 // Begun is what is to be gone on with.
 func (j *journal) Begun(p progressed) tasks.Begun {
-	b := tasks.Begun{VendorID: p.VendorID, UploadExpires: p.UploadExpires, SubmittedAt: p.SubmittedAt, SentAt: p.SentAt}
+	b := tasks.Begun{
+		VendorID: p.VendorID, UploadExpires: p.UploadExpires, SubmittedAt: p.SubmittedAt, SentAt: p.SentAt,
+		RetryOf: p.RetryOf, Sought: p.Sought,
+	}
 	if !b.UploadExpires.IsZero() {
 		b.UploadURL = j.upload(p.ID)
 	}

@@ -18,6 +18,20 @@ func (j *journal) Begin(e entry, whole string) (entry, error) {
 	return e, err
 }
 
+// Repeat is Begin for the repetition of an earlier extraction, of which p tells.
+func (j *journal) Repeat(e entry, whole string, p progressed) (entry, error) {
+	e, err := j.begin(e, whole)
+	if err == nil {
+		j.mu.Lock()
+		err = j.write(p)
+		j.mu.Unlock()
+	}
+	if err == nil {
+		err = j.sync()
+	}
+	return e, err
+}
+
 func (j *journal) begin(e entry, whole string) (entry, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -87,10 +101,9 @@ func (j *journal) note(id string, b tasks.Begun) error {
 	if !ours {
 		return nil // Another's, in the same Redis.
 	}
-	return j.write(progressed{
-		ID: id, Accepted: p.Accepted, VendorID: b.VendorID, UploadExpires: b.UploadExpires,
-		SubmittedAt: b.SubmittedAt, SentAt: b.SentAt,
-	})
+	next := progressOf(id, b)
+	next.Accepted, next.RetryOf = p.Accepted, p.RetryOf
+	return j.write(next)
 }
 
 func (j *journal) entry(e entry) error {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -101,7 +102,10 @@ func report(stderr io.Writer, err error) int {
 		code = s.code()
 	}
 	if !errors.Is(err, errReported) {
-		_, _ = fmt.Fprintln(stderr, "extractq: "+err.Error())
+		lines := strings.Split("extractq: "+err.Error(), "\n") // Those of a configuration file are several.
+		for _, line := range lines {
+			_, _ = fmt.Fprintln(stderr, visible(line))
+		}
 	}
 	return code
 }

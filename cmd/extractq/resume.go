@@ -9,6 +9,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
 )
 
 // resumption is what is to be done about a document that an earlier run may
@@ -20,6 +21,7 @@ const (
 	resumeIt                    // Its extraction is made again from the journal.
 	followIt                    // Its extraction is watched.
 	settledIt                   // It is counted; nothing is to be done.
+	repeatIt                    // It must be repeated as a new extraction.
 )
 
 // resume looks for what an earlier run began for the document. Where it must be
@@ -35,10 +37,13 @@ func (b *backfill) resume(ctx context.Context, d *opened, id string) (entry, pro
 	}
 	if ok {
 		what, err := b.takeUp(ctx, old, done)
-		if err != nil || what != submitIt {
+		want.Name = old.Name
+		switch {
+		case err == nil && what == repeatIt:
+			return b.repeat(ctx, want, d.wholeName(), old, done, id)
+		case err != nil || what != submitIt:
 			return old, done, what, err
 		}
-		want.Name = old.Name
 	}
 	want.ID = id
 	want, err = b.journal.Begin(want, d.wholeName())
@@ -84,7 +89,7 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 	if err == nil {
 		switch what := ending(b.resultFile(old.Name), old, done); {
 		case r.Status.Final() && r.Status != extraction.StatusSuccess && b.retryFailed:
-			return submitIt, nil
+			return repeatIt, nil
 		case r.Status.Final() && (what == endedWell || what == endedBadly):
 			b.outbox.Add(r, old.Name)
 			return settledIt, b.settled(old)
@@ -100,8 +105,11 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 	case endedWell:
 		return settledIt, b.settled(old)
 	case endedBadly, unknowable:
-		if b.retryFailed || b.sandboxed {
-			return submitIt, nil
+		switch {
+		case b.sandboxed, what == unknowable && b.retryFailed:
+			return submitIt, nil // There is nothing to ask the vendor for.
+		case b.retryFailed:
+			return repeatIt, nil
 		}
 		return settledIt, b.settled(old)
 	case atVendor:
@@ -112,6 +120,57 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 	case neverSent:
 	}
 	return submitIt, nil
+}
+
+// repeat journals the repetition of what an earlier run ended otherwise than with
+// SUCCESS, as retry makes it: the vendor is asked first where it may have the old one.
+func (b *backfill) repeat(
+	ctx context.Context, want entry, whole string, old entry, done progressed, id string,
+) (entry, progressed, resumption, error) {
+	r, err := b.records.Get(ctx, b.account.Name, old.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		r = b.past(old, done)
+	case err != nil:
+		return old, done, settledIt, unavailable(err)
+	default: // Only one repeats it; this goes on with what another began.
+		if id, err = b.claim(ctx, r, id); err != nil {
+			return old, done, settledIt, unavailable(err)
+		}
+	}
+	want.ID = id
+	p := progressOf(id, tasks.Repeats(r))
+	want, err = b.journal.Repeat(want, whole, p)
+	return want, p, resumeIt, err
+}
+
+// claim is the id of the repetition of r: the proposed one, unless there is one that
+// was not erased since.
+func (b *backfill) claim(ctx context.Context, r store.Record, proposed string) (string, error) {
+	id, err := b.records.ClaimRetry(ctx, r.Input, proposed)
+	if err != nil || id == proposed {
+		return id, err
+	}
+	if erased, err := b.records.Erased(ctx, r.Account, id); err != nil || erased {
+		return proposed, err
+	}
+	return id, nil
+}
+
+// past is what the journal and the result tell of an extraction whose record is gone.
+func (b *backfill) past(old entry, done progressed) store.Record {
+	r := store.Record{Input: store.Input{ID: old.ID}}
+	r.VendorID, r.SentAt, r.UploadExpires, r.Sought = done.VendorID, done.SentAt, done.UploadExpires, done.Sought
+	if r.SentAt.IsZero() {
+		r.SentAt = done.SubmittedAt
+	}
+	if e, ok := readResult(b.resultFile(old.Name)); ok && e.ID == old.ID {
+		r.Status, r.Failure = e.Status, e.Error
+		if r.VendorID == "" {
+			r.VendorID = string(e.Vendor.ID)
+		}
+	}
+	return r
 }
 
 // resumable goes on with what a run had at the vendor, unless somebody has erased
@@ -167,7 +226,7 @@ func ending(file string, old entry, done progressed) oldState {
 		return endedWell
 	case ended && e.Error != nil:
 		return endedBadly
-	case done.VendorID != "", !done.SentAt.IsZero():
+	case done.VendorID != "", !done.SentAt.IsZero(), done.Sought != "":
 		return atVendor
 	case old.Shared && done.Accepted:
 		return unknowable

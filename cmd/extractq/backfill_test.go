@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// TestSlotsAreGivenBackOnce lets two documents share one extraction, which ends once.
+func TestSlotsAreGivenBackOnce(t *testing.T) {
+	t.Parallel()
+	var said bytes.Buffer
+	b := &backfill{services: &services{}, room: make(chan struct{}, 3), watched: map[string]followed{}}
+	b.stderr = &redirect{w: &said}
+	b.shown = newProgress(&said, false, 3, time.Now)
+	defer b.shown.Close()
+	b.follow = &follower{waiting: map[string]string{}}
+	for range 3 {
+		b.room <- struct{}{}
+	}
+	b.watch("01A", "a.pdf")
+	b.watch("01A", "copy/a.pdf")
+	for range 2 { // The second time it is not waited for any more, and must not block.
+		if err := b.finished(t.Context(), store.Record{Input: store.Input{ID: "01A"}}, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := len(b.room); left != 1 { // Another document's.
+		t.Errorf("%d slots are taken, want 1", left)
+	}
+	if n := b.shown.Finished(); n != 2 {
+		t.Errorf("%d documents are finished, want 2", n)
+	}
+}
+
+// TestRepetitionAsksFirst checks what the journal has of a repetition: after a crash the
+// vendor is still asked for the old extraction before anything is paid again.
+func TestRepetitionAsksFirst(t *testing.T) {
+	t.Parallel()
+	b := &backfill{runConfig: runConfig{out: t.TempDir()}}
+	b.journal = journalIn(t, b.out)
+	sent := time.UnixMilli(1_700_000_000_000).UTC()
+	old := b.journal.begun(t, sampleEntry("a"))
+	late := extraction.Extraction{ID: old.ID, Status: extraction.StatusError,
+		Error: extraction.NewFailure(extraction.CodeDeadlineExceeded, "late", nil)}
+	if err := writeResult(b.resultFile(old.Name), late); err != nil {
+		t.Fatal(err)
+	}
+	begun := tasks.Repeats(b.past(old, progressed{ID: old.ID, VendorID: "v1", SentAt: sent}))
+	want := tasks.Begun{RetryOf: old.ID, Sought: old.ID, VendorID: "v1", SentAt: sent}
+	if diff := cmp.Diff(want, begun); diff != "" {
+		t.Errorf("the repetition begins elsewhere (-want +got):\n%s", diff)
+	}
+	next := old
+	next.ID = "01b"
+	if _, err := b.journal.Repeat(next, "whole", progressOf(next.ID, begun)); err != nil {
+		t.Fatal(err)
+	}
+	b.journal = reopened(t, b.journal)
+	e, p := b.journal.found(t, sampleEntry("a"))
+	if diff := cmp.Diff(want, b.journal.Begun(p)); e.ID != next.ID || diff != "" {
+		t.Errorf("found %+v (-want +got):\n%s", e, diff)
+	}
+	if got := ending(b.resultFile(e.Name), e, p); got != atVendor {
+		t.Errorf("ending = %v, want it to be asked for", got)
+	}
+}
+
+// TestLinesShowWhatTheyHold writes what would move a terminal's cursor, or turn its
+// text around, in a line and in an error.
+func TestLinesShowWhatTheyHold(t *testing.T) {
+	t.Parallel()
+	var said bytes.Buffer
+	settings{stderr: &redirect{w: &said}}.say("%s: %s", "x.pdf", "\x1b[31mred\a\u202e")
+	report(&said, usage("a \x1b[2J\nb \u202e"))
+	if strings.ContainsAny(said.String(), "\x1b\a\u202e") || strings.Count(said.String(), "\n") != 3 {
+		t.Errorf("said %q", said.String())
+	}
+}
