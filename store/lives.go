@@ -73,8 +73,9 @@ func (s *Records) Create(ctx context.Context, in Input, c Creation) (Record, err
 // RepeatedError says that an extraction was created with the same idempotency key
 // before.
 type RepeatedError struct {
-	// ID is that extraction, Fingerprint stands for what was asked then.
-	ID, Fingerprint string
+	// ID is that extraction, Fingerprint stands for what was asked then, and Asked for
+	// what the caller asks now, where it does.
+	ID, Fingerprint, Asked string
 }
 
 func (e *RepeatedError) Error() string { return "the idempotency key belongs to extraction " + e.ID }

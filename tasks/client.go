@@ -24,7 +24,8 @@ import (
 // Submission is a document and what is wanted of it.
 type Submission struct {
 	// ID is the extraction's id; empty for a fresh one. Repeating a submission
-	// with the same id is ErrExists, never a second extraction.
+	// with the same id is store.ErrExists, never a second extraction, and another
+	// document under it store.ErrTaken.
 	ID string
 	// Account and its Provider are required.
 	Account  string
@@ -110,13 +111,14 @@ func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extractio
 // accept stores the document of a valid submission, then its record, and enqueues
 // its first task.
 func (c *Client) accept(ctx context.Context, s Submission, how store.Creation) (extraction.Extraction, error) {
-	if s.ID == "" {
+	named := s.ID != ""
+	if !named {
 		s.ID = store.NewID()
 	} else if err := c.free(ctx, s); err != nil {
 		return extraction.Extraction{}, err
 	}
 	in := s.input()
-	document, err := c.keep(ctx, s)
+	document, err := c.keep(ctx, s, named)
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
@@ -126,9 +128,15 @@ func (c *Client) accept(ctx context.Context, s Submission, how store.Creation) (
 	}
 	how.Token, how.MaxBacklog = store.NewToken(), s.MaxBacklog
 	r, err := c.records.Create(ctx, in, how)
-	if _, repeated := errors.AsType[*store.RepeatedError](err); repeated ||
-		errors.Is(err, store.ErrFollowed) || errors.Is(err, store.ErrBacklog) || errors.Is(err, store.ErrErased) {
-		_ = c.cfg.Blobs.Delete(ctx, in.ID) // No record names it.
+	first, repeated := errors.AsType[*store.RepeatedError](err)
+	if repeated {
+		first.Asked = how.Fingerprint
+	}
+	unwanted := repeated || errors.Is(err, store.ErrFollowed) || errors.Is(err, store.ErrBacklog)
+	// Under an id that was given it may be another producer's too: if no record names it,
+	// it goes within hours.
+	if unwanted && !named || errors.Is(err, store.ErrErased) {
+		_ = c.cfg.Blobs.Delete(ctx, in.ID)
 	}
 	if err != nil {
 		return extraction.Extraction{}, err
@@ -174,12 +182,17 @@ func (s Submission) input() store.Input {
 	}
 }
 
-// keep stores the document's bytes, or describes its URL.
-func (c *Client) keep(ctx context.Context, s Submission) (extraction.Document, error) {
+// keep stores the document's bytes, or describes its URL. Under an id that was given,
+// another producer's bytes are never replaced.
+func (c *Client) keep(ctx context.Context, s Submission, named bool) (extraction.Document, error) {
 	if s.Document == nil { // A URL, or an adopted one whose document only the vendor has.
 		return describe(s, store.Stored{}), nil
 	}
-	kept, err := c.cfg.Blobs.PutDocument(ctx, s.ID, s.Document, c.cfg.MaxDocument)
+	put := c.cfg.Blobs.PutDocument
+	if named {
+		put = c.cfg.Blobs.PutDocumentOnce
+	}
+	kept, err := put(ctx, s.ID, s.Document, c.cfg.MaxDocument)
 	if err != nil {
 		return extraction.Document{}, err
 	}

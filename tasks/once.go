@@ -57,9 +57,8 @@ func (c *Client) SubmitOnce(
 		if !ok {
 			return e, false, err
 		}
-		// Another process was quicker although its mark had lapsed. This one's
-		// document is read, and gone.
-		return c.replay(ctx, s.Account, lost, lost.Fingerprint)
+		// Another process was quicker although the mark of one of them had lapsed.
+		return c.replay(ctx, s.Account, lost, lost.Asked)
 	}
 	in := s.input()
 	if in.Document, err = c.digest(s); err != nil {

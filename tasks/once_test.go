@@ -117,6 +117,70 @@ func TestSubmitOnceWhileReceiving(t *testing.T) {
 	}
 }
 
+// Who lost a race under one key learns whether the same was asked, like everyone later.
+func TestSubmitOnceRaceWithOtherBytes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	body, feed := io.Pipe()
+	s := submission("")
+	s.Document = body
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := r.SubmitOnce(t.Context(), s, "", "k")
+		done <- err
+	}()
+	if _, err := feed.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	r.rdb.Del(t.Context(), r.rdb.Keys(t.Context(), "*:rcv:*").Val()...) // Its mark lapses.
+	if _, _, err := r.SubmitOnce(t.Context(), submission("other bytes"), "", "k"); err != nil {
+		t.Fatal(err)
+	}
+	_ = feed.Close()
+	if err := <-done; !errors.Is(err, ErrKeyReused) {
+		t.Errorf("the one that lost with other bytes = %v, want %v", err, ErrKeyReused)
+	}
+}
+
+// Two producers with one id and different bytes: the first that stored its document keeps
+// it, whichever of them is slower.
+func TestOneIDTwoDocuments(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	body, feed := io.Pipe()
+	slow := submission("")
+	slow.ID, slow.Document = store.NewID(), body
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.Submit(t.Context(), slow)
+		done <- err
+	}()
+	if _, err := feed.Write([]byte("the loser's")); err != nil {
+		t.Fatal(err)
+	}
+	quick := submission("the winner's")
+	quick.ID = slow.ID
+	if _, err := r.Submit(t.Context(), quick); err != nil {
+		t.Fatal(err)
+	}
+	_ = feed.Close()
+	if err := <-done; !errors.Is(err, store.ErrTaken) {
+		t.Errorf("the loser = %v, want %v", err, store.ErrTaken)
+	}
+	if got := r.document(t, slow.ID); got != "the winner's" {
+		t.Errorf("the document is %q", got)
+	}
+	// A crash between the document and the record is repeated with the same bytes.
+	again := submission("half done")
+	again.ID = store.NewID()
+	if _, err := r.blobs.PutDocument(t.Context(), again.ID, strings.NewReader("half done"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Submit(t.Context(), again); err != nil {
+		t.Errorf("the same again = %v", err)
+	}
+}
+
 // The key is one for all accounts, also while the first is being received.
 func TestSubmitOnceAtTwoAccounts(t *testing.T) {
 	t.Parallel()
