@@ -315,8 +315,14 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 		return err
 	}
 	if b.out != "" {
-		if err := writeResult(b.resultFile(name), e); err != nil {
-			return unavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
+		path := b.resultFile(name)
+		if err := writeResult(path, e); isOfPath(err) { // The others are not held up.
+			done(extraction.StatusError)
+			b.fail(name, extraction.CodeInternal, fmt.Errorf("its result cannot be written to %s: %w; make room there, and "+
+				"the same command again writes it", path, errnoOf(err)))
+			return nil
+		} else if err != nil {
+			return unavailable(fmt.Errorf("--out cannot be written: %s: %w", path, errnoOf(err)))
 		}
 	}
 	done(e.Status)

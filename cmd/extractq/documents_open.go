@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/guard"
@@ -72,11 +73,15 @@ func (o *reader) Open(ctx context.Context, s source) (*opened, error) {
 		d.body = &download{ctx: ctx, reader: o, url: s.url}
 		return d, nil
 	}
-	f, err := os.Open(s.path)
+	// A FIFO, as the file may be by now, would be waited for.
+	f, err := os.OpenFile(s.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, unreadable{advise(err)}
 	}
 	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		err = errors.New("it is neither a file nor a directory")
+	}
 	if err == nil && info.Size() == 0 && info.Mode().IsRegular() {
 		err = fmt.Errorf("%w: copy the file again, or leave it out", tasks.ErrEmpty)
 	}

@@ -103,13 +103,26 @@ func walk(arg string, p *pattern, v visitor) error {
 		matches, document := p.takes(below)
 		switch {
 		case !matches:
-		case d.Type()&^(fs.ModeDir|fs.ModeSymlink) != 0, !document, hidden:
+		case !document, hidden, special(name, d):
 			v.skipped()
 		default:
 			return v.document(source{path: name, name: below})
 		}
 		return nil
 	})
+}
+
+// special reports whether an entry is a device, a FIFO or the like, or a link to one.
+func special(name string, d fs.DirEntry) bool {
+	kind := d.Type()
+	if kind&fs.ModeSymlink != 0 {
+		info, err := os.Stat(name)
+		if err != nil {
+			return false // It is named as a document that cannot be read.
+		}
+		kind = info.Mode().Type()
+	}
+	return kind&^fs.ModeDir != 0
 }
 
 // maxLine is the longest line of a list.

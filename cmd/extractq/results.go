@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/extractq/extractq/extraction"
 )
@@ -37,6 +38,28 @@ func writeResult(path string, e extraction.Extraction) error {
 		_ = os.Remove(f.Name())
 	}
 	return err
+}
+
+// isOfPath reports whether a file could not be written for its own path's sake, and not
+// for that of all of --out.
+func isOfPath(err error) bool {
+	for _, own := range []error{
+		syscall.EINVAL, syscall.EEXIST, syscall.EISDIR, syscall.ENOTDIR, syscall.ENOTEMPTY, syscall.ENAMETOOLONG,
+		syscall.EILSEQ, syscall.EACCES, syscall.ELOOP,
+	} {
+		if errors.Is(err, own) {
+			return true
+		}
+	}
+	return false
+}
+
+// errnoOf is what the system said, without the names of temporary files.
+func errnoOf(err error) error {
+	if e, ok := errors.AsType[syscall.Errno](err); ok {
+		return e
+	}
+	return cause(err)
 }
 
 // readResult reads what an earlier run wrote.
