@@ -258,6 +258,9 @@ func input(arg string, v visitor) error {
 		return v.trouble(arg, advise(err))
 	case info.IsDir():
 		return walk(arg, nil, v)
+	case isStdout(info):
+		v.skipped()
+		return nil
 	case !info.Mode().IsRegular():
 		return v.trouble(arg, errors.New("it is neither a file nor a directory; a stream can be given on standard input, with - and --name"))
 	}

@@ -85,6 +85,9 @@ func (o *reader) Open(ctx context.Context, s source) (*opened, error) {
 	if err == nil && info.Size() == 0 && info.Mode().IsRegular() {
 		err = fmt.Errorf("%w: copy the file again, or leave it out", tasks.ErrEmpty)
 	}
+	if err == nil && o.limit > 0 && info.Mode().IsRegular() && info.Size() > o.limit {
+		err = fmt.Errorf("%w: %s, and api.max_document is %s", store.ErrTooLarge, sizeText(info.Size()), sizeText(o.limit))
+	}
 	if err != nil {
 		_ = f.Close()
 		return nil, unreadable{advise(err)}

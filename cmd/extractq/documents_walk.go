@@ -112,17 +112,21 @@ func walk(arg string, p *pattern, v visitor) error {
 	})
 }
 
-// special reports whether an entry is a device, a FIFO or the like, or a link to one.
+// special reports whether an entry is a device, a FIFO or the like, a link to one, or
+// the file that results are printed to.
 func special(name string, d fs.DirEntry) bool {
-	kind := d.Type()
-	if kind&fs.ModeSymlink != 0 {
-		info, err := os.Stat(name)
-		if err != nil {
-			return false // It is named as a document that cannot be read.
-		}
-		kind = info.Mode().Type()
+	info, err := os.Stat(name)
+	if err != nil { // A link to nothing is named as a document that cannot be read.
+		return d.Type()&^(fs.ModeDir|fs.ModeSymlink) != 0
 	}
-	return kind&^fs.ModeDir != 0
+	return info.Mode().Type()&^fs.ModeDir != 0 || isStdout(info)
+}
+
+// isStdout reports whether a file is this process's standard output, as in
+// "run . > results.csv".
+func isStdout(info fs.FileInfo) bool {
+	out, err := os.Stdout.Stat()
+	return err == nil && info.Mode().IsRegular() && os.SameFile(out, info)
 }
 
 // maxLine is the longest line of a list.
