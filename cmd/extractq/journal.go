@@ -173,7 +173,8 @@ func (j *journal) read() error {
 		}
 		var e entry // Without a path it is about progress, which has an id, too.
 		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("line at byte %d: %w", j.size, err)
+			return fmt.Errorf("the line at byte %d is damaged: %w; remove that line alone, not the file: "+
+				"only its document may then be submitted again", j.size, err)
 		}
 		if e.Path != "" {
 			j.remember(e, j.size)
