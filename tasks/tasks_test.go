@@ -80,8 +80,8 @@ func TestOptions(t *testing.T) {
 		queue   string
 		timeout time.Duration
 	}{
-		extraction.StepSubmit: {"acme.submit", 2 * time.Hour},
-		extraction.StepPoll:   {"acme.poll", 5 * time.Minute},
+		extraction.StepSubmit: {"acme.submit", stepTimeout},
+		extraction.StepPoll:   {"acme.poll", stepTimeout},
 	} {
 		_, opts := newStep(step, p, at)
 		got := options(opts)
