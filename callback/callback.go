@@ -35,7 +35,8 @@ const (
 	// defaultTimeout is the longest an attempt takes, from the name's look-up to
 	// the answer's status.
 	defaultTimeout = 15 * time.Second
-	// defaultPerHost is how many attempts go to one host at once.
+	// defaultPerHost is how many attempts a customer's hosts, or a host of no customer,
+	// get at once.
 	defaultPerHost = 8
 	// lookupTimeout bounds Check, for which a person or a request waits.
 	lookupTimeout = 5 * time.Second
@@ -61,8 +62,9 @@ type Config struct {
 	PublicURL string
 	// UserAgent is sent along; empty means Go's own.
 	UserAgent string
-	// PerHost is the number of attempts at one host at once. Default 8; at most
-	// half of the slots there are for deliveries, or a slow host takes them all.
+	// PerHost is the number of attempts at once for a customer, over all its hosts, and
+	// for a host of extractions without a customer. Default 8: a small part of the slots
+	// there are for deliveries, or slow hosts take them all.
 	PerHost int
 	// Timeout bounds one attempt. Default 15 s, as producers are told.
 	Timeout time.Duration

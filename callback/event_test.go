@@ -72,6 +72,7 @@ func TestEvent(t *testing.T) {
       "state": "pending",
       "attempts": 0,
       "last_status": null,
+      "last_error": null,
       "next_at": null
     },
     "error": null,

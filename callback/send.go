@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/guard"
 	"github.com/extractq/extractq/internal/retryafter"
 )
@@ -74,9 +75,9 @@ func (s *Sender) Send(ctx context.Context, d Delivery) (Result, error) {
 		return Result{Outcome: OutcomeInvalid, Problem: err.Error()}, nil
 	}
 	// The body is made under the slot as well: results are large.
-	done, wait := s.hosts.enter(hostID(u))
+	done, wait := s.hosts.enter(slotID(u, d.Extraction.Customer))
 	if done == nil {
-		return Result{Outcome: OutcomeBusy, RetryAfter: wait, Problem: "the host has enough attempts at the moment"}, nil
+		return Result{Outcome: OutcomeBusy, RetryAfter: wait, Problem: "too many attempts are in progress"}, nil
 	}
 	defer done()
 	body, err := encodeEvent(s.cfg.PublicURL, d)
@@ -86,9 +87,14 @@ func (s *Sender) Send(ctx context.Context, d Delivery) (Result, error) {
 	return s.post(ctx, u, d, body)
 }
 
-// hostID is what a host's slots are counted by: its name, whatever the port.
-func hostID(u *url.URL) string {
-	return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+// slotID is what slots are counted by: the customer, whatever its hosts, so that many
+// slow ones, or one that others use as well, hold up no other customer; without a customer the
+// host's name, whatever the port.
+func slotID(u *url.URL, customer extraction.Null) string {
+	if customer != "" {
+		return "customer/" + string(customer)
+	}
+	return "host/" + strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 }
 
 // post sends the body and reads the status.

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/extractq/extractq/extraction"
 )
 
 // What a producer sees: one POST with everything on it.
@@ -198,11 +200,11 @@ func TestCancel(t *testing.T) {
 		cancel(why)
 	}()
 	s := newSender(t, nil)
-	if r, err := s.Send(ctx, deliveryTo(p.URL)); !errors.Is(err, why) || r != (Result{}) {
+	if r, err := s.Send(ctx, noCustomer(p.URL)); !errors.Is(err, why) || r != (Result{}) {
 		t.Errorf("Send = %+v, %v, want %v", r, err, why)
 	}
 	// The slot is free again.
-	if n := inFlight(s, "127.0.0.1"); n != 0 {
+	if n := inFlight(s, "host/127.0.0.1"); n != 0 {
 		t.Errorf("%d attempts are in flight", n)
 	}
 }
@@ -354,7 +356,7 @@ func TestSlowHostLeavesSlots(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 3 {
 		wait.Go(func() {
-			if r := send(t, s, deliveryTo(url)); r.Outcome != OutcomeDelivered {
+			if r := send(t, s, noCustomer(url)); r.Outcome != OutcomeDelivered {
 				t.Errorf("%+v", r)
 			}
 		})
@@ -366,12 +368,12 @@ func TestSlowHostLeavesSlots(t *testing.T) {
 	}
 	var latest time.Duration
 	for range 50 {
-		r := send(t, s, deliveryTo(strings.Replace(url, "slow.test", "SLOW.test.", 1)))
+		r := send(t, s, noCustomer(strings.Replace(url, "slow.test", "SLOW.test.", 1)))
 		if r.Outcome != OutcomeBusy || r.RetryAfter < time.Second || r.RetryAfter > maxTurn {
 			t.Fatalf("%+v, want busy", r)
 		}
 		latest = max(latest, r.RetryAfter)
-		if r := send(t, s, deliveryTo(quick.URL)); r.Outcome != OutcomeDelivered {
+		if r := send(t, s, noCustomer(quick.URL)); r.Outcome != OutcomeDelivered {
 			t.Fatalf("another host's: %+v", r)
 		}
 	}
@@ -383,7 +385,59 @@ func TestSlowHostLeavesSlots(t *testing.T) {
 	if most.Load() != 3 {
 		t.Errorf("%d attempts at once, want 3", most.Load())
 	}
-	if r := send(t, s, deliveryTo(url)); r.Outcome != OutcomeDelivered {
+	if r := send(t, s, noCustomer(url)); r.Outcome != OutcomeDelivered {
 		t.Errorf("after it is free again: %+v", r)
 	}
+}
+
+// One customer's slow hosts, or a host that customers share, leave slots to others.
+func TestSlowCustomerLeavesSlots(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	let := sync.OnceFunc(func() { close(release) })
+	began := make(chan struct{}, 8)
+	slow := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if r.URL.Path != "/quick" {
+			began <- struct{}{}
+			<-release
+		}
+	})
+	t.Cleanup(let)
+	answers := map[string][]string{}
+	for _, name := range []string{"a.test.", "b.test.", "c.test."} {
+		answers[name] = []string{"127.0.0.1"}
+	}
+	s := newSender(t, func(c *Config) {
+		c.PerHost, c.AllowHosts, c.Resolver = 3, []string{"127.0.0.1", "*.test"}, (&names{answers: answers}).resolver()
+	})
+	of := func(customer, host, path string) Delivery {
+		d := deliveryTo(strings.Replace(slow.URL, "127.0.0.1", host, 1) + path)
+		d.Extraction.Customer = extraction.Null(customer)
+		return d
+	}
+	var wait sync.WaitGroup
+	for _, host := range []string{"a.test", "b.test", "c.test"} {
+		wait.Go(func() { send(t, s, of("slow", host, "")) })
+	}
+	for range 3 {
+		<-began
+	}
+	if r := send(t, s, of("slow", "127.0.0.1", "")); r.Outcome != OutcomeBusy {
+		t.Errorf("a fourth of the same customer: %+v, want busy", r)
+	}
+	for _, host := range []string{"a.test", "127.0.0.1"} {
+		if r := send(t, s, of("other", host, "/quick")); r.Outcome != OutcomeDelivered {
+			t.Errorf("another customer's at %s: %+v", host, r)
+		}
+	}
+	let()
+	wait.Wait()
+}
+
+// noCustomer is deliveryTo for an extraction without a customer.
+func noCustomer(url string) Delivery {
+	d := deliveryTo(url)
+	d.Extraction.Customer = ""
+	return d
 }

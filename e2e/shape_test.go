@@ -190,7 +190,7 @@ func extractionMembers() map[string]shape {
 		"retry_of": orNull(anyText), "retried_by": orNull(anyText),
 		"callback": orNull(object(map[string]shape{
 			"url": anyText, "state": text("pending|delivered|failed"), "attempts": integer,
-			"last_status": orNull(integer), "next_at": orNull(instant),
+			"last_status": orNull(integer), "last_error": orNull(anyText), "next_at": orNull(instant),
 		})),
 		"error": orNull(object(map[string]shape{
 			"code": text("[a-z_]+"), "message": anyText, "retryable": boolean, "details": mapOf(anything),

@@ -136,7 +136,9 @@ type Callback struct {
 	State      string `json:"state"`
 	Attempts   int    `json:"attempts"`
 	LastStatus *int   `json:"last_status"`
-	NextAt     Time   `json:"next_at"`
+	// LastError says why the latest attempt did not deliver.
+	LastError Null `json:"last_error"`
+	NextAt    Time `json:"next_at"`
 }
 
 // Priority orders the submissions of one account.

@@ -10,13 +10,13 @@ import (
 
 // Delivered notes what the delivery of a number came to. DeliveryPending schedules
 // the next one after delay, which is rounded up to whole seconds; DeliveryBusy does
-// so too, and counts as no attempt. It returns ErrStale where another delivery is
-// due by now.
+// so too, and counts as no attempt. problem says why it was not delivered. Delivered
+// returns ErrStale where another delivery is due by now; the attempt counts all the same.
 func (s *Records) Delivered(
-	ctx context.Context, in Input, token string, n int64, state DeliveryState, status int, delay time.Duration,
+	ctx context.Context, in Input, token string, n int64, state DeliveryState, status int, delay time.Duration, problem string,
 ) (Scheduled, error) {
 	outcome := map[DeliveryState]string{DeliveryPending: "retry"}[state]
-	got, err := s.run(ctx, "delivered", in, token, n, cmp.Or(outcome, string(state)), status, delay.Milliseconds())
+	got, err := s.run(ctx, "delivered", in, token, n, cmp.Or(outcome, string(state)), status, delay.Milliseconds(), problem)
 	if err != nil {
 		return Scheduled{}, err
 	}

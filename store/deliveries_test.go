@@ -60,7 +60,7 @@ func TestDelivered(t *testing.T) {
 	}
 
 	token := NewToken()
-	next, err := r.s.Delivered(t.Context(), in, token, 1, DeliveryPending, 503, time.Hour)
+	next, err := r.s.Delivered(t.Context(), in, token, 1, DeliveryPending, 503, time.Hour, "the host answers 503")
 	if wait := next.Due.Sub(next.Now); err != nil || next.Seq != 2 || wait < time.Hour || wait > time.Hour+time.Second {
 		t.Errorf("Delivered = %+v, %v", next, err)
 	}
@@ -68,17 +68,15 @@ func TestDelivered(t *testing.T) {
 		t.Errorf("reconcile looks %v after the next delivery, want %v", late, grace)
 	}
 	before := r.dump()
-	again, err := r.s.Delivered(t.Context(), in, token, 1, DeliveryPending, 503, time.Hour)
+	again, err := r.s.Delivered(t.Context(), in, token, 1, DeliveryPending, 503, time.Hour, "the host answers 503")
 	if err != nil || again.Seq != 2 {
 		t.Errorf("replayed Delivered = %+v, %v", again, err)
 	}
-	_, err = r.s.Delivered(t.Context(), in, NewToken(), 1, DeliveryDelivered, 200, 0)
-	r.want("what the delivery before came to", err, ErrStale)
 	if diff := cmp.Diff(before, r.dump()); diff != "" {
 		t.Errorf("a replay or a refusal changed Redis (-before +after):\n%s", diff)
 	}
 
-	if _, err := r.s.Delivered(t.Context(), in, NewToken(), 2, DeliveryDelivered, 204, 0); err != nil {
+	if _, err := r.s.Delivered(t.Context(), in, NewToken(), 2, DeliveryDelivered, 204, 0, ""); err != nil {
 		t.Fatal(err)
 	}
 	got = r.get(f)
@@ -115,10 +113,10 @@ func TestRedeliverLostTask(t *testing.T) {
 	if got := r.get(Fence{Input: in}); got.Deliveries.Attempts != 0 {
 		t.Errorf("%d attempts, want none", got.Deliveries.Attempts)
 	}
-	if _, err := r.s.Delivered(t.Context(), in, NewToken(), 2, DeliveryFailed, 410, 0); err != nil {
+	if _, err := r.s.Delivered(t.Context(), in, NewToken(), 2, DeliveryFailed, 410, 0, "the host answers 410"); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.get(Fence{Input: in}); got.Deliveries.State != DeliveryFailed {
+	if got := r.get(Fence{Input: in}); got.Deliveries.State != DeliveryFailed || got.Deliveries.Problem != "the host answers 410" {
 		t.Errorf("now %+v", got.Deliveries)
 	}
 	if _, listed := r.score(r.k.ready(), in.ID); !listed {
@@ -179,5 +177,56 @@ func TestReady(t *testing.T) {
 	}
 	if left, _ := read(Cursor{}, 0); len(left) != len(want)-5 {
 		t.Errorf("%d are left, want %d", len(left), len(want)-5)
+	}
+}
+
+// An attempt counts whatever it took: one that fails after its delivery was made due again
+// leaves that to go on, and one that was delivered ends them all.
+func TestLateDelivery(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	in := r.ended()
+	if _, err := r.s.Redeliver(t.Context(), in, NewToken(), 1); err != nil { // It was taken for lost.
+		t.Fatal(err)
+	}
+	due := r.get(Fence{Input: in}).Due
+	_, err := r.s.Delivered(t.Context(), in, NewToken(), 1, DeliveryPending, 0, time.Hour, "no answer within 15s")
+	r.want("a late failure", err, ErrStale)
+	got := r.get(Fence{Input: in})
+	if got.Deliveries.Attempts != 1 || got.Deliveries.Number != 2 || got.Deliveries.State != DeliveryPending || !got.Due.Equal(due) ||
+		got.Deliveries.Problem != "no answer within 15s" {
+		t.Errorf("after a late failure: %+v, due %v, want one attempt and the delivery due %v", got.Deliveries, got.Due, due)
+	}
+	if _, err := r.s.Delivered(t.Context(), in, NewToken(), 1, DeliveryDelivered, 200, 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(Fence{Input: in}); got.Deliveries.State != DeliveryDelivered || got.Deliveries.Problem != "" {
+		t.Errorf("after a late success: %+v", got.Deliveries)
+	}
+}
+
+// What was seen of one delivery's task says nothing about the next one's, and redelivery
+// begins its plan anew.
+func TestNextDeliveryBeginsAnew(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	in := r.ended()
+	f := Fence{Input: in}
+	f.Seq = r.get(f).Seq
+	r.overdue(f)
+	if err := r.s.Touch(t.Context(), f, time.Minute, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.s.Delivered(t.Context(), in, NewToken(), 1, DeliveryPending, 503, time.Second, "the host answers 503"); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(f); !got.Orphaned.IsZero() || got.Deliveries.Attempts != 1 {
+		t.Errorf("the next delivery is orphaned since %v after %d attempts", got.Orphaned, got.Deliveries.Attempts)
+	}
+	if _, err := r.s.Redeliver(t.Context(), in, NewToken(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(f); got.Deliveries.Attempts != 0 {
+		t.Errorf("redelivery goes on after %d attempts, want the first wait again", got.Deliveries.Attempts)
 	}
 }

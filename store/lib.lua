@@ -177,15 +177,15 @@ local function hurried(due)
   return at
 end
 
--- after is when reconcile looks at a final extraction next: for its document,
--- which may go earlier than the rest, or for the rest.
-local function after()
-  if num('dexp') > now then return num('dexp') end
-  return num('exp')
-end
+-- after is when reconcile looks at a final extraction next: for its document, which may go
+-- at once, or for the rest. Once the document is gone, that look finds nothing to do and
+-- names the next one.
+local function after() return math.min(num('dexp'), num('exp')) end
 
--- deliver makes the next delivery to the producer due.
+-- deliver makes the next delivery to the producer due. What was seen of the one before
+-- says nothing about it.
 local function deliver(id, due, because)
+  redis.call('HDEL', R, 'orph')
   redis.call('HSET', R, 'step', 'deliver', 'bc', because, 'due', int(due), 'ds', 'pending', 'dn', int(num('dn') + 1))
   redis.call('ZADD', DUE, int(math.min(due + GRACE, after())), id)
 end

@@ -135,6 +135,8 @@ type Deliveries struct {
 	// Attempts counts those that were made, Status is the HTTP status of the latest;
 	// 0 where there was no answer.
 	Attempts, Status int
+	// Problem says why the latest attempt did not deliver; empty where it did.
+	Problem string
 	// Since is when the first of them was due.
 	Since time.Time
 }
@@ -204,6 +206,7 @@ const (
 	detailInput   = "in"
 	detailFailure = "err"
 	detailTrouble = "last"
+	detailProblem = "cbe"
 )
 
 // decodeRecord reads the two hashes of a record. detail may hold the input only.
@@ -235,6 +238,7 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 	r.Deliveries = Deliveries{
 		Number: number(fields[fieldDelivery]), State: DeliveryState(fields[fieldDeliveryState]),
 		Attempts: int(number(fields[fieldDeliveries])), Status: int(number(fields[fieldDeliveryStatus])),
+		Problem: detail[detailProblem],
 	}
 	r.ResultSeq = number(fields[fieldResultSeq])
 	r.Order = parseOrder(fields[fieldOrder])
@@ -304,6 +308,7 @@ func (r Record) Extraction() extraction.Extraction {
 	if r.CallbackURL != "" {
 		e.Callback = &extraction.Callback{
 			URL: r.CallbackURL, State: string(cmp.Or(r.Deliveries.State, DeliveryPending)), Attempts: r.Deliveries.Attempts,
+			LastError: extraction.Null(r.Deliveries.Problem),
 		}
 		if r.Deliveries.Status != 0 {
 			e.Callback.LastStatus = &r.Deliveries.Status

@@ -80,8 +80,8 @@ func TestOptions(t *testing.T) {
 		queue   string
 		timeout time.Duration
 	}{
-		extraction.StepSubmit: {"acme.submit", stepTimeout},
-		extraction.StepPoll:   {"acme.poll", stepTimeout},
+		extraction.StepSubmit: {"acme.submit", submitTimeout},
+		extraction.StepPoll:   {"acme.poll", pollTimeout},
 	} {
 		_, opts := newStep(step, p, at)
 		got := options(opts)

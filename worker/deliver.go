@@ -37,10 +37,13 @@ type DeliveryOutcome struct {
 	Wait  time.Duration
 	// Status is the HTTP status of the answer; 0 where there was none.
 	Status int
+	// Problem says why it was not delivered; it holds nothing of the URL.
+	Problem string
 }
 
-// deliverySlots is how many deliveries a process makes at once.
-const deliverySlots = 16
+// deliverySlots is how many deliveries a process makes at once. They mostly wait, and a
+// customer gets a small part of them, so that slow hosts leave slots to the others.
+const deliverySlots = 64
 
 // deliver makes one delivery. That it is made twice when the process dies behind
 // the producer's answer cannot be helped: the event's id is the same then.
@@ -63,11 +66,11 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 	}
 	w.log.InfoContext(ctx, "delivery attempted", slog.String("extraction_id", r.ID), slog.String("account", r.Account),
 		slog.Int("attempt", d.Attempts+1), slog.String("outcome", string(got.State)), slog.Int("status", got.Status),
-		slog.Duration("duration", time.Since(began)))
+		slog.String("problem", got.Problem), slog.Duration("duration", time.Since(began)))
 	w.countDelivery(got.State)
 	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
-	next, err := w.records.Delivered(saving, r.Input, store.NewToken(), d.Number, got.State, got.Status, got.Wait)
+	next, err := w.records.Delivered(saving, r.Input, store.NewToken(), d.Number, got.State, got.Status, got.Wait, got.Problem)
 	if err != nil {
 		return nil, nothingToDo(err)
 	}
@@ -83,7 +86,7 @@ func (w *Worker) tell(ctx context.Context, r store.Record) (DeliveryOutcome, err
 	e, err := w.cfg.Blobs.Whole(ctx, r)
 	if errors.Is(err, store.ErrNotFound) {
 		w.log.ErrorContext(ctx, "result is gone", slog.String("extraction_id", r.ID), slog.String("account", r.Account))
-		return DeliveryOutcome{State: store.DeliveryFailed}, nil
+		return DeliveryOutcome{State: store.DeliveryFailed, Problem: "the result is no longer in the document store"}, nil
 	}
 	if err != nil {
 		return DeliveryOutcome{}, err
@@ -104,9 +107,9 @@ func (w *Worker) countDelivery(s store.DeliveryState) {
 	}
 }
 
-// deliveryOrphanAfter is how long the task of a delivery may be active: it is
-// either being made, or asynq's leftover of a dead worker.
-const deliveryOrphanAfter = 30 * time.Second
+// deliveryOrphanAfter is how long the task of a delivery may be active, longer than an
+// attempt may take: after that it is asynq's leftover of a dead worker.
+const deliveryOrphanAfter = tasks.DeliverTimeout + 15*time.Second
 
 // mendDelivery acts on an overdue delivery.
 func (w *Worker) mendDelivery(ctx context.Context, g store.Glance, r store.Record, got *reconciled) error {

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
 )
 
 // age makes a document one of two hours ago.
@@ -63,4 +66,32 @@ func TestExpireDuringReload(t *testing.T) {
 		r.reload(w, r.cfg.Accounts[0])
 	}
 	wg.Wait()
+}
+
+// With a document retention of nothing, the document goes at the next look, and the record
+// stays.
+func TestNoDocumentRetention(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, newVendor())
+	r.cfg.DocumentRetention = 0
+	w := r.worker()
+	id := r.submit("x")
+	for _, step := range []func(context.Context, tasks.Payload) (*tasks.Outcome, error){w.submit, w.poll} {
+		if _, err := step(t.Context(), r.payload(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.reconcile(t.Context(), w.accounts["acme"]); err != nil {
+		t.Fatal(err)
+	}
+	if has, err := r.blobs.HasDocument(t.Context(), id); has || err != nil {
+		t.Errorf("the document is still there: %v, %v", has, err)
+	}
+	if got := r.get(id); got.Status != extraction.StatusSuccess {
+		t.Errorf("the record is %s", got.Status)
+	}
+	due, err := r.rdb.ZScore(t.Context(), "extractq:{acme}:due", id).Result()
+	if err != nil || time.UnixMilli(int64(due)).Before(time.Now().Add(time.Hour)) {
+		t.Errorf("the next look is at %v, %v, want it with the retention", time.UnixMilli(int64(due)), err)
+	}
 }

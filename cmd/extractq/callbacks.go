@@ -70,7 +70,7 @@ func (d deliverer) Deliver(ctx context.Context, w worker.Delivery) (worker.Deliv
 	if err != nil {
 		return worker.DeliveryOutcome{}, err
 	}
-	out := worker.DeliveryOutcome{State: store.DeliveryFailed, Status: r.Status}
+	out := worker.DeliveryOutcome{State: store.DeliveryFailed, Status: r.Status, Problem: r.Problem}
 	switch r.Outcome {
 	case callback.OutcomeDelivered:
 		out.State = store.DeliveryDelivered
