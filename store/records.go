@@ -200,6 +200,9 @@ func (c *Change) SubmitErrors(n int, since time.Time) *Change {
 	return c.putInt(fieldSubmitErrors, int64(n)).putTime(fieldFailingSince, since)
 }
 
+// FailingSince sets the beginning of a row of failures.
+func (c *Change) FailingSince(t time.Time) *Change { return c.putTime(fieldFailingSince, t) }
+
 // PollErrors sets the row of failed polls.
 func (c *Change) PollErrors(n int) *Change { return c.putInt(fieldPollErrors, int64(n)) }
 

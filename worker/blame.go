@@ -44,7 +44,7 @@ func (s *step) blame(err error, op limiter.Op) (blamed error, wait time.Duration
 	case extraction.KindUnauthorized, extraction.KindForbidden, extraction.KindQuota:
 		return err, 0, nil
 	case extraction.KindRejected, extraction.KindRateLimited, extraction.KindNotFound, extraction.KindTransient,
-		extraction.KindUploadGone:
+		extraction.KindUploadGone, extraction.KindTooLarge:
 	}
 	if verdict != nil { // The vendor says nothing about the account now.
 		return err, refusedAgain, nil

@@ -165,6 +165,9 @@ func TestMissing(t *testing.T) {
 			if got.Status != tt.want || got.MissingSince.IsZero() == tt.noted {
 				t.Errorf("now %s, missing since %v, want %s", got.Status, got.MissingSince, tt.want)
 			}
+			if tt.want == extraction.StatusInProgress && (got.Trouble == nil || !strings.Contains(got.Trouble.Message, "404")) {
+				t.Errorf("last error %+v does not say 404", got.Trouble)
+			}
 			if tt.want == extraction.StatusExpired {
 				if got.Failure == nil || got.Failure.Code != extraction.CodeExpired {
 					t.Errorf("failure %+v, want expired", got.Failure)

@@ -69,7 +69,7 @@ func (s *step) ask() (extraction.Outcome, error) {
 func (s *step) settle(out extraction.Outcome, c *store.Change) error {
 	defer s.worked(limiter.OpPoll)
 	s.rec.VendorStatus = out.VendorStatus // The next task shows it.
-	c.Polls(s.rec.Polls).PollErrors(0).MissingSince(time.Time{}).VendorStatus(out.VendorStatus)
+	c.Polls(s.rec.Polls).PollErrors(0).FailingSince(time.Time{}).MissingSince(time.Time{}).VendorStatus(out.VendorStatus)
 	if out.Unknown {
 		s.warnUnknown(out.VendorStatus)
 	}
@@ -136,7 +136,9 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 // missing acts on a 404: not yet at first, and dropped when it lasts.
 func (s *step) missing(cause error) error {
 	now := s.now()
-	c := new(store.Change).Polls(s.rec.Polls)
+	c := new(store.Change).Polls(s.rec.Polls).Trouble(extraction.Trouble{
+		Code: troubleCode(cause), Message: explained(cause), At: extraction.Time{Time: now},
+	})
 	if now.Sub(s.rec.SubmittedAt) < missingGrace {
 		return s.askAgain(extraction.BecauseScheduled, c)
 	}

@@ -40,6 +40,15 @@ func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
 		}
 	}
 	r := react(err, op, failures, attempts, others)
+	if r.Fault && op == limiter.OpPoll {
+		over, stateErr := s.neverAnswered(failures, others)
+		if stateErr != nil {
+			return stateErr
+		}
+		if over {
+			r.Failure = unanswered(err, failures)
+		}
+	}
 	if err := s.account(ctx, r, op, err); err != nil {
 		return err
 	}
@@ -47,7 +56,7 @@ func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
 	case r.Fault && s.kind == extraction.StepSubmit:
 		c.SubmitErrors(failures, s.failingSince())
 	case r.Fault:
-		c.PollErrors(failures)
+		c.PollErrors(failures).FailingSince(s.failingSince())
 	}
 	if r.Failure != nil {
 		return s.fail(extraction.StatusError, r.Failure, c)
