@@ -83,7 +83,8 @@ type Submission struct {
 	Bytes int64
 	// URL is where the vendor can fetch the document; empty when Body has it.
 	URL string
-	// Body opens the document's bytes. It may be called once an attempt.
+	// Body opens the document's bytes. It may be called again, for an upload that is
+	// sent elsewhere: what it gave before gives nothing any more.
 	Body func() (io.ReadCloser, error)
 
 	Type        string

@@ -29,6 +29,9 @@ func (s *step) submission(name string, sent func() error) extraction.Submission 
 			s.bodyErr = err
 			return nil, err
 		}
+		if s.guard != nil {
+			_, _ = s.guard.settle() // The upload was sent elsewhere and begins anew.
+		}
 		s.guard = &guard{body: body, hold: s.hold, left: sub.Bytes, last: sent}
 		return s.guard, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -77,9 +78,20 @@ func (c *Client) Put(ctx context.Context, u extraction.Upload, s extraction.Subm
 	if err != nil {
 		return fail(extraction.KindTransient, redact.Err(fmt.Errorf("open the document: %w", err)))
 	}
+	body := func(doc io.ReadCloser) *vendorhttp.Body {
+		return vendorhttp.Stream(mediaType(s.ContentType), vendorhttp.Exact(doc, s.Bytes), s.Bytes)
+	}
 	answer, err := c.api.Do(ctx, vendorhttp.Call{
 		Op: vendorhttp.OpUpload, Method: http.MethodPut, URL: u.URL, Foreign: true, Submits: true,
-		Body:     vendorhttp.Stream(mediaType(s.ContentType), vendorhttp.Exact(doc, s.Bytes), s.Bytes),
+		Body: body(doc),
+		// A store sends uploads to the region that holds the bucket.
+		Reopen: func() (*vendorhttp.Body, error) {
+			doc, err := s.Body()
+			if err != nil {
+				return nil, err
+			}
+			return body(doc), nil
+		},
 		Classify: classifyStore, Redact: redact,
 	})
 	if err == nil && !answer.Taken {

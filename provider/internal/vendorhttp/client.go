@@ -121,7 +121,7 @@ func (c *Client) Redactor() *Redactor { return c.redact }
 type Call struct {
 	// Op is what the call is for; it stands in every error.
 	Op string
-	// Method is GET, POST or PUT. Only GET follows redirects.
+	// Method is GET, POST or PUT. Only GET follows redirects, and what has a Reopen.
 	Method string
 	// URL is used verbatim.
 	URL string
@@ -132,6 +132,9 @@ type Call struct {
 	Header http.Header
 	// Body is nil for a request without one.
 	Body *Body
+	// Reopen gives the body once more, for a PUT that is sent elsewhere by a 307 or 308;
+	// nil where that is not followed.
+	Reopen func() (*Body, error)
 	// Submits marks a call that the vendor may have acted on although its
 	// answer was lost, so that its errors say so.
 	Submits bool
@@ -139,6 +142,8 @@ type Call struct {
 	Classify func(Reply) Class
 	// Redact overrides the client's own Redactor.
 	Redact *Redactor
+
+	hops int // Redirects followed with the body.
 }
 
 // Answer is a 2xx answer, read to its end.
@@ -187,6 +192,9 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	elsewhere := !sameOrigin(resp.Request.URL, req.URL)
 	if !call.Foreign && !elsewhere {
 		c.clock.learn(resp.Header.Get("Date"), sent, time.Now())
+	}
+	if to := call.movedTo(resp); to != nil {
+		return c.again(ctx, call, to)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return Answer{}, call.refused(resp, !call.Foreign && elsewhere)
@@ -266,7 +274,7 @@ func readSuccess(ctx context.Context, r io.Reader, length, limit int64) ([]byte,
 		switch {
 		case int64(len(b)) > limit:
 			return nil, tooLong{limit}
-		case err == io.EOF: //nolint:errorlint // a wrapped EOF is a failure, not the end
+		case err == io.EOF: // A wrapped one is a failure, not the end.
 			return b, nil
 		case err != nil:
 			return nil, err

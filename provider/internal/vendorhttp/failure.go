@@ -82,7 +82,7 @@ func (call Call) refused(resp *http.Response, stray bool) error {
 		Op: call.Op, Kind: class.Kind, Code: class.Code, Status: resp.StatusCode,
 		RetryAfter: class.RetryAfter, Vendor: reply.Vendor,
 		Sent: mayHaveArrived(resp.StatusCode) && call.sent(),
-		Err:  errors.New(statusText(resp.StatusCode)),
+		Err:  errors.New(call.redirected(resp)),
 	}
 }
 

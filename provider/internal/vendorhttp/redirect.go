@@ -1,13 +1,16 @@
 package vendorhttp
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/transfer"
 )
 
@@ -35,6 +38,48 @@ func followWithoutKey(req *http.Request, via []*http.Request) error {
 		}
 	}
 	return nil
+}
+
+// movedTo is where a request with its body is to be sent instead, nil for nowhere. A
+// document never goes from https to plain http.
+func (call Call) movedTo(resp *http.Response) *url.URL {
+	moved := resp.StatusCode == http.StatusTemporaryRedirect || resp.StatusCode == http.StatusPermanentRedirect
+	if call.Reopen == nil || !moved || call.hops >= maxRedirects {
+		return nil
+	}
+	to, err := resp.Location()
+	if err != nil || to.Host == "" || to.Scheme != "https" && to.Scheme != resp.Request.URL.Scheme {
+		return nil
+	}
+	return to
+}
+
+// again sends a call to another URL with its body from the beginning.
+func (c *Client) again(ctx context.Context, call Call, to *url.URL) (Answer, error) {
+	call.Body.seal()
+	call.hops++
+	call.URL = to.String()
+	call.Redact = call.Redact.WithURL(call.URL)
+	body, err := call.Reopen()
+	if err != nil {
+		return Answer{}, &extraction.Error{
+			Op: call.Op, Kind: extraction.KindTransient, Err: call.Redact.Err(fmt.Errorf("open the document again: %w", err)),
+		}
+	}
+	call.Body = body
+	return c.Do(ctx, call)
+}
+
+// redirected says where an answer of the API points that is not followed. The usual
+// reason is a base_url that is not quite the API's.
+func (call Call) redirected(resp *http.Response) string {
+	text := statusText(resp.StatusCode)
+	to, err := resp.Location()
+	if call.Foreign || err != nil || resp.StatusCode < 300 || resp.StatusCode > 399 || resp.StatusCode == http.StatusSeeOther {
+		return text
+	}
+	bare := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}
+	return text + ": the API is at " + call.Redact.Text(bare.String()) + ", so base_url is wrong"
 }
 
 // sameOrigin reports whether two URLs have scheme, host and port in common.
