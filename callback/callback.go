@@ -50,9 +50,9 @@ type Config struct {
 	// PreviousSecret signs them as well, while producers change over. Only
 	// together with Secret.
 	PreviousSecret string
-	// KeySecrets are the secrets of single API keys by the key's name, in place
-	// of the two above.
-	KeySecrets map[string]string
+	// Keys are all API keys by name. A callback of a key that is not among them waits:
+	// the secret of another would prove nothing to its producer.
+	Keys map[string]KeySecret
 	// AllowHosts are the internal names, *.suffixes, addresses and CIDRs that a
 	// callback may reach nevertheless.
 	AllowHosts []string
@@ -76,6 +76,10 @@ type Config struct {
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
+
+// KeySecret are the secrets of one API key; both empty are the common ones. The
+// previous one signs as well, while the producer changes over.
+type KeySecret struct{ Secret, Previous string }
 
 // Delivery is what to send, and where to.
 type Delivery struct {
@@ -117,7 +121,7 @@ func New(cfg Config) (*Sender, error) {
 	if cfg.PerHost < 0 || cfg.Timeout < 0 {
 		bad = fmt.Errorf("%d attempts a host and a timeout of %s: neither may be negative", cfg.PerHost, cfg.Timeout)
 	}
-	keys, badKeys := newKeyring(cfg.Secret, cfg.PreviousSecret, cfg.KeySecrets)
+	keys, badKeys := newKeyring(cfg.Secret, cfg.PreviousSecret, cfg.Keys)
 	g, badHosts := guard.New(setting, cfg.AllowHosts)
 	if err := errors.Join(bad, badKeys, badHosts); err != nil {
 		return nil, err
@@ -137,7 +141,7 @@ func New(cfg Config) (*Sender, error) {
 // SetSecrets takes the secrets of cfg, and nothing else of it, for all attempts
 // from now on. With an error nothing has changed.
 func (s *Sender) SetSecrets(cfg Config) error {
-	keys, err := newKeyring(cfg.Secret, cfg.PreviousSecret, cfg.KeySecrets)
+	keys, err := newKeyring(cfg.Secret, cfg.PreviousSecret, cfg.Keys)
 	if err != nil {
 		return err
 	}

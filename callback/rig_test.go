@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -27,7 +28,7 @@ const (
 
 func newSender(t *testing.T, change func(*Config)) *Sender {
 	t.Helper()
-	cfg := Config{AllowHosts: []string{"127.0.0.1"}}
+	cfg := Config{AllowHosts: []string{"127.0.0.1"}, Keys: withBilling(nil)}
 	if change != nil {
 		change(&cfg)
 	}
@@ -37,6 +38,13 @@ func newSender(t *testing.T, change func(*Config)) *Sender {
 	}
 	t.Cleanup(s.Close)
 	return s
+}
+
+// withBilling are keys with that of the deliveries here among them.
+func withBilling(keys map[string]KeySecret) map[string]KeySecret {
+	with := map[string]KeySecret{"billing": {}}
+	maps.Copy(with, keys)
+	return with
 }
 
 func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {

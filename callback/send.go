@@ -33,8 +33,8 @@ const (
 	OutcomeGone Outcome = "gone"
 	// OutcomeInvalid is a URL that no request can be made to, ever.
 	OutcomeInvalid Outcome = "invalid"
-	// OutcomeBusy is no attempt: the host has as many as it gets at once. Come
-	// back after RetryAfter; it counts for nothing.
+	// OutcomeBusy is no attempt: there are as many as there may be at once, or the
+	// key is not known. Come back after RetryAfter; it counts for nothing.
 	OutcomeBusy Outcome = "busy"
 )
 
@@ -57,6 +57,8 @@ const (
 	// means nothing: it is read only so that the connection can be used again.
 	maxAnswer = 4 << 10
 	drainTime = time.Second
+	// keyAgain is when a callback whose key is not known comes back.
+	keyAgain = 30 * time.Second
 )
 
 var eventIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
@@ -74,17 +76,22 @@ func (s *Sender) Send(ctx context.Context, d Delivery) (Result, error) {
 	if err != nil {
 		return Result{Outcome: OutcomeInvalid, Problem: err.Error()}, nil
 	}
+	keys := s.keys.Load()
+	if !keys.knows(d.Key) {
+		return Result{Outcome: OutcomeBusy, RetryAfter: keyAgain, Problem: fmt.Sprintf(
+			"waiting: the workers' configuration has no API key %q, and another key's secret must not sign its callbacks", d.Key)}, nil
+	}
 	// The body is made under the slot as well: results are large.
 	done, wait := s.hosts.enter(slotID(u, d.Extraction.Customer))
 	if done == nil {
-		return Result{Outcome: OutcomeBusy, RetryAfter: wait, Problem: "too many attempts are in progress"}, nil
+		return Result{Outcome: OutcomeBusy, RetryAfter: wait}, nil
 	}
 	defer done()
 	body, err := encodeEvent(s.cfg.PublicURL, d)
 	if err != nil {
 		return Result{}, fmt.Errorf("callback %s: %w", d.EventID, err)
 	}
-	return s.post(ctx, u, d, body)
+	return s.post(ctx, u, keys, d, body)
 }
 
 // slotID is what slots are counted by: the customer, whatever its hosts, so that many
@@ -98,7 +105,7 @@ func slotID(u *url.URL, customer extraction.Null) string {
 }
 
 // post sends the body and reads the status.
-func (s *Sender) post(ctx context.Context, u *url.URL, d Delivery, body []byte) (Result, error) {
+func (s *Sender) post(ctx context.Context, u *url.URL, keys *keyring, d Delivery, body []byte) (Result, error) {
 	bounded, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(bounded, http.MethodPost, u.String(), bytes.NewReader(body))
@@ -110,7 +117,7 @@ func (s *Sender) post(ctx context.Context, u *url.URL, d Delivery, body []byte) 
 		r.Header.Set("User-Agent", s.cfg.UserAgent)
 	}
 	begun := s.cfg.Now()
-	s.keys.Load().sign(r.Header, d.Key, d.EventID, begun, body)
+	keys.sign(r.Header, d.Key, d.EventID, begun, body)
 	answer, err := s.client.Do(r)
 	took := s.cfg.Now().Sub(begun)
 	if err != nil {

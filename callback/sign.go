@@ -31,12 +31,12 @@ var errSecret = fmt.Errorf(`want "whsec_" and base64 of %d to %d bytes, as "echo
 
 // keyring holds the secrets that callbacks are signed with.
 type keyring struct {
-	common [][]byte // The current one, then the previous one.
-	byKey  map[string][][]byte
+	common [][]byte            // The current one, then the previous one.
+	byKey  map[string][][]byte // Of all keys; those that are nil have none of their own.
 }
 
 // newKeyring reads all secrets; its error names the settings of the bad ones.
-func newKeyring(secret, previous string, byKey map[string]string) (*keyring, error) {
+func newKeyring(secret, previous string, byKey map[string]KeySecret) (*keyring, error) {
 	k := &keyring{byKey: make(map[string][][]byte, len(byKey))}
 	var problems []error
 	read := func(setting, s string) [][]byte {
@@ -58,9 +58,15 @@ func newKeyring(secret, previous string, byKey map[string]string) (*keyring, err
 		k.common = append(k.common, old...)
 	}
 	for name, s := range byKey {
-		if own := read("api.keys."+name+".callback_secret", s); own != nil {
-			k.byKey[name] = own
+		setting := "api.keys." + name + "."
+		own := read(setting+"callback_secret", s.Secret)
+		if s.Secret == "" && s.Previous != "" {
+			problems = append(problems, fmt.Errorf("%sprevious_callback_secret: it is the one before callback_secret, and there is none", setting))
 		}
+		if old := read(setting+"previous_callback_secret", s.Previous); s.Previous != s.Secret {
+			own = append(own, old...)
+		}
+		k.byKey[name] = own
 	}
 	// A map has no order, a message to a person has.
 	slices.SortStableFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
@@ -77,6 +83,13 @@ func decodeSecret(s string) ([]byte, error) {
 	return raw, nil
 }
 
+// knows reports whether there is a key of that name. What came without a key is signed
+// with the common secrets.
+func (k *keyring) knows(key string) bool {
+	_, ok := k.byKey[key]
+	return ok || key == ""
+}
+
 // sign sets the headers of Standard Webhooks, one signature for each secret. A
 // key's own secret takes the place of the common ones: who knows only that one
 // cannot forge callbacks to others. Without a secret there is no signature.
@@ -84,8 +97,8 @@ func (k *keyring) sign(h http.Header, key, id string, at time.Time, body []byte)
 	timestamp := strconv.FormatInt(at.Unix(), 10)
 	h.Set(headerID, id)
 	h.Set(headerTimestamp, timestamp)
-	secrets, ok := k.byKey[key]
-	if !ok {
+	secrets := k.byKey[key]
+	if secrets == nil {
 		secrets = k.common
 	}
 	var signatures []string

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,10 +25,11 @@ func TestSignature(t *testing.T) {
 		"one":                     {Config{Secret: secretA}, []string{secretA}, []string{secretB}, 1},
 		"rotation":                {Config{Secret: secretA, PreviousSecret: secretB}, []string{secretA, secretB}, []string{secretC}, 2},
 		"rotation to the same":    {Config{Secret: secretA, PreviousSecret: secretA}, []string{secretA}, []string{secretB}, 1},
-		"the key's own":           {Config{Secret: secretA, PreviousSecret: secretB, KeySecrets: map[string]string{"billing": secretC}}, []string{secretC}, []string{secretA, secretB}, 1},
-		"another key's":           {Config{Secret: secretA, KeySecrets: map[string]string{"other": secretC}}, []string{secretA}, []string{secretC}, 1},
-		"a key with an empty one": {Config{Secret: secretA, KeySecrets: map[string]string{"billing": ""}}, []string{secretA}, []string{secretC}, 1},
-		"only a key's":            {Config{KeySecrets: map[string]string{"billing": secretC}}, []string{secretC}, []string{secretA}, 1},
+		"the key's own":           {Config{Secret: secretA, PreviousSecret: secretB, Keys: map[string]KeySecret{"billing": {Secret: secretC}}}, []string{secretC}, []string{secretA, secretB}, 1},
+		"another key's":           {Config{Secret: secretA, Keys: map[string]KeySecret{"other": {Secret: secretC}}}, []string{secretA}, []string{secretC}, 1},
+		"the key's rotation":      {Config{Secret: secretA, Keys: map[string]KeySecret{"billing": {secretC, secretB}}}, []string{secretC, secretB}, []string{secretA}, 2},
+		"a key with an empty one": {Config{Secret: secretA, Keys: map[string]KeySecret{"billing": {Secret: ""}}}, []string{secretA}, []string{secretC}, 1},
+		"only a key's":            {Config{Keys: map[string]KeySecret{"billing": {Secret: secretC}}}, []string{secretC}, []string{secretA}, 1},
 		"none":                    {Config{}, nil, []string{secretA, secretB, secretC}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -39,6 +41,7 @@ func TestSignature(t *testing.T) {
 				body, _ = io.ReadAll(r.Body)
 			})
 			tt.cfg.AllowHosts = []string{"127.0.0.1"}
+			tt.cfg.Keys = withBilling(tt.cfg.Keys)
 			s, err := New(tt.cfg)
 			if err != nil {
 				t.Fatal(err)
@@ -99,6 +102,7 @@ func TestSetSecrets(t *testing.T) {
 		{Config{Secret: "whsec_short"}, false, secretB},
 		{Config{Secret: secretC}, true, secretC},
 	} {
+		step.cfg.Keys = withBilling(nil)
 		if err := s.SetSecrets(step.cfg); (err == nil) != step.fine {
 			t.Fatalf("SetSecrets = %v, want fine %v", err, step.fine)
 		}
@@ -127,11 +131,12 @@ func TestBadConfig(t *testing.T) {
 		"no base64":          {Config{Secret: "whsec_geheim!geheim!geheim!geheim!geheim"}, []string{"callbacks.secret: want"}},
 		"previous without":   {Config{PreviousSecret: whsec(24)}, []string{"callbacks.previous_secret: it is the one before"}},
 		"previous too short": {Config{Secret: whsec(24), PreviousSecret: whsec(8)}, []string{"callbacks.previous_secret: want"}},
-		"of a key":           {Config{KeySecrets: map[string]string{"billing": "geheim"}}, []string{"api.keys.billing.callback_secret: want"}},
+		"of a key":           {Config{Keys: map[string]KeySecret{"billing": {Secret: "geheim"}}}, []string{"api.keys.billing.callback_secret: want"}},
+		"previous of a key":  {Config{Keys: map[string]KeySecret{"billing": {Previous: whsec(24)}}}, []string{"api.keys.billing.previous_callback_secret: it is"}},
 		"hosts":              {Config{AllowHosts: []string{"http://x"}}, []string{"callbacks.allow_hosts"}},
 		"negative":           {Config{PerHost: -1}, []string{"negative"}},
 		"all of it": {
-			Config{Secret: "geheim", KeySecrets: map[string]string{"b": "geheim", "a": "geheim"}, AllowHosts: []string{"/"}, Timeout: -1},
+			Config{Secret: "geheim", Keys: map[string]KeySecret{"b": {Secret: "geheim"}, "a": {Secret: "geheim"}}, AllowHosts: []string{"/"}, Timeout: -1},
 			[]string{"negative", "api.keys.a.callback_secret", "api.keys.b.callback_secret", "callbacks.secret", "callbacks.allow_hosts"},
 		},
 	} {
@@ -184,5 +189,37 @@ func TestDocumentedExample(t *testing.T) {
 	keys.sign(got, "", example["webhook-id"], time.Unix(1767225603, 0), []byte(example["body"]))
 	if got.Get("webhook-signature") != example["webhook-signature"] {
 		t.Errorf("we sign it with %s", got.Get("webhook-signature"))
+	}
+}
+
+// A callback whose key is gone waits, and is never signed with another's secret. It goes
+// when the key is back.
+func TestKeyIsGone(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	p := serve(t, func(http.ResponseWriter, *http.Request) { calls.Add(1) })
+	for name, cfg := range map[string]Config{
+		"renamed":    {Secret: secretA, Keys: map[string]KeySecret{"billing-2": {Secret: secretB}}},
+		"no keys":    {Secret: secretA},
+		"no secrets": {},
+	} {
+		cfg.AllowHosts = []string{"127.0.0.1"}
+		s, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		calls.Store(0)
+		r := send(t, s, deliveryTo(p.URL))
+		if r.Outcome != OutcomeBusy || r.RetryAfter <= 0 || !strings.Contains(r.Problem, `"billing"`) || calls.Load() != 0 {
+			t.Errorf("%s: %+v after %d calls, want none", name, r, calls.Load())
+		}
+		cfg.Keys = withBilling(cfg.Keys)
+		if err := s.SetSecrets(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if r := send(t, s, deliveryTo(p.URL)); r.Outcome != OutcomeDelivered {
+			t.Errorf("%s: with the key back: %+v", name, r)
+		}
 	}
 }

@@ -80,6 +80,9 @@ type APIKey struct {
 	Name string
 	// Secret is the bearer token. Required; no two keys share one.
 	Secret Secret
+	// PreviousSecret is a bearer token of this key as well, during a rotation: the name
+	// stays, and with it all that is scoped to the key.
+	PreviousSecret Secret
 	// Accounts are those the key may use; empty means all.
 	Accounts []string
 	// Customer is the one tenant the key works for; empty means any.
@@ -89,6 +92,8 @@ type APIKey struct {
 	// CallbackSecret signs callbacks of this key's extractions in place of
 	// Callbacks.Secret.
 	CallbackSecret Secret
+	// PreviousCallbackSecret signs them as well, during a rotation.
+	PreviousCallbackSecret Secret
 }
 
 // Callbacks are our requests to producers.

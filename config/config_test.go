@@ -52,8 +52,8 @@ api:
   public_url: "https://extractq.example.com/"
   max_document: 20MiB
   keys:
-    billing: {secret: "${BILLING_KEY}", accounts: [acme-sensible], customer: acme, operator: true, callback_secret: "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}
-    all: {secret: "other"}
+    billing: {secret: "${BILLING_KEY}", previous_secret: "bk-before", previous_callback_secret: "whsec_YmVmb3JlYmVmb3JlYmVmb3JlYmVmb3Jl", accounts: [acme-sensible], customer: acme, operator: true, callback_secret: "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}
+    all: {secret: "other", previous_secret: "", previous_callback_secret: ""}
 callbacks: {secret: "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", previous_secret: "${PREVIOUS:-}", allow_hosts: ["hooks.internal", "*.Corp", 10.0.0.0/8, "::1"]}
 fetch: {allow_hosts: [files.internal]}
 admin: {listen: ""}
@@ -96,8 +96,9 @@ func TestLoadReadsEverything(t *testing.T) {
 			Keys: []APIKey{
 				{Name: "all", Secret: NewSecret("other")},
 				{
-					Name: "billing", Secret: NewSecret("bk"), Accounts: []string{"acme-sensible"}, Customer: "acme",
+					Name: "billing", Secret: NewSecret("bk"), PreviousSecret: NewSecret("bk-before"), Accounts: []string{"acme-sensible"}, Customer: "acme",
 					Operator: true, CallbackSecret: NewSecret("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"),
+					PreviousCallbackSecret: NewSecret("whsec_YmVmb3JlYmVmb3JlYmVmb3JlYmVmb3Jl"),
 				},
 			},
 		},

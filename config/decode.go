@@ -83,10 +83,12 @@ func readAPI(a *API, s section, accounts []Account) {
 func checkKeys(s section, keys []APIKey, accounts []Account) {
 	seen := map[Secret]string{}
 	for _, k := range keys {
-		if other, ok := seen[k.Secret]; ok && !k.Secret.IsZero() {
-			s.report(k.Name, errors.New("has the same secret as "+s.name(other)))
+		for _, secret := range []Secret{k.Secret, k.PreviousSecret} {
+			if other, ok := seen[secret]; ok && other != k.Name && !secret.IsZero() {
+				s.report(k.Name, errors.New("has the same secret as "+s.name(other)))
+			}
+			seen[secret] = k.Name
 		}
-		seen[k.Secret] = k.Name
 		for i, name := range k.Accounts {
 			if !slices.ContainsFunc(accounts, func(a Account) bool { return a.Name == name }) {
 				key := fmt.Sprintf("%s.accounts[%d]", s.name(k.Name), i)
@@ -104,10 +106,15 @@ func readKey(name string, s section) APIKey {
 	if !read(&s, "secret", &k.Secret, header) || k.Secret.IsZero() {
 		s.missing("secret", "the secret is missing: "+`write secret: "${NAME}" and set that variable`)
 	}
+	read(&s, "previous_secret", &k.PreviousSecret, header)
 	readList(&s, "accounts", &k.Accounts, text)
 	read(&s, "customer", &k.Customer, optional(label))
 	read(&s, "operator", &k.Operator, boolean)
 	read(&s, "callback_secret", &k.CallbackSecret, signingSecret)
+	read(&s, "previous_callback_secret", &k.PreviousCallbackSecret, signingSecret)
+	if k.CallbackSecret.IsZero() && !k.PreviousCallbackSecret.IsZero() {
+		s.report("previous_callback_secret", errors.New("is the one before callback_secret, and there is none"))
+	}
 	s.close()
 	return k
 }

@@ -96,6 +96,7 @@ func TestNoErrorShowsASecret(t *testing.T) {
 		"data: {url: '%://x'}", "data: {url: '%:x'}", "data: {retention: %}", "data: {url: 'file://%/x'}",
 		"api: {listen: '%'}", "api: {public_url: 'https://u:%@x'}", "api: {public_url: 'https://%:x'}", "api: {max_document: %}",
 		"api: {keys: {k: {secret: \"%\\u0001\"}}}", "api: {keys: {a: {secret: '%'}, b: {secret: '%'}}}",
+		"api: {keys: {a: {secret: '%'}, b: {secret: s, previous_secret: '%'}}}", "api: {keys: {k: {secret: s, previous_callback_secret: '%'}}}",
 		"api: {keys: {k: {secret: s, accounts: ['%']}}}", "api: {keys: {k: {secret: s, operator: '%'}}}",
 		"api: {keys: {k: {secret: s, customer: \"%\\u0001\"}}}",
 		"callbacks: {secret: '%'}", "callbacks: {allow_hosts: ['http://%']}", "callbacks: {allow_hosts: '%'}",

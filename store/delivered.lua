@@ -13,8 +13,9 @@ redis.call('HSET', R, 'dtok', token)
 if outcome ~= 'busy' then
   redis.call('HSET', R, 'dl', ARGV[5])
   redis.call('HINCRBY', R, 'da', 1)
-  if ARGV[7] == '' then redis.call('HDEL', X, 'cbe') else redis.call('HSET', X, 'cbe', ARGV[7]) end
 end
+-- What the next attempt waits for is worth knowing; that others go first is not.
+if ARGV[7] ~= '' then redis.call('HSET', X, 'cbe', ARGV[7]) elseif outcome ~= 'busy' then redis.call('HDEL', X, 'cbe') end
 if late and outcome ~= 'delivered' then return {'stale'} end
 if outcome == 'retry' or outcome == 'busy' then
   -- asynq fires on whole seconds and may be up to one early.

@@ -109,10 +109,15 @@ func admit(cfg settings, addr net.Addr) error {
 }
 
 func apiKeys(cfg settings) []api.Key {
-	out := make([]api.Key, len(cfg.API.Keys))
-	for i, k := range cfg.API.Keys {
-		out[i] = api.Key{
+	var out []api.Key
+	for _, k := range cfg.API.Keys {
+		key := api.Key{
 			Name: k.Name, Digest: api.Digest(k.Secret.Reveal()), Accounts: k.Accounts, Customer: k.Customer, Operator: k.Operator,
+		}
+		out = append(out, key)
+		if !k.PreviousSecret.IsZero() { // It is the same key.
+			key.Digest = api.Digest(k.PreviousSecret.Reveal())
+			out = append(out, key)
 		}
 	}
 	return out

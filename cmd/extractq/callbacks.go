@@ -14,12 +14,10 @@ import (
 func senderConfig(cfg settings) callback.Config {
 	c := callback.Config{
 		Secret: cfg.Callbacks.Secret.Reveal(), PreviousSecret: cfg.Callbacks.PreviousSecret.Reveal(),
-		KeySecrets: map[string]string{}, AllowHosts: cfg.Callbacks.AllowHosts, PublicURL: cfg.API.PublicURL, UserAgent: userAgent(),
+		Keys: map[string]callback.KeySecret{}, AllowHosts: cfg.Callbacks.AllowHosts, PublicURL: cfg.API.PublicURL, UserAgent: userAgent(),
 	}
 	for _, k := range cfg.API.Keys {
-		if !k.CallbackSecret.IsZero() {
-			c.KeySecrets[k.Name] = k.CallbackSecret.Reveal()
-		}
+		c.Keys[k.Name] = callback.KeySecret{Secret: k.CallbackSecret.Reveal(), Previous: k.PreviousCallbackSecret.Reveal()}
 	}
 	return c
 }

@@ -174,11 +174,16 @@ func (b *board) reload(next settings) error {
 
 // dashboardKeys are the keys of the configuration as the dashboard knows them.
 func dashboardKeys(cfg settings) []dashboard.Key {
-	keys := make([]dashboard.Key, len(cfg.API.Keys))
-	for i, k := range cfg.API.Keys {
-		keys[i] = dashboard.Key{
+	var keys []dashboard.Key
+	for _, k := range cfg.API.Keys {
+		key := dashboard.Key{
 			Name: k.Name, Digest: dashboard.Digest(k.Secret.Reveal()), Operator: k.Operator,
 			Limited: len(k.Accounts) > 0 || k.Customer != "",
+		}
+		keys = append(keys, key)
+		if !k.PreviousSecret.IsZero() { // It is the same key.
+			key.Digest = dashboard.Digest(k.PreviousSecret.Reveal())
+			keys = append(keys, key)
 		}
 	}
 	return keys
