@@ -15,7 +15,7 @@ func accountShape() shape {
 		"since":  orNull(instant), "next_probe_at": orNull(instant),
 		"queued": integer, "in_flight": integer, "oldest_queued_at": orNull(instant),
 		"rate": orNull(number), "rate_used": number,
-		"last_error": orNull(object(map[string]shape{"code": text(`[a-z_]+`), "message": text(".+"), "at": instant})),
+		"last_error": orNull(troubleShape),
 	})
 }
 

@@ -40,6 +40,15 @@ func object(members map[string]shape) shape {
 	}
 }
 
+// troubleShape is a last_error: it says since when it is over once it is.
+func troubleShape(path string, v any) []string {
+	members := map[string]shape{"code": text("[a-z_]+"), "message": text(".+"), "at": instant}
+	if m, ok := v.(map[string]any); ok && m["over_at"] != nil {
+		members["over_at"] = instant
+	}
+	return object(members)(path, v)
+}
+
 // mapOf wants an object with any members of one shape.
 func mapOf(s shape) shape {
 	return func(path string, v any) []string {
@@ -185,7 +194,7 @@ func extractionMembers() map[string]shape {
 			"step": text("submit|poll|deliver"), "at": instant,
 			"because": text("scheduled|rate|in_flight|account_paused|retry"),
 		})),
-		"last_error": orNull(object(map[string]shape{"code": text("[a-z_]+"), "message": anyText, "at": instant})),
+		"last_error": orNull(troubleShape),
 		"created_at": instant, "submitted_at": orNull(instant), "finished_at": orNull(instant), "expires_at": orNull(instant),
 		"retry_of": orNull(anyText), "retried_by": orNull(anyText),
 		"callback": orNull(object(map[string]shape{

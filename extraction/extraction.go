@@ -128,6 +128,8 @@ type Trouble struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
 	At      Time   `json:"at"`
+	// OverAt is since when it is over. It is left out while it lasts.
+	OverAt Time `json:"over_at,omitzero"`
 }
 
 // Callback is the state of the delivery to the producer.

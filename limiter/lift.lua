@@ -14,6 +14,11 @@ if ARGV[1] == 'unavailable' and (tonumber(redis.call('HGET', KEYS[3], '') or '')
 end
 redis.call('HDEL', KEYS[1], 'reason', 'since', 'probe_at', 'probes', 'key', 'message', 'trial', 'trial_free')
 redis.call('HSET', KEYS[1], 'resumed', now)
-if ARGV[2] == '1' then redis.call('HINCRBY', KEYS[1], 'doubts', 1) else redis.call('HDEL', KEYS[1], 'doubts') end
+if ARGV[2] == '1' then
+  redis.call('HINCRBY', KEYS[1], 'doubts', 1)
+else
+  redis.call('HDEL', KEYS[1], 'doubts')
+  if redis.call('HGET', KEYS[1], 'err_at') then redis.call('HSETNX', KEYS[1], 'err_over', now) end
+end
 redis.call('DEL', KEYS[3])
 return 1

@@ -16,6 +16,10 @@ if ARGV[2] == '1' then
       redis.call('HSET', KEYS[2], 'resumed', now)
     end
   end
+  -- What paused the account is over when the pause is.
+  if not redis.call('HGET', KEYS[2], 'reason') and redis.call('HGET', KEYS[2], 'err_at') then
+    redis.call('HSETNX', KEYS[2], 'err_over', now)
+  end
   return 0
 end
 redis.call('HINCRBY', KEYS[1], '', 1)

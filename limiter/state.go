@@ -88,6 +88,8 @@ type Trouble struct {
 	// Code is one of extractq's own, Message what happened, without secrets.
 	Code, Message string
 	At            time.Time
+	// Over is since when it is over; zero while it lasts.
+	Over time.Time
 }
 
 // State returns an account's state.
@@ -107,7 +109,7 @@ func (l *Limiter) State(ctx context.Context, account string) (State, error) {
 		Probes: probes, Message: m["message"], Keys: keys, Doubts: doubts, LastOK: millis(m["last_ok"]),
 		LastSubmitOK: millis(m["last_submit_ok"]), Trial: m["trial"] == "1", TrialFree: m["trial_free"] == "1",
 		Resumed:   millis(m["resumed"]),
-		LastError: Trouble{Code: m["err_code"], Message: m["err_message"], At: millis(m["err_at"])},
+		LastError: Trouble{Code: m["err_code"], Message: m["err_message"], At: millis(m["err_at"]), Over: millis(m["err_over"])},
 	}, nil
 }
 

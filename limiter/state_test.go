@@ -160,6 +160,50 @@ func TestTrouble(t *testing.T) {
 	if want := strings.Repeat("ä", 250) + "…"; got.Code != "unauthorized" || got.Message != want {
 		t.Errorf("LastError = %+v, want the latest, cut to one line", got)
 	}
+	if got.Over.Before(got.At) {
+		t.Errorf("over at %v, want when the pause was lifted, after %v", got.Over, got.At)
+	}
+}
+
+// Trouble is over with the first call that works, and not while the account is paused.
+func TestTroubleIsOver(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	over := func() time.Time {
+		t.Helper()
+		s, err := l.State(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.LastError.Over
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	works := func() error { _, err := l.Report(t.Context(), "acme", "a", OpPoll, true); return err }
+	must(works())
+	must(l.Trouble(t.Context(), "acme", "vendor_quota", "402"))
+	if _, err := l.Pause(t.Context(), "acme", Quota, "", "402"); err != nil {
+		t.Fatal(err)
+	}
+	must(works()) // A poll, which a used-up plan does not stop.
+	if got := over(); !got.IsZero() {
+		t.Errorf("over at %v while the account is paused for it", got)
+	}
+	must(l.Resume(t.Context(), "acme"))
+	must(works())
+	first := over()
+	must(works())
+	if got := over(); got.IsZero() || !got.Equal(first) {
+		t.Errorf("over at %v, want when the first call worked, %v", got, first)
+	}
+	must(l.Trouble(t.Context(), "acme", "vendor_failed", "502"))
+	if got := over(); !got.IsZero() {
+		t.Errorf("new trouble is over since %v", got)
+	}
 }
 
 // The keys that were refused are remembered, each once, and not without end.

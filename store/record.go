@@ -206,6 +206,7 @@ const (
 	detailInput   = "in"
 	detailFailure = "err"
 	detailTrouble = "last"
+	detailOver    = "over"
 	detailProblem = "cbe"
 )
 
@@ -262,6 +263,7 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 		if err := json.Unmarshal([]byte(s), &r.Trouble); err != nil {
 			return r, fmt.Errorf("decode record trouble: %w", err)
 		}
+		r.Trouble.OverAt = extraction.FromMillis(number(detail[detailOver]))
 	}
 	return r, nil
 }

@@ -212,6 +212,9 @@ func (c *Change) Result(seq int64) *Change { return c.putInt(fieldResultSeq, seq
 // Trouble keeps the latest trouble that was not final.
 func (c *Change) Trouble(t extraction.Trouble) *Change { return c.putJSON("x."+detailTrouble, t) }
 
+// TroubleOver says that the latest trouble, if there was any, is over.
+func (c *Change) TroubleOver(t time.Time) *Change { return c.putTime("x."+detailOver, t) }
+
 // Failure keeps why the final status is not SUCCESS.
 func (c *Change) Failure(f *extraction.Failure) *Change {
 	if f == nil {

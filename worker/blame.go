@@ -2,10 +2,8 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -86,43 +84,4 @@ func (w *Worker) probeNow(ctx context.Context, a *account) (verdict error, wait 
 	defer cancel()
 	a.probed.verdict, a.probed.at = a.Provider.Probe(call), time.Now()
 	return a.probed.verdict, 0, nil
-}
-
-// maxWords bounds what is kept of the vendor's own words about an account, in bytes.
-const maxWords = 300
-
-// explained is an error with what the vendor itself said. The provider has redacted that.
-func explained(err error) string {
-	e, ok := errors.AsType[*extraction.Error](err)
-	if !ok || e.Vendor == nil {
-		return err.Error()
-	}
-	words := saidIn(e.Vendor)
-	if len(words) > maxWords {
-		words = strings.ToValidUTF8(words[:maxWords], "") + "…"
-	}
-	if words == "" {
-		return err.Error()
-	}
-	return err.Error() + ": " + words
-}
-
-// saidIn finds the sentence in a vendor's error body: one of the usual members, or all
-// of it on one line.
-func saidIn(vendor any) string {
-	if m, ok := vendor.(map[string]any); ok {
-		for _, name := range []string{"message", "error", "detail", "title", "description"} {
-			if text, ok := m[name].(string); ok && text != "" {
-				return strings.Join(strings.Fields(text), " ")
-			}
-		}
-	}
-	if text, ok := vendor.(string); ok {
-		return strings.Join(strings.Fields(text), " ")
-	}
-	text, err := json.Marshal(vendor)
-	if err != nil {
-		return ""
-	}
-	return string(text)
 }

@@ -14,12 +14,12 @@ import (
 // pause stops an account for every worker and shows it as paused queues. It ends
 // no extraction.
 func (w *Worker) pause(ctx context.Context, a *account, r limiter.Reason, cause error) error {
-	changed, err := w.limiter.Pause(ctx, a.Name, r, a.Key, explained(cause))
+	changed, err := w.limiter.Pause(ctx, a.Name, r, a.Key, extraction.Explain(cause))
 	if err != nil || !changed {
 		return err
 	}
 	w.log.ErrorContext(ctx, "account paused", slog.String("account", a.Name), slog.String("reason", string(r)),
-		slog.String("kind", string(extraction.KindOf(cause))), slog.String("because", explained(cause)))
+		slog.String("kind", string(extraction.KindOf(cause))), slog.String("because", extraction.Explain(cause)))
 	return w.queue.SetPaused(ctx, a.Name, true, r.StopsPolls())
 }
 
@@ -84,10 +84,10 @@ func (w *Worker) probe(ctx context.Context, a *account, s limiter.State, inDoubt
 		lift, err = w.limiter.LiftInDoubt, nil
 	}
 	if err != nil {
-		if err := w.limiter.Trouble(ctx, a.Name, string(troubleCode(err)), explained(err)); err != nil {
+		if err := w.limiter.Trouble(ctx, a.Name, string(troubleCode(err)), extraction.Explain(err)); err != nil {
 			return s, err
 		}
-		return s, w.limiter.Probed(ctx, a.Name, s, a.Key, explained(err))
+		return s, w.limiter.Probed(ctx, a.Name, s, a.Key, extraction.Explain(err))
 	}
 	if err := lift(ctx, a.Name, s.Reason); err != nil {
 		return s, err

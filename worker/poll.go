@@ -69,7 +69,7 @@ func (s *step) ask() (extraction.Outcome, error) {
 func (s *step) settle(out extraction.Outcome, c *store.Change) error {
 	defer s.worked(limiter.OpPoll)
 	s.rec.VendorStatus = out.VendorStatus // The next task shows it.
-	c.Polls(s.rec.Polls).PollErrors(0).FailingSince(time.Time{}).MissingSince(time.Time{}).VendorStatus(out.VendorStatus)
+	s.overcome(c).Polls(s.rec.Polls).PollErrors(0).FailingSince(time.Time{}).MissingSince(time.Time{}).VendorStatus(out.VendorStatus)
 	if out.Unknown {
 		s.warnUnknown(out.VendorStatus)
 	}
@@ -137,7 +137,7 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 func (s *step) missing(cause error) error {
 	now := s.now()
 	c := new(store.Change).Polls(s.rec.Polls).Trouble(extraction.Trouble{
-		Code: troubleCode(cause), Message: explained(cause), At: extraction.Time{Time: now},
+		Code: troubleCode(cause), Message: extraction.Explain(cause), At: extraction.Time{Time: now},
 	})
 	if now.Sub(s.rec.SubmittedAt) < missingGrace {
 		return s.askAgain(extraction.BecauseScheduled, c)

@@ -63,7 +63,7 @@ func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
 	}
 	if r.Because != extraction.BecauseRate {
 		c.Trouble(extraction.Trouble{
-			Code: troubleCode(err), Message: explained(err), At: extraction.Time{Time: s.now()},
+			Code: troubleCode(err), Message: extraction.Explain(err), At: extraction.Time{Time: s.now()},
 		})
 	}
 	return s.again(s.kind, r.Delay, r.Because, c)
@@ -124,7 +124,7 @@ func (w *Worker) troubled(ctx context.Context, a *account, r reaction, cause err
 	if !r.Fault && r.Block <= 0 && r.Pause == limiter.Active {
 		return nil
 	}
-	if err := w.limiter.Trouble(ctx, a.Name, string(troubleCode(cause)), explained(cause)); err != nil {
+	if err := w.limiter.Trouble(ctx, a.Name, string(troubleCode(cause)), extraction.Explain(cause)); err != nil {
 		return err
 	}
 	if e, ok := errors.AsType[*extraction.Error](cause); ok && e.Kind == extraction.KindRateLimited && e.RetryAfter == 0 {

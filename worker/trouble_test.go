@@ -70,3 +70,27 @@ func TestProbeKeepsTrouble(t *testing.T) {
 		t.Errorf("last error %+v, %v", s.LastError, err)
 	}
 }
+
+// An extraction's trouble stays in its record, and says since when it is over.
+func TestTroubleIsOver(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	v.onSubmit = func(n int, _ extraction.Submission) error {
+		if n == 1 {
+			return &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Err: errors.New("503")}
+		}
+		return nil
+	}
+	r := newRig(t, v)
+	w := r.worker()
+	id := r.submit("x")
+	for n, over := range []bool{false, true} {
+		if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+			t.Fatal(err)
+		}
+		got := r.get(id)
+		if got.Trouble == nil || got.Trouble.OverAt.IsZero() == over {
+			t.Errorf("after attempt %d: %+v, want it over: %t", n+1, got.Trouble, over)
+		}
+	}
+}

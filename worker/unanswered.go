@@ -41,5 +41,5 @@ func unanswered(cause error, failures int) *extraction.Failure {
 		vendor = e.Vendor
 	}
 	return extraction.NewFailure(extraction.CodeVendorFailed,
-		fmt.Sprintf("the last %d polls failed and the deadline is over: %s", failures, explained(cause)), vendor)
+		fmt.Sprintf("the last %d polls failed and the deadline is over: %s", failures, extraction.Explain(cause)), vendor)
 }

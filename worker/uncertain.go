@@ -24,7 +24,7 @@ import (
 func (s *step) uncertain(cause error) error {
 	lost := "the answer to the submission was lost"
 	if cause != nil && s.ctx.Err() == nil {
-		lost += " (" + explained(cause) + ")"
+		lost += " (" + extraction.Explain(cause) + ")"
 		ctx, cancel := s.saving()
 		defer cancel()
 		if err := s.account(ctx, reaction{Fault: true}, limiter.OpSubmit, cause); err != nil {
@@ -83,7 +83,7 @@ func (s *step) lookUp() error {
 	switch {
 	case found != "":
 		s.noted(tasks.Begun{VendorID: found, SubmittedAt: s.rec.SentAt})
-		return s.again(extraction.StepPoll, 0, extraction.BecauseScheduled, new(store.Change).
+		return s.again(extraction.StepPoll, 0, extraction.BecauseScheduled, s.overcome(new(store.Change)).
 			Phase(store.PhaseNone).Vendor(found).SubmittedAt(s.rec.SentAt).Polls(s.rec.Polls).
 			Uncertain(time.Time{}).SubmitErrors(0, time.Time{}))
 	case !over:

@@ -206,7 +206,8 @@ func (d *accountDesk) state(ctx context.Context, name string) (extraction.Accoun
 		OldestQueuedAt: extraction.Time{Time: load.Oldest}, RateUsed: used,
 	}
 	if t := s.LastError; t.Code != "" {
-		out.LastError = &extraction.Trouble{Code: extraction.Code(t.Code), Message: t.Message, At: extraction.Time{Time: t.At}}
+		out.LastError = &extraction.Trouble{Code: extraction.Code(t.Code), Message: t.Message,
+			At: extraction.Time{Time: t.At}, OverAt: extraction.Time{Time: t.Over}}
 	}
 	if s.Reason != limiter.Active {
 		out.State, out.Reason, out.Since = extraction.AccountPaused, extraction.Null(s.Reason), extraction.Time{Time: s.Since}
@@ -270,6 +271,9 @@ func accountRow(a extraction.AccountState) []string {
 	}
 	if a.LastError != nil {
 		trouble = moment(a.LastError.At) + " " + visible(string(a.LastError.Code)+": "+a.LastError.Message)
+		if !a.LastError.OverAt.IsZero() {
+			trouble += " (over since " + moment(a.LastError.OverAt) + ")"
+		}
 	}
 	return []string{
 		a.Name, word(a.Provider), a.State, word(a.Reason), moment(a.Since), moment(a.NextProbeAt),

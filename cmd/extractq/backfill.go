@@ -100,11 +100,19 @@ func (b *backfill) carry(ctx context.Context) error {
 	}
 	watching.Go(func() { b.outbox.Run(ctx) })
 
+	var held held
 	nextLook := time.Now()
 	err = b.follow.Run(ctx, func() bool {
 		if time.Now().After(nextLook) {
 			nextLook = time.Now().Add(time.Second)
-			if b.stuck(ctx) {
+			state, err := b.limiter.State(ctx, b.account.Name)
+			if err != nil {
+				return false // Redis is away; the worker waits for it too.
+			}
+			if line := held.look(b.account.Name, state, time.Now()); line != "" {
+				b.say("%s", line)
+			}
+			if b.stuck(ctx, state) {
 				cancel(errPaused)
 			}
 		}
@@ -144,6 +152,9 @@ func (b *backfill) verdict(ctx context.Context, err error) error {
 		if state.Reason == limiter.Quota {
 			code, advice = extraction.CodeVendorQuota, "the plan is used up"
 		}
+		if state.Message != "" {
+			advice += " (" + state.Message + ")"
+		}
 		left := int64(b.found.documents) - b.shown.Finished()
 		return exitError{exitFailed, fmt.Errorf("%s: %s; %d of %d documents are left, the same command again does the rest",
 			code, advice, left, b.found.documents)}
@@ -160,11 +171,7 @@ func (b *backfill) verdict(ctx context.Context, err error) error {
 // stuck reports whether nothing more can be done because the vendor refuses the
 // account: at once where the key is refused, and when only submissions are left
 // where the plan is used up.
-func (b *backfill) stuck(ctx context.Context) bool {
-	state, err := b.limiter.State(ctx, b.account.Name)
-	if err != nil {
-		return false // Redis is away; the worker waits for it too.
-	}
+func (b *backfill) stuck(ctx context.Context, state limiter.State) bool {
 	switch state.Reason {
 	case limiter.Unauthorized:
 		return true

@@ -91,8 +91,12 @@ func (d *doctor) pause(ctx context.Context, a config.Account, f *finding) {
 		ends = "it goes on after"
 	case limiter.Active, limiter.Unauthorized, limiter.Unavailable:
 	}
-	f.Message += fmt.Sprintf("; paused (%s) since %s: %s extractq accounts resume %s",
-		state.Reason, state.Since.UTC().Format(time.DateTime), ends, a.Name)
+	why := ""
+	if state.Message != "" {
+		why = " because of " + state.Message
+	}
+	f.Message += fmt.Sprintf("; paused (%s) since %s%s: %s extractq accounts resume %s",
+		state.Reason, state.Since.UTC().Format(time.DateTime), why, ends, a.Name)
 }
 
 // judge says what the vendor's answer to the free call means.
@@ -108,6 +112,9 @@ func judge(a config.Account, err error) (health, string) {
 	e, ok := errors.AsType[*extraction.Error](err)
 	if ok {
 		cause = e.Err
+		if said := extraction.Said(e.Vendor); said != "" {
+			cause = fmt.Errorf("%w: %s", cause, said)
+		}
 	}
 	switch extraction.KindOf(err) {
 	case extraction.KindUnauthorized:
