@@ -214,7 +214,7 @@ func TestHookWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	r := newRig(t, withHooks, func(c *Config) {
-		client, err := tasks.NewClient(tasks.Config{Redis: server.Client(), Blobs: c.Blobs})
+		client, err := tasks.NewClient(tasks.Parts{Redis: server.Client(), Blobs: c.Blobs})
 		if err != nil {
 			t.Fatal(err)
 		}

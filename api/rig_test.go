@@ -90,7 +90,7 @@ func newRig(t testing.TB, mend ...func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := tasks.NewClient(tasks.Config{
+	client, err := tasks.NewClient(tasks.Parts{
 		Redis: rdb, Blobs: blobs, MaxDocument: 1 << 20, Kept: store.Kept{Record: 168 * time.Hour, Document: 24 * time.Hour},
 	})
 	if err != nil {

@@ -58,7 +58,7 @@ func serve(rdb *redis.Client, dir string, working bool) (_ *service, err error) 
 	if err != nil {
 		return nil, err
 	}
-	own, err := tasks.NewClient(tasks.Config{
+	own, err := tasks.NewClient(tasks.Parts{
 		Redis: rdb, Blobs: blobs, MaxDocument: 4 << 20, Kept: store.Kept{Record: time.Hour, Document: time.Hour},
 	})
 	if err != nil {

@@ -6,82 +6,23 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/extractq/extractq/internal/address"
 )
 
 // RedisURL checks the address of a Redis, from the file or a flag. Its errors
 // do not repeat the address, which may hold a password.
-func RedisURL(s string) (string, error) {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return "", nil
-	}
-	u, err := url.Parse(s)
-	if err != nil {
-		return "", errors.New(`want a URL such as "redis://127.0.0.1:6379/0"; a password with special characters must be percent-encoded`)
-	}
-	schemes := []string{"redis", "rediss", "unix", "redis-sentinel", "redis-cluster"}
-	if !slices.Contains(schemes, u.Scheme) {
-		return "", errors.New("want a URL that begins with " + orList([]string{
-			"redis://", "rediss://", "unix://", "redis-sentinel://", "redis-cluster://",
-		}))
-	}
-	if u.Scheme == "unix" && u.Path == "" {
-		return "", errors.New(`want the path of a socket, such as "unix:///run/redis.sock"`)
-	}
-	if u.Scheme != "unix" && u.Host == "" {
-		return "", errors.New(`want a host, such as "` + u.Scheme + `://127.0.0.1:6379/0"`)
-	}
-	return s, nil
-}
+func RedisURL(s string) (string, error) { return address.Redis(s) }
 
 // DataURL checks the address of the document store, from the file or a flag. A
 // directory may be given without file://; a relative one is made absolute.
-func DataURL(s string) (string, error) {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return "", nil
-	}
-	if !strings.Contains(s, "://") {
-		if scheme, _, ok := strings.Cut(s, ":"); ok && len(scheme) > 1 && !strings.ContainsAny(scheme, `/\.`) {
-			return "", errData
-		}
-		dir, err := filepath.Abs(s)
-		if err != nil {
-			return "", err
-		}
-		return FileURL(dir), nil
-	}
-	u, err := url.Parse(s)
-	if err != nil {
-		return "", errData
-	}
-	switch u.Scheme {
-	case "mem":
-	case "file":
-		if u.Host != "" || !strings.HasPrefix(u.Path, "/") {
-			return "", errors.New(`want three slashes before the directory, such as "file:///var/lib/extractq"`)
-		}
-	case "s3", "gs", "azblob":
-		if u.Host == "" {
-			return "", errors.New(`want a bucket, such as "` + u.Scheme + `://bucket"`)
-		}
-	default:
-		return "", errData
-	}
-	return s, nil
-}
-
-var errData = errors.New(`want a directory or a URL that begins with file:///, mem://, s3://, gs:// or azblob://`)
+func DataURL(s string) (string, error) { return address.Data(s) }
 
 // FileURL is the data URL of an absolute directory.
-func FileURL(dir string) string {
-	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
-}
+func FileURL(dir string) string { return address.File(dir) }
 
 // webURL checks a base address: http or https, without credentials, query or
 // fragment; a final slash is dropped, since paths are appended.

@@ -72,7 +72,7 @@ func newService(t *testing.T, pollPrice time.Duration) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.client, err = tasks.NewClient(tasks.Config{Redis: s.rdb, Blobs: blobs}); err != nil {
+	if s.client, err = tasks.NewClient(tasks.Parts{Redis: s.rdb, Blobs: blobs}); err != nil {
 		t.Fatal(err)
 	}
 	w, err := worker.New(worker.Config{

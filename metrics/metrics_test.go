@@ -128,7 +128,7 @@ func TestShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := tasks.NewClient(tasks.Config{Redis: rdb, Blobs: blobs})
+	client, err := tasks.NewClient(tasks.Parts{Redis: rdb, Blobs: blobs})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,8 @@ type Submission struct {
 	// with the same id is store.ErrExists, never a second extraction, and another
 	// document under it store.ErrTaken.
 	ID string
-	// Account and its Provider are required.
+	// Account is required. Its Provider is, too, but for a client of Open, which has it
+	// from the workers.
 	Account  string
 	Provider string
 	// Type is the vendor's document type, or Types those of a portfolio.
@@ -52,6 +53,9 @@ type Submission struct {
 	// number, one more is store.ErrBacklog.
 	MaxBacklog int
 
+	// limit is the largest document in bytes where workers said so; 0 means the client's.
+	limit int64
+
 	// Name is what the producer calls the document.
 	Name string
 	// ContentType is its media type; found out from the bytes where it is empty.
@@ -64,8 +68,8 @@ type Submission struct {
 	retryOf string
 }
 
-// Config is what a Client needs.
-type Config struct {
+// Parts are what a Client of extractq's own processes is made of. Other services use Open.
+type Parts struct {
 	// Redis is shared with the workers; the caller closes it.
 	Redis redis.UniversalClient
 	// Blobs is the document store that the workers use.
@@ -76,17 +80,22 @@ type Config struct {
 	Kept store.Kept
 	// Canceled, where it is set, is told of each extraction that this client cancels.
 	Canceled func(store.Record)
+	// terms are what the workers of an account registered, where that is all the client
+	// knows; nil for one that has a configuration.
+	terms func(ctx context.Context, account string) (terms, error)
 }
 
 // Client accepts documents. It is safe for concurrent use.
 type Client struct {
-	cfg     Config
+	cfg     Parts
 	records *store.Records
 	queue   *Queue
+	// close closes what Open opened.
+	close func() error
 }
 
 // NewClient returns a client that enqueues into cfg.Redis.
-func NewClient(cfg Config) (*Client, error) {
+func NewClient(cfg Parts) (*Client, error) {
 	records, err := store.NewRecords(cfg.Redis)
 	if err != nil {
 		return nil, err
@@ -102,7 +111,11 @@ var ErrEmpty = fmt.Errorf("%w: the document is empty", extraction.ErrInvalid)
 // final status even if the task could not be enqueued. An error that wraps
 // extraction.ErrInvalid is the caller's to mend.
 func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extraction, error) {
-	if err := s.Validate(); err != nil {
+	s, err := c.admit(ctx, s)
+	if err == nil {
+		err = s.Validate()
+	}
+	if err != nil {
 		return extraction.Extraction{}, err
 	}
 	return c.accept(ctx, s, store.Creation{})
@@ -132,10 +145,10 @@ func (c *Client) accept(ctx context.Context, s Submission, how store.Creation) (
 	if repeated {
 		first.Asked = how.Fingerprint
 	}
-	unwanted := repeated || errors.Is(err, store.ErrFollowed) || errors.Is(err, store.ErrBacklog)
-	// Under an id that was given it may be another producer's too: if no record names it,
-	// it goes within hours.
-	if unwanted && !named || errors.Is(err, store.ErrErased) {
+	// Under an id that was given it may be another producer's too, who has room a moment
+	// later: if no record names it, it goes within hours.
+	crowded := errors.Is(err, store.ErrBacklog) && !named
+	if repeated || crowded || errors.Is(err, store.ErrFollowed) || errors.Is(err, store.ErrErased) {
 		_ = c.cfg.Blobs.Delete(ctx, in.ID)
 	}
 	if err != nil {
@@ -192,7 +205,7 @@ func (c *Client) keep(ctx context.Context, s Submission, named bool) (extraction
 	if named {
 		put = c.cfg.Blobs.PutDocumentOnce
 	}
-	kept, err := put(ctx, s.ID, s.Document, c.cfg.MaxDocument)
+	kept, err := put(ctx, s.ID, s.Document, c.limit(s))
 	if err != nil {
 		return extraction.Document{}, err
 	}

@@ -4,45 +4,39 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"strings"
+	"os"
+	"time"
 
-	"github.com/alicebob/miniredis/v2"
-	"github.com/redis/go-redis/v9"
-
-	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
 
-// Another service hands a document over. What Submit has accepted survives a
-// crash of everything; some worker carries it to a final status.
-func ExampleClient_Submit() {
-	server, err := miniredis.Run() // Stands for the Redis that the workers use.
+// Another service hands a document over and waits for what was read in it. What Submit
+// has accepted survives a crash of everything; some worker carries it to a final status.
+func ExampleOpen() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	// The two addresses of the workers' configuration, word for word.
+	client, err := tasks.Open(ctx, tasks.Config{Redis: "redis://queue:6379/0", Data: "file:///srv/extractq"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer server.Close()
-	ctx := context.Background()
-	rdb := redis.NewClient(&redis.Options{Addr: server.Addr(), DisableIdentity: true})
-	defer func() { _ = rdb.Close() }()
-	blobs, err := store.OpenBlobs(ctx, "mem://") // A file:// URL in earnest.
-	if err != nil {
-		log.Fatal(err)
-	}
-	client, err := tasks.NewClient(tasks.Config{Redis: rdb, Blobs: blobs})
+	defer func() { _ = client.Close() }()
+	document, err := os.Open("1040.pdf")
 	if err != nil {
 		log.Fatal(err)
 	}
 	e, err := client.Submit(ctx, tasks.Submission{
 		Account:  "acme-sensible",
-		Provider: "sensible",
 		Type:     "tax_forms",
 		Batch:    "may",
 		Name:     "1040.pdf",
-		Document: strings.NewReader("%PDF-1.7 …"),
+		Document: document,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(e.Status, e.Document.ContentType, *e.Document.Bytes)
-	// Output: QUEUED application/pdf 12
+	if e, err = client.Wait(ctx, e.ID); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(e.Status, e.Result.Fields["ssn"])
 }

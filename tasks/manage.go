@@ -28,7 +28,11 @@ var (
 // the vendor's id. It is never submitted by extractq, and a document is not
 // needed. store.ErrFollowed says that the account follows that id already.
 func (c *Client) Adopt(ctx context.Context, s Submission, vendorID string) (extraction.Extraction, error) {
-	if err := s.adoptable(vendorID); err != nil {
+	s, err := c.admit(ctx, s)
+	if err == nil {
+		err = s.adoptable(vendorID)
+	}
+	if err != nil {
 		return extraction.Extraction{}, err
 	}
 	return c.accept(ctx, s, store.Creation{VendorID: vendorID})
@@ -175,7 +179,11 @@ func Redeliverable(e extraction.Extraction) error {
 }
 
 func (c *Client) cancel(ctx context.Context, r store.Record) error {
-	if err := c.records.Cancel(ctx, r.Input, store.NewToken(), c.cfg.Kept); err != nil {
+	kept, err := c.kept(ctx, r.Account)
+	if err != nil {
+		return err
+	}
+	if err := c.records.Cancel(ctx, r.Input, store.NewToken(), kept); err != nil {
 		return err
 	}
 	if c.cfg.Canceled != nil {
@@ -330,7 +338,11 @@ func (c *Client) Delete(ctx context.Context, account, id string) (Remains, error
 	if err := c.cfg.Blobs.Delete(ctx, id); err != nil {
 		return Remains{}, err
 	}
-	if err := c.records.Erase(ctx, r.Input, true, c.cfg.Kept); err != nil && !errors.Is(err, store.ErrNotFound) {
+	kept, err := c.kept(ctx, account)
+	if err != nil {
+		return Remains{}, err
+	}
+	if err := c.records.Erase(ctx, r.Input, true, kept); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Remains{}, err
 	}
 	// A task that was ending while the others were removed stays as completed.

@@ -27,7 +27,11 @@ var (
 // ErrReceiving while another request with the key is being received.
 func (c *Client) SubmitOnce(
 	ctx context.Context, s Submission, vendorID, key string,
-) (_ extraction.Extraction, replayed bool, err error) {
+) (_ extraction.Extraction, replayed bool, _ error) {
+	s, err := c.admit(ctx, s)
+	if err != nil {
+		return extraction.Extraction{}, false, err
+	}
 	check := s.Validate
 	if vendorID != "" {
 		check = func() error { return s.adoptable(vendorID) }
@@ -113,7 +117,7 @@ func (c *Client) digest(s Submission) (extraction.Document, error) {
 	if s.Document == nil {
 		return describe(s, store.Stored{}), nil
 	}
-	kept, err := store.Digest(io.Discard, s.Document, c.cfg.MaxDocument)
+	kept, err := store.Digest(io.Discard, s.Document, c.limit(s))
 	if err == nil && kept.Bytes == 0 {
 		err = ErrEmpty
 	}

@@ -193,6 +193,9 @@ func (w *Worker) keepServing(ctx context.Context) {
 func (w *Worker) serve(ctx context.Context) {
 	for name, a := range w.all() {
 		workers, err := w.limiter.Serve(ctx, name, w.id)
+		if err == nil && a.Registration.Provider != "" {
+			err = w.records.Register(ctx, name, a.Registration)
+		}
 		if err == nil {
 			err = w.records.SetWindow(ctx, name, window(a.Account, w.cfg.Concurrency, workers))
 		}

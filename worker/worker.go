@@ -53,6 +53,9 @@ type Account struct {
 	HookURL string
 	// Sweep allows that the vendor's ready lists are read where that is cheaper.
 	Sweep bool
+	// Registration is what producers without the configuration must keep to; one without a
+	// Provider is not registered, as that of a worker that is there for its own documents.
+	Registration store.Registration
 	// SubmitAttempts is how often one document may fail at submission while
 	// others of the account succeed.
 	SubmitAttempts int

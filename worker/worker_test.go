@@ -189,7 +189,7 @@ func newRigOn(t testing.TB, rdb *redis.Client, p extraction.Provider) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := tasks.NewClient(tasks.Config{
+	client, err := tasks.NewClient(tasks.Parts{
 		Redis: rdb, Blobs: blobs, Kept: store.Kept{Record: 168 * time.Hour, Document: 24 * time.Hour},
 	})
 	if err != nil {

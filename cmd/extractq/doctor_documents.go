@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/extractq/extractq/internal/address"
 	"github.com/extractq/extractq/store"
 )
 
@@ -47,8 +48,8 @@ func (d *doctor) store(ctx context.Context, cfg settings) (health, string) {
 	if strings.HasPrefix(cfg.Data.URL, "mem:") {
 		return healthNote, "in memory: no two processes see the same documents"
 	}
-	address := blobURL(cfg.Data.URL)
-	dir, err := dataDir(address)
+	where := address.Documents(cfg.Data.URL)
+	dir, err := dataDir(where)
 	if err != nil {
 		return healthFix, err.Error()
 	}
@@ -59,7 +60,7 @@ func (d *doctor) store(ctx context.Context, cfg settings) (health, string) {
 		}
 		return d.pair(ctx, nil, name, "does not exist yet, and can be created")
 	}
-	blobs, err := store.OpenBlobs(ctx, address)
+	blobs, err := store.OpenBlobs(ctx, where)
 	if err != nil {
 		return healthFix, err.Error()
 	}

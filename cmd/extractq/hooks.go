@@ -4,6 +4,7 @@ import (
 	"github.com/extractq/extractq/api"
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/metrics"
+	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/worker"
 )
 
@@ -28,14 +29,22 @@ func hookTokens(cfg settings) api.HookTokens {
 }
 
 // serverAccounts are the accounts as the worker of a server role knows them: beside
-// it there is an API that takes webhooks. What run brings along has none.
-func serverAccounts(publicURL string, accounts []config.Account, m *metrics.Metrics) ([]worker.Account, error) {
+// it there is an API that takes webhooks, and producers that know only what it registers.
+// What run brings along has none of these. started are the settings that the process was
+// started with, for what only a restart changes.
+func serverAccounts(started settings, accounts []config.Account, m *metrics.Metrics) ([]worker.Account, error) {
 	out, err := workerAccounts(accounts, m)
 	if err != nil {
 		return nil, err
 	}
 	for i, a := range accounts {
-		out[i].HookURL = hookURL(publicURL, a)
+		out[i].HookURL = hookURL(started.API.PublicURL, a)
+		out[i].Registration = store.Registration{
+			Provider: a.Provider, FetchesURL: out[i].Provider.Traits().FetchesURL, Rate: float64(a.Rate),
+			MaxDocument: started.API.MaxDocument, MaxBacklog: a.MaxBacklog,
+			FetchHosts: started.Fetch.AllowHosts, CallbackHosts: started.Callbacks.AllowHosts,
+			Kept: store.Kept{Record: started.Data.Retention, Document: started.Data.DocumentRetention},
+		}
 	}
 	return out, nil
 }

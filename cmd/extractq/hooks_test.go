@@ -45,7 +45,9 @@ func TestHookURL(t *testing.T) {
 		{"", with, ""},
 		{"https://x.example", without, ""},
 	} {
-		got, err := serverAccounts(tt.publicURL, []config.Account{tt.account}, nil)
+		cfg := config.Default()
+		cfg.API.PublicURL = tt.publicURL
+		got, err := serverAccounts(settings{Config: cfg}, []config.Account{tt.account}, nil)
 		if err != nil || got[0].HookURL != tt.want {
 			t.Errorf("with %q: %q, %v, want %q", tt.publicURL, got[0].HookURL, err, tt.want)
 		}

@@ -2,14 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/extractq/extractq/internal/address"
 )
 
 // pingTimeout is how long a Redis may take to answer before it counts as not
@@ -19,18 +19,18 @@ const pingTimeout = 5 * time.Second
 // connect opens the one Redis client of the process and makes sure that
 // somebody answers. redis, rediss, unix, redis-sentinel and redis-cluster are
 // the schemes.
-func connect(ctx context.Context, address string, pool int) (redis.UniversalClient, error) {
-	rdb, err := newRedis(address, pool)
+func connect(ctx context.Context, where string, pool int) (redis.UniversalClient, error) {
+	rdb, err := address.NewClient(where, pool)
 	if err != nil {
 		// The library's error may repeat the address with its password.
-		scheme, _, _ := strings.Cut(address, "://")
+		scheme, _, _ := strings.Cut(where, "://")
 		return nil, usage("redis: the address is not a valid URL; want one such as %s", exampleURL[scheme])
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if err := rdb.Ping(ctx).Err(); err != nil {
 		_ = rdb.Close()
-		return nil, unavailable(fmt.Errorf("redis at %s does not answer: %w; start it, or set --redis", host(address), err))
+		return nil, unavailable(fmt.Errorf("redis at %s does not answer: %w; start it, or set --redis", host(where), err))
 	}
 	return rdb, nil
 }
@@ -40,43 +40,6 @@ var exampleURL = map[string]string{
 	"redis": "redis://:PASSWORD@127.0.0.1:6379/0", "rediss": "rediss://:PASSWORD@redis.example:6380/0",
 	"unix": "unix:///run/redis.sock?db=0", "redis-cluster": "redis-cluster://10.0.0.1:6379?addr=10.0.0.2:6379",
 	"redis-sentinel": "redis-sentinel://10.0.0.1:26379/0?master_name=mymaster&addr=10.0.0.2:26379",
-}
-
-func newRedis(address string, pool int) (redis.UniversalClient, error) {
-	scheme, rest, _ := strings.Cut(address, "://")
-	switch scheme {
-	case "redis-cluster":
-		o, err := redis.ParseClusterURL("redis://" + rest)
-		if err != nil {
-			return nil, err
-		}
-		o.PoolSize, o.DisableIdentity = pool, true
-		o.MaintNotificationsConfig = noMaintNotifications()
-		return redis.NewClusterClient(o), nil
-	case "redis-sentinel":
-		o, err := redis.ParseFailoverURL("redis://" + rest)
-		if err != nil {
-			return nil, err
-		}
-		if o.MasterName == "" {
-			return nil, errors.New("master_name is missing")
-		}
-		o.PoolSize, o.DisableIdentity = pool, true
-		return redis.NewFailoverClient(o), nil
-	}
-	o, err := redis.ParseURL(address)
-	if err != nil {
-		return nil, err
-	}
-	o.PoolSize, o.DisableIdentity = pool, true
-	o.MaintNotificationsConfig = noMaintNotifications()
-	return redis.NewClient(o), nil
-}
-
-// noMaintNotifications turns off a handshake that only one vendor's servers
-// know and that costs every new connection a round trip.
-func noMaintNotifications() *maintnotifications.Config {
-	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
 // host is the part of a Redis address that may be shown.

@@ -4,12 +4,14 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/extractq/extractq/internal/address"
 )
 
 // An address that is not one is bad usage and is answered with one that is, and without
 // the password in it.
 func TestBadRedisURL(t *testing.T) {
-	for address, like := range map[string]string{
+	for where, like := range map[string]string{
 		"redis://:s3cret@h/notanumber":              "redis://:PASSWORD@",
 		"rediss://:s3cret@h?nosuch=1":               "rediss://",
 		"unix://:s3cret@":                           "unix:///",
@@ -18,15 +20,15 @@ func TestBadRedisURL(t *testing.T) {
 		"redis-sentinel://:s3cret@h?nosuch=1":       "master_name=mymaster",
 		"redis-sentinel://:s3cret@h:notaport/0?m=1": "master_name=mymaster",
 	} {
-		_, err := connect(t.Context(), address, 1)
+		_, err := connect(t.Context(), where, 1)
 		if err == nil || report(io.Discard, err) != exitUsage || !strings.Contains(err.Error(), like) || strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s: %v, want bad usage and an address like %s", address, err, like)
+			t.Errorf("%s: %v, want bad usage and an address like %s", where, err, like)
 		}
 	}
-	for scheme, address := range exampleURL {
-		rdb, err := newRedis(address, 1)
-		if err != nil || !strings.HasPrefix(address, scheme+"://") {
-			t.Errorf("the example for %s is %s: %v", scheme, address, err)
+	for scheme, where := range exampleURL {
+		rdb, err := address.NewClient(where, 1)
+		if err != nil || !strings.HasPrefix(where, scheme+"://") {
+			t.Errorf("the example for %s is %s: %v", scheme, where, err)
 			continue
 		}
 		_ = rdb.Close()

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,6 +17,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/embedded"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/address"
 	"github.com/extractq/extractq/metrics"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
@@ -150,7 +150,7 @@ func open(ctx context.Context, cfg settings, bring bool) (_ *services, err error
 			return nil, err
 		}
 	}
-	if s.blobs, err = store.OpenBlobs(ctx, blobURL(cfg.Data.URL)); err != nil {
+	if s.blobs, err = store.OpenBlobs(ctx, address.Documents(cfg.Data.URL)); err != nil {
 		return nil, unavailable(err)
 	}
 	s.closers = append(s.closers, s.blobs.Close)
@@ -216,7 +216,7 @@ func (s *services) connect(ctx context.Context, pool int) (err error) {
 }
 
 func newClient(cfg settings, s *services) (*tasks.Client, error) {
-	return tasks.NewClient(tasks.Config{
+	return tasks.NewClient(tasks.Parts{
 		Redis: s.rdb, Blobs: s.blobs, MaxDocument: cfg.API.MaxDocument,
 		Kept: store.Kept{Record: cfg.Data.Retention, Document: cfg.Data.DocumentRetention},
 		Canceled: func(r store.Record) {
@@ -284,11 +284,11 @@ func (s *services) embedded(ctx context.Context, cfg settings, bring bool) (stri
 		return "", err
 	}
 	if !bring {
-		address, err := embedded.Find(ctx, dir)
+		found, err := embedded.Find(ctx, dir)
 		if err != nil {
 			return "", unavailable(err)
 		}
-		return address, nil
+		return found, nil
 	}
 	r, err := embedded.Start(ctx, embedded.Config{Dir: dir, Bound: cfg.scratch, Logger: cfg.log})
 	if err != nil {
@@ -307,15 +307,6 @@ func dataDir(dataURL string) (string, error) {
 		return filepath.FromSlash(u.Path), nil
 	}
 	return stateDir()
-}
-
-// blobURL is where the documents are in the data directory: beside the embedded
-// Redis, not among its files.
-func blobURL(dataURL string) string {
-	if strings.HasPrefix(dataURL, "file:") {
-		return strings.TrimSuffix(dataURL, "/") + "/documents"
-	}
-	return dataURL
 }
 
 // poolSize is how many connections the process may need at once: every slot of

@@ -33,8 +33,8 @@ type serverWorker struct {
 	*worker.Worker
 
 	sender *callback.Sender
-	// publicURL is api.public_url as the process was started with.
-	publicURL string
+	// started is what the process was started with: some of it only a restart changes.
+	started settings
 }
 
 func newServerWorker(cfg settings, svc *services) (serverWorker, error) {
@@ -42,7 +42,7 @@ func newServerWorker(cfg settings, svc *services) (serverWorker, error) {
 	if err != nil {
 		return serverWorker{}, err
 	}
-	if wc.Accounts, err = serverAccounts(cfg.API.PublicURL, cfg.Accounts, cfg.metrics); err != nil {
+	if wc.Accounts, err = serverAccounts(cfg, cfg.Accounts, cfg.metrics); err != nil {
 		return serverWorker{}, err
 	}
 	sender, err := newSender(cfg)
@@ -51,12 +51,12 @@ func newServerWorker(cfg settings, svc *services) (serverWorker, error) {
 	}
 	wc.Deliverer = deliverer{sender}
 	w, err := worker.New(wc)
-	return serverWorker{w, sender, cfg.API.PublicURL}, err
+	return serverWorker{w, sender, cfg}, err
 }
 
 // reload takes the accounts and the secrets of callbacks that were read again.
 func (w serverWorker) reload(ctx context.Context, next settings) error {
-	accounts, err := serverAccounts(w.publicURL, next.Accounts, next.metrics)
+	accounts, err := serverAccounts(w.started, next.Accounts, next.metrics)
 	if err != nil {
 		return err
 	}
