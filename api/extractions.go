@@ -303,6 +303,9 @@ func (s *Server) result(w http.ResponseWriter, r *http.Request, id string) error
 	if err != nil {
 		return err
 	}
+	if e.Error != nil {
+		return problem(http.StatusNotFound, codeResultUnavailable, e.Error.Message)
+	}
 	return writeJSON(w, e.Result)
 }
 
@@ -311,7 +314,7 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, id string) err
 	if err != nil {
 		return err
 	}
-	body, err := s.cfg.Blobs.OpenDocument(r.Context(), id)
+	body, err := s.cfg.Blobs.OpenVerified(r.Context(), id, rec.Document)
 	if errors.Is(err, store.ErrNotFound) {
 		return problem(http.StatusNotFound, codeDocumentGone, "the document is not kept, or not any more")
 	}
@@ -330,6 +333,8 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, id string) err
 		w.Header().Set("Content-Length", strconv.FormatInt(*rec.Document.Bytes, 10))
 	}
 	answerIn(w, receiveWithin)
-	_, _ = io.Copy(w, body) // Nobody reads any more where this fails.
-	return nil
+	if _, err := io.Copy(w, body); errors.Is(err, store.ErrChanged) {
+		panic(http.ErrAbortHandler) // The answer must not look whole.
+	}
+	return nil // The caller has gone where the copy failed otherwise.
 }

@@ -29,29 +29,30 @@ type Problem struct {
 
 // The codes of a Problem.
 const (
-	codeInvalid        = protocol.CodeInvalid
-	codeUnauthorized   = protocol.CodeUnauthorized
-	codeForbidden      = protocol.CodeForbidden
-	codeNotFound       = protocol.CodeNotFound
-	codeNotFinished    = protocol.CodeNotFinished
-	codeConflict       = protocol.CodeConflict
-	codeMethod         = protocol.CodeMethod
-	codeTooLarge       = protocol.CodeTooLarge
-	codeBodyTooLarge   = protocol.CodeBodyTooLarge
-	codeHookTooLarge   = protocol.CodeHookTooLarge
-	codeTooSlow        = protocol.CodeTooSlow
-	codeUnsupported    = protocol.CodeUnsupported
-	codeMismatch       = protocol.CodeMismatch
-	codeKeyReused      = protocol.CodeKeyReused
-	codeReceiving      = protocol.CodeReceiving
-	codeBacklog        = protocol.CodeBacklog
-	codeUnavailable    = protocol.CodeUnavailable
-	codeInternal       = protocol.CodeInternal
-	codeURLRefused     = protocol.CodeURLRefused
-	codeUnknownAccount = protocol.CodeUnknownAccount
-	codeFinal          = protocol.CodeFinal
-	codeDocumentGone   = protocol.CodeDocumentGone
-	codeCursor         = protocol.CodeCursor
+	codeInvalid           = protocol.CodeInvalid
+	codeUnauthorized      = protocol.CodeUnauthorized
+	codeForbidden         = protocol.CodeForbidden
+	codeNotFound          = protocol.CodeNotFound
+	codeNotFinished       = protocol.CodeNotFinished
+	codeConflict          = protocol.CodeConflict
+	codeMethod            = protocol.CodeMethod
+	codeTooLarge          = protocol.CodeTooLarge
+	codeBodyTooLarge      = protocol.CodeBodyTooLarge
+	codeHookTooLarge      = protocol.CodeHookTooLarge
+	codeTooSlow           = protocol.CodeTooSlow
+	codeUnsupported       = protocol.CodeUnsupported
+	codeMismatch          = protocol.CodeMismatch
+	codeKeyReused         = protocol.CodeKeyReused
+	codeReceiving         = protocol.CodeReceiving
+	codeBacklog           = protocol.CodeBacklog
+	codeUnavailable       = protocol.CodeUnavailable
+	codeInternal          = protocol.CodeInternal
+	codeURLRefused        = protocol.CodeURLRefused
+	codeUnknownAccount    = protocol.CodeUnknownAccount
+	codeFinal             = protocol.CodeFinal
+	codeDocumentGone      = protocol.CodeDocumentGone
+	codeResultUnavailable = protocol.CodeResultUnavailable
+	codeCursor            = protocol.CodeCursor
 )
 
 func problem(status int, code, detail string) *Problem {

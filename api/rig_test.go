@@ -228,7 +228,7 @@ func (r *rig) finishWith(id string, status extraction.Status, c *store.Change) {
 		r.t.Fatal(err)
 	}
 	result := extraction.NewResult([]byte(`{"raw":true}`))
-	if err := r.cfg.Blobs.PutResult(r.t.Context(), id, f.Seq, result); err != nil {
+	if _, err := r.cfg.Blobs.PutResult(r.t.Context(), id, f.Seq, result); err != nil {
 		r.t.Fatal(err)
 	}
 	if _, err := r.records.Finish(r.t.Context(), f, status, store.Kept{Record: time.Hour, Document: time.Hour}, c.Result(f.Seq)); err != nil {

@@ -39,6 +39,8 @@ const (
 	CodeVendorFailed Code = "vendor_failed"
 	// CodeVendorQuota is a used-up plan. It ends an extraction only in run.
 	CodeVendorQuota Code = "vendor_quota"
+	// CodeResultUnavailable: the stored result of a SUCCESS is damaged or gone.
+	CodeResultUnavailable Code = "result_unavailable"
 	// CodeRateLimited: the vendor answered 429. It is never final.
 	CodeRateLimited Code = "rate_limited"
 	// CodeUnauthorized is a refused key. It ends an extraction only in run.
@@ -69,7 +71,8 @@ const (
 func (c Code) Retryable() bool {
 	switch c {
 	case CodeVendorQuota, CodeUnauthorized, CodeDocumentUnavailable, CodeDeadlineExceeded,
-		CodeSubmitUncertain, CodeExpired, CodeCanceled, CodeInternal, CodeVendorFailed:
+		CodeSubmitUncertain, CodeExpired, CodeCanceled, CodeInternal, CodeVendorFailed, CodeRateLimited,
+		CodeResultUnavailable:
 		return true
 	case CodeVendorRejected, CodeUnsupportedDocument, CodeDocumentTooLarge, CodeResultTooLarge:
 		return false

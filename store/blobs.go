@@ -138,48 +138,63 @@ func (b *Blobs) CopyDocument(ctx context.Context, from, to string) error {
 // ErrEncode is returned for a result that has no JSON form.
 var ErrEncode = errors.New("result has no JSON form")
 
-// PutResult stores a result under ID/SEQ and returns once it is durable.
-func (b *Blobs) PutResult(ctx context.Context, id string, seq int64, result *extraction.Result) error {
+// PutResult stores a result under ID/SEQ and returns its digest once it is durable.
+func (b *Blobs) PutResult(ctx context.Context, id string, seq int64, result *extraction.Result) (sum string, err error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // The vendor's text stays as it is.
 	if err := enc.Encode(result); err != nil {
-		return fmt.Errorf("store result: %w: %w", ErrEncode, err)
+		return "", fmt.Errorf("store result: %w: %w", ErrEncode, err)
 	}
+	sum = sumOf(body.Bytes())
 	if err := b.put(ctx, resultKey(id, seq), &body); err != nil {
-		return fmt.Errorf("store result: %w", err)
+		return "", fmt.Errorf("store result: %w", err)
 	}
-	return nil
+	return sum, nil
 }
 
-// Result reads a stored result, or ErrNotFound.
-func (b *Blobs) Result(ctx context.Context, id string, seq int64) (*extraction.Result, error) {
+// Result reads a stored result. It returns ErrNotFound where there is none, and
+// ErrDamaged where it has not the digest sum; one that was stored without is empty.
+func (b *Blobs) Result(ctx context.Context, id string, seq int64, sum string) (*extraction.Result, error) {
 	body, err := b.bucket.ReadAll(ctx, resultKey(id, seq))
 	if err != nil {
 		return nil, fmt.Errorf("read result: %w", b.named(err))
+	}
+	if sum != "" && sumOf(body) != sum {
+		return nil, fmt.Errorf("read result: %w", ErrDamaged)
 	}
 	var out extraction.Result
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber() // A number stays as the vendor wrote it.
 	if err := dec.Decode(&out); err != nil {
-		return nil, fmt.Errorf("decode result: %w", err)
+		return nil, fmt.Errorf("decode result: %w: %w", ErrDamaged, err)
 	}
 	return &out, nil
 }
 
 // Whole is a record in its public form with its result, which is empty before
-// SUCCESS.
+// SUCCESS. A result that is gone or damaged is no error of the call: the extraction is
+// shown without it, and its error says so.
 func (b *Blobs) Whole(ctx context.Context, r Record) (extraction.Extraction, error) {
 	e := r.Extraction()
 	e.Result = &extraction.Result{}
 	if r.Status != extraction.StatusSuccess {
 		return e, nil
 	}
-	result, err := b.Result(ctx, r.ID, r.ResultSeq)
-	if err == nil {
-		e.Result = result
+	result, err := b.Result(ctx, r.ID, r.ResultSeq, r.ResultSum)
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
+		why := "the result is no longer in the document store"
+		if errors.Is(err, ErrDamaged) {
+			why = "the result in the document store is not the one that was stored"
+		}
+		e.Error = extraction.NewFailure(extraction.CodeResultUnavailable, why+" (extraction "+r.ID+")", nil)
+		return e, nil
+	case err != nil:
+		return e, err
 	}
-	return e, err
+	e.Result = result
+	return e, nil
 }
 
 // DeleteResult removes a result; one that does not exist is no error.

@@ -188,20 +188,20 @@ func TestResultRoundTrip(t *testing.T) {
 	want.Tables["items"] = []extraction.Row{{"price": {}}}
 	want.Warnings = append(want.Warnings, extraction.Warning{Field: "f", Code: "c", Message: "m"})
 	eachBlobs(t, func(t *testing.T, b *Blobs, _ string) {
-		if _, err := b.Result(t.Context(), "ID1", 3); !errors.Is(err, ErrNotFound) {
+		if _, err := b.Result(t.Context(), "ID1", 3, ""); !errors.Is(err, ErrNotFound) {
 			t.Errorf("Result = %v, want not found", err)
 		}
-		if err := b.PutResult(t.Context(), "ID1", 3, want); err != nil {
+		if _, err := b.PutResult(t.Context(), "ID1", 3, want); err != nil {
 			t.Fatal(err)
 		}
-		got, err := b.Result(t.Context(), "ID1", 3)
+		got, err := b.Result(t.Context(), "ID1", 3, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("result (-want +got):\n%s", diff)
 		}
-		if _, err := b.Result(t.Context(), "ID1", 4); !errors.Is(err, ErrNotFound) {
+		if _, err := b.Result(t.Context(), "ID1", 4, ""); !errors.Is(err, ErrNotFound) {
 			t.Errorf("Result of another seq = %v, want not found", err)
 		}
 		if err := b.DeleteResult(t.Context(), "ID1", 3); err != nil {
@@ -210,7 +210,7 @@ func TestResultRoundTrip(t *testing.T) {
 		if err := b.DeleteResult(t.Context(), "ID1", 3); err != nil {
 			t.Errorf("DeleteResult again = %v", err)
 		}
-		if _, err := b.Result(t.Context(), "ID1", 3); !errors.Is(err, ErrNotFound) {
+		if _, err := b.Result(t.Context(), "ID1", 3, ""); !errors.Is(err, ErrNotFound) {
 			t.Errorf("Result after its deletion = %v, want not found", err)
 		}
 	})
@@ -221,15 +221,15 @@ func TestPutResultCutShort(t *testing.T) {
 	t.Parallel()
 	eachBlobs(t, func(t *testing.T, b *Blobs, dir string) {
 		bad := extraction.NewResult([]byte(`{not json`))
-		if err := b.PutResult(t.Context(), "ID1", 1, bad); err == nil {
+		if _, err := b.PutResult(t.Context(), "ID1", 1, bad); err == nil {
 			t.Error("PutResult of bad JSON worked")
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := b.PutResult(ctx, "ID1", 1, extraction.NewResult([]byte(`{}`))); err == nil {
+		if _, err := b.PutResult(ctx, "ID1", 1, extraction.NewResult([]byte(`{}`))); err == nil {
 			t.Error("PutResult with a cancelled context worked")
 		}
-		if _, err := b.Result(t.Context(), "ID1", 1); !errors.Is(err, ErrNotFound) {
+		if _, err := b.Result(t.Context(), "ID1", 1, ""); !errors.Is(err, ErrNotFound) {
 			t.Errorf("Result = %v, want not found", err)
 		}
 		if got := files(t, dir); len(got) > 0 {
@@ -247,7 +247,7 @@ func TestDelete(t *testing.T) {
 				t.Fatal(err)
 			}
 			for seq := range int64(3) {
-				if err := b.PutResult(ctx, id, seq, extraction.NewResult([]byte(`1`))); err != nil {
+				if _, err := b.PutResult(ctx, id, seq, extraction.NewResult([]byte(`1`))); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -277,7 +277,7 @@ func TestDelete(t *testing.T) {
 		if err := b.DeleteDocument(ctx, "ID10"); err != nil {
 			t.Errorf("DeleteDocument again = %v", err)
 		}
-		if _, err := b.Result(ctx, "ID10", 1); err != nil {
+		if _, err := b.Result(ctx, "ID10", 1, ""); err != nil {
 			t.Errorf("the other's result = %v", err)
 		}
 		if dir == "" {

@@ -18,10 +18,10 @@ func TestResultKeepsNumbers(t *testing.T) {
 	r := extraction.NewResult(json.RawMessage(`{}`))
 	for _, n := range []json.Number{"1210.00", "12345678901234567", "1e3"} {
 		r.Fields["n"] = []extraction.Value{{Value: n, Type: extraction.TypeNumber}}
-		if err := b.PutResult(t.Context(), "id", 1, r); err != nil {
+		if _, err := b.PutResult(t.Context(), "id", 1, r); err != nil {
 			t.Fatal(err)
 		}
-		got, err := b.Result(t.Context(), "id", 1)
+		got, err := b.Result(t.Context(), "id", 1, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -116,6 +116,8 @@ type Record struct {
 	ExpiresAt    time.Time
 	// ResultSeq names the result's blob, ID/ResultSeq; 0 if there is none.
 	ResultSeq int64
+	// ResultSum is its digest; empty where an earlier version stored it.
+	ResultSum string
 	// RetriedBy is the extraction that repeats this one.
 	RetriedBy string
 	// DocumentExpiresAt is when the document of a final one goes.
@@ -191,6 +193,7 @@ const (
 	fieldFinishedAt     = "fin"
 	fieldExpiresAt      = "exp"
 	fieldResultSeq      = "res"
+	fieldResultSum      = "rsum"
 	fieldRetriedBy      = "rb"
 	fieldCustomer       = "cu" // A digest: it names the counts of its batch, and its place in the line.
 	fieldPriority       = "pr"
@@ -242,6 +245,7 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 		Problem: detail[detailProblem],
 	}
 	r.ResultSeq = number(fields[fieldResultSeq])
+	r.ResultSum = fields[fieldResultSum]
 	r.Order = parseOrder(fields[fieldOrder])
 	for name, at := range map[string]*time.Time{
 		fieldLease: &r.Lease, fieldDue: &r.Due, fieldOrphaned: &r.Orphaned,

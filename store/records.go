@@ -209,6 +209,9 @@ func (c *Change) PollErrors(n int) *Change { return c.putInt(fieldPollErrors, in
 // Result names the blob that holds the result.
 func (c *Change) Result(seq int64) *Change { return c.putInt(fieldResultSeq, seq) }
 
+// ResultSum is the digest of the result.
+func (c *Change) ResultSum(sum string) *Change { return c.put(fieldResultSum, sum) }
+
 // Trouble keeps the latest trouble that was not final.
 func (c *Change) Trouble(t extraction.Trouble) *Change { return c.putJSON("x."+detailTrouble, t) }
 

@@ -42,7 +42,7 @@ func TestDeleteUnreferenced(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, seq := range seqs {
-			if err := b.PutResult(t.Context(), id, seq, extraction.NewResult([]byte(`{}`))); err != nil {
+			if _, err := b.PutResult(t.Context(), id, seq, extraction.NewResult([]byte(`{}`))); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -24,7 +24,7 @@ func (s *step) submission(name string, sent func() error) extraction.Submission 
 	}
 	sub.Bytes = *s.rec.Document.Bytes
 	sub.Body = func() (io.ReadCloser, error) {
-		body, err := s.w.cfg.Blobs.OpenDocument(s.ctx, s.rec.ID)
+		body, err := s.w.cfg.Blobs.OpenVerified(s.ctx, s.rec.ID, s.rec.Document)
 		if err != nil {
 			s.bodyErr = err
 			return nil, err

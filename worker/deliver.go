@@ -84,12 +84,12 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 // document store has lost does not come back.
 func (w *Worker) tell(ctx context.Context, r store.Record) (DeliveryOutcome, error) {
 	e, err := w.cfg.Blobs.Whole(ctx, r)
-	if errors.Is(err, store.ErrNotFound) {
-		w.log.ErrorContext(ctx, "result is gone", slog.String("extraction_id", r.ID), slog.String("account", r.Account))
-		return DeliveryOutcome{State: store.DeliveryFailed, Problem: "the result is no longer in the document store"}, nil
-	}
 	if err != nil {
 		return DeliveryOutcome{}, err
+	}
+	if e.Error != nil && e.Error.Code == extraction.CodeResultUnavailable {
+		w.log.ErrorContext(ctx, "result is not readable", slog.String("extraction_id", r.ID), slog.String("account", r.Account))
+		return DeliveryOutcome{State: store.DeliveryFailed, Problem: e.Error.Message}, nil
 	}
 	return w.cfg.Deliverer.Deliver(ctx, Delivery{
 		URL: r.CallbackURL, Key: r.CallbackKey, Attempt: r.Deliveries.Attempts + 1, Since: r.Deliveries.Since, Extraction: e,

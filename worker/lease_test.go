@@ -43,7 +43,7 @@ func TestDeliveredTwice(t *testing.T) {
 	if v.polls["v1"] != 1 || r.get(id).Status != extraction.StatusSuccess {
 		t.Errorf("%d polls, now %s", v.polls["v1"], r.get(id).Status)
 	}
-	if _, err := r.blobs.Result(t.Context(), id, r.get(id).ResultSeq); err != nil {
+	if _, err := r.blobs.Result(t.Context(), id, r.get(id).ResultSeq, ""); err != nil {
 		t.Errorf("the result that the record names: %v", err)
 	}
 }
@@ -203,10 +203,10 @@ func TestLeaseLapsesInPoll(t *testing.T) {
 	if got := r.get(id); got.Status != extraction.StatusSuccess || got.ResultSeq != won.ResultSeq || got.Seq != won.Seq {
 		t.Errorf("the loser wrote: %+v, was %+v", got, won)
 	}
-	if _, err := r.blobs.Result(t.Context(), id, won.ResultSeq); err != nil {
+	if _, err := r.blobs.Result(t.Context(), id, won.ResultSeq, ""); err != nil {
 		t.Errorf("the winner's result: %v", err)
 	}
-	if _, err := r.blobs.Result(t.Context(), id, p.Seq); !errors.Is(err, store.ErrNotFound) {
+	if _, err := r.blobs.Result(t.Context(), id, p.Seq, ""); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the loser's result is still there: %v", err)
 	}
 }

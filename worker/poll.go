@@ -109,7 +109,8 @@ func (s *step) notYet(c *store.Change) error {
 func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	storing, cancelStoring := transfer.WithTimeout(context.WithoutCancel(s.ctx), s.w.cfg.Stall)
 	defer cancelStoring()
-	if err := s.w.cfg.Blobs.PutResult(storing, s.rec.ID, s.fence.Seq, out.Result); err != nil {
+	sum, err := s.w.cfg.Blobs.PutResult(storing, s.rec.ID, s.fence.Seq, out.Result)
+	if err != nil {
 		if errors.Is(err, store.ErrEncode) { // No repetition can mend that.
 			return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeInternal,
 				"the result cannot be stored: "+err.Error(), nil), c)
@@ -120,7 +121,7 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	}
 	ctx, cancel := s.saving()
 	defer cancel()
-	_, err := s.w.records.Finish(ctx, s.fence, out.Status, s.w.cfg.kept(), c.Result(s.fence.Seq))
+	_, err = s.w.records.Finish(ctx, s.fence, out.Status, s.w.cfg.kept(), c.Result(s.fence.Seq).ResultSum(sum))
 	if err == nil {
 		s.ended, s.outcome = true, string(out.Status)
 		s.final = &tasks.Outcome{Status: out.Status, Polls: s.rec.Polls}

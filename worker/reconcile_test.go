@@ -40,7 +40,7 @@ func TestExpiry(t *testing.T) {
 	if err := document(); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the document after its retention: %v", err)
 	}
-	if _, err := r.blobs.Result(t.Context(), id, seq); err != nil {
+	if _, err := r.blobs.Result(t.Context(), id, seq, ""); err != nil {
 		t.Errorf("the result before its retention: %v", err)
 	}
 	due, err := r.rdb.ZScore(t.Context(), "extractq:{acme}:due", id).Result()
@@ -55,7 +55,7 @@ func TestExpiry(t *testing.T) {
 	if _, err := r.records.Get(t.Context(), "acme", id); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the record after its retention: %v", err)
 	}
-	if _, err := r.blobs.Result(t.Context(), id, seq); !errors.Is(err, store.ErrNotFound) {
+	if _, err := r.blobs.Result(t.Context(), id, seq, ""); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the result after its retention: %v", err)
 	}
 	if n, err := r.rdb.ZCard(t.Context(), "extractq:{acme}:due").Result(); err != nil || n != 0 {

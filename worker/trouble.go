@@ -83,6 +83,9 @@ func (s *step) notTheVendor(c *store.Change) error {
 	case errors.Is(s.bodyErr, store.ErrNotFound):
 		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
 			"the document is not in the document store", nil), c)
+	case errors.Is(s.bodyErr, store.ErrChanged):
+		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
+			store.ErrChanged.Error(), nil), c)
 	}
 	if s.redisErr != nil {
 		return s.again(s.kind, s.w.cfg.RetryDelay, extraction.BecauseRetry, c)

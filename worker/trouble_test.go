@@ -2,6 +2,8 @@ package worker
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -91,6 +93,36 @@ func TestTroubleIsOver(t *testing.T) {
 		got := r.get(id)
 		if got.Trouble == nil || got.Trouble.OverAt.IsZero() == over {
 			t.Errorf("after attempt %d: %+v, want it over: %t", n+1, got.Trouble, over)
+		}
+	}
+}
+
+// A document that changed in the store ends its extraction at once, unpaid, and says
+// nothing about the account.
+func TestChangedDocument(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]func(*vendor) extraction.Provider{
+		"one call":  func(v *vendor) extraction.Provider { return v },
+		"two steps": func(v *vendor) extraction.Provider { return uploader{v} },
+	} {
+		for _, there := range []string{"the docuMent", "the doc", "the document and more", ""} {
+			v := newVendor()
+			r := newRig(t, p(v))
+			w := r.worker()
+			id := r.submit("the document")
+			if err := os.WriteFile(filepath.Join(r.dir, id, "document"), []byte(there), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+				t.Fatal(err)
+			}
+			got := r.get(id)
+			if got.Failure == nil || got.Failure.Code != extraction.CodeDocumentUnavailable || len(v.bodies) != 0 {
+				t.Errorf("%s, %q: %s %+v with %d submitted, want document_unavailable and none", name, there, got.Status, got.Failure, len(v.bodies))
+			}
+			if s, err := r.limiter.State(t.Context(), "acme"); err != nil || s.LastError.Code != "" {
+				t.Errorf("%s, %q: the account says %+v, %v", name, there, s.LastError, err)
+			}
 		}
 	}
 }

@@ -310,7 +310,7 @@ func TestOneCall(t *testing.T) {
 	if extraction.TokenID(v.names["v1"]) != id {
 		t.Errorf("the vendor's name %q does not carry %s", v.names["v1"], id)
 	}
-	result, err := r.blobs.Result(t.Context(), id, got.ResultSeq)
+	result, err := r.blobs.Result(t.Context(), id, got.ResultSeq, "")
 	if err != nil || len(result.Fields["total"]) != 1 {
 		t.Errorf("result %+v, %v", result, err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/extractq/extractq/config"
@@ -83,6 +84,9 @@ func (l *local) result(ctx context.Context, e extraction.Extraction) (*extractio
 		return nil, unavailable(err)
 	}
 	e, err = withResult(ctx, l.svc.blobs, r)
+	if err == nil && e.Error != nil {
+		err = exitError{exitFailed, fmt.Errorf("%s: %s", e.Error.Code, e.Error.Message)}
+	}
 	return e.Result, err
 }
 

@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// ErrChanged is returned for a document that is not the one that was accepted: the store
+// has changed it since, or has lost a part.
+var ErrChanged = errors.New("the document in the store is not the one that was accepted")
+
+// ErrDamaged is returned for a result that is not the one that was stored.
+var ErrDamaged = errors.New("the stored result is damaged")
+
+// OpenVerified is OpenDocument that gives out the last byte only if all of the document
+// has the size and the digest of d. A digest that is empty is not compared, and neither
+// is a size of null.
+func (b *Blobs) OpenVerified(ctx context.Context, id string, d extraction.Document) (io.ReadCloser, error) {
+	body, err := b.OpenDocument(ctx, id)
+	if err != nil || d.Bytes == nil {
+		return body, err
+	}
+	return &verified{body: body, left: *d.Bytes, want: string(d.SHA256), hash: sha256.New()}, nil
+}
+
+// verified reads a document and compares it on the way.
+type verified struct {
+	body io.ReadCloser
+	left int64
+	want string
+	hash hash.Hash
+	err  error
+}
+
+// Read holds back what it has read where the end shows that the document has changed.
+func (v *verified) Read(p []byte) (int, error) {
+	if v.err != nil {
+		return 0, v.err
+	}
+	n, err := v.body.Read(p)
+	v.left -= int64(n)
+	_, _ = v.hash.Write(p[:n]) // A hash takes everything.
+	switch {
+	case v.left < 0, v.left > 0 && errors.Is(err, io.EOF):
+		err = ErrChanged
+	case v.left == 0 && (err == nil || errors.Is(err, io.EOF)):
+		if err = v.end(); err == nil {
+			v.err = io.EOF
+			return n, nil
+		}
+	}
+	if errors.Is(err, ErrChanged) {
+		n = 0
+	}
+	v.err = err
+	return n, err
+}
+
+// end compares the digest, and makes sure that nothing follows.
+func (v *verified) end() error {
+	if v.want != "" && hex.EncodeToString(v.hash.Sum(nil)) != v.want {
+		return ErrChanged
+	}
+	var more [1]byte
+	n, err := io.ReadFull(v.body, more[:])
+	switch {
+	case n > 0:
+		return ErrChanged
+	case errors.Is(err, io.EOF):
+		return nil
+	}
+	return err
+}
+
+func (v *verified) Close() error { return v.body.Close() }
+
+// sumOf is the digest of a stored result as records keep it: short enough for a field.
+func sumOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
