@@ -117,6 +117,9 @@ func withAccounts(c *cli.Context, act func(desk, string) error) error {
 		return err
 	}
 	d.remark(cfg, all)
+	if l, ok := p.(*local); ok {
+		l.remarkUnserved(c.Context, all)
+	}
 	return printAccounts(c.App.Writer, f, shown)
 }
 
@@ -175,7 +178,11 @@ func (d *accountDesk) pause(ctx context.Context, name string) error {
 
 // resume lifts whatever pause there is.
 func (d *accountDesk) resume(ctx context.Context, name string) error {
-	if _, ok := d.account(name); !ok {
+	served, err := d.limits.Served(ctx, name)
+	if err != nil {
+		return unavailable(err)
+	}
+	if _, ok := d.account(name); !ok && !served {
 		return usage("account %s is not in the configuration: it goes on when it is back there", name)
 	}
 	if err := d.limits.Resume(ctx, name); err != nil {
@@ -215,7 +222,22 @@ func (d *accountDesk) state(ctx context.Context, name string) (extraction.Accoun
 			out.NextProbeAt = extraction.Time{Time: s.ProbeAt}
 		}
 	}
+	served, err := d.limits.Served(ctx, name)
+	if err != nil {
+		return extraction.AccountState{}, err
+	}
+	known, registered, err := d.records.Registration(ctx, name)
+	if err != nil {
+		return extraction.AccountState{}, err
+	}
 	a, ok := d.account(name)
+	if served && registered { // Who works for it knows better than who looks.
+		out.Provider, out.Rate = extraction.Null(known.Provider), &known.Rate
+		return out, nil
+	}
+	if !ok && served {
+		return out, nil
+	}
 	if !ok {
 		// Whoever took it out of the configuration stopped it, and only a person
 		// can bring it back; nothing is probed meanwhile.

@@ -92,12 +92,16 @@ func (d *doctor) examine(c *cli.Context) error {
 		}
 		return nil
 	}
-	d.configuration(c, cfg)
-	d.webhooks(cfg)
 	d.redis(c.Context, cfg)
 	if d.rdb != nil {
 		defer func() { _ = d.rdb.Close() }()
 	}
+	d.workers(c.Context, cfg)
+	later := d.findings // What is configured is said first, and judged by who works.
+	d.findings = nil
+	d.configuration(c, cfg)
+	d.webhooks(cfg)
+	d.findings = append(d.findings, later...)
 	d.documents(c.Context, cfg)
 	if !c.Bool("no-vendors") {
 		d.accounts(c.Context, cfg)
@@ -140,6 +144,10 @@ func (d *doctor) configuration(c *cli.Context, cfg settings) {
 	}
 	switch n := len(cfg.Accounts); n {
 	case 0:
+		if all := d.served(c.Context, cfg); len(all) > 0 {
+			d.found("configuration", healthNote, "%s: no accounts; the workers have %s", file, strings.Join(all, ", "))
+			return
+		}
 		_, err := cfg.Account("", "")
 		d.found("configuration", healthFix, "%s: %v", file, err)
 	default:

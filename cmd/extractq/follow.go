@@ -69,6 +69,14 @@ func (f *follower) Waiting() []string {
 	return slices.Collect(maps.Keys(f.waiting))
 }
 
+// accounts are those of what is waited for.
+func (f *follower) accounts() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := slices.Sorted(maps.Values(f.waiting))
+	return slices.Compact(all)
+}
+
 // Run calls final for each watched extraction that becomes final, until stop
 // says that there is nothing more to wait for, or ctx ends. An extraction that
 // is erased under it is passed as gone, with its id only.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
@@ -201,6 +202,21 @@ func (l *local) forget(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// remarkUnserved says which accounts no worker has: what waits there goes on when one has
+// it.
+func (l *local) remarkUnserved(ctx context.Context, accounts []string) {
+	limits := limiter.New(l.svc.rdb)
+	var unserved []string
+	for _, name := range accounts {
+		if served, err := limits.Served(ctx, name); err == nil && !served {
+			unserved = append(unserved, name)
+		}
+	}
+	if len(unserved) > 0 {
+		l.cfg.say("no worker has %s: documents wait until one runs (extractq worker, or up)", strings.Join(unserved, ", "))
+	}
 }
 
 func (l *local) desk() desk {

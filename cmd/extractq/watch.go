@@ -50,6 +50,9 @@ func watchCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if l, ok := f.(localWatcher); ok {
+				p.(*local).remarkUnserved(c.Context, l.accounts())
+			}
 			return followAll(c, cfg, f, n)
 		},
 	}
