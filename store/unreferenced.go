@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
-
-	"github.com/oklog/ulid/v2"
 )
 
 // UnreferencedAfter is how long a blob without a record may be one whose record
@@ -30,9 +27,14 @@ const unreferencedPage = 500
 // there by somebody else and is left alone too. It returns how many it deleted.
 //
 // A Redis that has lost its records must not cost the documents too: nothing is deleted
-// unless the store belongs to this very Redis, and ErrNotOurs is returned.
+// unless the store belongs to this very Redis, and ErrNotOurs is returned; and what is
+// older than the acceptance of an empty one stays.
 func DeleteUnreferenced(ctx context.Context, s *Records, b *Blobs, age time.Duration) (int, error) {
 	accounts, err := s.Accounts(ctx)
+	if err != nil {
+		return 0, err
+	}
+	here, err := s.identity(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -58,8 +60,8 @@ func DeleteUnreferenced(ctx context.Context, s *Records, b *Blobs, age time.Dura
 		if err != nil {
 			return deleted, fmt.Errorf("list blobs: %w", err)
 		}
-		id, part, ok := strings.Cut(o.Key, "/")
-		if _, err := ulid.ParseStrict(id); !ok || err != nil || now.Sub(o.ModTime) < age {
+		id, part, ok := extractionOf(o.Key)
+		if !ok || now.Sub(o.ModTime) < age || o.ModTime.Before(time.UnixMilli(here.Since)) {
 			continue
 		}
 		if _, known := page[id]; !known && len(page) >= unreferencedPage {

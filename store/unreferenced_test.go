@@ -33,7 +33,7 @@ func TestDeleteUnreferenced(t *testing.T) {
 	r := newRig(t)
 	dir := t.TempDir()
 	b := openFile(t, dir)
-	if err := Pair(t.Context(), r.s, b, false); err != nil {
+	if err := Pair(t.Context(), r.s, b, Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	put := func(id string, seqs ...int64) {
@@ -104,7 +104,7 @@ func TestDeleteUnreferenced(t *testing.T) {
 		if left := blobFiles(t, dir); n != 0 || len(left) != len(want) {
 			t.Errorf("DeleteUnreferenced without records deleted %d and left %v", n, left)
 		}
-		r.want("Pair", Pair(t.Context(), r.s, b, false), nil)
+		r.want("Pair", Pair(t.Context(), r.s, b, Terms{}), ErrEmptyRedis)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestDeleteUnreferencedPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Pair(t.Context(), r.s, b, false); err != nil {
+	if err := Pair(t.Context(), r.s, b, Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	const n = unreferencedPage + 20

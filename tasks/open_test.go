@@ -35,7 +35,7 @@ func newSite(t *testing.T) *site {
 	if s.records, err = store.NewRecords(rdb); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Pair(t.Context(), s.records, s.blobs, false); err != nil {
+	if err := store.Pair(t.Context(), s.records, s.blobs, store.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	for account, r := range map[string]store.Registration{

@@ -47,7 +47,7 @@ func TestPausedAccountComesBackByItself(t *testing.T) {
 func TestDocumentsOfALeftAccountGo(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, newVendor())
-	if err := store.Pair(t.Context(), r.records, r.blobs, false); err != nil {
+	if err := store.Pair(t.Context(), r.records, r.blobs, store.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	w := r.worker()

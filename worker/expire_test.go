@@ -27,7 +27,7 @@ func (r *rig) age(id string) {
 func TestUnreferencedBlobs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, newVendor())
-	if err := store.Pair(t.Context(), r.records, r.blobs, false); err != nil {
+	if err := store.Pair(t.Context(), r.records, r.blobs, store.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	orphan, wanted := store.NewID(), r.submit("x")

@@ -38,7 +38,9 @@ type settings struct {
 	dataGiven bool
 	// scratch reports that the document store is in a folder of embedded.NewScratch.
 	scratch bool
-	log     *slog.Logger
+	// acceptEmpty lets an empty Redis go on beside a store that holds extractions.
+	acceptEmpty bool
+	log         *slog.Logger
 	// metrics are those of a server role; nil otherwise.
 	metrics *metrics.Metrics
 	// admin is a server role's; nil otherwise.
@@ -53,6 +55,14 @@ type settings struct {
 	serverName string
 	// reloader is a server role's; nil otherwise.
 	reloader *reloader
+}
+
+// acceptEmptyFlag is the name of the flag that sets acceptEmpty.
+const acceptEmptyFlag = "accept-empty-redis"
+
+// acceptEmpty is for the commands that work for others: run, up and the server roles with documents.
+func acceptEmpty() cli.Flag {
+	return &cli.BoolFlag{Name: acceptEmptyFlag, Usage: "go on with an empty Redis beside a document store that holds extractions; their records are lost"}
 }
 
 // redirect is a writer whose target can change: log lines go through the
@@ -127,6 +137,7 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 	}
 	s := settings{
 		Config: cfg, log: log, stderr: stderr, stdout: &redirect{w: c.App.Writer}, dataGiven: cfg.Data.URL != "",
+		acceptEmpty: c.Bool(acceptEmptyFlag),
 	}
 	if s.server, s.serverName, err = chosenServer(c); err != nil {
 		return settings{}, err

@@ -49,6 +49,7 @@ Examples:
 			&cli.StringFlag{Name: "rate", Usage: "calls to the vendor, as in `10/s`, in place of the account's"},
 			&cli.BoolFlag{Name: "retry-failed", Usage: "submit again what an earlier run ended otherwise than with SUCCESS"},
 			&cli.DurationFlag{Name: "timeout", Usage: "stop waiting after `DURATION` with exit code 4"},
+			acceptEmpty(),
 		),
 		Action: func(c *cli.Context) error {
 			cfg, err := load(c, slog.LevelWarn)

@@ -29,6 +29,7 @@ Examples:
    extractq submit --provider sandbox --type tax_forms examples/
    extractq up --data /var/lib/extractq --listen 127.0.0.1:9090`,
 		Flags: append(dashboardFlags(),
+			acceptEmpty(),
 			&cli.StringFlag{Name: "provider", Usage: "serve only the account of one `PROVIDER`; sandbox needs nothing at all"},
 			&cli.GenericFlag{Name: "processing-time", Value: &latency, DefaultText: "0s", Usage: "with the sandbox, how long documents take: `LAW`: a time, lognormal:MEDIAN,SIGMA, uniform:FROM,TO, exponential:MEAN, or a mixture"},
 		),

@@ -155,8 +155,8 @@ func open(ctx context.Context, cfg settings, bring bool) (_ *services, err error
 	}
 	s.closers = append(s.closers, s.blobs.Close)
 	// A Redis that this command brought lives in the store's directory.
-	own := bring && cfg.Redis.URL == ""
-	if err = belongs(cfg, store.Pair(ctx, s.records, s.blobs, own)); err != nil {
+	terms := store.Terms{Own: bring && cfg.Redis.URL == "", Volatile: !s.persistent, AcceptEmpty: cfg.acceptEmpty}
+	if err = belongs(cfg, store.Pair(ctx, s.records, s.blobs, terms)); err != nil {
 		return nil, err
 	}
 	s.client, err = newClient(cfg, s)
@@ -260,6 +260,10 @@ func belongs(cfg settings, err error) error {
 		return usage("%s is %w; set data.url (--data) to the one where the documents of this Redis are. "+
 			"Where that one is gone for good, and the extractions in this Redis may go with it, "+
 			"let Redis forget it: redis-cli del extractq:meta", cfg.Data.URL, err)
+	case errors.Is(err, store.ErrEmptyRedis):
+		return usage("%w (%s): bring the Redis back that has their records, from a backup where it lost them, "+
+			"or name it with --redis. Where they are lost for good, start run, up or a server role once with "+
+			"--accept-empty-redis: what is in the store now stays there and is never swept", err, cfg.Data.URL)
 	case errors.Is(err, store.ErrNewer):
 		return usage("%w; update extractq", err)
 	case err != nil:
