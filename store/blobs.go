@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gocloud.dev/blob"
@@ -32,6 +33,8 @@ type Blobs struct {
 	// dir is the folder of a file bucket, whose writes are synced; empty for
 	// any other kind.
 	dir string
+	// held is the identity that the folder must have; nil before Pair.
+	held atomic.Pointer[string]
 }
 
 // ErrTooLarge is returned by PutDocument for a document above the limit.
@@ -115,6 +118,9 @@ func (b *Blobs) OpenDocument(ctx context.Context, id string) (io.ReadCloser, err
 // HasDocument reports whether a document is stored.
 func (b *Blobs) HasDocument(ctx context.Context, id string) (bool, error) {
 	ok, err := b.bucket.Exists(ctx, documentKey(id))
+	if err == nil && !ok {
+		_, err = b.directory() // In a store that is gone nothing exists.
+	}
 	if err != nil {
 		return false, fmt.Errorf("look for document: %w", err)
 	}
@@ -213,6 +219,9 @@ func (b *Blobs) DeleteDocument(ctx context.Context, id string) error {
 
 // Delete removes the document and all results of an extraction.
 func (b *Blobs) Delete(ctx context.Context, id string) error {
+	if _, err := b.directory(); err != nil { // Nothing to delete is not the answer there.
+		return fmt.Errorf("list blobs: %w", err)
+	}
 	it := b.bucket.List(&blob.ListOptions{Prefix: id + "/"})
 	for {
 		o, err := it.Next(ctx)
@@ -238,6 +247,9 @@ func (b *Blobs) removeFolder(id string) {
 }
 
 func (b *Blobs) remove(ctx context.Context, key string) error {
+	if _, err := b.directory(); err != nil {
+		return fmt.Errorf("delete blob: %w", err)
+	}
 	err := b.bucket.Delete(ctx, key)
 	if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
 		return fmt.Errorf("delete blob: %w", err)
@@ -283,6 +295,10 @@ func (b *Blobs) putOnce(ctx context.Context, key string, body []byte) (created b
 func (b *Blobs) write(ctx context.Context, key string, r io.Reader, once bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	before, err := b.directory() // The bucket would make a missing one anew.
+	if err != nil {
+		return err
+	}
 	w, err := b.bucket.NewWriter(ctx, key, &blob.WriterOptions{
 		ContentType: "application/octet-stream", IfNotExist: once,
 	})
@@ -298,7 +314,10 @@ func (b *Blobs) write(ctx context.Context, key string, r io.Reader, once bool) e
 	if err := w.Close(); err != nil {
 		return err
 	}
-	return b.sync(key)
+	if err := b.sync(key); err != nil {
+		return err
+	}
+	return b.still(before) // A record is about to name what was written.
 }
 
 // sync makes a written file and its name durable: the bucket itself does not.
@@ -323,9 +342,13 @@ func (b *Blobs) sync(key string) error {
 	return nil
 }
 
-// named maps the bucket's not-found to ours.
+// named maps the bucket's not-found to ours. In a store that is gone nothing is found,
+// and that says nothing.
 func (b *Blobs) named(err error) error {
 	if gcerrors.Code(err) == gcerrors.NotFound {
+		if _, gone := b.directory(); gone != nil {
+			return gone
+		}
 		return ErrNotFound
 	}
 	return err

@@ -159,6 +159,9 @@ func open(ctx context.Context, cfg settings, bring bool) (_ *services, err error
 	if err = belongs(cfg, store.Pair(ctx, s.records, s.blobs, terms)); err != nil {
 		return nil, err
 	}
+	if err = belongs(cfg, s.blobs.Hold(ctx, s.records)); err != nil {
+		return nil, err
+	}
 	s.client, err = newClient(cfg, s)
 	return s, err
 }
