@@ -85,6 +85,7 @@ type Server struct {
 	keys     atomic.Pointer[[]Key]
 	tokens   atomic.Pointer[HookTokens]
 	hub      *hub
+	holds    holds
 	handler  http.Handler
 	patience patience
 	spec     *huma.OpenAPI
@@ -99,7 +100,7 @@ var customize sync.Once
 // New returns the API. It makes no connection before the first request, but for
 // the events, which are read from then on until Close.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, patience: usualPatience}
+	s := &Server{cfg: cfg, patience: usualPatience, holds: holds{open: map[*held]bool{}}}
 	s.Reload(cfg.Accounts, cfg.Keys, cfg.HookTokens)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.hub = newHub(s.stopping, cfg.Records, s.known, cfg.Logger)
@@ -128,12 +129,14 @@ func New(cfg Config) *Server {
 }
 
 // Reload replaces the accounts that may be submitted to, the keys and the secrets of
-// the webhooks, from the next request on. Whether the listener may stay open with them
+// the webhooks, from the next request on, and ends the streams and waits of keys that
+// are gone or see less. Whether the listener may stay open with them
 // is Config.Admits's to say.
 func (s *Server) Reload(accounts []Account, keys []Key, tokens HookTokens) {
 	s.accounts.Store(&accounts)
 	s.keys.Store(&keys)
 	s.tokens.Store(&tokens)
+	s.endRevoked()
 }
 
 // open is the account of that name, if it may be submitted to.

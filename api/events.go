@@ -32,7 +32,8 @@ var eventFilters = []string{"extraction", "batch", "customer", "account"}
 func (s *Server) registerEvents(api huma.API) {
 	op := huma.Operation{
 		OperationID: "events", Method: http.MethodGet, Path: "/v1/events", Summary: "Listen to changes (Server-Sent Events)",
-		Description: "Events extraction.updated with the extraction, without its result. Resume with Last-Event-ID. " +
+		Description: "Events extraction.updated with the extraction, without its result. Resume with Last-Event-ID: " +
+			"about the last 10,000 changes of each account are kept, and where some are missing an event stream.gap names the account. " +
 			"A stream for one extraction ends after the final event; opened again with that event's id, it is answered with 204.",
 		Responses: map[string]*huma.Response{
 			"200": {Description: "a stream", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}}},
@@ -60,23 +61,26 @@ type listener struct {
 	ctl    *http.ResponseController
 	filter store.Filter
 	id     string // The one extraction; empty for all that match.
+	// asked is the account the stream was narrowed to, if it was.
+	asked []string
 	// after are the places in the accounts' streams.
 	after map[string]string
 }
 
 func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
-	ctx, q := r.Context(), r.URL.Query()
+	q := r.URL.Query()
+	ctx, release := s.hold(r.Context())
+	defer release()
 	for name, values := range q {
 		if !slices.Contains(eventFilters, name) || len(values) > 1 {
 			return fmt.Errorf("%w: the query is at most one each of %s", extraction.ErrInvalid, strings.Join(eventFilters, ", "))
 		}
 	}
 	l := &listener{s: s, w: w, ctl: http.NewResponseController(w), id: q.Get("extraction")}
-	var asked []string
 	if name := q.Get("account"); name != "" {
-		asked = []string{name}
+		l.asked = []string{name}
 	}
-	accounts, f, err := s.filter(ctx, protocol.Filter{Account: asked, Customer: q.Get("customer"), Batch: q.Get("batch")})
+	accounts, f, err := s.filter(ctx, protocol.Filter{Account: l.asked, Customer: q.Get("customer"), Batch: q.Get("batch")})
 	if err != nil {
 		return err
 	}
@@ -95,6 +99,10 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 		accounts = []string{rec.Account}
 		if resumed[rec.Account] == "" {
 			resumed = nil // It is an id of another stream: it says nothing of this one.
+		} else if missing, err := s.cfg.Records.EventsMissing(ctx, rec.Account, resumed[rec.Account]); err != nil {
+			return err
+		} else if missing {
+			resumed = nil // What it missed may be its own end: it begins with its state.
 		}
 		if rec.Status.Final() && resumed != nil {
 			missed, err := l.missed(ctx, rec, resumed)
@@ -108,13 +116,38 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	}
 	l.after = map[string]string{}
 	for _, account := range accounts {
-		if l.after[account] = resumed[account]; l.after[account] == "" {
+		switch {
+		case resumed[account] != "":
+			l.after[account] = resumed[account]
+		case resumed != nil: // It has appeared since: all of it is new.
+			l.after[account] = startOfStream
+		default:
 			if l.after[account], err = s.cfg.Records.EventCursor(ctx, account); err != nil {
 				return err
 			}
 		}
 	}
 	return l.run(ctx, changed, resumed == nil)
+}
+
+// startOfStream is before the first event of an account.
+const startOfStream = "0-0"
+
+// join takes in the accounts that have appeared since, from their first event on.
+func (l *listener) join(ctx context.Context) error {
+	if l.id != "" {
+		return nil
+	}
+	accounts, err := l.s.scope(ctx, l.asked...)
+	if err != nil {
+		return err
+	}
+	for _, account := range accounts {
+		if _, known := l.after[account]; !known {
+			l.after[account] = startOfStream
+		}
+	}
+	return nil
 }
 
 // missed reports whether a final extraction has events behind a place.
@@ -164,6 +197,9 @@ func (l *listener) run(ctx context.Context, changed <-chan struct{}, fresh bool)
 	ticker := time.NewTicker(commentEvery)
 	defer ticker.Stop()
 	for {
+		if l.join(ctx) != nil {
+			return nil
+		}
 		for account := range l.after {
 			if end, err := l.drain(ctx, account); end || err != nil {
 				return nil
@@ -190,6 +226,18 @@ func (l *listener) drain(ctx context.Context, account string) (end bool, err err
 		events, err := l.s.cfg.Records.Events(ctx, account, l.after[account], eventPage)
 		if err != nil {
 			return false, err
+		}
+		// Many more are kept than one page: only then can some be kept no longer.
+		if len(events) == eventPage && l.id == "" {
+			missing, err := l.s.cfg.Records.EventsMissing(ctx, account, l.after[account])
+			if err != nil {
+				return false, err
+			}
+			if missing {
+				if err := l.write(fmt.Sprintf("event: stream.gap\ndata: {\"account\":%q}\n\n", account)); err != nil {
+					return false, err
+				}
+			}
 		}
 		for _, e := range events {
 			l.after[account] = e.Cursor

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
 )
@@ -159,5 +160,73 @@ func TestEventsByFilter(t *testing.T) {
 	}
 	if _, open := <-events; open {
 		t.Error("the stream goes on")
+	}
+}
+
+// An account that appears later is listened to from its first event on, by a stream that
+// is open and by one that is taken up again.
+func TestEventsOfNewAccounts(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *Config) { c.Accounts = c.Accounts[:1] })
+	r.submit("account=acme&type=t") // The stream has a place.
+	ctx, cancel := context.WithCancel(t.Context())
+	events, _ := r.listen(ctx, "", "")
+	last := r.submit("account=acme&type=t")
+	seen := r.next(events)
+	if seen.extraction != last {
+		t.Fatalf("an event of %s, want %s", seen.extraction, last)
+	}
+	cfg := r.cfg
+	cfg.Accounts = append(cfg.Accounts[:1:1], Account{Name: "other", Provider: "fake", Check: checkFake})
+	r.server.Reload(cfg.Accounts, cfg.Keys, cfg.HookTokens)
+	id := r.submit("account=other&type=t")
+	if e := r.next(events); e.extraction != id {
+		t.Errorf("the open stream has an event of %s, want %s", e.extraction, id)
+	}
+	cancel()
+	again, _ := r.listen(t.Context(), "", seen.id)
+	if e := r.next(again); e.extraction != id {
+		t.Errorf("the stream that was taken up has an event of %s, want %s", e.extraction, id)
+	}
+}
+
+// What is kept no longer is said, and not passed over.
+func TestEventsGap(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	id := r.submit("account=acme&type=t")
+	events, _ := r.listen(ctx, "", "")
+	r.submit("account=acme&type=t")
+	old := r.next(events)
+	cancel()
+	one, _ := r.listen(t.Context(), "extraction="+id, "")
+	first := r.next(one)
+
+	stream := r.rdb.Keys(t.Context(), "*{acme}*ev*").Val()
+	if len(stream) != 1 {
+		t.Fatalf("streams %q", stream)
+	}
+	pipe := r.rdb.Pipeline()
+	for range 12_000 {
+		pipe.XAdd(t.Context(), &redis.XAddArgs{Stream: stream[0], Values: []any{"id", "gone", "status", "QUEUED"}})
+	}
+	pipe.XTrimMaxLen(t.Context(), stream[0], 10_000)
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	events, _ = r.listen(t.Context(), "", old.id)
+	if e := r.next(events); e.name != "stream.gap" {
+		t.Errorf("got %+v, want the gap", e)
+	}
+	next := r.submit("account=acme&type=t")
+	if e := r.next(events); e.extraction != next {
+		t.Errorf("behind the gap %+v, want %s once", e, next)
+	}
+	// One that cannot have seen its end begins with its state.
+	r.finish(id, extraction.StatusSuccess)
+	again, status := r.listen(t.Context(), "extraction="+id, first.id)
+	if e := r.next(again); status != http.StatusOK || e.status != "SUCCESS" {
+		t.Errorf("taken up behind its gap: %d %+v", status, e)
 	}
 }

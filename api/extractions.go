@@ -106,6 +106,9 @@ func (s *Server) get(ctx context.Context, in *getInput) (*oneOutput, error) {
 	if err == nil && wait > 0 {
 		r, err = s.awaitFinal(ctx, r.Account, r.ID, wait)
 	}
+	if errors.Is(err, errRevoked) {
+		return nil, revoked()
+	}
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -133,24 +136,38 @@ func parseWait(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// awaitFinal returns a record when it is final, or as it is after wait.
+// awaitFinal returns a record when it is final, or as it is after wait. Its error is
+// errRevoked, beside the record as it was before, where the caller's key went meanwhile.
 func (s *Server) awaitFinal(ctx context.Context, account, id string, wait time.Duration) (store.Record, error) {
+	ctx, release := s.hold(ctx)
+	defer release()
 	changed, done := s.hub.watch(id)
 	defer done()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	r, err := s.cfg.Records.Get(context.WithoutCancel(ctx), account, id)
 	for {
-		r, err := s.cfg.Records.Get(ctx, account, id)
+		if errors.Is(context.Cause(ctx), errRevoked) {
+			return r, errRevoked
+		}
 		if err != nil || r.Status.Final() || wait == 0 {
 			return r, err
 		}
 		select {
 		case <-changed:
+			if last := r; ctx.Err() == nil {
+				if r, err = s.cfg.Records.Get(ctx, account, id); ctx.Err() != nil {
+					r, err = last, nil
+				}
+			}
 		case <-timer.C:
 			return r, nil
 		case <-s.stopping.Done():
 			return r, nil
 		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errRevoked) {
+				return r, errRevoked
+			}
 			return r, nil
 		}
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -49,12 +50,17 @@ func (s *Server) ready(ctx context.Context, in *readyInput) (*listOutput, error)
 	if err != nil {
 		return nil, s.explain(err)
 	}
+	ctx, release := s.hold(ctx)
+	defer release()
 	changed, done := s.hub.watch("")
 	defer done()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		out, err := s.readyPage(ctx, accounts, f.Customer, mark, after, in.Limit)
+		if errors.Is(context.Cause(ctx), errRevoked) {
+			return nil, revoked()
+		}
 		if err != nil {
 			return nil, s.explain(err)
 		}
@@ -68,6 +74,9 @@ func (s *Server) ready(ctx context.Context, in *readyInput) (*listOutput, error)
 		case <-s.stopping.Done():
 			return out, nil
 		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errRevoked) {
+				return nil, revoked()
+			}
 			return out, nil
 		}
 	}

@@ -108,6 +108,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	}
 	answerIn(w, wait)
 	rec, err := s.awaitFinal(r.Context(), e.Account, e.ID, wait)
+	if errors.Is(err, errRevoked) {
+		err = nil // It was accepted, whatever became of its key since.
+	}
 	if err != nil {
 		return err
 	}

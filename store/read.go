@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,6 +163,32 @@ func (s *Records) Events(ctx context.Context, account, after string, limit int64
 		out[i] = Event{Cursor: m.ID, ID: id, Status: extraction.Status(status)}
 	}
 	return out, nil
+}
+
+// eventsKept is how many events of an account are kept at least, as in lib.lua.
+const eventsKept = 10_000
+
+// EventsMissing reports whether events behind a cursor are kept no longer.
+func (s *Records) EventsMissing(ctx context.Context, account, after string) (bool, error) {
+	info, err := s.rdb.XInfoStream(ctx, accountKeys(account).events()).Result()
+	if err != nil {
+		return false, fmt.Errorf("read events: %w", err)
+	}
+	// Below the bound only deleted extractions have lost theirs.
+	return info.EntriesAdded > eventsKept && info.Length > 0 && earlier(after, info.FirstEntry.ID), nil
+}
+
+// earlier reports whether one place in a stream is before another.
+func earlier(a, b string) bool {
+	parse := func(id string) (ms, seq uint64) {
+		left, right, _ := strings.Cut(id, "-")
+		ms, _ = strconv.ParseUint(left, 10, 64)
+		seq, _ = strconv.ParseUint(right, 10, 64)
+		return ms, seq
+	}
+	aMS, aSeq := parse(a)
+	bMS, bSeq := parse(b)
+	return aMS < bMS || aMS == bMS && aSeq < bSeq
 }
 
 // Unknown returns those vendor ids that belong to no extraction of the account
