@@ -35,12 +35,12 @@ func (s *step) save(vendorID string, c *store.Change) error {
 		s.scheduled(ctx, extraction.StepPoll, extraction.BecauseScheduled, at)
 		return nil
 	case errors.Is(err, store.ErrSupplanted):
-		s.paidFor(err, "the document was submitted twice: another vendor id is followed", vendorID)
+		s.w.log.ErrorContext(s.ctx, "the document was submitted twice: another vendor id is followed", s.paidFor(err, vendorID)...)
 	case errors.Is(err, store.ErrNotFound):
 		ctx, cancel := s.saving()
 		defer cancel()
 		if erased, erasedErr := s.w.records.Erased(ctx, s.acct.Name, s.rec.ID); erasedErr != nil || !erased {
-			s.paidFor(err, "the record of a submission is gone: its vendor id is followed by nothing", vendorID)
+			s.w.log.ErrorContext(s.ctx, "the record of a submission is gone: its vendor id is followed by nothing", s.paidFor(err, vendorID)...)
 		}
 	}
 	return s.lost(err)
@@ -56,15 +56,17 @@ func (s *step) insist(vendorID string, script func(context.Context) (store.Sched
 			return at, err
 		}
 		if sleep(s.w.base, wait) != nil {
-			s.paidFor(err, "vendor id not saved before the process stops", vendorID)
+			s.w.log.ErrorContext(s.ctx, "vendor id not saved before the process stops", s.paidFor(err, vendorID)...)
 			return at, err
 		}
 	}
 }
 
-// paidFor says, for the operator who looks for it at the vendor, which vendor id is in
-// no record.
-func (s *step) paidFor(err error, message, vendorID string) {
-	s.w.log.ErrorContext(s.ctx, message, slog.String("extraction_id", s.rec.ID),
-		slog.String("account", s.acct.Name), slog.String("vendor_id", vendorID), slog.Any("error", err))
+// paidFor names the vendor id that is in no record, for the operator who looks for it at
+// the vendor.
+func (s *step) paidFor(err error, vendorID string) []any {
+	return []any{
+		slog.String("extraction_id", s.rec.ID), slog.String("account", s.acct.Name),
+		slog.String("vendor_id", vendorID), slog.Any("error", err),
+	}
 }
