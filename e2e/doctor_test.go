@@ -170,7 +170,8 @@ func TestDoctorAccounts(t *testing.T) {
 	}{
 		"wrong key":      {refuse(http.StatusUnauthorized), 2, "fix", "refuses the key"},
 		"may not list":   {refuse(http.StatusForbidden), 0, "note", "does not let the key list"},
-		"plan used up":   {refuse(http.StatusTooManyRequests), 2, "fix", "plan"},
+		"plan used up":   {refuse(http.StatusPaymentRequired), 2, "fix", "plan"},
+		"throttled":      {refuse(http.StatusTooManyRequests), 0, "note", "until when"},
 		"too many calls": {refuse(http.StatusTooManyRequests, "Retry-After", "30"), 0, "note", "30s"},
 		"no such page":   {refuse(http.StatusNotFound), 2, "fix", "base_url"},
 		"error":          {refuse(http.StatusBadGateway), 3, "away", "502"},

@@ -125,6 +125,9 @@ func judge(a config.Account, err error) (health, string) {
 	case extraction.KindQuota:
 		return healthFix, fmt.Sprintf("%s says that the plan is used up (%v): submissions stand still until it is renewed", where, cause)
 	case extraction.KindRateLimited:
+		if e.RetryAfter == 0 {
+			return healthNote, where + " answers, and takes no more calls now; it does not say until when"
+		}
 		return healthNote, fmt.Sprintf("%s answers, and wants no more calls for %v", where, e.RetryAfter.Round(time.Second))
 	case extraction.KindNotFound, extraction.KindRejected, extraction.KindUploadGone, extraction.KindTooLarge, extraction.KindTransient:
 	}
