@@ -69,6 +69,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := store.CheckPair(r.Context(), s.cfg.Records, s.cfg.Blobs); err != nil {
+		return err
+	}
 	r.Body = io.NopCloser(newPatient(w, r, s.patience))
 	answerIn(w, receiveWithin)
 	req, err := s.readRequest(r)

@@ -35,6 +35,10 @@ type Blobs struct {
 	dir string
 	// held is the identity that the folder must have; nil before Pair.
 	held atomic.Pointer[string]
+	// pair is Redis's side of the identity as Pair saw it, and lost says that it has
+	// become another since.
+	pair atomic.Pointer[identity]
+	lost atomic.Bool
 }
 
 // ErrTooLarge is returned by PutDocument for a document above the limit.

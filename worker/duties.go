@@ -2,10 +2,14 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/extractq/extractq/scheduler"
+	"github.com/extractq/extractq/store"
 )
 
 // vendorSlots is how many of the slots for looking after accounts may read ready lists,
@@ -32,7 +36,29 @@ func (w *Worker) lookAfter(ctx context.Context, apart bool) {
 	if w.cfg.Tick < 0 {
 		return
 	}
+	var watching sync.WaitGroup
+	watching.Go(func() { w.watchRedis(ctx) })
+	defer watching.Wait()
 	scheduler.New(duties{w, apart}, w.records.ClaimSlot, w.cfg.Tick, w.log).Run(ctx)
+}
+
+// watchRedis looks once a tick whether Redis is still the one that the process was
+// started with, until it is not or ctx ends. One that does not answer is asked again.
+func (w *Worker) watchRedis(ctx context.Context) {
+	every := w.cfg.Tick
+	if every == 0 {
+		every = scheduler.Interval
+	}
+	for sleep(ctx, every) == nil {
+		asking, cancel := context.WithTimeout(ctx, saveTimeout)
+		err := store.CheckPair(asking, w.records, w.cfg.Blobs)
+		cancel()
+		if errors.Is(err, store.ErrRedisLost) {
+			w.log.ErrorContext(ctx, "nothing is submitted any more: bring the data of Redis back and restart, or restart with --accept-empty-redis",
+				slog.Any("error", err))
+			return
+		}
+	}
 }
 
 // Accounts implements scheduler.Duties.

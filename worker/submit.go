@@ -54,6 +54,9 @@ func (s *step) follow() error {
 
 // fresh begins a submission of which nothing has reached the vendor.
 func (s *step) fresh() error {
+	if s.w.cfg.Blobs.RedisLost() { // What it forgot may be at the vendor already.
+		return s.again(extraction.StepSubmit, time.Minute, extraction.BecauseRetry, s.notBegun())
+	}
 	if s.rec.Document.URL != "" && !s.acct.Provider.Traits().FetchesURL {
 		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
 			"this provider does not fetch documents by URL: submit the document itself", nil), &store.Change{})
