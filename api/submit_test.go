@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
 )
 
 func form(t *testing.T, document string, fields ...string) (body, contentType string) {
@@ -273,5 +274,28 @@ func TestSubmitWaits(t *testing.T) {
 	}
 	if a := r.do("GET", "/v1/extractions/"+r.submit("account=acme&type=t")+"?wait=1", ""); a.status != 200 || a.json["status"] != "QUEUED" {
 		t.Errorf("a wait that is over: %d %s", a.status, a.body)
+	}
+}
+
+// Without the Redis or the document store that it was started with, nothing is accepted.
+func TestSubmitWithoutItsStores(t *testing.T) {
+	t.Parallel()
+	for what, lose := range map[string]func(r *rig) error{
+		"Redis lost its data": func(r *rig) error { return r.rdb.FlushDB(t.Context()).Err() },
+	} {
+		r := newRig(t)
+		if err := store.Pair(t.Context(), r.records, r.cfg.Blobs, store.Terms{}); err != nil {
+			t.Fatal(err)
+		}
+		r.submit("account=acme&type=t")
+		if err := lose(r); err != nil {
+			t.Fatal(err)
+		}
+		a := r.do("POST", "/v1/extractions?account=acme&type=t", pdf)
+		a.wantProblem(t, what, http.StatusServiceUnavailable, codeUnavailable)
+		if a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", what)
+		}
+		r.do("GET", "/readyz", "").want(t, what, http.StatusServiceUnavailable)
 	}
 }
