@@ -213,8 +213,10 @@ func (d *accountDesk) state(ctx context.Context, name string) (extraction.Accoun
 		OldestQueuedAt: extraction.Time{Time: load.Oldest}, RateUsed: used,
 	}
 	if t := s.LastError; t.Code != "" {
-		out.LastError = &extraction.Trouble{Code: extraction.Code(t.Code), Message: t.Message,
-			At: extraction.Time{Time: t.At}, OverAt: extraction.Time{Time: t.Over}}
+		out.LastError = &extraction.Trouble{
+			Code: extraction.Code(t.Code), Message: t.Message,
+			At: extraction.Time{Time: t.At}, OverAt: extraction.Time{Time: t.Over},
+		}
 	}
 	if s.Reason != limiter.Active {
 		out.State, out.Reason, out.Since = extraction.AccountPaused, extraction.Null(s.Reason), extraction.Time{Time: s.Since}
