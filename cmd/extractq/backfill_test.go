@@ -48,8 +48,10 @@ func TestRepetitionAsksFirst(t *testing.T) {
 	b.journal = journalIn(t, b.out)
 	sent := time.UnixMilli(1_700_000_000_000).UTC()
 	old := b.journal.begun(t, sampleEntry("a"))
-	late := extraction.Extraction{ID: old.ID, Status: extraction.StatusError,
-		Error: extraction.NewFailure(extraction.CodeDeadlineExceeded, "late", nil)}
+	late := extraction.Extraction{
+		ID: old.ID, Status: extraction.StatusError,
+		Error: extraction.NewFailure(extraction.CodeDeadlineExceeded, "late", nil),
+	}
 	if err := writeResult(b.resultFile(old.Name), late); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 	cfg := *b.Config
 	s.Config = &cfg
 	if cfg.Redis.URL == "" || !b.dataGiven {
-		scratch, err := embedded.NewScratch()
+		scratch, err := embedded.NewScratch() //nolint:contextcheck // It ends with the process, not with a context.
 		if err != nil {
 			return o, unavailable(err)
 		}

@@ -102,8 +102,8 @@ func report(stderr io.Writer, err error) int {
 		code = s.code()
 	}
 	if !errors.Is(err, errReported) {
-		lines := strings.Split("extractq: "+err.Error(), "\n") // Those of a configuration file are several.
-		for _, line := range lines {
+		lines := strings.SplitSeq("extractq: "+err.Error(), "\n") // Those of a configuration file are several.
+		for line := range lines {
 			_, _ = fmt.Fprintln(stderr, visible(line))
 		}
 	}

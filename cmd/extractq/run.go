@@ -234,7 +234,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 		// Its extractions end with this process, and so does what we know of
 		// them.
 		if !b.dataGiven && b.Redis.URL == "" {
-			scratch, err := embedded.NewScratch()
+			scratch, err := embedded.NewScratch() //nolint:contextcheck // It ends with the process, not with a context.
 			if err != nil {
 				closeAll()
 				return nil, unavailable(err)
