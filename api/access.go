@@ -84,6 +84,14 @@ func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 			writeProblem(w, problem(http.StatusUnprocessableEntity, codeInvalid, "the query is not well formed: write % ; & and = in names and values as %25 %3B %26 and %3D"))
 			return
 		}
+		if p := repeated(r); p != nil {
+			writeProblem(w, p)
+			return
+		}
+		if p := encoded(r); p != nil {
+			writeProblem(w, p)
+			return
+		}
 		// The server looks at the body of its own request afterwards, and takes what is
 		// left of one it does not know for the next request: that one stays as it is.
 		own := r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
@@ -93,6 +101,34 @@ func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 		}{bodyReader{r.Body}, r.Body}
 		next.ServeHTTP(w, own)
 	})
+}
+
+// repeated refuses a parameter that is given twice where one is taken: the caller would
+// get the answer to half of the question. A submission's fields say so themselves.
+func repeated(r *http.Request) *Problem {
+	if r.Method == http.MethodPost && r.URL.Path == "/v1/extractions" {
+		return nil
+	}
+	for name, values := range r.URL.Query() {
+		if len(values) > 1 && name != "status" && name != "account" {
+			return problem(http.StatusUnprocessableEntity, codeInvalid, "a parameter is given more than once; only status and account can be")
+		}
+	}
+	return nil
+}
+
+// encoded refuses a body that is not the bytes it means: they would be taken for the
+// document.
+func encoded(r *http.Request) *Problem {
+	for _, encoding := range r.Header.Values("Content-Encoding") {
+		if e := strings.ToLower(strings.TrimSpace(encoding)); e != "" && e != "identity" {
+			return problem(http.StatusUnsupportedMediaType, codeUnsupported, "the body has a Content-Encoding; send its bytes as they are")
+		}
+	}
+	if r.Header.Get("Content-Range") != "" {
+		return problem(http.StatusUnsupportedMediaType, codeUnsupported, "the body is a part of something (Content-Range); send all of it")
+	}
+	return nil
 }
 
 // identify finds out who makes a request.

@@ -106,6 +106,7 @@ func New(cfg Config) *Server {
 	s.hub = newHub(s.stopping, cfg.Records, s.known, cfg.Logger)
 	// The library takes its form of an error from a variable of the package.
 	customize.Do(func() {
+		huma.ValidateStrictCasing = true
 		huma.NewError = newProblem
 		huma.NewErrorWithContext = func(_ huma.Context, status int, detail string, errs ...error) huma.StatusError {
 			return newProblem(status, detail, errs...)

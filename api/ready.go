@@ -30,7 +30,7 @@ func (s *Server) registerReady(api huma.API) {
 		Summary: "List what is final and not acknowledged, the oldest first",
 	}, s.ready)
 	huma.Register(api, huma.Operation{
-		OperationID: "ack", Method: http.MethodPost, Path: "/v1/ready/ack",
+		OperationID: "ack", BodyReadTimeout: usualPatience.silence, Method: http.MethodPost, Path: "/v1/ready/ack",
 		Summary: "Acknowledge extractions; again does no harm",
 	}, s.ack)
 }

@@ -145,6 +145,10 @@ func (s *Server) readJSON(r *http.Request) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
+	if err := exactMembers(rest); err != nil {
+		doc.Close()
+		return request{}, err
+	}
 	var body protocol.Submission
 	dec := json.NewDecoder(strings.NewReader(string(rest)))
 	dec.DisallowUnknownFields()
@@ -165,6 +169,26 @@ func (s *Server) readJSON(r *http.Request) (request, error) {
 		req.document = doc.file
 	}
 	return req, nil
+}
+
+// members are the names of a submission's JSON members.
+var members = append([]string{
+	"document_url", "document_base64", "vendor_id", "types", "metadata", "options",
+}, queryFields...)
+
+// exactMembers refuses a member that is one of a submission's but for the case of its
+// letters: the decoder would take it. Whether the body is JSON at all the decoder says.
+func exactMembers(body []byte) error {
+	var given map[string]json.RawMessage
+	if json.Unmarshal(body, &given) != nil {
+		return nil
+	}
+	for name := range given {
+		if !slices.Contains(members, name) {
+			return problem(http.StatusUnprocessableEntity, codeInvalid, "the body has a member that is none of a submission's")
+		}
+	}
+	return nil
 }
 
 // jsonProblem says what is wrong with a JSON body, without repeating it.

@@ -100,7 +100,7 @@ func TestSlowClients(t *testing.T) {
 	slow("a header that trickles", "GET /v1/extractions HTTP/1.1\r\nHost: "+host+"\r\nX-Long: ", 30*time.Second, "")
 	slow("a body that trickles", "POST /v1/extractions?account=acme&type=t HTTP/1.1\r\nHost: "+host+"\r\nContent-Length: 1000\r\n\r\n%PDF-", 30*time.Second, "request_timeout")
 	slow("chunks that trickle", "POST /v1/extractions?account=acme&type=t HTTP/1.1\r\nHost: "+host+"\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n", 30*time.Second, "request_timeout")
-	slow("JSON that trickles", "POST /v1/ready/ack HTTP/1.1\r\nHost: "+host+"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", 30*time.Second, "request_timeout")
+	slow("JSON that trickles", "POST /v1/ready/ack HTTP/1.1\r\nHost: "+host+"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", time.Minute, "request_timeout")
 	began := time.Now()
 	for range 20 {
 		r.submit("account=acme&type=t")

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net/http"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
@@ -73,16 +76,21 @@ func readMultipart(form *multipart.Reader, limit int64) (fields map[string][]str
 		if parts > maxParts {
 			return fields, doc, name, contentType, fmt.Errorf("%w: the form has more than %d parts", extraction.ErrInvalid, maxParts)
 		}
-		part, err := form.NextPart()
+		part, err := form.NextRawPart()
 		if errors.Is(err, io.EOF) {
 			return fields, doc, name, contentType, nil
 		}
 		if err != nil {
 			return fields, doc, name, contentType, fmt.Errorf("%w: %w", errBody, err)
 		}
+		if encoding := part.Header.Get("Content-Transfer-Encoding"); !slices.Contains(asIs, strings.ToLower(strings.TrimSpace(encoding))) {
+			return fields, doc, name, contentType, problem(http.StatusUnsupportedMediaType, codeUnsupported, "a part has a Content-Transfer-Encoding; send its bytes as they are")
+		}
 		switch field := part.FormName(); field {
 		case "":
 			return fields, doc, name, contentType, fmt.Errorf("%w: a part of the form has no name", extraction.ErrInvalid)
+		case "file":
+			return fields, doc, name, contentType, fmt.Errorf("%w: the form's part with the document is called document, not file", extraction.ErrInvalid)
 		case "document":
 			if doc != nil {
 				return fields, doc, name, contentType, fmt.Errorf("%w: the form has more than one document", extraction.ErrInvalid)
@@ -103,6 +111,9 @@ func readMultipart(form *multipart.Reader, limit int64) (fields map[string][]str
 		}
 	}
 }
+
+// asIs are the values of Content-Transfer-Encoding that change no byte.
+var asIs = []string{"", "binary", "7bit", "8bit"}
 
 // bodyReader marks the errors of reading a request.
 type bodyReader struct{ r io.Reader }

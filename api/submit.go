@@ -180,6 +180,10 @@ func (s *Server) submission(ctx context.Context, req request, key string) (tasks
 	if given != 1 {
 		return tasks.Submission{}, fmt.Errorf("%w: give one of a document, document_url and vendor_id", extraction.ErrInvalid)
 	}
+	if caller.Customer != "" && req.vendorID != "" {
+		// The vendor's id may be another customer's, and so would be its result.
+		return tasks.Submission{}, problem(http.StatusForbidden, codeForbidden, "vendor_id is not for a key that works for one customer")
+	}
 	if caller.Customer != "" {
 		if req.Customer != "" && req.Customer != caller.Customer {
 			return tasks.Submission{}, problem(http.StatusUnprocessableEntity, codeForbidden, "this key works for another customer")
@@ -220,8 +224,8 @@ func (s *Server) submission(ctx context.Context, req request, key string) (tasks
 			return sub, err // Before the body is received in vain.
 		}
 	}
-	head := bufio.NewReaderSize(req.document, 512)
-	first, err := head.Peek(512)
+	head := bufio.NewReaderSize(req.document, 1024)
+	first, err := head.Peek(1024)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return sub, err
 	}

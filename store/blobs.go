@@ -86,7 +86,7 @@ func resultKey(id string, seq int64) string { return id + "/" + strconv.FormatIn
 type Stored struct {
 	Bytes  int64
 	SHA256 string
-	// Head is the beginning of the document, at most 512 bytes, for finding
+	// Head is the beginning of the document, at most 1,024 bytes, for finding
 	// out what it is.
 	Head []byte
 }
@@ -374,7 +374,7 @@ func (m *meter) Write(p []byte) (int, error) {
 	if m.limit > 0 && m.n+int64(len(p)) > m.limit {
 		return 0, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, m.limit)
 	}
-	if room := 512 - len(m.head); room > 0 {
+	if room := 1024 - len(m.head); room > 0 {
 		m.head = append(m.head, p[:min(room, len(p))]...)
 	}
 	m.n += int64(len(p))

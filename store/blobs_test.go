@@ -80,14 +80,14 @@ func TestPutDocument(t *testing.T) {
 	big := make([]byte, 3<<20)
 	_, _ = rand.Read(big)
 	for name, body := range map[string][]byte{
-		"empty": {}, "one byte": {0}, "small": []byte("%PDF-1.7 the document"), "exactly 512": big[:512], "big": big,
+		"empty": {}, "one byte": {0}, "small": []byte("%PDF-1.7 the document"), "exactly the head": big[:1024], "big": big,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachBlobs(t, func(t *testing.T, b *Blobs, dir string) {
 				sum := sha256.Sum256(body)
 				want := Stored{
-					Bytes: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Head: body[:min(512, len(body))],
+					Bytes: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Head: body[:min(1024, len(body))],
 				}
 				// A reader that gives little at a time must not matter.
 				got, err := b.PutDocument(t.Context(), "ID1", iotest.HalfReader(bytes.NewReader(body)), int64(len(body)))

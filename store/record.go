@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -298,6 +299,10 @@ func (r Record) Extraction() extraction.Extraction {
 		RetryOf:     extraction.Null(r.RetryOf),
 		RetriedBy:   extraction.Null(r.RetriedBy),
 		Error:       r.Failure,
+	}
+	if u, err := url.Parse(string(r.Document.URL)); err == nil && r.Status.Final() && r.Document.URL != "" {
+		u.RawQuery, u.Fragment, u.User = "", "", nil // What signs it is needed no more.
+		e.Document.URL = extraction.Null(u.String())
 	}
 	if e.Metadata == nil {
 		e.Metadata = map[string]string{}

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -272,6 +275,10 @@ func (s Submission) validate() error {
 		return invalid("customer is not 1 to %d printable characters", maxLabel)
 	case !label(s.Batch):
 		return invalid("batch is not 1 to %d printable characters", maxLabel)
+	case hidden(s.Name, s.Type, s.ConfigName, s.Environment) || hidden(s.Types...) || hidden(slices.Collect(maps.Keys(s.Metadata))...):
+		return invalid("name, type, types, config_name, environment and the keys of metadata are without control characters and marks of direction")
+	case hasUser(s.URL):
+		return invalid("document_url has a user or password in it, which everyone would see who sees the extraction")
 	case len(s.Name) > maxName:
 		return invalid("the document's name is longer than %d bytes", maxName)
 	case len(s.ContentType) > maxType:
@@ -288,7 +295,7 @@ func (s Submission) validate() error {
 	case "", extraction.PriorityNormal, extraction.PriorityBulk:
 		return nil
 	}
-	return invalid("priority %q is neither normal nor bulk", s.Priority)
+	return invalid("priority is neither normal nor bulk")
 }
 
 // bounded reports metadata and options that are too large: every list shows them.
@@ -317,9 +324,20 @@ func validID(id string) bool {
 	return err == nil && u.String() == id
 }
 
+// hidden reports whether any of the texts could show as another than it is.
+func hidden(texts ...string) bool {
+	return slices.ContainsFunc(texts, func(s string) bool { return !extraction.ValidLabel(s) })
+}
+
+// hasUser reports whether a URL has a user or a password in it.
+func hasUser(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.User != nil
+}
+
 // label reports whether a customer or batch is empty or well formed.
 func label(s string) bool {
-	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > maxLabel {
+	if !extraction.ValidLabel(s) || utf8.RuneCountInString(s) > maxLabel {
 		return false
 	}
 	for _, r := range s {
@@ -330,8 +348,8 @@ func label(s string) bool {
 	return true
 }
 
-// Sniff finds the media type from a document's name and beginning, at most 512
-// bytes. The name decides where the bytes only say "a zip" or "text", as for office
+// Sniff finds the media type from a document's name and beginning, at most 1,024
+// bytes: a PDF may have something before its own first bytes. The name decides where the bytes only say "a zip" or "text", as for office
 // files.
 func Sniff(name string, head []byte) string {
 	if bytes.HasPrefix(head, []byte("II*\x00")) || bytes.HasPrefix(head, []byte("MM\x00*")) {
@@ -342,6 +360,9 @@ func Sniff(name string, head []byte) string {
 	case "application/octet-stream", "application/zip", "text/plain", "text/xml":
 		if byName := typeByName(name); byName != "" {
 			return byName
+		}
+		if found != "application/zip" && bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) {
+			return "application/pdf"
 		}
 	}
 	return found

@@ -192,14 +192,17 @@ func errorCode(e extraction.Extraction) string {
 
 // visible is text that comes from elsewhere, made fit for a terminal: what
 // cannot be seen, such as the characters that steer the terminal, is escaped.
-func visible(s string) string {
-	if strings.IndexFunc(s, invisible) < 0 {
+func visible(s string) string { return spelled(s, invisible) }
+
+// spelled writes the characters that are to be seen as their numbers.
+func spelled(s string, hidden func(rune) bool) string {
+	if strings.IndexFunc(s, hidden) < 0 {
 		return s
 	}
 	var b strings.Builder
 	for _, r := range s {
 		switch {
-		case !invisible(r):
+		case !hidden(r):
 			b.WriteRune(r)
 		case r < 0x80:
 			fmt.Fprintf(&b, `\x%02x`, r)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 
 	"github.com/extractq/extractq/extraction"
@@ -17,9 +18,8 @@ import (
 // csvPrinter prints CSV: name, id, status, error_code, then all fields that any
 // extraction has, by name, the first value of each. Which fields there are is
 // known only at the end, so the rows wait in a temporary file that only this
-// user can read, and Close prints everything. Cells are the values as they are,
-// but on a terminal: a spreadsheet may take one that begins with "=" for a
-// formula.
+// user can read, and Close prints everything. Cells are the values, with what a
+// spreadsheet or a terminal would act on made harmless.
 type csvPrinter struct {
 	w          io.Writer
 	isTerminal bool
@@ -109,12 +109,32 @@ func (p *csvPrinter) replay(out *csv.Writer, names []string) error {
 }
 
 func (p *csvPrinter) write(out *csv.Writer, cells []string) error {
-	if p.isTerminal {
-		for i := range cells {
-			cells[i] = visible(cells[i])
+	for i, c := range cells {
+		if p.isTerminal {
+			c = visible(c)
+		} else {
+			c = plainCell(c)
 		}
+		cells[i] = c
 	}
 	return out.Write(cells)
+}
+
+// formula is how a spreadsheet's formula begins, and number what it takes for one
+// although it begins like that.
+var (
+	formula = regexp.MustCompile(`^[=+\-@\t\r\n]`)
+	number  = regexp.MustCompile(`^[+-]?[0-9][0-9.,]*([eE][+-]?[0-9]+)?$`)
+)
+
+// plainCell is a cell that no spreadsheet takes for a formula, and no terminal that the
+// file is shown on for orders: with a ' before the one, the others spelled out.
+func plainCell(s string) string {
+	s = spelled(s, func(r rune) bool { return extraction.Deceptive(r) && r != '\n' && r != '\t' && r != '\r' })
+	if formula.MatchString(s) && !number.MatchString(s) {
+		return "'" + s
+	}
+	return s
 }
 
 // cell is a value as text: a string as it is, anything else as JSON.

@@ -20,7 +20,7 @@ func (b *backfill) resultFile(name string) string {
 
 // writeResult writes an extraction by rename, so that a reader never sees half.
 func writeResult(path string, e extraction.Extraction) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".extractq-*")
@@ -30,7 +30,7 @@ func writeResult(path string, e extraction.Extraction) error {
 	enc := json.NewEncoder(f)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	err = errors.Join(enc.Encode(e), f.Chmod(0o644), f.Sync(), f.Close())
+	err = errors.Join(enc.Encode(e), f.Chmod(0o600), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

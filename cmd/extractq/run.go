@@ -212,7 +212,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 		}
 	}
 	if b.out != "" {
-		if err := os.MkdirAll(b.out, 0o755); err != nil {
+		if err := os.MkdirAll(b.out, 0o700); err != nil {
 			return nil, unavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
 		}
 		j, err := openJournal(b.out)
