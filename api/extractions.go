@@ -68,7 +68,7 @@ func (s *Server) registerExtractions(api huma.API) {
 		Description: "It stops neither the vendor nor its charge.", Errors: []int{404, 409},
 	}, s.cancel)
 	huma.Register(api, huma.Operation{
-		OperationID: "retry", Method: http.MethodPost, Path: "/v1/extractions/{id}/retry", Summary: "Repeat an extraction that did not succeed",
+		OperationID: "retry", BodyReadTimeout: usualPatience.silence, Method: http.MethodPost, Path: "/v1/extractions/{id}/retry", Summary: "Repeat an extraction that did not succeed",
 		Description:   "Where the vendor may have the old one after all, it is asked for that first.",
 		DefaultStatus: http.StatusAccepted, Errors: []int{404, 409},
 	}, s.retry)

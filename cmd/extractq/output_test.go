@@ -173,3 +173,16 @@ func TestPrintersReportWriteErrors(t *testing.T) {
 		}
 	}
 }
+
+// No spreadsheet takes a cell for a formula, and numbers stay numbers.
+func TestPlainCell(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`=HYPERLINK("http://x")`: `'=HYPERLINK("http://x")`, "+1+cmd": "'+1+cmd", "@SUM(A1)": "'@SUM(A1)", "\t=1": "'\t=1",
+		"-": "'-", "-5": "-5", "+3.50": "+3.50", "-1,234.5": "-1,234.5", "a=b": "a=b", "a\x1b[2J": `a\x1b[2J`, "a\nb": "a\nb",
+	} {
+		if got := plainCell(in); got != want {
+			t.Errorf("%q gives %q, want %q", in, got, want)
+		}
+	}
+}
