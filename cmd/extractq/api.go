@@ -32,7 +32,7 @@ Examples:
 
    extractq api
    extractq api --listen 127.0.0.1:9090`,
-		Flags: []cli.Flag{listenFlag(), acceptEmpty()},
+		Flags: []cli.Flag{listenFlag(), acceptEmpty(), waitForRedis()},
 		Action: func(c *cli.Context) error {
 			cfg, deaf, err := loadServer(c, wantAccounts)
 			if err != nil {

@@ -48,10 +48,7 @@ Examples:
 			}
 			defer d.Close()
 			svc := &services{} // It has no use for documents.
-			if err := svc.locate(c.Context, cfg, false); err != nil {
-				return err
-			}
-			if err := svc.connect(c.Context, dashboardPool); err != nil {
+			if err := svc.reach(c.Context, cfg, false, dashboardPool); err != nil {
 				return err
 			}
 			defer svc.Close()
@@ -73,6 +70,7 @@ func listenFlag() cli.Flag {
 func dashboardFlags() []cli.Flag {
 	return []cli.Flag{
 		listenFlag(),
+		waitForRedis(),
 		&cli.BoolFlag{Name: "operator", Usage: "let everyone who is let in change things; on this machine only"},
 		&cli.BoolFlag{Name: "no-auth", Usage: "let everyone in, to look; for a private network"},
 	}

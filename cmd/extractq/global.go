@@ -40,7 +40,10 @@ type settings struct {
 	scratch bool
 	// acceptEmpty lets an empty Redis go on beside a store that holds extractions.
 	acceptEmpty bool
-	log         *slog.Logger
+	// waitRedis is how long a server role waits at its start for a Redis that is away;
+	// 0 for every other command.
+	waitRedis time.Duration
+	log       *slog.Logger
 	// metrics are those of a server role; nil otherwise.
 	metrics *metrics.Metrics
 	// admin is a server role's; nil otherwise.
@@ -63,6 +66,14 @@ const acceptEmptyFlag = "accept-empty-redis"
 // acceptEmpty is for the commands that work for others: run, up and the server roles with documents.
 func acceptEmpty() cli.Flag {
 	return &cli.BoolFlag{Name: acceptEmptyFlag, Usage: "go on with an empty Redis beside a document store that holds extractions; their records are lost"}
+}
+
+// waitFlag is the name of the flag that sets waitRedis.
+const waitFlag = "wait-for-redis"
+
+// waitForRedis is for the server roles.
+func waitForRedis() cli.Flag {
+	return &cli.DurationFlag{Name: waitFlag, Value: 30 * time.Second, Usage: "how long to wait at the start for a Redis that is away; 0 fails at once"}
 }
 
 // redirect is a writer whose target can change: log lines go through the

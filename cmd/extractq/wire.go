@@ -199,14 +199,41 @@ func connected(ctx context.Context, cfg settings, bring bool) (_ *services, err 
 			s.Close()
 		}
 	}()
-	if err = s.locate(ctx, cfg, bring); err != nil {
-		return nil, err
-	}
-	if err = s.connect(ctx, poolSize(cfg)); err != nil {
+	if err = s.reach(ctx, cfg, bring, poolSize(cfg)); err != nil {
 		return nil, err
 	}
 	s.records, err = store.NewRecords(s.rdb)
 	return s, err
+}
+
+// reach finds Redis, or brings one, and connects to it. A server role waits for one
+// that is away, and says so at once.
+func (s *services) reach(ctx context.Context, cfg settings, bring bool, pool int) error {
+	over := time.Now().Add(cfg.waitRedis)
+	for said := false; ; said = true {
+		var err error
+		if !bring || !said { // What was brought stays where it is.
+			err = s.locate(ctx, cfg, bring)
+		}
+		if err != nil && bring {
+			return err // Waiting does not mend that it cannot be started.
+		}
+		if err == nil {
+			err = s.connect(ctx, pool)
+		}
+		e, coded := errors.AsType[exitError](err)
+		if err == nil || !coded || e.code != exitUnavailable || !time.Now().Before(over) || ctx.Err() != nil {
+			return err
+		}
+		if !said {
+			cfg.log.WarnContext(ctx, "waiting for Redis", slog.Duration("at_most", cfg.waitRedis), slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(min(time.Second, time.Until(over))):
+		}
+	}
 }
 
 // connect connects to the Redis that was located.

@@ -21,7 +21,7 @@ expired by themselves. SIGHUP makes it read keys, rates, limits and accounts aga
 Example:
 
    extractq worker --redis redis://127.0.0.1:6379/0 --data /var/lib/extractq`,
-		Flags: []cli.Flag{acceptEmpty()},
+		Flags: []cli.Flag{acceptEmpty(), waitForRedis()},
 		Action: func(c *cli.Context) error {
 			return serveRole(c, withStore, serveWorker)
 		},
@@ -94,7 +94,7 @@ store. SIGHUP makes it read keys, rates, limits and accounts again.
 Example:
 
    extractq scheduler --redis redis://127.0.0.1:6379/0 --data /var/lib/extractq`,
-		Flags: []cli.Flag{acceptEmpty()},
+		Flags: []cli.Flag{acceptEmpty(), waitForRedis()},
 		Action: func(c *cli.Context) error {
 			return serveRole(c, withStore, serveScheduler)
 		},
