@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/store"
 )
 
@@ -39,7 +40,7 @@ var ErrExposed = errors.New("without api.keys the API is for this machine only")
 
 // Admits reports whether such an API may listen on the address.
 func (c Config) Admits(addr net.Addr) error {
-	if len(c.Keys) == 0 && !isLoopback(addr.String()) {
+	if len(c.Keys) == 0 && !serve.IsLoopback(addr.String()) {
 		return ErrExposed
 	}
 	return nil
@@ -137,7 +138,7 @@ func (s *Server) identify(r *http.Request) (Key, *Problem) {
 	if len(keys) == 0 {
 		// A page of another site must not use this machine's API, neither by its
 		// address nor by a name that is made to point here.
-		if !isLoopback(r.Host) || crossSite(r) {
+		if !serve.IsLoopback(r.Host) || crossSite(r) {
 			return Key{}, problem(http.StatusForbidden, codeForbidden, "without api.keys only this machine may use the API, by a loopback address and from no other site")
 		}
 		return Key{Operator: true}, nil

@@ -11,7 +11,6 @@ package api
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"reflect"
 	"sync"
@@ -251,16 +250,3 @@ type refusal struct{ header http.Header }
 func (r *refusal) Header() http.Header         { return r.header }
 func (r *refusal) Write(b []byte) (int, error) { return len(b), nil }
 func (r *refusal) WriteHeader(int)             {}
-
-// isLoopback reports whether an address, with or without a port, is this machine
-// and nothing else.
-func isLoopback(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	if ip := net.ParseIP(trimBrackets(name)); ip != nil {
-		return ip.IsLoopback()
-	}
-	return equalFold(name, "localhost")
-}

@@ -228,7 +228,3 @@ func plain(err error) string {
 	}
 	return text
 }
-
-func trimBrackets(s string) string { return strings.TrimSuffix(strings.TrimPrefix(s, "["), "]") }
-
-func equalFold(a, b string) bool { return strings.EqualFold(a, b) }

@@ -111,7 +111,17 @@ func (a *admin) handler() http.Handler {
 		respond(w, http.StatusOK, "ok")
 	})
 	mux.Handle("GET /metrics", a.cfg.metrics.Handler(a.cfg.log))
-	return mux
+	if !serve.IsLoopback(a.listener.Addr().String()) {
+		return mux
+	}
+	// A page in a browser on this machine must not read it under a name that leads here.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !serve.IsLoopback(r.Host) {
+			respond(w, http.StatusForbidden, "ask by the address of this machine's own, such as 127.0.0.1")
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func respond(w http.ResponseWriter, status int, says string) {

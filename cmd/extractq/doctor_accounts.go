@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/limiter"
 )
 
@@ -105,6 +107,9 @@ func judge(a config.Account, err error) (health, string) {
 	if a.BaseURL != "" {
 		where += " at " + shownURL(a.BaseURL)
 	}
+	if err == nil && inClear(a.BaseURL) {
+		return healthNote, where + " answers and takes the key, which goes there without encryption: use https"
+	}
 	if err == nil {
 		return healthOK, where + " answers and takes the key"
 	}
@@ -156,4 +161,10 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	}
+}
+
+// inClear reports whether the key would go over a network without encryption.
+func inClear(baseURL string) bool {
+	u, err := url.Parse(baseURL)
+	return err == nil && u.Scheme == "http" && !serve.IsLoopback(u.Host)
 }
