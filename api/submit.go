@@ -195,6 +195,9 @@ func (s *Server) submission(ctx context.Context, req request, key string) (tasks
 		Environment: req.Environment, Customer: req.Customer, Batch: req.Batch, Priority: req.Priority,
 		Metadata: req.Metadata, Options: req.Options, Name: req.Name, URL: req.url, MaxBacklog: account.MaxBacklog,
 	}
+	if !extraction.ValidLabel(sub.Name) { // The command line takes the names that a file system has.
+		return sub, fmt.Errorf("%w: name has control characters or marks of direction, or is not UTF-8", extraction.ErrInvalid)
+	}
 	if req.CallbackURL != "" {
 		if err := s.checkURL(ctx, s.cfg.CheckURL, req.CallbackURL, "callback_url"); err != nil {
 			return sub, err

@@ -27,7 +27,7 @@ func TestUsedUpPlan(t *testing.T) {
 				x.normal()
 				return
 			}
-			x.refuse(http.StatusTooManyRequests, `{"message":"Limit exceeded"}`)
+			x.refuse(http.StatusTooManyRequests, `{"message":"Your plan's limit is exceeded"}`)
 		})
 		docs := s.documents("inbox", 60)
 		workers := []*process{s.worker(), s.worker()}

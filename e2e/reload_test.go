@@ -222,13 +222,15 @@ func TestHangupOfUp(t *testing.T) {
 		}
 		s.write("extractq.yaml", strings.Replace(accounts, "${E2E_SENSIBLE_KEY}", vendorKey, 1)+keys)
 	}
-	s.vendor.on(opOpen, always, func(x *exchange) {
-		if !strings.HasSuffix(x.r.Header.Get("Authorization"), "second-key") {
-			x.refuse(http.StatusUnauthorized, "")
-			return
-		}
-		x.normal()
-	})
+	for _, o := range []op{opOpen, opReady} { // The second is the probe.
+		s.vendor.on(o, always, func(x *exchange) {
+			if !strings.HasSuffix(x.r.Header.Get("Authorization"), "second-key") {
+				x.refuse(http.StatusUnauthorized, "")
+				return
+			}
+			x.normal()
+		})
+	}
 	file("first-key", "first-board-key")
 	up := s.start("up", "--listen", ":0")
 	board := "http://127.0.0.1:" + up.saysWhere()[strings.LastIndex(up.saysWhere(), ":")+1:]

@@ -208,11 +208,20 @@ func TestRunStopsWhenTheKeyIsRefused(t *testing.T) {
 	s := newSite(t, quick(time.Second))
 	docs := s.documents("inbox", 8)
 	s.vendor.on(opOpen, func(n int) bool { return n == 4 }, func(x *exchange) { x.refuse(401, "Unauthorized") })
+	restored := newGate()
+	s.vendor.on(opReady, always, func(x *exchange) { // The probe is refused as well.
+		if restored.isOpen() {
+			x.normal()
+			return
+		}
+		x.refuse(401, "Unauthorized")
+	})
 	args := runArgs("--rate", "4/s", "--out", s.path("results"), s.path("inbox"))
 	r := s.run(args...).want(t, 1)
 	if !strings.Contains(r.stderr, "unauthorized") || !strings.Contains(r.stderr, "left") {
 		t.Errorf("stderr does not say unauthorized and how many are left: %q", r.stderr)
 	}
+	restored.open()
 	s.run(args...).want(t, 0)
 	s.vendor.wantOnce(t, docs)
 }

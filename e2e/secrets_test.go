@@ -38,9 +38,13 @@ func echoXML(x *exchange) {
 func (v *vendor) misbehave() {
 	second := func(k int) func(int) bool { return func(n int) bool { return n == k } }
 	for _, o := range []op{opOpen, opSubmit, opPoll} {
-		v.on(o, second(1), echo(http.StatusInternalServerError))
+		first, last := http.StatusInternalServerError, http.StatusBadGateway
+		if o == opSubmit { // A submission that may have arrived is looked for for minutes.
+			first, last = http.StatusServiceUnavailable, http.StatusNotImplemented
+		}
+		v.on(o, second(1), echo(first))
 		v.on(o, second(4), answerLost)
-		v.on(o, second(6), echo(http.StatusBadGateway))
+		v.on(o, second(6), echo(last))
 	}
 	v.on(opPut, second(1), echoXML)
 	v.on(opPut, second(3), requestLost)
@@ -118,6 +122,7 @@ func TestServicesKeepSecrets(t *testing.T) {
 		// And the key is refused in the end.
 		s.vendor.on(opOpen, always, echo(http.StatusUnauthorized))
 		s.vendor.on(opSubmit, always, echo(http.StatusUnauthorized))
+		s.vendor.on(opReady, always, echo(http.StatusUnauthorized))
 		refused := s.submit(d.account, docs[1].path)[0]
 		processes[1].says("account paused")
 		for _, id := range append(ids, bad, refused) {
@@ -151,6 +156,7 @@ func TestRunKeepsSecrets(t *testing.T) {
 		s.documents("inbox", 10)
 		s.vendor.on(opOpen, always, echo(http.StatusUnauthorized))
 		s.vendor.on(opSubmit, always, echo(http.StatusUnauthorized))
+		s.vendor.on(opReady, always, echo(http.StatusUnauthorized))
 		r := s.run(args...).want(t, 1)
 		if !strings.Contains(r.stderr, "unauthorized") {
 			t.Errorf("stderr does not say unauthorized: %q", r.stderr)

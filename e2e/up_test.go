@@ -78,7 +78,7 @@ func TestUpWithTheSandbox(t *testing.T) {
 	})
 	up.signal(syscall.SIGTERM)
 	r = up.wait().want(t, 0)
-	wantOrder(t, r.stderr, "role stopped\" role=scheduler", "worker stopped", "role stopped\" role=worker", "role stopped\" role=dashboard")
+	wantOrder(t, r.stderr, "worker stopped", "role stopped\" role=worker", "role stopped\" role=dashboard")
 	if alive := s.ownRedis(); len(alive) > 0 {
 		t.Errorf("a Redis is left behind: %q", alive)
 	}

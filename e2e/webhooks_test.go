@@ -77,7 +77,7 @@ func TestWebhooks(t *testing.T) {
 		}
 		s.vendor.on(opening, first(1), func(x *exchange) {
 			x.receive()
-			x.refuse(http.StatusInternalServerError, string(x.raw))
+			x.refuse(http.StatusServiceUnavailable, string(x.raw))
 		})
 
 		processes := []*process{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -18,7 +19,11 @@ const (
 
 // fileLock is a lock on an open file. It is the file's, not the process's: a
 // child that inherits the file holds it too, until both have closed it.
-type fileLock struct{ file *os.File }
+type fileLock struct {
+	file *os.File
+	once sync.Once
+	err  error
+}
 
 // tryLock takes the lock on the file at path if it is free.
 func tryLock(path string, m mode) (*fileLock, bool, error) {
@@ -34,7 +39,7 @@ func tryLock(path string, m mode) (*fileLock, bool, error) {
 	if !ok {
 		return nil, false, f.Close()
 	}
-	return &fileLock{f}, true, nil
+	return &fileLock{file: f}, true, nil
 }
 
 // lockWait takes the lock when it is free.
@@ -51,10 +56,15 @@ func lockWait(ctx context.Context, path string, m mode) (*fileLock, error) {
 }
 
 // release ends the lock, also for children that have the file: any child has
-// it between its fork and its exec.
+// it between its fork and its exec. A second release, as by a signal in the middle of
+// Close, does nothing.
 func (l *fileLock) release() error {
-	return errors.Join(unlock(l.file), l.file.Close())
+	l.once.Do(func() { l.err = errors.Join(unlock(l.file), l.file.Close()) })
+	return l.err
 }
 
 // leave closes the file and leaves the lock to the child that inherited it.
-func (l *fileLock) leave() error { return l.file.Close() }
+func (l *fileLock) leave() error {
+	l.once.Do(func() { l.err = l.file.Close() })
+	return l.err
+}

@@ -275,7 +275,7 @@ func (s Submission) validate() error {
 		return invalid("customer is not 1 to %d printable characters", maxLabel)
 	case !label(s.Batch):
 		return invalid("batch is not 1 to %d printable characters", maxLabel)
-	case hidden(s.Name, s.Type, s.ConfigName, s.Environment) || hidden(s.Types...) || hidden(slices.Collect(maps.Keys(s.Metadata))...):
+	case hidden(s.Type, s.ConfigName, s.Environment) || hidden(s.Types...) || hidden(slices.Collect(maps.Keys(s.Metadata))...):
 		return invalid("name, type, types, config_name, environment and the keys of metadata are without control characters and marks of direction")
 	case hasUser(s.URL):
 		return invalid("document_url has a user or password in it, which everyone would see who sees the extraction")
