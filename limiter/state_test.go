@@ -69,6 +69,10 @@ func TestUsed(t *testing.T) {
 		}
 	}
 	startSlot()
+	// The calls are of the present slot, also where the one of theirs has ended since.
+	if err := rdb.HSet(t.Context(), limits, "slot", now(t, rdb).Unix()/10).Err(); err != nil {
+		t.Fatal(err)
+	}
 	past(1)
 	before := over()
 	got := used()

@@ -17,13 +17,14 @@ import (
 
 // stallAfter is far above the pauses of the slow transfers below and far below what
 // they take in all.
-const stallAfter = 2 * time.Second
+const stallAfter = 4 * time.Second
 
-// slowly calls step 20 times, with a pause that makes them take twice stallAfter.
+// slowly calls step 20 times, with a pause that makes them take half as long again as
+// stallAfter.
 func slowly(step func()) {
 	for range 20 {
 		step()
-		time.Sleep(stallAfter / 10)
+		time.Sleep(stallAfter * 3 / 40)
 	}
 }
 
@@ -49,14 +50,14 @@ func TestCallsAreBoundedByProgress(t *testing.T) {
 		"an upload that stands still": {func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.CopyN(io.Discard, r.Body, 1<<20)
 			<-over
-		}, true, "nothing moved for 2s"},
+		}, true, "nothing moved for 4s"},
 		"no answer": {func(http.ResponseWriter, *http.Request) {
 			<-over
-		}, false, "nothing moved for 2s"},
+		}, false, "nothing moved for 4s"},
 		"an answer that stands still": {func(w http.ResponseWriter, _ *http.Request) {
 			w.(http.Flusher).Flush()
 			<-over
-		}, false, "read the answer: nothing moved for 2s"},
+		}, false, "read the answer: nothing moved for 4s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
