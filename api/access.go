@@ -58,6 +58,8 @@ func callerOf(ctx context.Context) Key {
 func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("X-Frame-Options", "DENY")
+		w.Header().Set("Content-Security-Policy", nothing)
 		w.Header().Set("Cache-Control", "no-store")
 		if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 			next.ServeHTTP(w, r)
@@ -72,8 +74,9 @@ func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 			return
 		}
 		answerIn(w, maxWait)
-		caller, p := s.identify(r)
+		caller, refused, p := s.identify(r)
 		if p != nil {
+			s.refusals.Note(r, refused)
 			if p.Status == http.StatusUnauthorized && isReference(r) {
 				w.Header().Set("WWW-Authenticate", basicChallenge)
 			}
@@ -104,6 +107,9 @@ func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 	})
 }
 
+// nothing is the policy of an answer that is no page.
+const nothing = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
 // repeated refuses a parameter that is given twice where one is taken: the caller would
 // get the answer to half of the question. A submission's fields say so themselves.
 func repeated(r *http.Request) *Problem {
@@ -132,16 +138,17 @@ func encoded(r *http.Request) *Problem {
 	return nil
 }
 
-// identify finds out who makes a request.
-func (s *Server) identify(r *http.Request) (Key, *Problem) {
+// identify finds out who makes a request. refused is why it is not let through, for
+// the operator; the caller is told nothing that helps to guess.
+func (s *Server) identify(r *http.Request) (k Key, refused string, p *Problem) {
 	keys := *s.keys.Load()
 	if len(keys) == 0 {
 		// A page of another site must not use this machine's API, neither by its
 		// address nor by a name that is made to point here.
 		if !serve.IsLoopback(r.Host) || crossSite(r) {
-			return Key{}, problem(http.StatusForbidden, codeForbidden, "without api.keys only this machine may use the API, by a loopback address and from no other site")
+			return Key{}, serve.Foreign, problem(http.StatusForbidden, codeForbidden, "without api.keys only this machine may use the API, by a loopback address and from no other site")
 		}
-		return Key{Operator: true}, nil
+		return Key{Operator: true}, "", nil
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if _, password, ok := r.BasicAuth(); ok && isReference(r) {
@@ -155,9 +162,13 @@ func (s *Server) identify(r *http.Request) (Key, *Problem) {
 		}
 	}
 	if found == nil || !strings.EqualFold(scheme, "Bearer") {
-		return Key{}, problem(http.StatusUnauthorized, codeUnauthorized, "send a key as Authorization: Bearer KEY")
+		refused = serve.UnknownKey
+		if r.Header.Get("Authorization") == "" {
+			refused = serve.NoKey
+		}
+		return Key{}, refused, problem(http.StatusUnauthorized, codeUnauthorized, "send a key as Authorization: Bearer KEY")
 	}
-	return *found, nil
+	return *found, "", nil
 }
 
 // basicChallenge makes a browser ask for a key as the password. It is the dashboard's

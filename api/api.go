@@ -21,6 +21,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -71,6 +72,8 @@ type Config struct {
 	// CheckDocumentURL does that for a document's.
 	CheckURL         func(ctx context.Context, url string) error
 	CheckDocumentURL func(ctx context.Context, url string) error
+	// Refused counts requests that are not let in, by the reason; nil counts nothing.
+	Refused func(reason string, n int)
 	// Version is shown in the OpenAPI document.
 	Version string
 	Logger  *slog.Logger
@@ -85,6 +88,7 @@ type Server struct {
 	tokens   atomic.Pointer[HookTokens]
 	hub      *hub
 	holds    holds
+	refusals *serve.Refusals
 	handler  http.Handler
 	patience patience
 	spec     *huma.OpenAPI
@@ -100,6 +104,7 @@ var customize sync.Once
 // the events, which are read from then on until Close.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, patience: usualPatience, holds: holds{open: map[*held]bool{}}}
+	s.refusals = serve.NewRefusals(cfg.Logger, cfg.Refused, serve.NoKey, serve.UnknownKey, serve.HookToken, serve.Foreign)
 	s.Reload(cfg.Accounts, cfg.Keys, cfg.HookTokens)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.hub = newHub(s.stopping, cfg.Records, s.known, cfg.Logger)
@@ -161,6 +166,7 @@ func (s *Server) Stop() { s.stop() }
 func (s *Server) Close() {
 	s.stop()
 	s.hub.wait()
+	s.refusals.Close()
 }
 
 func (s *Server) humaConfig() huma.Config {

@@ -1,8 +1,13 @@
 package api
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/url"
+	"regexp"
 
 	"github.com/swaggest/swgui"
 	swagger "github.com/swaggest/swgui/v5emb"
@@ -27,14 +32,45 @@ func (s *Server) registerDocs(mux *http.ServeMux) {
 }
 
 // framed says what the reference may load, which is nothing from another host, and that
-// no other site may show it within its own page. Its inline parts are the library's.
+// no other site may show it within its own page. Of the code in the page itself only what
+// the library put there runs: it is known by its hash.
 func framed(page http.Handler) http.Handler {
+	scripts, styles := inline(page)
+	policy := nothing + "; connect-src 'self'; img-src 'self' data:; font-src 'self' data:; script-src 'self'" + scripts + "; style-src 'self'" + styles
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "+
-			"connect-src 'self'; img-src 'self' data:; font-src 'self' data:; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'")
+		w.Header().Set("Content-Security-Policy", policy)
 		page.ServeHTTP(w, r)
 	})
 }
+
+// inlineCode is a script or style that stands in the page.
+var inlineCode = regexp.MustCompile(`(?s)<(script|style)>(.*?)</(?:script|style)>`)
+
+// inline are the hashes of the page's own scripts and styles, as sources of a policy.
+func inline(page http.Handler) (scripts, styles string) {
+	w := &rendered{header: http.Header{}}
+	page.ServeHTTP(w, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/docs/"}})
+	for _, found := range inlineCode.FindAllSubmatch(w.Bytes(), -1) {
+		sum := sha256.Sum256(found[2])
+		source := " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		if string(found[1]) == "script" {
+			scripts += source
+		} else {
+			styles += source
+		}
+	}
+	return scripts, styles
+}
+
+// rendered is a response that is kept.
+type rendered struct {
+	bytes.Buffer
+
+	header http.Header
+}
+
+func (r *rendered) Header() http.Header { return r.header }
+func (r *rendered) WriteHeader(int)     {}
 
 // writeJSON answers with a value.
 func writeJSON(w http.ResponseWriter, v any) error {

@@ -20,6 +20,14 @@ func TestReferenceInABrowser(t *testing.T) {
 	b.Click(`#operations-default-ready .execute`)
 	b.Shows(`"next_cursor": null`)
 	b.WantNothingWrong("a request from the reference")
+	if browsertest.Eval[bool](b, `(() => {
+		const s = document.createElement("script")
+		s.textContent = "window.slipped = true"
+		document.body.append(s)
+		return window.slipped === true
+	})()`) {
+		t.Error("a script that was slipped into the page ran")
+	}
 }
 
 // With keys the browser asks for one, as it does for the dashboard. It opens the

@@ -91,11 +91,22 @@ func TestJSONHasTime(t *testing.T) {
 	}
 }
 
-// No other site may show the reference within its own page.
-func TestReferenceIsNotFramed(t *testing.T) {
+// No other site may show an answer within its own page, and no page runs code that was
+// slipped into it.
+func TestPolicies(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	if policy := r.do("GET", "/docs/", "").header.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-ancestors 'none'") {
-		t.Errorf("policy %q", policy)
+	id := r.submit("account=acme&type=t")
+	for _, path := range []string{"/docs", "/docs/", "/docs/oauth2-redirect.html", "/openapi.json", "/healthz", "/v1/accounts", "/v1/none", "/v1/extractions/" + id + "/document"} {
+		h := r.do("GET", path, "").header
+		policy := h.Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "form-action 'none'", "base-uri 'none'"} {
+			if !strings.Contains(policy, want) {
+				t.Errorf("%s: policy %q, want %s", path, policy, want)
+			}
+		}
+		if strings.Contains(policy, "unsafe") || h.Get("X-Frame-Options") != "DENY" || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %v", path, h)
+		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/extractq/extractq/internal/serve"
 )
 
 // HookTokens are, by account, what Digest gives for the secret in the URL of its
@@ -60,6 +62,7 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
 	// Compared also where there is nothing to compare with: the time it takes does
 	// not say which accounts there are, and neither does the answer.
 	if subtle.ConstantTimeCompare(token[:], sent[:]) != 1 || !takes || account.Hook == nil {
+		s.refusals.Note(r, serve.HookToken)
 		return problem(http.StatusNotFound, codeNotFound, "there is no such webhook")
 	}
 	came := io.NopCloser(bodyReader{newPatient(w, r, s.patience)})

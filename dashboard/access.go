@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/extractq/extractq/internal/serve"
 )
 
 // Key is one key of the HTTP API, as the dashboard knows it.
@@ -98,21 +100,29 @@ func (d *Dashboard) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := d.access.Load()
 		if !a.knowsHost(r.Host) {
+			d.refusals.Note(r, serve.Foreign)
 			http.Error(w, "this name is not one of the dashboard's: use its address or a private name", http.StatusMisdirectedRequest)
 			return
 		}
 		if a.crossing.Check(r) != nil || crossReads(r) {
+			d.refusals.Note(r, serve.Foreign)
 			http.Error(w, "refused: the request comes from another site", http.StatusForbidden)
 			return
 		}
 		name, who := a.identify(r)
 		switch {
 		case who == stranger:
+			if r.Header.Get("Authorization") == "" {
+				d.refusals.Note(r, serve.NoKey)
+			} else {
+				d.refusals.Note(r, serve.UnknownKey)
+			}
 			w.Header().Add("WWW-Authenticate", `Basic realm="extractq", charset="UTF-8"`)
 			w.Header().Add("WWW-Authenticate", `Bearer realm="extractq"`)
 			http.Error(w, "a key is needed: as the password, or as Authorization: Bearer KEY", http.StatusUnauthorized)
 			return
 		case who == tenant:
+			d.refusals.Note(r, serve.LimitedKey)
 			http.Error(w, "this key is for some accounts or one customer; the queues show all of them", http.StatusForbidden)
 			return
 		case changes(r) && who != operator:

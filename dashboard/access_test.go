@@ -1,11 +1,14 @@
 package dashboard
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/extractq/extractq/internal/redistest"
@@ -211,4 +214,40 @@ func TestReload(t *testing.T) {
 	want("new key changes something", status(http.MethodPost, changeTarget, "new"), http.StatusBadRequest)
 	close(stop)
 	<-stopped
+}
+
+// Who is not let in is logged and counted with the address and the reason, and never
+// with what was sent.
+func TestRefusedIsSeen(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	counts := map[string]int{}
+	cfg := Config{
+		Keys: keys(), Logger: slog.New(slog.NewTextHandler(&log, nil)), Refused: func(reason string, n int) { counts[reason] += n },
+	}
+	d := open(t, cfg)
+	for _, headers := range [][]string{
+		{"Authorization", "Bearer guess-1"}, {"Authorization", "Basic YW55Ym9keTpndWVzcy0y"}, {"Authorization", "guess-3"},
+		{"Authorization", "Bearer tenant-secret"}, {}, {"Origin", "https://evil.example"},
+	} {
+		if got := ask(d, http.MethodGet, readTarget, headers...).Code; got < 401 || got > 403 {
+			t.Errorf("%v: %d", headers, got)
+		}
+	}
+	d.refusals.Close() // It says what was only counted.
+	for _, want := range []string{
+		`level=WARN msg="request refused" reason=unknown_key remote=192.0.2.1`, `msg="more requests refused" reason=unknown_key count=2`,
+		`level=INFO msg="request refused" reason=no_key`, `msg="request refused" reason=limited_key`, `msg="request refused" reason=foreign`,
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %s: %s", want, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "guess") || strings.Contains(log.String(), "secret") {
+		t.Errorf("the log has a key: %s", log.String())
+	}
+	want := map[string]int{"unknown_key": 3, "no_key": 1, "limited_key": 1, "foreign": 1}
+	if !maps.Equal(counts, want) {
+		t.Errorf("counted %v, want %v", counts, want)
+	}
 }

@@ -35,8 +35,10 @@ type Config struct {
 	// change anything: for a private network. Keys and Operator then mean
 	// nothing.
 	NoAuth bool
-	// Logger receives one line per change.
+	// Logger receives one line per change, and the requests that are not let in.
 	Logger *slog.Logger
+	// Refused counts those, by the reason; nil counts nothing.
+	Refused func(reason string, n int)
 }
 
 // maxBody is above any request of the UI: the ids of a page of tasks.
@@ -44,14 +46,15 @@ const maxBody = 1 << 20
 
 // Dashboard is the web server of the operators. Make one with New.
 type Dashboard struct {
-	cfg     Config
-	access  atomic.Pointer[access]
-	handler http.Handler
+	cfg      Config
+	access   atomic.Pointer[access]
+	refusals *serve.Refusals
+	handler  http.Handler
 }
 
 // New returns a dashboard. It makes no connection before it is asked something.
 func New(cfg Config) (*Dashboard, error) {
-	d := &Dashboard{cfg: cfg}
+	d := &Dashboard{cfg: cfg, refusals: serve.NewRefusals(cfg.Logger, cfg.Refused, serve.NoKey, serve.UnknownKey, serve.LimitedKey, serve.Foreign)}
 	d.access.Store(newAccess(cfg))
 	shown, err := newQueues(cfg.Redis, true)
 	if err != nil {
@@ -75,7 +78,10 @@ func (d *Dashboard) Reload(keys []Key) {
 }
 
 // Close closes the Redis client.
-func (d *Dashboard) Close() error { return d.cfg.Redis.Close() }
+func (d *Dashboard) Close() error {
+	d.refusals.Close()
+	return d.cfg.Redis.Close()
+}
 
 // Handler serves everything. Whoever uses it without Serve must ask
 // Config.Admits about the listener.

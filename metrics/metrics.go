@@ -28,8 +28,8 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 
-	extractions, errors, requests, deliveries *prometheus.CounterVec
-	requestTime, duration, delay, polls       *prometheus.HistogramVec
+	extractions, errors, requests, deliveries, refused *prometheus.CounterVec
+	requestTime, duration, delay, polls                *prometheus.HistogramVec
 }
 
 // New returns the metrics of a process of some version, with those of the Go runtime.
@@ -41,6 +41,8 @@ func New(version string) *Metrics {
 		requests: counter("vendor_requests_total", "Requests to a vendor, by what they were for "+
 			"(submit, upload, poll, ready, probe) and the HTTP status of the answer (none: no answer).", "account", "op", "code"),
 		deliveries: counter("deliveries_total", "Attempts to call a producer back, by what they came to (delivered, retry, failed).", "outcome"),
+		refused: counter("refused_requests_total", "Requests that the api or the dashboard did not let in, by the reason "+
+			"(no_key, unknown_key, limited_key, hook_token, foreign).", "server", "reason"),
 		requestTime: histogram("vendor_request_duration_seconds", "Time from a request to a vendor to the end of its answer.",
 			[]float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}, "account", "op"),
 		duration: histogram("extraction_duration_seconds", "Time from the acceptance of an extraction to its end.",
@@ -55,7 +57,7 @@ func New(version string) *Metrics {
 		Name: "extractq_build_info", Help: "Always 1, labelled with what runs.",
 	}, []string{"version", "goversion"})
 	build.WithLabelValues(version, runtime.Version()).Set(1)
-	m.registry.MustRegister(m.extractions, m.errors, m.requests, m.deliveries, m.requestTime, m.duration, m.delay, m.polls,
+	m.registry.MustRegister(m.extractions, m.errors, m.requests, m.deliveries, m.refused, m.requestTime, m.duration, m.delay, m.polls,
 		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -130,6 +132,15 @@ func (m *Metrics) Requested(account, op string, status int, took time.Duration) 
 func (m *Metrics) Delivered(outcome string) {
 	if m != nil {
 		m.deliveries.WithLabelValues(outcome).Inc()
+	}
+}
+
+// Refused counts the requests that one server, api or dashboard, does not let in.
+func (m *Metrics) Refused(server string) func(reason string, n int) {
+	return func(reason string, n int) {
+		if m != nil {
+			m.refused.WithLabelValues(server, reason).Add(float64(n))
+		}
 	}
 }
 

@@ -65,6 +65,10 @@ func TestCounters(t *testing.T) {
 	m.Requested("acme", "poll", 200, 80*time.Millisecond)
 	m.Requested("acme", "poll", 0, 30*time.Second)
 	m.Delivered("retry")
+	refused := m.Refused("api")
+	refused("no_key", 0)
+	refused("unknown_key", 1)
+	refused("unknown_key", 1)
 	got := scrape(t, m)
 	for series, value := range map[string]string{
 		`extractq_extractions_total{account="acme",status="SUCCESS"}`:              "1",
@@ -80,6 +84,8 @@ func TestCounters(t *testing.T) {
 		`extractq_polls_per_extraction_bucket{account="acme",le="2"}`:              "1",
 		`extractq_polls_per_extraction_bucket{account="acme",le="50"}`:             "2",
 		`extractq_deliveries_total{outcome="retry"}`:                               "1",
+		`extractq_refused_requests_total{reason="no_key",server="api"}`:            "0",
+		`extractq_refused_requests_total{reason="unknown_key",server="api"}`:       "2",
 	} {
 		want(t, got, series, value)
 	}
@@ -118,6 +124,7 @@ func TestNone(t *testing.T) {
 	m.Ended(End{Account: "acme"})
 	m.Requested("acme", "poll", 200, time.Second)
 	m.Delivered("delivered")
+	m.Refused("api")("no_key", 1)
 }
 
 func TestShared(t *testing.T) {

@@ -169,7 +169,7 @@ func newAPI(cfg settings, svc *services) (*apiServer, error) {
 			}
 			return nil
 		},
-		Version: version, Logger: cfg.log,
+		Refused: cfg.metrics.Refused("api"), Version: version, Logger: cfg.log,
 	})
 	return s, nil
 }

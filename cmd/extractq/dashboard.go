@@ -94,7 +94,7 @@ func (b *board) Close() { _ = b.listener.Close() }
 // readDashboard reads the flags and takes the address, so that what is wrong with
 // either is said before anything is started.
 func readDashboard(c *cli.Context, cfg settings) (*board, error) {
-	b := &board{cfg: dashboard.Config{Operator: c.Bool("operator"), NoAuth: c.Bool("no-auth"), Logger: cfg.log}}
+	b := &board{cfg: dashboard.Config{Operator: c.Bool("operator"), NoAuth: c.Bool("no-auth"), Logger: cfg.log, Refused: cfg.metrics.Refused("dashboard")}}
 	if b.cfg.Operator && b.cfg.NoAuth {
 		return nil, usage("--operator and --no-auth exclude each other: who is let in without a key may only look")
 	}
