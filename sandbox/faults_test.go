@@ -65,6 +65,10 @@ func TestFaultAnswers(t *testing.T) {
 			t.Errorf("%s: %s %s = %d %s %q, want %d %s %s", test.fault, test.method, test.path,
 				got.status, got.header.Get("Content-Type"), got.body, test.status, test.kind, test.want)
 		}
+		if policy := got.header.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-ancestors 'none'") || !strings.Contains(policy, "default-src 'none'") ||
+			got.header.Get("X-Frame-Options") != "DENY" || got.header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %s could be shown within another page: %v", test.fault, test.path, got.header)
+		}
 		if retry := got.header.Get("Retry-After"); (test.status == 429) != (retry == "1") {
 			t.Errorf("%s: Retry-After = %q of a %d", test.fault, retry, test.status)
 		}

@@ -168,6 +168,10 @@ func (s *Sandbox) Serve(ctx context.Context, listener net.Listener) error {
 func logged(logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
+		// Some answers are pages, and some hold what a client sent.
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("X-Frame-Options", "DENY")
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(rec, r) // A fault that breaks the connection logs for itself and panics.
 		logger.DebugContext(r.Context(), "request answered",

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
+	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/metrics"
 )
 
@@ -34,15 +37,30 @@ func TestMetricsAnswerOwnHostsOnly(t *testing.T) {
 	}
 }
 
-// A key that would go over a network in clear is said by doctor.
+// A key that would go over a network in clear is said by doctor, and once at the start of
+// what calls the vendor.
 func TestKeyInClear(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]bool{
 		"": false, "https://api.test/v0": false, "http://127.0.0.1:8090/v0": false, "http://localhost": false,
-		"http://api.test/v0": true, "http://10.0.0.1": true,
+		"http://api.test/v0": true, "http://10.0.0.1": true, "HTTP://10.0.0.1": true,
 	} {
-		if got := inClear(url); got != want {
-			t.Errorf("inClear(%q) = %v, want %v", url, got, want)
+		for provider, want := range map[string]bool{"sensible": want, "typless": want, sandboxProvider: false} {
+			a := config.Account{Name: "acme", Provider: provider, BaseURL: url, APIKey: config.NewSecret("s3cret")}
+			if got := inClear(a); got != want {
+				t.Errorf("inClear(%s, %q) = %v, want %v", provider, url, got, want)
+			}
+			if url == "" {
+				continue
+			}
+			var log bytes.Buffer
+			cfg := settings{Config: &config.Config{}, log: slog.New(slog.NewTextHandler(&log, nil))}
+			if _, err := workerConfig(cfg, &services{}, []config.Account{a}); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Count(log.String(), "without encryption") == 1; got != want || strings.Contains(log.String(), "s3cret") {
+				t.Errorf("%s at %s logs %q, want the warning %v", provider, url, log.String(), want)
+			}
 		}
 	}
 }

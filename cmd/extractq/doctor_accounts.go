@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"sync"
@@ -107,7 +108,7 @@ func judge(a config.Account, err error) (health, string) {
 	if a.BaseURL != "" {
 		where += " at " + shownURL(a.BaseURL)
 	}
-	if err == nil && inClear(a.BaseURL) {
+	if err == nil && inClear(a) {
 		return healthNote, where + " answers and takes the key, which goes there without encryption: use https"
 	}
 	if err == nil {
@@ -163,8 +164,19 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// inClear reports whether the key would go over a network without encryption.
-func inClear(baseURL string) bool {
-	u, err := url.Parse(baseURL)
-	return err == nil && u.Scheme == "http" && !serve.IsLoopback(u.Host)
+// inClear reports whether the account's key and its documents go over a network without
+// encryption. A sandbox has no key that is worth anything.
+func inClear(a config.Account) bool {
+	u, err := url.Parse(a.BaseURL)
+	return err == nil && u.Scheme == "http" && !serve.IsLoopback(u.Host) && a.Provider != sandboxProvider
+}
+
+// warnInClear logs the accounts for which that is so, when a process takes them up.
+func warnInClear(log *slog.Logger, accounts []config.Account) {
+	for _, a := range accounts {
+		if inClear(a) {
+			log.Warn("the key and the documents of an account go over the network without encryption: give its base_url https",
+				slog.String("account", a.Name), slog.String("base_url", shownURL(a.BaseURL)))
+		}
+	}
 }

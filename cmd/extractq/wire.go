@@ -362,6 +362,9 @@ func names(accounts []config.Account) []string {
 // workerConfig is what a worker for some accounts needs.
 func workerConfig(cfg settings, s *services, accounts []config.Account) (worker.Config, error) {
 	own, err := workerAccounts(accounts, cfg.metrics)
+	if err == nil {
+		warnInClear(cfg.log, accounts)
+	}
 	return worker.Config{
 		Redis: s.rdb, Blobs: s.blobs, Accounts: own, Concurrency: cfg.Worker.Concurrency,
 		Retention: cfg.Data.Retention, DocumentRetention: cfg.Data.DocumentRetention, Logger: cfg.log,

@@ -65,6 +65,7 @@ func (w serverWorker) reload(ctx context.Context, next settings) error {
 	if err := w.sender.SetSecrets(senderConfig(next)); err != nil {
 		return usage("callbacks: %w", err)
 	}
+	warnInClear(w.started.log, next.Accounts)
 	return w.Reload(ctx, accounts)
 }
 
