@@ -32,6 +32,8 @@ func (s *Server) registerBatches(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "batches", Method: http.MethodGet, Path: "/v1/batches",
 		Summary: "List batches, those with the latest extraction first",
+		Description: "A batch that gets another extraction moves to the front. A page may have fewer than limit while " +
+			"next_cursor says where to go on. A batch is listed for the retention after its last extraction was erased.",
 	}, s.batches)
 	huma.Register(api, huma.Operation{
 		OperationID: "batch", Method: http.MethodGet, Path: "/v1/batches/{batch}",
@@ -60,7 +62,7 @@ func (s *Server) batch(ctx context.Context, in *batchInput) (*batchOutput, error
 
 func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput, error) {
 	mark := markOf("batches", protocol.Filter{})
-	after, err := mark.place(in.Cursor)
+	after, err := mark.after(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +83,8 @@ func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput,
 	for _, b := range found {
 		out.Body.Batches = append(out.Body.Batches, o.progress(b))
 	}
-	if next != "" {
-		out.Body.NextCursor = mark.cursor(next)
+	if next != (store.Cursor{}) {
+		out.Body.NextCursor = mark.cursor(placeOf(next))
 	}
 	return out, nil
 }

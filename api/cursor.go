@@ -52,10 +52,11 @@ func (m listMark) place(cursor string) (string, error) {
 var errCursor = problem(http.StatusUnprocessableEntity, codeCursor,
 	"cursor is not one that an answer gave as next_cursor, for the same list and filter")
 
-// placeOf is a place behind an extraction, as time and id.
+// placeOf is a place behind an extraction, as time and id, or behind a batch, as time
+// and name.
 func placeOf(c store.Cursor) string { return fmt.Sprintf("%d.%s", c.CreatedAt.UnixMilli(), c.ID) }
 
-// after is the place behind an extraction that a cursor gives.
+// after is the place that a cursor gives.
 func (m listMark) after(cursor string) (store.Cursor, error) {
 	place, err := m.place(cursor)
 	if err != nil || place == "" {
@@ -63,7 +64,7 @@ func (m listMark) after(cursor string) (store.Cursor, error) {
 	}
 	ms, id, ok := strings.Cut(place, ".")
 	n, err := strconv.ParseInt(ms, 10, 64)
-	if err != nil || !ok || id == "" || len(id) > 64 || n < 0 || n > 1<<52 {
+	if err != nil || !ok || id == "" || len(id) > 512 || n < 0 || n > 1<<52 {
 		return store.Cursor{}, errCursor
 	}
 	return store.Cursor{CreatedAt: time.UnixMilli(n), ID: id}, nil

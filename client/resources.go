@@ -20,7 +20,8 @@ func (c *Client) Batch(ctx context.Context, name string) (Batch, error) {
 	return b, err
 }
 
-// Batches iterates over all batches, those with the latest extraction first.
+// Batches iterates over all batches, those with the latest extraction first. One that
+// gets another extraction meanwhile moves to the front, and is not met there.
 func (c *Client) Batches(ctx context.Context) iter.Seq2[Batch, error] {
 	return pages(func(cursor string) ([]Batch, *string, error) {
 		q := url.Values{"limit": {strconv.Itoa(pageSize)}}

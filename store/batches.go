@@ -1,13 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,14 +23,18 @@ func customerDigest(customer string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Batch is how far the extractions of one batch are. The counts stay when the
-// extractions are erased.
+// Batch is how far the extractions of one batch are. The counts stay when extractions
+// are erased, and go the retention after the last one.
 type Batch struct {
 	Name string
 	// Counts are by status, without those at zero.
 	Counts map[extraction.Status]int64
 	// Latest is when the latest extraction was accepted.
 	Latest time.Time
+
+	// passed reports that another account has had a later one than the list it was read
+	// from.
+	passed bool
 }
 
 // Total is the number of extractions that were ever in the batch.
@@ -59,7 +60,7 @@ func (b Batch) Final() int64 {
 // Count returns a batch over some accounts; with a customer, only that one's
 // part. ErrNotFound says that it has no extraction.
 func (s *Records) Count(ctx context.Context, accounts []string, name, customer string) (Batch, error) {
-	found, err := s.count(ctx, accounts, []string{name}, customer)
+	found, err := s.count(ctx, accounts, []ref{{id: name}}, customer)
 	if err != nil {
 		return Batch{}, err
 	}
@@ -69,68 +70,67 @@ func (s *Records) Count(ctx context.Context, accounts []string, name, customer s
 	return found[0], nil
 }
 
-// Batches returns the batches of some accounts, those with the latest extraction
-// first, behind the one called after; empty for the beginning. With a customer,
-// only that one's parts are counted, and batches it has no part in are left out.
-// It returns at most limit, and the name to go on after; empty at the end.
-func (s *Records) Batches(ctx context.Context, accounts []string, customer, after string, limit int) ([]Batch, string, error) {
-	names, err := s.batchNames(ctx, accounts)
-	if err != nil {
-		return nil, "", err
-	}
-	if after != "" {
-		// One that has had another extraction meanwhile has moved to the front.
-		names = names[slices.Index(names, after)+1:]
+// batchesRead bounds how many names one page is looked for among: a customer may have a
+// part in few of them.
+const batchesRead = 5000
+
+// Batches returns the batches of some accounts behind a cursor (whose CreatedAt is
+// that of the batch's latest extraction, and whose ID its name), those with the latest
+// extraction first. With a customer, only that one's parts are counted, and batches it
+// has no part in are left out. It returns at most limit, and where to go on; the zero
+// value at the end. There may be more where a page is not full.
+//
+// A batch that gets another extraction moves to the front, and with it out of the pages
+// that are still to come.
+func (s *Records) Batches(ctx context.Context, accounts []string, customer string, after Cursor, limit int) ([]Batch, Cursor, error) {
+	lists := make([]*listReader, len(accounts))
+	for i, account := range accounts {
+		lists[i] = newBatchReader(s, account, after)
 	}
 	var out []Batch
-	for page := range slices.Chunk(names, listPage) {
+	var last, seen Cursor // The places of the last batch of the page, and of the last name.
+	for read, n := 0, min(limit+1, listPage); read < batchesRead; n = listPage {
+		page, err := merge(ctx, lists, n)
+		if err != nil {
+			return nil, Cursor{}, err
+		}
+		if len(page) == 0 {
+			return out, Cursor{}, nil
+		}
+		read += len(page)
 		counted, err := s.count(ctx, accounts, page, customer)
 		if err != nil {
-			return nil, "", err
+			return nil, Cursor{}, err
 		}
-		for _, b := range counted {
-			if b.Total() == 0 {
+		for i, b := range counted {
+			place := Cursor{extraction.FromMillis(page[i].at).Time, b.Name}
+			again := b.passed || place == seen // It has its place by another account.
+			seen = place
+			if again || b.Total() == 0 {
 				continue
 			}
 			if len(out) == limit {
-				return out, out[limit-1].Name, nil
+				return out, last, nil
 			}
-			out = append(out, b)
+			out, last = append(out, b), place
 		}
 	}
-	return out, "", nil
-}
-
-// batchNames are the names of all batches, those with the latest extraction first.
-func (s *Records) batchNames(ctx context.Context, accounts []string) ([]string, error) {
-	latest := map[string]float64{}
-	for _, account := range accounts {
-		all, err := s.rdb.ZRangeWithScores(ctx, accountKeys(account).batches(), 0, -1).Result()
-		if err != nil {
-			return nil, fmt.Errorf("read batches: %w", err)
-		}
-		for _, z := range all {
-			name, _ := z.Member.(string)
-			latest[name] = max(latest[name], z.Score)
-		}
-	}
-	return slices.SortedFunc(maps.Keys(latest), func(a, b string) int {
-		return cmp.Or(cmp.Compare(latest[b], latest[a]), strings.Compare(a, b))
-	}), nil
+	return out, seen, nil
 }
 
 // count reads the counts of batches over some accounts, in one round trip.
-func (s *Records) count(ctx context.Context, accounts, batches []string, customer string) ([]Batch, error) {
+func (s *Records) count(ctx context.Context, accounts []string, batches []ref, customer string) ([]Batch, error) {
 	type part struct {
-		counts *redis.MapStringStringCmd
-		latest *redis.FloatCmd
+		account string
+		counts  *redis.MapStringStringCmd
+		latest  *redis.FloatCmd
 	}
 	asked := make([][]part, len(batches))
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, name := range batches {
+		for i, batch := range batches {
 			for _, account := range accounts {
 				k := accountKeys(account)
-				asked[i] = append(asked[i], part{p.HGetAll(ctx, k.batchCounts(name)), p.ZScore(ctx, k.batches(), name)})
+				asked[i] = append(asked[i], part{account, p.HGetAll(ctx, k.batchCounts(batch.id)), p.ZScore(ctx, k.batches(), batch.id)})
 			}
 		}
 		return nil
@@ -144,7 +144,7 @@ func (s *Records) count(ctx context.Context, accounts, batches []string, custome
 	}
 	out := make([]Batch, len(batches))
 	for i, parts := range asked {
-		b := Batch{Name: batches[i], Counts: map[extraction.Status]int64{}}
+		b := Batch{Name: batches[i].id, Counts: map[extraction.Status]int64{}}
 		for _, p := range parts {
 			for field, n := range p.counts.Val() {
 				status, ok := strings.CutPrefix(field, prefix)
@@ -152,9 +152,11 @@ func (s *Records) count(ctx context.Context, accounts, batches []string, custome
 					b.Counts[extraction.Status(status)] += number(n)
 				}
 			}
-			if at := extraction.FromMillis(int64(p.latest.Val())).Time; at.After(b.Latest) {
+			latest := int64(p.latest.Val())
+			if at := extraction.FromMillis(latest).Time; at.After(b.Latest) {
 				b.Latest = at
 			}
+			b.passed = b.passed || p.account != batches[i].account && latest > batches[i].at
 		}
 		out[i] = b
 	}

@@ -1,7 +1,8 @@
 -- erase: removes every trace of a final extraction, at once or once its
 -- retention has passed, and leaves a tombstone, so that nobody makes the same one
--- again. The blobs are gone already; the batch's counts stay.
--- ARGV: id, force flag, ms for which the tombstone stays.
+-- again. The blobs are gone already. After the last record of a batch its counts stay
+-- for as long as the tombstone; see forget.
+-- ARGV: id, force flag, ms for which the tombstone stays, batch (empty for none).
 -- Whoever works for one customer is to be told only of that one's: there is a second
 -- tombstone with the customer's digest.
 local id = ARGV[1]
@@ -16,6 +17,7 @@ if key then redis.call('HDEL', IDEM, key) end
 local customer = get('cu')
 redis.call('DEL', R, X, U)
 for _, index in ipairs({DUE, LIST, READY, BATCH}) do redis.call('ZREM', index, id) end
+if ARGV[4] ~= '' and redis.call('ZCARD', BATCH) == 0 then redis.call('ZADD', EMPTIED, int(now + ARGV[3]), ARGV[4]) end
 redis.call('ZREMRANGEBYSCORE', TOMBS, '-inf', int(now))
 redis.call('ZADD', TOMBS, int(now + ARGV[3]), id)
 if customer ~= '' then redis.call('ZADD', TOMBS, int(now + ARGV[3]), id .. '/' .. customer) end

@@ -86,6 +86,9 @@ func (k keys) ticks() string { return k.prefix + "ticks" }
 // batches orders the names of batches by their latest extraction.
 func (k keys) batches() string { return k.prefix + "batches" }
 
+// emptied are the names of batches without a record, by when their counts go.
+func (k keys) emptied() string { return k.prefix + "emptied" }
+
 // gate is how many submissions may be under way and whose turn it is, line are
 // those that wait for their turn, turns is whose is when, released are those that
 // have it and have not called the vendor yet.

@@ -108,7 +108,7 @@ func merge(ctx context.Context, lists []*listReader, n int) ([]ref, error) {
 		if first == nil {
 			return out, nil
 		}
-		out = append(out, ref{first.account, first.page[0].id})
+		out = append(out, ref{first.account, first.page[0].id, first.page[0].at})
 		first.page = first.page[1:]
 	}
 	return out, nil
@@ -156,6 +156,16 @@ func newListReader(s *Records, account string, f Filter, after Cursor) *listRead
 // newReadyReader reads what nobody has acknowledged, the oldest first.
 func newReadyReader(s *Records, account string, after Cursor) *listReader {
 	l := &listReader{s: s, account: account, key: accountKeys(account).ready(), oldest: true, end: "+inf"}
+	if after.ID != "" {
+		l.last = after.entry()
+	}
+	return l
+}
+
+// newBatchReader reads the names of an account's batches, those with the latest
+// extraction first.
+func newBatchReader(s *Records, account string, after Cursor) *listReader {
+	l := &listReader{s: s, account: account, key: accountKeys(account).batches(), last: entry{at: 1 << 52}, end: "-inf"}
 	if after.ID != "" {
 		l.last = after.entry()
 	}

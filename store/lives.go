@@ -132,9 +132,10 @@ func (s *Records) ClaimRetry(ctx context.Context, in Input, newID string) (strin
 }
 
 // Erase removes a final extraction: at once with force, else only when its
-// retention has passed. What is left is a tombstone for the time kept says.
+// retention has passed. What is left for the time kept says is a tombstone, and the
+// counts of its batch if it was the last one of that.
 func (s *Records) Erase(ctx context.Context, in Input, force bool, kept Kept) error {
-	_, err := s.run(ctx, "erase", in, flag(force), kept.Record.Milliseconds())
+	_, err := s.run(ctx, "erase", in, flag(force), kept.Record.Milliseconds(), in.Batch)
 	return err
 }
 

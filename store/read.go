@@ -30,14 +30,17 @@ func (s *Records) GetAll(ctx context.Context, accounts []string, ids ...string) 
 	refs := make([]ref, 0, len(ids)*len(accounts))
 	for _, id := range ids {
 		for _, account := range accounts {
-			refs = append(refs, ref{account, id})
+			refs = append(refs, ref{account: account, id: id})
 		}
 	}
 	return s.read(ctx, refs)
 }
 
-// ref names a record.
-type ref struct{ account, id string }
+// ref names a record, or a batch, and has its score where it comes from a list.
+type ref struct {
+	account, id string
+	at          int64
+}
 
 // read returns the records that exist, in the order of refs, in one round trip.
 func (s *Records) read(ctx context.Context, refs []ref) ([]Record, error) {

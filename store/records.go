@@ -67,7 +67,7 @@ func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 	r := &Records{rdb: rdb, scripts: map[string]*redis.Script{}}
 	for _, name := range []string{
 		"create", "begin", "renew", "mark", "next", "finish", "reissue", "touch", "resolve", "cancel", "claim", "erase",
-		"delivered", "redeliver", "hint", "early", "release",
+		"delivered", "redeliver", "hint", "early", "release", "forget",
 	} {
 		body, err := lua.ReadFile(name + ".lua")
 		if err != nil {
@@ -97,7 +97,7 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 	keys := []string{
 		k.record(in.ID), k.detail(in.ID), k.upload(in.ID), k.due(), k.list(), k.inFlight(),
 		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch), k.queued(), k.tombs(),
-		k.idempotency(), k.batches(), k.gate(), k.line(), k.turns(), k.released(), k.state(), k.early(),
+		k.idempotency(), k.batches(), k.gate(), k.line(), k.turns(), k.released(), k.state(), k.early(), k.emptied(),
 	}
 	answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append([]any{in.ID}, args...)...).Slice()
 	if err != nil {

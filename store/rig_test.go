@@ -28,7 +28,12 @@ var testKept = Kept{Record: 7 * 24 * time.Hour, Document: 24 * time.Hour}
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	rdb := redistest.Client(t)
+	return newRigOn(t, redistest.Client(t))
+}
+
+// newRigOn is newRig with a Redis of the test's own.
+func newRigOn(t testing.TB, rdb *redis.Client) *rig {
+	t.Helper()
 	s, err := NewRecords(rdb)
 	if err != nil {
 		t.Fatal(err)

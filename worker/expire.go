@@ -32,7 +32,7 @@ func (w *Worker) expireDocument(ctx context.Context, r store.Record, now time.Ti
 }
 
 // expireUnreferenced deletes what a crash left in the document store and no record
-// names, and the events of what has been erased, of all accounts there are.
+// names, and what is left of extractions that have been erased, of all accounts there are.
 func (w *Worker) expireUnreferenced(ctx context.Context) {
 	deleted, err := store.DeleteUnreferenced(ctx, w.records, w.cfg.Blobs, store.UnreferencedAfter)
 	if deleted > 0 {
@@ -44,13 +44,22 @@ func (w *Worker) expireUnreferenced(ctx context.Context) {
 	case err != nil && ctx.Err() == nil:
 		w.log.ErrorContext(ctx, "document store fails", slog.Any("error", err))
 	}
+	w.expireTraces(ctx)
+}
+
+// expireTraces finds what nothing says the end of: the events of what has been erased,
+// and the counts of batches whose records an earlier version erased.
+func (w *Worker) expireTraces(ctx context.Context) {
 	names, err := w.records.Accounts(ctx)
 	if err != nil && ctx.Err() == nil {
-		w.log.WarnContext(ctx, "events not forgotten", slog.Any("error", err))
+		w.log.WarnContext(ctx, "traces of erased extractions not looked for", slog.Any("error", err))
 	}
 	for _, name := range names {
 		if err := w.records.ForgetEvents(ctx, name); err != nil && ctx.Err() == nil {
 			w.log.WarnContext(ctx, "events not forgotten", slog.String("account", name), slog.Any("error", err))
+		}
+		if err := w.records.FindEmptied(ctx, name, w.cfg.kept().Record); err != nil && ctx.Err() == nil {
+			w.log.WarnContext(ctx, "batches not forgotten", slog.String("account", name), slog.Any("error", err))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,5 +94,57 @@ func TestNoDocumentRetention(t *testing.T) {
 	due, err := r.rdb.ZScore(t.Context(), "extractq:{acme}:due", id).Result()
 	if err != nil || time.UnixMilli(int64(due)).Before(time.Now().Add(time.Hour)) {
 		t.Errorf("the next look is at %v, %v, want it with the retention", time.UnixMilli(int64(due)), err)
+	}
+}
+
+// The counts of a batch go the retention after its last record: also those of an account
+// that no worker has, and those that an earlier version left.
+func TestBatchExpires(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name       string
+		left, gone bool
+	}{{name: "noted"}, {name: "left by an earlier version", left: true}, {name: "of an account without a worker", gone: true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, newVendor())
+			if err := store.Pair(t.Context(), r.records, r.blobs, store.Terms{}); err != nil {
+				t.Fatal(err)
+			}
+			w := r.worker()
+			id := r.submit("x")
+			for _, step := range []func(context.Context, tasks.Payload) (*tasks.Outcome, error){w.submit, w.poll} {
+				if _, err := step(t.Context(), r.payload(id)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			counts := func() int64 {
+				b, err := r.records.Count(t.Context(), []string{"acme"}, "b1", "")
+				if err != nil && !errors.Is(err, store.ErrNotFound) {
+					t.Fatal(err)
+				}
+				return b.Total()
+			}
+			r.hset(id, "exp", ago(time.Second))
+			r.overdue(id)
+			if _, err := w.reconcile(t.Context(), w.accounts["acme"]); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.records.Get(t.Context(), "acme", id); !errors.Is(err, store.ErrNotFound) || counts() != 1 {
+				t.Fatalf("after the retention the record is there, or not the counts: %v", err)
+			}
+			r.cfg.Tick, r.cfg.Retention = 20*time.Millisecond, 300*time.Millisecond
+			emptied := "extractq:{acme}:emptied"
+			if tt.left {
+				r.rdb.Del(t.Context(), emptied)
+			} else {
+				r.rdb.ZAddXX(t.Context(), emptied, z(float64(time.Now().Add(r.cfg.Retention).UnixMilli()), "b1"))
+			}
+			if tt.gone {
+				r.cfg.Accounts = []Account{{Name: "other", Provider: r.cfg.Accounts[0].Provider}}
+			}
+			r.run(r.worker())
+			r.await("the counts to go", func() bool { return counts() == 0 })
+		})
 	}
 }

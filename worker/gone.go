@@ -52,5 +52,6 @@ func (w *Worker) reconcileGone(ctx context.Context, name string) (reconciled, er
 			errs = append(errs, nothingToDo(w.records.Touch(ctx, f, goneRecheck, false)))
 		}
 	}
-	return got, errors.Join(errs...)
+	_, err = w.records.ForgetBatches(ctx, name, reconcileLimit)
+	return got, errors.Join(append(errs, err)...)
 }

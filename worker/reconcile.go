@@ -55,8 +55,9 @@ func (w *Worker) reconcile(ctx context.Context, a *account) (reconciled, error) 
 			errs = append(errs, err)
 		}
 	}
+	_, err = w.records.ForgetBatches(ctx, a.Name, reconcileLimit)
 	// What was paused may have been resumed.
-	errs = append(errs, w.tend(ctx, a, now), w.tendListing(ctx, a, now), w.queue.Release(ctx, w.records, a.Name))
+	errs = append(errs, err, w.tend(ctx, a, now), w.tendListing(ctx, a, now), w.queue.Release(ctx, w.records, a.Name))
 	return got, errors.Join(errs...)
 }
 
