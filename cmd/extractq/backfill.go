@@ -37,6 +37,7 @@ type backfill struct {
 	// keeps says that what is in Redis survives this process.
 	keeps  bool
 	outbox *outbox
+	outage *outage
 	// storeFails has why nothing can be written any more.
 	storeFails chan error
 
@@ -238,13 +239,16 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	}
 	b.warnSize(b.settings, doc)
 	if b.journal == nil {
-		if _, err := b.client.Submit(ctx, s); err != nil {
-			return false, doc.Blame(err)
+		if _, err := b.handIn(ctx, b.outage, doc, s, b.client.Submit); err != nil {
+			return false, err
 		}
 		b.watch(s.ID, d.title())
 		return true, nil
 	}
 	begun, done, what, err := b.resume(ctx, doc, s.ID)
+	for b.outage.waits(ctx, err) { // The journal is written to only when Redis has answered.
+		begun, done, what, err = b.resume(ctx, doc, s.ID)
+	}
 	switch {
 	case err != nil:
 		return false, err
@@ -254,8 +258,8 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	case what != submitIt:
 		return what == followIt, nil
 	}
-	if _, err := b.client.Submit(ctx, s); err != nil {
-		if err = doc.Blame(err); !isUnavailable(err) {
+	if _, err := b.handIn(ctx, b.outage, doc, s, b.client.Submit); err != nil {
+		if !isUnavailable(err) {
 			err = errors.Join(err, b.journal.Void(begun))
 		}
 		return false, err
@@ -268,18 +272,18 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 // has forgotten it, or it is a repetition. It reports whether it is waited for.
 func (b *backfill) resubmit(ctx context.Context, doc *opened, s tasks.Submission, old entry, done progressed) (bool, error) {
 	b.journal.Resume(done)
-	_, err := b.client.Resume(ctx, s, b.journal.Begun(done))
-	switch {
-	case errors.Is(err, store.ErrFollowed): // It was adopted meanwhile.
+	_, err := b.handIn(ctx, b.outage, doc, s, func(ctx context.Context, s tasks.Submission) (extraction.Extraction, error) {
+		return b.client.Resume(ctx, s, b.journal.Begun(done))
+	})
+	if errors.Is(err, store.ErrFollowed) { // It was adopted meanwhile.
 		id, findErr := b.records.Follower(ctx, s.Account, done.VendorID)
 		if findErr == nil && id != "" {
 			b.watch(id, old.Name)
 			return true, nil
 		}
-		return false, doc.Blame(err)
-	case errors.Is(err, store.ErrExists): // As where retry was quicker.
-	case err != nil:
-		return false, doc.Blame(err)
+	}
+	if err != nil {
+		return false, err
 	}
 	b.watch(s.ID, old.Name)
 	return true, b.journal.Accepted(s.ID)

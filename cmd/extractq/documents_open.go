@@ -133,6 +133,22 @@ func (d *opened) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Rewind leaves the document at its beginning, whatever was read of it.
+func (d *opened) Rewind() error {
+	d.failed = nil
+	if b, ok := d.body.(*download); ok {
+		_ = b.Close() // Nothing was written.
+		d.body = &download{ctx: b.ctx, reader: b.reader, url: b.url}
+	}
+	if d.file == nil {
+		return nil
+	}
+	if _, err := d.file.Seek(0, io.SeekStart); err != nil {
+		return unreadable{advise(err)}
+	}
+	return nil
+}
+
 // Close lets the document go.
 func (d *opened) Close() {
 	if d.body != nil {
@@ -148,6 +164,8 @@ func (d *opened) Blame(err error) error {
 		return err
 	case d.failed != nil:
 		return unreadable{advise(d.failed)}
+	case errors.Is(err, store.ErrTaken):
+		return unreadable{errors.New("it changed while it was handed in: submit it again")}
 	}
 	return unavailable(err)
 }

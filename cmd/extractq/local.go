@@ -20,12 +20,13 @@ type local struct {
 	cfg settings
 	// touched are the accounts that something was removed from.
 	touched map[string]bool
+	outage  *outage
 }
 
 var _ producer = (*local)(nil)
 
 func newLocal(cfg settings, svc *services) *local {
-	return &local{svc: svc, cfg: cfg, touched: map[string]bool{}}
+	return &local{svc: svc, cfg: cfg, touched: map[string]bool{}, outage: &outage{say: cfg.say}}
 }
 
 func (l *local) Close() { l.svc.Close() }
@@ -92,11 +93,8 @@ func (l *local) result(ctx context.Context, e extraction.Extraction) (*extractio
 }
 
 func (l *local) submit(ctx context.Context, d *opened, s tasks.Submission) (extraction.Extraction, error) {
-	e, err := l.svc.client.Submit(ctx, s)
-	if err != nil {
-		return e, d.Blame(err)
-	}
-	return e, nil
+	s.ID = store.NewID() // Before the first try: the next one must not make a second extraction.
+	return l.svc.handIn(ctx, l.outage, d, s, l.svc.client.Submit)
 }
 
 func (l *local) adopt(ctx context.Context, s tasks.Submission, vendorID string) (extraction.Extraction, bool, error) {

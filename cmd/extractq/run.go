@@ -131,7 +131,7 @@ func newBackfill(rc runConfig) (*backfill, error) {
 	}
 	rc.sandboxed = rc.account.Provider == sandboxProvider && rc.account.BaseURL == ""
 	rc.print = &shared{printer: rc.print}
-	return &backfill{runConfig: rc, reader: reader, storeFails: make(chan error, 1)}, nil
+	return &backfill{runConfig: rc, reader: reader, outage: &outage{say: rc.say}, storeFails: make(chan error, 1)}, nil
 }
 
 // run does one run: it opens everything, carries the documents through

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
+)
+
+// outageStep is the time between two tries while Redis is away.
+const outageStep = 500 * time.Millisecond
+
+// outage is the absence of a Redis that was there, as a command sees it that submits.
+type outage struct {
+	say func(format string, args ...any)
+
+	mu sync.Mutex
+	// since is when the present row of failures began, or the Redis last said that it is
+	// about to be back; zero while all is well.
+	since time.Time
+}
+
+// waits reports whether what failed is to be tried again, after a while. An outage is
+// said once, and lasts at most redisPatience.
+func (o *outage) waits(ctx context.Context, err error) bool {
+	away, returning := redisAway(err)
+	if !away || ctx.Err() != nil {
+		return false
+	}
+	o.mu.Lock()
+	first := o.since.IsZero()
+	if first || returning {
+		o.since = time.Now()
+	}
+	lasts := time.Since(o.since)
+	o.mu.Unlock()
+	if lasts > redisPatience {
+		return false
+	}
+	if first {
+		o.say("Redis is away (%v); waiting until it is back", err)
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(outageStep):
+		return true
+	}
+}
+
+// over notes that Redis has answered.
+func (o *outage) over() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.since = time.Time{}
+}
+
+// redisAway reports whether a call failed because Redis could not be reached or takes no
+// writes now, and whether it said that it is returning: it loads its data, or a replica
+// takes over.
+func redisAway(err error) (away, returning bool) {
+	switch {
+	case err == nil:
+		return false, false
+	case redis.IsLoadingError(err), redis.IsReadOnlyError(err), redis.IsMasterDownError(err), redis.IsClusterDownError(err),
+		redis.IsTryAgainError(err):
+		return true, true
+	case redis.IsMaxClientsError(err), redis.IsOOMError(err), redis.HasErrorPrefix(err, "MISCONF"),
+		errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return true, false
+	}
+	_, broken := errors.AsType[*net.OpError](err)
+	return broken, false
+}
+
+// handIn submits a document whose id the caller has chosen, once, however often it has to
+// be tried while Redis is away: a try whose answer was lost may have been accepted, and
+// the next one, with the same id, is told so. send is one try.
+func (s *services) handIn(
+	ctx context.Context, o *outage, d *opened, sub tasks.Submission,
+	send func(context.Context, tasks.Submission) (extraction.Extraction, error),
+) (extraction.Extraction, error) {
+	for {
+		e, err := send(ctx, sub)
+		if errors.Is(err, store.ErrExists) {
+			e, err = s.accepted(ctx, sub)
+		}
+		if err == nil {
+			o.over()
+			return e, nil
+		}
+		if d.failed != nil || !o.waits(ctx, err) {
+			return e, d.Blame(err)
+		}
+		if err := d.Rewind(); err != nil {
+			return e, err
+		}
+	}
+}
+
+// accepted is what is known of an extraction whose id is taken.
+func (s *services) accepted(ctx context.Context, sub tasks.Submission) (extraction.Extraction, error) {
+	r, err := s.records.Get(ctx, sub.Account, sub.ID)
+	if errors.Is(err, store.ErrNotFound) { // It was accepted, and deleted since.
+		return extraction.Extraction{ID: sub.ID, Account: sub.Account}, nil
+	}
+	return r.Extraction(), err
+}
