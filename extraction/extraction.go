@@ -121,6 +121,8 @@ const (
 	BecauseInFlight      Because = "in_flight"
 	BecauseAccountPaused Because = "account_paused"
 	BecauseRetry         Because = "retry"
+	// BecauseStore: the document store fails, or Redis has lost its data.
+	BecauseStore Because = "store"
 )
 
 // Trouble is something that went wrong and was not final.

@@ -43,6 +43,9 @@ const (
 	CodeResultUnavailable Code = "result_unavailable"
 	// CodeRateLimited: the vendor answered 429. It is never final.
 	CodeRateLimited Code = "rate_limited"
+	// CodeStoreUnavailable: the document store fails, or does not belong to what Redis
+	// holds. It is never final.
+	CodeStoreUnavailable Code = "store_unavailable"
 	// CodeUnauthorized is a refused key. It ends an extraction only in run.
 	CodeUnauthorized Code = "unauthorized"
 	// CodeUnsupportedDocument is a kind of document the vendor does not take.
@@ -72,7 +75,7 @@ func (c Code) Retryable() bool {
 	switch c {
 	case CodeVendorQuota, CodeUnauthorized, CodeDocumentUnavailable, CodeDeadlineExceeded,
 		CodeSubmitUncertain, CodeExpired, CodeCanceled, CodeInternal, CodeVendorFailed, CodeRateLimited,
-		CodeResultUnavailable:
+		CodeResultUnavailable, CodeStoreUnavailable:
 		return true
 	case CodeVendorRejected, CodeUnsupportedDocument, CodeDocumentTooLarge, CodeResultTooLarge:
 		return false

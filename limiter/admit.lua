@@ -11,12 +11,16 @@ local function num(f) return tonumber(redis.call('HGET', KEYS[1], f) or '') or 0
 -- A pause stops all but the probe that may end it. A used-up plan leaves polls. Where the
 -- vendor answers again but took no submission, only these wait: one is let through for
 -- each probe that succeeds.
-local account = redis.call('HMGET', KEYS[2], 'reason', 'trial', 'trial_free')
+local account = redis.call('HMGET', KEYS[2], 'reason', 'trial', 'trial_free', 'store_since', 'store_probe_at')
 local reason, trial = account[1] or '', account[2] == '1'
 local submits = op == 'submit' or op == 'resubmit'
 if reason ~= '' and op ~= 'probe' then
   local open = reason == 'quota' and (op == 'poll' or op == 'repoll') or trial and (not submits or account[3] == '1')
   if not open then return {'paused', 5000000} end
+end
+-- Where the document store fails, whatever the vendor answers would be thrown away.
+if account[4] and op ~= 'probe' then
+  return {'store', math.max(1000 * (tonumber(account[5]) or 0) - now, 1000000)}
 end
 
 -- tat is the moment from which the next call is within the rate (GCRA without

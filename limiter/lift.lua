@@ -18,7 +18,8 @@ if ARGV[2] == '1' then
   redis.call('HINCRBY', KEYS[1], 'doubts', 1)
 else
   redis.call('HDEL', KEYS[1], 'doubts')
-  if redis.call('HGET', KEYS[1], 'err_at') then redis.call('HSETNX', KEYS[1], 'err_over', now) end
+  local account = redis.call('HMGET', KEYS[1], 'err_at', 'store_since')
+  if account[1] and not account[2] then redis.call('HSETNX', KEYS[1], 'err_over', now) end
 end
 redis.call('DEL', KEYS[3])
 return 1

@@ -95,6 +95,8 @@ const (
 	Later Verdict = "later"
 	// Paused: the account is paused.
 	Paused Verdict = "paused"
+	// StoreFails: the document store fails, and is tried again after Admission.Wait.
+	StoreFails Verdict = "store"
 )
 
 // Admission says whether and when one call may be made.

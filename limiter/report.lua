@@ -17,7 +17,9 @@ if ARGV[2] == '1' then
     end
   end
   -- What paused the account is over when the pause is.
-  if not redis.call('HGET', KEYS[2], 'reason') and redis.call('HGET', KEYS[2], 'err_at') then
+  -- The document store's trouble has an end of its own.
+  local account = redis.call('HMGET', KEYS[2], 'reason', 'store_since', 'err_at')
+  if not account[1] and not account[2] and account[3] then
     redis.call('HSETNX', KEYS[2], 'err_over', now)
   end
   return 0

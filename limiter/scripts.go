@@ -30,6 +30,12 @@ var (
 	serveLua string
 	//go:embed served.lua
 	servedLua string
+	//go:embed storefails.lua
+	storeFailsLua string
+	//go:embed storeprobe.lua
+	storeProbeLua string
+	//go:embed storeworks.lua
+	storeWorksLua string
 )
 
 var (
@@ -46,4 +52,8 @@ var (
 	troubleScript = redis.NewScript(troubleLua)
 	serveScript   = redis.NewScript(serveLua)
 	servedScript  = redis.NewScript(servedLua)
+
+	storeFailsScript = redis.NewScript(storeFailsLua)
+	storeProbeScript = redis.NewScript(storeProbeLua)
+	storeWorksScript = redis.NewScript(storeWorksLua)
 )

@@ -65,6 +65,9 @@ type State struct {
 	Trial, TrialFree bool
 	// Resumed is since when the vendor's lists can be read again, after a pause.
 	Resumed time.Time
+	// StoreSince is since when the document store fails for the account, zero while it
+	// works, and StoreProbeAt when it is tried again.
+	StoreSince, StoreProbeAt time.Time
 	// LastOK is when the vendor last did what it was asked to, for any
 	// extraction of the account, LastSubmitOK when it last took a submission.
 	LastOK, LastSubmitOK time.Time
@@ -108,7 +111,8 @@ func (l *Limiter) State(ctx context.Context, account string) (State, error) {
 		Reason: Reason(m["reason"]), Since: millis(m["since"]), ProbeAt: millis(m["probe_at"]),
 		Probes: probes, Message: m["message"], Keys: keys, Doubts: doubts, LastOK: millis(m["last_ok"]),
 		LastSubmitOK: millis(m["last_submit_ok"]), Trial: m["trial"] == "1", TrialFree: m["trial_free"] == "1",
-		Resumed:   millis(m["resumed"]),
+		Resumed:    millis(m["resumed"]),
+		StoreSince: millis(m["store_since"]), StoreProbeAt: millis(m["store_probe_at"]),
 		LastError: Trouble{Code: m["err_code"], Message: m["err_message"], At: millis(m["err_at"]), Over: millis(m["err_over"])},
 	}, nil
 }

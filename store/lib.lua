@@ -69,9 +69,10 @@ end
 -- what has its turn and no vendor call yet: with a score of 0 once it holds a slot.
 -- Before a worker has said how much it takes, nothing is released.
 local function barred()
-  local account = redis.call('HMGET', ACCOUNT, 'reason', 'trial_free')
+  local account = redis.call('HMGET', ACCOUNT, 'reason', 'trial_free', 'store_since')
   local trial = account[2] == '1' and redis.call('ZCARD', RELEASED) == 0
   if (account[1] or '') ~= '' and not trial then return 'account_paused' end
+  if account[3] then return 'store' end
   local gate = redis.call('HMGET', GATE, 'window', 'slots', 'why')
   if not gate[1] then return 'scheduled' end
   local held = redis.call('ZCARD', INFLIGHT) + redis.call('ZCOUNT', RELEASED, '(0', '+inf')

@@ -61,13 +61,20 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 	}
 	began := time.Now()
 	got, err := w.tell(ctx, r)
+	trouble, storeFails := errors.AsType[storeError](err)
+	if storeFails { // That is no attempt, and said once for all.
+		got = DeliveryOutcome{State: store.DeliveryBusy, Problem: storeWords(trouble)}
+		got.Wait, _, err = w.storeTrouble(ctx, r.Account, r.ID, trouble)
+	}
 	if err != nil {
 		return nil, err // asynq tries again.
 	}
-	w.log.InfoContext(ctx, "delivery attempted", slog.String("extraction_id", r.ID), slog.String("account", r.Account),
-		slog.Int("attempt", d.Attempts+1), slog.String("outcome", string(got.State)), slog.Int("status", got.Status),
-		slog.String("problem", got.Problem), slog.Duration("duration", time.Since(began)))
-	w.countDelivery(got.State)
+	if !storeFails {
+		w.log.InfoContext(ctx, "delivery attempted", slog.String("extraction_id", r.ID), slog.String("account", r.Account),
+			slog.Int("attempt", d.Attempts+1), slog.String("outcome", string(got.State)), slog.Int("status", got.Status),
+			slog.String("problem", got.Problem), slog.Duration("duration", time.Since(began)))
+		w.countDelivery(got.State)
+	}
 	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	next, err := w.records.Delivered(saving, r.Input, store.NewToken(), d.Number, got.State, got.Status, got.Wait, got.Problem)
@@ -85,7 +92,7 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 func (w *Worker) tell(ctx context.Context, r store.Record) (DeliveryOutcome, error) {
 	e, err := w.cfg.Blobs.Whole(ctx, r)
 	if err != nil {
-		return DeliveryOutcome{}, err
+		return DeliveryOutcome{}, storeError{err}
 	}
 	if e.Error != nil && e.Error.Code == extraction.CodeResultUnavailable {
 		w.log.ErrorContext(ctx, "result is not readable", slog.String("extraction_id", r.ID), slog.String("account", r.Account))

@@ -13,7 +13,7 @@ import (
 // without blobs is found again, blobs without a record only every hour.
 func (w *Worker) expire(ctx context.Context, in store.Input) error {
 	if err := w.cfg.Blobs.Delete(ctx, in.ID); err != nil {
-		return err
+		return storeError{err}
 	}
 	return nothingToDo(w.records.Erase(ctx, in, false, w.cfg.kept()))
 }
@@ -28,7 +28,10 @@ func (w *Worker) expireDocument(ctx context.Context, r store.Record, now time.Ti
 	if document := r.DocumentExpiresAt.Sub(now); document > 0 {
 		return document, nil
 	}
-	return left, w.cfg.Blobs.DeleteDocument(ctx, r.ID)
+	if err := w.cfg.Blobs.DeleteDocument(ctx, r.ID); err != nil {
+		return left, storeError{err}
+	}
+	return left, nil
 }
 
 // expireUnreferenced deletes what a crash left in the document store and no record

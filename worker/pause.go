@@ -40,6 +40,9 @@ func (w *Worker) tend(ctx context.Context, a *account, now time.Time) error {
 			}
 		}
 	}
+	if s, err = w.tendStore(ctx, a, s, now); err != nil {
+		return err
+	}
 	return w.showPause(ctx, a, s)
 }
 
@@ -56,7 +59,8 @@ func (w *Worker) probeInTurn(ctx context.Context, a *account, s limiter.State, i
 
 // showPause brings an account's queues in line with its state.
 func (w *Worker) showPause(ctx context.Context, a *account, s limiter.State) error {
-	return w.queue.SetPaused(ctx, a.Name, s.Reason != limiter.Active && !s.TrialFree, s.Reason.StopsPolls() && !s.Trial)
+	held := !s.StoreSince.IsZero()
+	return w.queue.SetPaused(ctx, a.Name, held || s.Reason != limiter.Active && !s.TrialFree, held || s.Reason.StopsPolls() && !s.Trial)
 }
 
 // probe makes one free call for a paused account and resumes it if that works. The only

@@ -111,7 +111,22 @@ func (w *Worker) lost(
 
 // mendFinal looks after what has ended: what outlived its retention is erased, and
 // an overdue delivery is made.
+// Where the document store fails it comes later: what cannot be erased must not keep the
+// others from being looked at.
 func (w *Worker) mendFinal(ctx context.Context, f store.Fence, g store.Glance, now time.Time, got *reconciled) error {
+	err := w.mendEnded(ctx, f, g, now, got)
+	trouble, ok := errors.AsType[storeError](err)
+	if !ok {
+		return err
+	}
+	wait, _, err := w.storeTrouble(ctx, f.Input.Account, f.Input.ID, trouble)
+	if err != nil {
+		return err
+	}
+	return nothingToDo(w.records.Touch(ctx, f, max(wait, waitingRecheck), false))
+}
+
+func (w *Worker) mendEnded(ctx context.Context, f store.Fence, g store.Glance, now time.Time, got *reconciled) error {
 	r, err := w.records.Get(ctx, f.Input.Account, f.Input.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -125,8 +140,11 @@ func (w *Worker) mendFinal(ctx context.Context, f store.Fence, g store.Glance, n
 	}
 	switch {
 	case left <= 0:
+		if err := w.expire(ctx, f.Input); err != nil {
+			return err
+		}
 		got.Erased++
-		return w.expire(ctx, f.Input)
+		return nil
 	case r.Step == extraction.StepDeliver && !r.Due.After(now):
 		return w.mendDelivery(ctx, g, r, got)
 	case r.Step == extraction.StepDeliver:

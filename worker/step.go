@@ -145,6 +145,9 @@ func (s *step) admit(op limiter.Op) (bool, error) {
 	case op == limiter.OpPoll && s.rec.Because == extraction.BecauseRate:
 		op = limiter.OpRepoll
 	}
+	if wait, barred := s.w.storeBarred(s.ctx, s.acct.Name); barred {
+		return false, s.again(s.kind, wait, extraction.BecauseStore, s.notBegun())
+	}
 	a, leave, err := s.w.await(s.ctx, s.acct, op)
 	defer leave()
 	if err != nil {
@@ -155,6 +158,8 @@ func (s *step) admit(op limiter.Op) (bool, error) {
 		return true, sleep(s.ctx, a.Wait)
 	case limiter.Paused:
 		return false, s.again(s.kind, a.Wait, extraction.BecauseAccountPaused, s.notBegun())
+	case limiter.StoreFails:
+		return false, s.again(s.kind, a.Wait, extraction.BecauseStore, s.notBegun())
 	case limiter.Wait, limiter.Later:
 	}
 	return false, s.again(s.kind, a.Wait, extraction.BecauseRate, s.notBegun())
@@ -248,7 +253,8 @@ func (s *step) lost(err error) error {
 // overcome says in the record that its trouble is over, where it may have had some.
 func (s *step) overcome(c *store.Change) *store.Change {
 	troubled := s.rec.SubmitErrors > 0 || s.rec.PollErrors > 0 || !s.rec.UncertainUntil.IsZero() ||
-		s.rec.Because == extraction.BecauseRetry || s.rec.Because == extraction.BecauseAccountPaused
+		s.rec.Because == extraction.BecauseRetry || s.rec.Because == extraction.BecauseAccountPaused ||
+		s.rec.Because == extraction.BecauseStore
 	if !troubled {
 		return c
 	}

@@ -55,7 +55,7 @@ func (s *step) follow() error {
 // fresh begins a submission of which nothing has reached the vendor.
 func (s *step) fresh() error {
 	if s.w.cfg.Blobs.RedisLost() { // What it forgot may be at the vendor already.
-		return s.again(extraction.StepSubmit, time.Minute, extraction.BecauseRetry, s.notBegun())
+		return s.redisLost()
 	}
 	if s.rec.Document.URL != "" && !s.acct.Provider.Traits().FetchesURL {
 		return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeDocumentUnavailable,
@@ -66,6 +66,21 @@ func (s *step) fresh() error {
 	}
 	return s.send()
 }
+
+// redisLost puts a submission off until Redis has its data again, or an operator says that
+// they are lost for good.
+func (s *step) redisLost() error {
+	c := s.notBegun()
+	if c == nil {
+		c = new(store.Change)
+	}
+	return s.again(extraction.StepSubmit, redisLostDelay, extraction.BecauseStore, c.Trouble(extraction.Trouble{
+		Code: extraction.CodeStoreUnavailable, Message: store.ErrRedisLost.Error(), At: extraction.Time{Time: s.now()},
+	}))
+}
+
+// redisLostDelay is how soon a submission looks again at a Redis that has lost its data.
+const redisLostDelay = 10 * time.Second
 
 // send submits in one call. Before the last byte goes, the journal says so: from
 // then on a lost answer leaves the submission uncertain, and until then trying

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -92,20 +91,6 @@ func (s *step) notTheVendor(c *store.Change) error {
 	}
 	return s.storeFails(s.bodyErr, s.kind, c)
 }
-
-// storeFails goes on with a step after trouble with the document store.
-func (s *step) storeFails(err error, next extraction.Step, c *store.Change) error {
-	s.w.log.ErrorContext(s.ctx, "document store fails", slog.String("extraction_id", s.rec.ID), slog.Any("error", err))
-	if s.w.cfg.StoreFailed != nil {
-		s.w.cfg.StoreFailed(err)
-	}
-	return s.again(next, storeRetry, extraction.BecauseRetry, c.Trouble(extraction.Trouble{
-		Code: extraction.CodeInternal, Message: "the document store fails", At: extraction.Time{Time: s.now()},
-	}))
-}
-
-// storeRetry spaces attempts while the document store fails.
-const storeRetry = 10 * time.Second
 
 // account carries out what a reaction means for the account.
 func (s *step) account(ctx context.Context, r reaction, op limiter.Op, cause error) error {

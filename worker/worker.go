@@ -84,6 +84,9 @@ type Config struct {
 	// RetryDelay spaces attempts that end in trouble with Redis or in a panic; 0 means
 	// 3 s.
 	RetryDelay time.Duration
+	// StoreWait is how long a document store that fails is first left alone; the waits
+	// double up to twelve times that. 0 means 5 s.
+	StoreWait time.Duration
 	// Stall is how long a transfer to or from a vendor or the store may stand still;
 	// 0 means 30 s.
 	Stall time.Duration
@@ -130,6 +133,9 @@ func (c Config) withDefaults() Config {
 	if c.RetryDelay <= 0 {
 		c.RetryDelay = 3 * time.Second
 	}
+	if c.StoreWait <= 0 {
+		c.StoreWait = 5 * time.Second
+	}
 	if c.Stall <= 0 {
 		c.Stall = transfer.Timeout
 	}
@@ -154,6 +160,9 @@ type Worker struct {
 	log     *slog.Logger
 	// reading holds those who read ready lists, and probing those who probe.
 	reading, probing chan struct{}
+
+	// store is what this process knows of its document store.
+	store storeHealth
 
 	// mu guards accounts. The map is replaced by another one, never changed.
 	mu       sync.RWMutex

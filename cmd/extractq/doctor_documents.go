@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,7 +63,7 @@ func (d *doctor) store(ctx context.Context, cfg settings) (health, string) {
 		return healthFix, err.Error()
 	}
 	defer func() { _ = blobs.Close() }()
-	if err := tryStore(ctx, blobs); err != nil {
+	if err := blobs.Try(ctx); err != nil {
 		return healthFix, fmt.Sprintf("%s: %v; data.url (--data) must be a directory that this user may write to", name, err)
 	}
 	return d.pair(ctx, blobs, name, "can be written, read and deleted from")
@@ -87,29 +85,6 @@ func (d *doctor) pair(ctx context.Context, blobs *store.Blobs, name, good string
 		return healthAway, fmt.Sprintf("%s %s; whether it is the one of this Redis cannot be told: %v", name, good, err)
 	}
 	return healthOK, name + " " + good
-}
-
-// tryStore writes, reads and deletes a document under an id that no extraction
-// has. One that a crash leaves behind is swept like any without a record.
-func tryStore(ctx context.Context, blobs *store.Blobs) error {
-	id, sent := store.NewID(), []byte("extractq doctor")
-	if _, err := blobs.PutDocument(ctx, id, bytes.NewReader(sent), 0); err != nil {
-		return err
-	}
-	got, err := readDocument(ctx, blobs, id)
-	if err == nil && !bytes.Equal(sent, got) {
-		err = errors.New("what was read is not what was written")
-	}
-	return errors.Join(err, blobs.Delete(ctx, id))
-}
-
-func readDocument(ctx context.Context, blobs *store.Blobs, id string) ([]byte, error) {
-	r, err := blobs.OpenDocument(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = r.Close() }()
-	return io.ReadAll(r)
 }
 
 // canCreate reports why a folder could not be created, and leaves nothing behind.

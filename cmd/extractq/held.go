@@ -47,6 +47,9 @@ func (h *held) look(account string, s limiter.State, now time.Time) string {
 	switch {
 	case s.Reason == limiter.Operator:
 		return fmt.Sprintf("account %s is paused by an operator: extractq accounts resume %[1]s", account)
+	case !s.StoreSince.IsZero():
+		return fmt.Sprintf("account %s waits: %s; the store is tried again %s", account, s.LastError.Message,
+			s.StoreProbeAt.UTC().Format(time.RFC3339))
 	case paused:
 		return fmt.Sprintf("account %s is paused (%s): %s; asked again %s", account, s.Reason, s.Message,
 			s.ProbeAt.UTC().Format(time.RFC3339))
