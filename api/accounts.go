@@ -21,7 +21,7 @@ type accountsOutput struct{ Body protocol.Accounts }
 
 func (s *Server) registerAccounts(api huma.API) {
 	huma.Register(api, huma.Operation{
-		OperationID: "accounts", Method: http.MethodGet, Path: "/v1/accounts", Summary: "List accounts with their state",
+		OperationID: "listAccounts", Tags: tagged(tagAccounts), Method: http.MethodGet, Path: "/v1/accounts", Summary: "List accounts with their state",
 	}, func(ctx context.Context, _ *struct{}) (*accountsOutput, error) {
 		out := &accountsOutput{}
 		var err error
@@ -31,14 +31,14 @@ func (s *Server) registerAccounts(api huma.API) {
 		return out, nil
 	})
 	huma.Register(api, huma.Operation{
-		OperationID: "account", Method: http.MethodGet, Path: "/v1/accounts/{account}", Summary: "Get an account's state",
+		OperationID: "getAccount", Tags: tagged(tagAccounts), Method: http.MethodGet, Path: "/v1/accounts/{account}", Summary: "Get an account's state",
 		Errors: []int{404},
 	}, func(ctx context.Context, in *accountInput) (*accountOutput, error) { return s.account(ctx, in.Account) })
 	for name, change := range map[string]func(context.Context, string) error{
 		"pause": s.cfg.States.Pause, "resume": s.cfg.States.Resume,
 	} {
 		huma.Register(api, huma.Operation{
-			OperationID: name, Method: http.MethodPost, Path: "/v1/accounts/{account}/" + name,
+			OperationID: name + "Account", Tags: tagged(tagAccounts), Method: http.MethodPost, Path: "/v1/accounts/{account}/" + name,
 			Summary: name + " an account; for operators", Errors: []int{404},
 		}, func(ctx context.Context, in *accountInput) (*accountOutput, error) {
 			if !callerOf(ctx).Operator {

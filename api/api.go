@@ -74,9 +74,10 @@ type Config struct {
 	CheckDocumentURL func(ctx context.Context, url string) error
 	// Refused counts requests that are not let in, by the reason; nil counts nothing.
 	Refused func(reason string, n int)
-	// Version is shown in the OpenAPI document.
-	Version string
-	Logger  *slog.Logger
+	// Version is shown in the OpenAPI document, and so is PublicURL, where the API is
+	// reached; empty where only its own host is known.
+	Version, PublicURL string
+	Logger             *slog.Logger
 }
 
 // Server is the API. Make one with New, and Close it after the HTTP server has
@@ -108,8 +109,10 @@ func New(cfg Config) *Server {
 	s.Reload(cfg.Accounts, cfg.Keys, cfg.HookTokens)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.hub = newHub(s.stopping, cfg.Records, s.known, cfg.Logger)
-	// The library takes its form of an error from a variable of the package.
+	// The library takes its form of an error, and what an array may be, from variables
+	// of the package.
 	customize.Do(func() {
+		huma.DefaultArrayNullable = false
 		huma.ValidateStrictCasing = true
 		huma.NewError = newProblem
 		huma.NewErrorWithContext = func(_ huma.Context, status int, detail string, errs ...error) huma.StatusError {
@@ -173,6 +176,9 @@ func (s *Server) humaConfig() huma.Config {
 	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	schemas.RegisterTypeAlias(reflect.TypeFor[extraction.Null](), reflect.TypeFor[*string]())
 	schemas.RegisterTypeAlias(reflect.TypeFor[extraction.Time](), reflect.TypeFor[*time.Time]())
+	for t, e := range enums {
+		schemas.RegisterTypeAlias(t, e.as)
+	}
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

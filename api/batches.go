@@ -30,13 +30,13 @@ type batchesOutput struct{ Body protocol.BatchPage }
 
 func (s *Server) registerBatches(api huma.API) {
 	huma.Register(api, huma.Operation{
-		OperationID: "batches", Method: http.MethodGet, Path: "/v1/batches",
+		OperationID: "listBatches", Tags: tagged(tagBatches), Method: http.MethodGet, Path: "/v1/batches",
 		Summary: "List batches, those with the latest extraction first",
 		Description: "A batch that gets another extraction moves to the front. A page may have fewer than limit while " +
 			"next_cursor says where to go on. A batch is listed for the retention after its last extraction was erased.",
 	}, s.batches)
 	huma.Register(api, huma.Operation{
-		OperationID: "batch", Method: http.MethodGet, Path: "/v1/batches/{batch}",
+		OperationID: "getBatch", Tags: tagged(tagBatches), Method: http.MethodGet, Path: "/v1/batches/{batch}",
 		Summary: "Get how far a batch is", Errors: []int{404},
 	}, s.batch)
 }

@@ -68,7 +68,7 @@ var bulkOps = []bulkOp{
 func (s *Server) registerBulk(api huma.API) {
 	for _, op := range bulkOps {
 		huma.Register(api, huma.Operation{
-			OperationID: op.name + "-many", BodyReadTimeout: usualPatience.silence, Method: http.MethodPost, Path: "/v1/extractions/" + op.name,
+			OperationID: op.name + "Extractions", Tags: tagged(tagMany), BodyReadTimeout: usualPatience.silence, Method: http.MethodPost, Path: "/v1/extractions/" + op.name,
 			Summary: op.name + " many extractions, by ids or by a filter",
 		}, func(ctx context.Context, in *bulkInput) (*bulkOutput, error) { return s.bulk(ctx, op, in) })
 	}

@@ -15,6 +15,39 @@ import (
 
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
+// The tags of operations.
+const (
+	tagExtractions = "extractions"
+	tagMany        = "many"
+	tagReady       = "ready"
+	tagEvents      = "events"
+	tagBatches     = "batches"
+	tagAccounts    = "accounts"
+	tagHooks       = "webhooks"
+)
+
+func tagged(tag string) []string { return []string{tag} }
+
+var tags = []*huma.Tag{
+	{Name: tagExtractions, Description: "one document each"},
+	{Name: tagMany, Description: "the same for many extractions, by ids or by a filter"},
+	{Name: tagReady, Description: "what is final and not acknowledged"},
+	{Name: tagEvents, Description: "changes as they happen"},
+	{Name: tagBatches, Description: "how far extractions with one label are"},
+	{Name: tagAccounts, Description: "the state of accounts"},
+	{Name: tagHooks, Description: "where vendors call"},
+}
+
+// servers are where the API is reached: the host that the description comes from, and
+// the address that the configuration gives.
+func servers(publicURL string) []*huma.Server {
+	out := []*huma.Server{{URL: "/"}}
+	if publicURL != "" {
+		out = append(out, &huma.Server{URL: publicURL})
+	}
+	return out
+}
+
 // describeProblems adds error answers to an operation's description. Those that
 // every operation has, describe adds.
 func describeProblems(api huma.API, op *huma.Operation, statuses ...int) {
@@ -42,6 +75,7 @@ func header(kind string, always bool) *huma.Param {
 // with what every operation may answer, without what none does, and with the
 // schemas of answers as they are.
 func (s *Server) describe(api huma.API) {
+	api.OpenAPI().Tags, api.OpenAPI().Servers = tags, servers(s.cfg.PublicURL)
 	for _, item := range api.OpenAPI().Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
 			if op == nil {
@@ -62,10 +96,15 @@ func (s *Server) describe(api huma.API) {
 	schemas := api.OpenAPI().Components.Schemas
 	for name, schema := range schemas.Map() {
 		t := schemas.TypeFromRef("#/components/schemas/" + name)
-		if t == typeOf[protocol.Filter]() {
+		switch {
+		case t == nil: // One of enums.
+			continue
+		case t == typeOf[protocol.Filter]():
 			for _, name := range []string{"status", "account"} {
 				schema.Properties[name] = oneOrMore(schema.Properties[name])
 			}
+			// One that is none of Code chooses nothing, which is no error.
+			schema.Properties["error"] = &huma.Schema{Type: huma.TypeString, Description: "the code of a final error"}
 		}
 		if slices.Contains(sent, t) {
 			continue // It has no members but these.

@@ -15,9 +15,9 @@ func TestReferenceInABrowser(t *testing.T) {
 	b := browsertest.New(t, r.url, "")
 	b.Open("/docs", "extractq", "/v1/extractions/{id}", "/v1/ready/ack", "/v1/hooks/{account}/{token}")
 	b.WantNothingWrong("the reference")
-	b.Click(`#operations-default-ready .opblock-summary-control`)
-	b.Click(`#operations-default-ready .try-out__btn`)
-	b.Click(`#operations-default-ready .execute`)
+	b.Click(`#operations-ready-listReady .opblock-summary-control`)
+	b.Click(`#operations-ready-listReady .try-out__btn`)
+	b.Click(`#operations-ready-listReady .execute`)
 	b.Shows(`"next_cursor": null`)
 	b.WantNothingWrong("a request from the reference")
 	if browsertest.Eval[bool](b, `(() => {

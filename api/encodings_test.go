@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 )
 
 // What is not what it seems is refused, and nothing is accepted of it.
@@ -24,7 +25,7 @@ func TestRefusedForms(t *testing.T) {
 		path, body string
 		headers    []string
 		status     int
-		code       string
+		code       protocol.ProblemCode
 	}{
 		"gzip":             {path, pdf, []string{"Content-Type", "application/pdf", "Content-Encoding", "gzip"}, 415, codeUnsupported},
 		"a range":          {path, pdf, []string{"Content-Type", "application/pdf", "Content-Range", "bytes 0-9/100"}, 415, codeUnsupported},

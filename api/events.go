@@ -31,7 +31,7 @@ var eventFilters = []string{"extraction", "batch", "customer", "account"}
 
 func (s *Server) registerEvents(api huma.API) {
 	op := huma.Operation{
-		OperationID: "events", Method: http.MethodGet, Path: "/v1/events", Summary: "Listen to changes (Server-Sent Events)",
+		OperationID: "streamEvents", Tags: tagged(tagEvents), Method: http.MethodGet, Path: "/v1/events", Summary: "Listen to changes (Server-Sent Events)",
 		Description: "Events extraction.updated with the extraction, without its result. Resume with Last-Event-ID: " +
 			"about the last 10,000 changes of each account are kept, and where some are missing an event stream.gap names the account. " +
 			"A stream for one extraction ends after the final event; opened again with that event's id, it is answered with 204.",

@@ -36,12 +36,12 @@ type getInput struct {
 
 // FilterInput narrows a list.
 type FilterInput struct {
-	Status   []extraction.Status `query:"status,explode" doc:"repeatable" enum:"QUEUED,SUBMITTING,IN_PROGRESS,SUCCESS,ERROR,EXPIRED,CANCELED"`
+	Status   []extraction.Status `query:"status,explode" doc:"repeatable"`
 	Account  []string            `query:"account,explode" doc:"repeatable"`
 	Customer string              `query:"customer"`
 	Batch    string              `query:"batch"`
 	Type     string              `query:"type"`
-	Error    extraction.Code     `query:"error" doc:"the code of a final error"`
+	Error    string              `query:"error" doc:"the code of a final error"`
 	Since    string              `query:"since" format:"date-time" doc:"accepted from then on"`
 	Until    string              `query:"until" format:"date-time" doc:"accepted before"`
 }
@@ -57,36 +57,41 @@ type listOutput struct{ Body protocol.Page }
 
 func (s *Server) registerExtractions(api huma.API) {
 	huma.Register(api, huma.Operation{
-		OperationID: "list", Method: http.MethodGet, Path: "/v1/extractions", Summary: "List extractions, the newest first",
+		OperationID: "listExtractions", Tags: tagged(tagExtractions), Method: http.MethodGet, Path: "/v1/extractions", Summary: "List extractions, the newest first",
 	}, s.list)
 	huma.Register(api, huma.Operation{
-		OperationID: "get", Method: http.MethodGet, Path: "/v1/extractions/{id}", Summary: "Get an extraction, and wait for it",
+		OperationID: "getExtraction", Tags: tagged(tagExtractions), Method: http.MethodGet, Path: "/v1/extractions/{id}", Summary: "Get an extraction, and wait for it",
 		Errors: []int{404},
 	}, s.get)
 	huma.Register(api, huma.Operation{
-		OperationID: "cancel", Method: http.MethodPost, Path: "/v1/extractions/{id}/cancel", Summary: "Cancel an extraction",
+		OperationID: "cancelExtraction", Tags: tagged(tagExtractions), Method: http.MethodPost, Path: "/v1/extractions/{id}/cancel", Summary: "Cancel an extraction",
 		Description: "It stops neither the vendor nor its charge.", Errors: []int{404, 409},
 	}, s.cancel)
 	huma.Register(api, huma.Operation{
-		OperationID: "retry", BodyReadTimeout: usualPatience.silence, Method: http.MethodPost, Path: "/v1/extractions/{id}/retry", Summary: "Repeat an extraction that did not succeed",
+		OperationID: "retryExtraction", Tags: tagged(tagExtractions), Method: http.MethodPost, Path: "/v1/extractions/{id}/retry",
+		BodyReadTimeout: usualPatience.silence, Summary: "Repeat an extraction that did not succeed",
 		Description:   "Where the vendor may have the old one after all, it is asked for that first.",
 		DefaultStatus: http.StatusAccepted, Errors: []int{404, 409},
 	}, s.retry)
 	huma.Register(api, huma.Operation{
-		OperationID: "delete", Method: http.MethodDelete, Path: "/v1/extractions/{id}", Summary: "Erase an extraction and all that belongs to it",
+		OperationID: "deleteExtraction", Tags: tagged(tagExtractions), Method: http.MethodDelete, Path: "/v1/extractions/{id}", Summary: "Erase an extraction and all that belongs to it",
 		DefaultStatus: http.StatusNoContent, Errors: []int{404},
 	}, s.delete)
-	s.registerRaw(api, "result", "/v1/extractions/{id}/result", "Get the result alone", "application/json", s.result)
-	s.registerRaw(api, "document", "/v1/extractions/{id}/document", "Get the original document, while it is kept", "*/*", s.document)
+	s.registerRaw(api, huma.Operation{
+		OperationID: "getResult", Path: "/v1/extractions/{id}/result", Summary: "Get the result alone",
+	}, "application/json", api.OpenAPI().Components.Schemas.Schema(typeOf[extraction.Result](), true, "Result"), s.result)
+	s.registerRaw(api, huma.Operation{
+		OperationID: "getDocument", Path: "/v1/extractions/{id}/document", Summary: "Get the original document, while it is kept",
+	}, "*/*", binary(""), s.document)
 }
 
 // registerRaw registers a route that answers with bytes.
-func (s *Server) registerRaw(api huma.API, id, path, summary, media string, h func(http.ResponseWriter, *http.Request, string) error) {
-	op := huma.Operation{
-		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
-		Parameters: []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}}},
-		Responses:  map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{media: {Schema: &huma.Schema{}}}}},
-	}
+func (s *Server) registerRaw(
+	api huma.API, op huma.Operation, media string, schema *huma.Schema, h func(http.ResponseWriter, *http.Request, string) error,
+) {
+	op.Method, op.Tags = http.MethodGet, tagged(tagExtractions)
+	op.Parameters = []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}}
+	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{media: {Schema: schema}}}}
 	describeProblems(api, &op, 404)
 	api.OpenAPI().AddOperation(&op)
 	api.Adapter().Handle(&op, func(c huma.Context) {
@@ -205,7 +210,7 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 // filter is the filter that a query gives.
 func (in FilterInput) filter() (protocol.Filter, error) {
 	f := protocol.Filter{
-		Status: in.Status, Account: in.Account, Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: in.Error,
+		Status: in.Status, Account: in.Account, Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: extraction.Code(in.Error),
 	}
 	for _, t := range []struct {
 		text string
@@ -227,7 +232,7 @@ func (in FilterInput) filter() (protocol.Filter, error) {
 // filter is what is asked for, of what the caller may see.
 func (s *Server) filter(ctx context.Context, in protocol.Filter) ([]string, store.Filter, error) {
 	f := store.Filter{
-		Statuses: in.Status, Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: in.Error,
+		Statuses: in.Status, Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: extraction.Code(in.Error),
 		Since: in.Since.Time, Until: in.Until.Time,
 	}
 	accounts, err := s.scope(ctx, in.Account...)

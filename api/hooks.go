@@ -28,7 +28,7 @@ const (
 func (s *Server) registerHooks(api huma.API) {
 	text := &huma.Schema{Type: "string"}
 	op := huma.Operation{
-		OperationID: "hook", Method: http.MethodPost, Path: hookPath,
+		OperationID: "takeWebhook", Tags: tagged(tagHooks), Method: http.MethodPost, Path: hookPath,
 		Summary: "Take a vendor's webhook",
 		Description: "The body, in the vendor's own form, is only a hint: the vendor is asked for the result at once. " +
 			"What names no extraction of the account, or one that is final, changes nothing and is answered in the same way. " +

@@ -55,7 +55,7 @@ const (
 	codeCursor            = protocol.CodeCursor
 )
 
-func problem(status int, code, detail string) *Problem {
+func problem(status int, code protocol.ProblemCode, detail string) *Problem {
 	return &Problem{Problem: protocol.Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail,
 	}}
@@ -175,7 +175,7 @@ func (s *Server) explain(err error) *Problem {
 	for _, known := range []struct {
 		err    error
 		status int
-		code   string
+		code   protocol.ProblemCode
 		detail string
 	}{
 		{store.ErrNotFound, http.StatusNotFound, codeNotFound, "there is no such extraction"},

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 )
 
 // ids are those of the extractions in a page.
@@ -79,7 +80,7 @@ func TestListPages(t *testing.T) {
 		t.Errorf("with one accepted between the pages (-want +got):\n%s", diff)
 	}
 	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "cursor=x", "cursor=%00", "status=DONE", "since=yesterday", "colour=red"} {
-		r.do("GET", "/v1/extractions?"+bad, "").wantProblem(t, bad, 422, map[bool]string{true: codeCursor, false: codeInvalid}[bad[:1] == "c" && bad[1] == 'u'])
+		r.do("GET", "/v1/extractions?"+bad, "").wantProblem(t, bad, 422, map[bool]protocol.ProblemCode{true: codeCursor, false: codeInvalid}[bad[:1] == "c" && bad[1] == 'u'])
 	}
 }
 

@@ -26,11 +26,11 @@ type ackOutput struct{ Body protocol.Acked }
 
 func (s *Server) registerReady(api huma.API) {
 	huma.Register(api, huma.Operation{
-		OperationID: "ready", Method: http.MethodGet, Path: "/v1/ready",
+		OperationID: "listReady", Tags: tagged(tagReady), Method: http.MethodGet, Path: "/v1/ready",
 		Summary: "List what is final and not acknowledged, the oldest first",
 	}, s.ready)
 	huma.Register(api, huma.Operation{
-		OperationID: "ack", BodyReadTimeout: usualPatience.silence, Method: http.MethodPost, Path: "/v1/ready/ack",
+		OperationID: "acknowledge", Tags: tagged(tagReady), BodyReadTimeout: usualPatience.silence, Method: http.MethodPost, Path: "/v1/ready/ack",
 		Summary: "Acknowledge extractions; again does no harm",
 	}, s.ack)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/store"
@@ -189,10 +190,10 @@ func (a answer) want(t testing.TB, what string, status int) answer {
 }
 
 // wantProblem fails the test unless the answer is a problem with a code.
-func (a answer) wantProblem(t *testing.T, what string, status int, code string) {
+func (a answer) wantProblem(t *testing.T, what string, status int, code protocol.ProblemCode) {
 	t.Helper()
 	a.want(t, what, status)
-	if a.header.Get("Content-Type") != "application/problem+json" || a.json["code"] != code || a.json["detail"] == "" {
+	if a.header.Get("Content-Type") != "application/problem+json" || a.json["code"] != string(code) || a.json["detail"] == "" {
 		t.Errorf("%s: %s %s, want a problem with code %s", what, a.header.Get("Content-Type"), a.body, code)
 	}
 }

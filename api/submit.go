@@ -17,43 +17,12 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
 
 func (s *Server) registerSubmit(api huma.API) {
-	op := huma.Operation{
-		OperationID: "submit", Method: http.MethodPost, Path: "/v1/extractions",
-		Summary: "Submit a document, or adopt an extraction",
-		Description: "The document is the body with its Content-Type and the fields as query (metadata.K=V, options.K=V, types repeated); " +
-			"or multipart/form-data with `document` and the fields as parts; or application/json. " +
-			"The answer comes when the document and the record are written.",
-		Parameters: []*huma.Param{
-			{Name: "Idempotency-Key", In: "header", Description: "the same key, document and fields give the same extraction", Schema: &huma.Schema{Type: "string", MaxLength: new(255)}},
-		},
-		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-			"application/json":    {Schema: api.OpenAPI().Components.Schemas.Schema(typeOf[protocol.Submission](), true, "Submission")},
-			"multipart/form-data": {Schema: &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{"document": {Type: "string", Format: "binary"}}, AdditionalProperties: true}},
-			"*/*":                 {Schema: &huma.Schema{Type: "string", Format: "binary"}},
-		}},
-		Responses: map[string]*huma.Response{},
-	}
-	body := &huma.MediaType{Schema: api.OpenAPI().Components.Schemas.Schema(typeOf[extraction.Extraction](), true, "Extraction")}
-	for _, r := range []struct{ status, means string }{{"202", "accepted, not final"}, {"200", "final, new or repeated"}} {
-		op.Responses[r.status] = &huma.Response{
-			Description: r.means, Content: map[string]*huma.MediaType{"application/json": body}, Headers: map[string]*huma.Param{
-				"Location": header("string", true), "Idempotent-Replayed": header("boolean", false),
-			},
-		}
-	}
-	op.Responses["202"].Headers["Retry-After"] = header("integer", true)
-	describeProblems(api, &op, 409, 429)
-	op.Responses["409"].Headers = map[string]*huma.Param{"Retry-After": header("integer", false)}
-	for _, f := range queryFields {
-		op.Parameters = append(op.Parameters, &huma.Param{Name: f, In: "query", Schema: &huma.Schema{Type: "string"}})
-	}
-	op.Parameters = append(op.Parameters, &huma.Param{Name: "types", In: "query", Schema: &huma.Schema{Type: "array", Items: &huma.Schema{Type: "string"}}})
+	op := submitOperation(api)
 	api.OpenAPI().AddOperation(&op)
 	api.Adapter().Handle(&op, func(c huma.Context) {
 		r, w := humago.Unwrap(c)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 )
 
@@ -121,7 +122,7 @@ func TestSubmitRefused(t *testing.T) {
 	for what, tt := range map[string]struct {
 		a      answer
 		status int
-		code   string
+		code   protocol.ProblemCode
 	}{
 		"no type":           {r.do("POST", "/v1/extractions?account=acme", pdf), 422, codeInvalid},
 		"no account":        {r.do("POST", "/v1/extractions?type=t", pdf), 422, codeUnknownAccount},

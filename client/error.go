@@ -17,25 +17,25 @@ import (
 
 // The codes of an Error that are the API's own.
 const (
-	CodeInvalid        = protocol.CodeInvalid
-	CodeUnauthorized   = protocol.CodeUnauthorized
-	CodeForbidden      = protocol.CodeForbidden
-	CodeNotFound       = protocol.CodeNotFound
-	CodeNotFinished    = protocol.CodeNotFinished
-	CodeConflict       = protocol.CodeConflict
-	CodeTooLarge       = protocol.CodeTooLarge
-	CodeBodyTooLarge   = protocol.CodeBodyTooLarge
-	CodeUnsupported    = protocol.CodeUnsupported
-	CodeMismatch       = protocol.CodeMismatch
-	CodeKeyReused      = protocol.CodeKeyReused
-	CodeReceiving      = protocol.CodeReceiving
-	CodeBacklog        = protocol.CodeBacklog
-	CodeUnavailable    = protocol.CodeUnavailable
-	CodeURLRefused     = protocol.CodeURLRefused
-	CodeUnknownAccount = protocol.CodeUnknownAccount
-	CodeFinal          = protocol.CodeFinal
-	CodeDocumentGone   = protocol.CodeDocumentGone
-	CodeCursor         = protocol.CodeCursor
+	CodeInvalid        = string(protocol.CodeInvalid)
+	CodeUnauthorized   = string(protocol.CodeUnauthorized)
+	CodeForbidden      = string(protocol.CodeForbidden)
+	CodeNotFound       = string(protocol.CodeNotFound)
+	CodeNotFinished    = string(protocol.CodeNotFinished)
+	CodeConflict       = string(protocol.CodeConflict)
+	CodeTooLarge       = string(protocol.CodeTooLarge)
+	CodeBodyTooLarge   = string(protocol.CodeBodyTooLarge)
+	CodeUnsupported    = string(protocol.CodeUnsupported)
+	CodeMismatch       = string(protocol.CodeMismatch)
+	CodeKeyReused      = string(protocol.CodeKeyReused)
+	CodeReceiving      = string(protocol.CodeReceiving)
+	CodeBacklog        = string(protocol.CodeBacklog)
+	CodeUnavailable    = string(protocol.CodeUnavailable)
+	CodeURLRefused     = string(protocol.CodeURLRefused)
+	CodeUnknownAccount = string(protocol.CodeUnknownAccount)
+	CodeFinal          = string(protocol.CodeFinal)
+	CodeDocumentGone   = string(protocol.CodeDocumentGone)
+	CodeCursor         = string(protocol.CodeCursor)
 )
 
 // The codes of an Error that this package gives.
@@ -125,7 +125,7 @@ func refused(res *http.Response, now func() time.Time) *Error {
 		e.Detail = "the answer is a problem that cannot be read"
 		return e
 	}
-	e.Code, e.Detail, e.Errors, e.Extraction = p.Code, p.Detail, p.Errors, p.Extraction
+	e.Code, e.Detail, e.Errors, e.Extraction = string(p.Code), p.Detail, p.Errors, p.Extraction
 	return e
 }
 

@@ -6,8 +6,8 @@ type AccountState struct {
 	// Provider is null for an account that is in the configuration no more.
 	Provider Null `json:"provider"`
 	// State is active or paused; a paused one has a Reason.
-	State  string `json:"state"`
-	Reason Null   `json:"reason"`
+	State  string `json:"state" enum:"active,paused"`
+	Reason Null   `json:"reason" doc:"operator, unauthorized, quota or unavailable; null while it is active"`
 	Since  Time   `json:"since"`
 	// NextProbeAt is when one call tries whether the reason is over.
 	NextProbeAt Time `json:"next_probe_at"`

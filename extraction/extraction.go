@@ -24,7 +24,7 @@ type Extraction struct {
 	// Type is the vendor's document type; null for a portfolio.
 	Type Null `json:"type"`
 	// Types are the document types a portfolio may contain; null otherwise.
-	Types []string `json:"types"`
+	Types []string `json:"types" nullable:"true"`
 	// ConfigName forces one configuration of the type, where the vendor can.
 	ConfigName Null `json:"config_name"`
 	// Environment selects the vendor's environment, "development" for one.
@@ -55,7 +55,7 @@ type Extraction struct {
 	// LastError is the latest trouble that was not final.
 	LastError *Trouble `json:"last_error"`
 	// CreatedAt is when extractq accepted the document.
-	CreatedAt Time `json:"created_at"`
+	CreatedAt Time `json:"created_at" nullable:"false"`
 	// SubmittedAt is when the vendor had the document.
 	SubmittedAt Time `json:"submitted_at"`
 	// FinishedAt is when the final status was written.
@@ -104,6 +104,9 @@ const (
 	StepDeliver Step = "deliver"
 )
 
+// Steps are all of them.
+func Steps() []Step { return []Step{StepSubmit, StepPoll, StepDeliver} }
+
 // Next is the step that is due next, when, and why not earlier.
 type Next struct {
 	Step    Step    `json:"step"`
@@ -125,24 +128,44 @@ const (
 	BecauseStore Because = "store"
 )
 
+// Reasons are all of them.
+func Reasons() []Because {
+	return []Because{BecauseScheduled, BecauseRate, BecauseInFlight, BecauseAccountPaused, BecauseRetry}
+}
+
 // Trouble is something that went wrong and was not final.
 type Trouble struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
-	At      Time   `json:"at"`
+	At      Time   `json:"at" nullable:"false"`
 	// OverAt is since when it is over. It is left out while it lasts.
-	OverAt Time `json:"over_at,omitzero"`
+	OverAt Time `json:"over_at,omitzero" nullable:"false"`
 }
 
 // Callback is the state of the delivery to the producer.
 type Callback struct {
-	URL        string `json:"url"`
-	State      string `json:"state"`
-	Attempts   int    `json:"attempts"`
-	LastStatus *int   `json:"last_status"`
+	URL        string        `json:"url"`
+	State      CallbackState `json:"state"`
+	Attempts   int           `json:"attempts"`
+	LastStatus *int          `json:"last_status"`
 	// LastError says why the latest attempt did not deliver.
 	LastError Null `json:"last_error"`
 	NextAt    Time `json:"next_at"`
+}
+
+// CallbackState is how far the delivery to the producer is.
+type CallbackState string
+
+// The states of a Callback.
+const (
+	CallbackPending   CallbackState = "pending"
+	CallbackDelivered CallbackState = "delivered"
+	CallbackFailed    CallbackState = "failed"
+)
+
+// CallbackStates are all of them.
+func CallbackStates() []CallbackState {
+	return []CallbackState{CallbackPending, CallbackDelivered, CallbackFailed}
 }
 
 // Priority orders the submissions of one account.
@@ -153,6 +176,9 @@ const (
 	PriorityNormal Priority = "normal"
 	PriorityBulk   Priority = "bulk"
 )
+
+// Priorities are all of them.
+func Priorities() []Priority { return []Priority{PriorityNormal, PriorityBulk} }
 
 // Null is a string whose empty value is null in JSON.
 type Null string

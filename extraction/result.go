@@ -42,6 +42,9 @@ const (
 	TypeDate ValueType = "date"
 )
 
+// ValueTypes are all of them.
+func ValueTypes() []ValueType { return []ValueType{TypeString, TypeNumber, TypeBoolean, TypeDate} }
+
 // Value is one reading of one field.
 type Value struct {
 	// Value is JSON of the kind that Type says: string, json.Number or float64,

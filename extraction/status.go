@@ -15,6 +15,13 @@ const (
 	StatusCanceled   Status = "CANCELED"
 )
 
+// Statuses are all of them, in the order they are passed.
+func Statuses() []Status {
+	return []Status{
+		StatusQueued, StatusSubmitting, StatusInProgress, StatusSuccess, StatusError, StatusExpired, StatusCanceled,
+	}
+}
+
 // Final reports whether the status can no longer change. A status this
 // version does not know is not final: whoever asks goes on waiting.
 func (s Status) Final() bool {
@@ -68,6 +75,16 @@ const (
 	// CodeInternal is a fault of extractq itself.
 	CodeInternal Code = "internal"
 )
+
+// Codes are all of them.
+func Codes() []Code {
+	return []Code{
+		CodeVendorRejected, CodeVendorFailed, CodeVendorQuota, CodeUnauthorized, CodeRateLimited,
+		CodeUnsupportedDocument, CodeDocumentTooLarge, CodeDocumentUnavailable,
+		CodeDeadlineExceeded, CodeSubmitUncertain, CodeExpired, CodeCanceled,
+		CodeResultUnavailable, CodeResultTooLarge, CodeInternal,
+	}
+}
 
 // Retryable reports whether the same document may well succeed when it is
 // submitted again without being changed.

@@ -149,9 +149,9 @@ type DeliveryState string
 
 // The states of Deliveries.
 const (
-	DeliveryPending   DeliveryState = "pending"
-	DeliveryDelivered DeliveryState = "delivered"
-	DeliveryFailed    DeliveryState = "failed"
+	DeliveryPending   = DeliveryState(extraction.CallbackPending)
+	DeliveryDelivered = DeliveryState(extraction.CallbackDelivered)
+	DeliveryFailed    = DeliveryState(extraction.CallbackFailed)
 	// DeliveryBusy is never stored: the producer's host had no room for an attempt.
 	DeliveryBusy DeliveryState = "busy"
 )
@@ -318,7 +318,7 @@ func (r Record) Extraction() extraction.Extraction {
 	}
 	if r.CallbackURL != "" {
 		e.Callback = &extraction.Callback{
-			URL: r.CallbackURL, State: string(cmp.Or(r.Deliveries.State, DeliveryPending)), Attempts: r.Deliveries.Attempts,
+			URL: r.CallbackURL, State: extraction.CallbackState(cmp.Or(r.Deliveries.State, DeliveryPending)), Attempts: r.Deliveries.Attempts,
 			LastError: extraction.Null(r.Deliveries.Problem),
 		}
 		if r.Deliveries.Status != 0 {

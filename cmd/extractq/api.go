@@ -169,7 +169,7 @@ func newAPI(cfg settings, svc *services) (*apiServer, error) {
 			}
 			return nil
 		},
-		Refused: cfg.metrics.Refused("api"), Version: version, Logger: cfg.log,
+		Refused: cfg.metrics.Refused("api"), Version: version, PublicURL: cfg.API.PublicURL, Logger: cfg.log,
 	})
 	return s, nil
 }

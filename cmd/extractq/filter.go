@@ -84,10 +84,7 @@ func readFilter(c *cli.Context, all []string) (selection, error) {
 	return s, err
 }
 
-var statuses = []extraction.Status{
-	extraction.StatusQueued, extraction.StatusSubmitting, extraction.StatusInProgress, extraction.StatusSuccess,
-	extraction.StatusError, extraction.StatusExpired, extraction.StatusCanceled,
-}
+var statuses = extraction.Statuses()
 
 func texts[S ~string](all []S) []string {
 	out := make([]string, len(all))

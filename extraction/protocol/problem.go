@@ -6,8 +6,8 @@ type Problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	// Code is stable; Detail is for people and may change.
-	Code   string `json:"code" doc:"what went wrong, in one stable word"`
-	Detail string `json:"detail" doc:"what went wrong and what to do, for people"`
+	Code   ProblemCode `json:"code" doc:"what went wrong, in one stable word"`
+	Detail string      `json:"detail" doc:"what went wrong and what to do, for people"`
 	// Errors are the single faults of a request that has several.
 	Errors []Fault `json:"errors,omitempty"`
 	// Extraction is the one that is in the way, where there is one.
@@ -20,30 +20,43 @@ type Fault struct {
 	Message  string `json:"message"`
 }
 
+// ProblemCode is the stable word of a Problem.
+type ProblemCode string
+
 // The codes of a Problem.
 const (
-	CodeInvalid           = "invalid_request"
-	CodeUnauthorized      = "unauthorized"
-	CodeForbidden         = "forbidden"
-	CodeNotFound          = "not_found"
-	CodeNotFinished       = "not_finished"
-	CodeConflict          = "conflict"
-	CodeMethod            = "method_not_allowed"
-	CodeTooLarge          = "document_too_large"
-	CodeBodyTooLarge      = "request_too_large"
-	CodeHookTooLarge      = "webhook_too_large"
-	CodeTooSlow           = "request_timeout"
-	CodeUnsupported       = "unsupported_document"
-	CodeMismatch          = "content_mismatch"
-	CodeKeyReused         = "idempotency_key_reused"
-	CodeReceiving         = "idempotency_key_in_use"
-	CodeBacklog           = "backlog_full"
-	CodeUnavailable       = "unavailable"
-	CodeInternal          = "internal"
-	CodeURLRefused        = "url_refused"
-	CodeUnknownAccount    = "unknown_account"
-	CodeFinal             = "already_final"
-	CodeDocumentGone      = "document_gone"
-	CodeResultUnavailable = "result_unavailable"
-	CodeCursor            = "bad_cursor"
+	CodeInvalid           ProblemCode = "invalid_request"
+	CodeUnauthorized      ProblemCode = "unauthorized"
+	CodeForbidden         ProblemCode = "forbidden"
+	CodeNotFound          ProblemCode = "not_found"
+	CodeNotFinished       ProblemCode = "not_finished"
+	CodeConflict          ProblemCode = "conflict"
+	CodeMethod            ProblemCode = "method_not_allowed"
+	CodeTooLarge          ProblemCode = "document_too_large"
+	CodeBodyTooLarge      ProblemCode = "request_too_large"
+	CodeHookTooLarge      ProblemCode = "webhook_too_large"
+	CodeTooSlow           ProblemCode = "request_timeout"
+	CodeUnsupported       ProblemCode = "unsupported_document"
+	CodeMismatch          ProblemCode = "content_mismatch"
+	CodeKeyReused         ProblemCode = "idempotency_key_reused"
+	CodeReceiving         ProblemCode = "idempotency_key_in_use"
+	CodeBacklog           ProblemCode = "backlog_full"
+	CodeUnavailable       ProblemCode = "unavailable"
+	CodeInternal          ProblemCode = "internal"
+	CodeURLRefused        ProblemCode = "url_refused"
+	CodeUnknownAccount    ProblemCode = "unknown_account"
+	CodeFinal             ProblemCode = "already_final"
+	CodeDocumentGone      ProblemCode = "document_gone"
+	CodeResultUnavailable ProblemCode = "result_unavailable"
+	CodeCursor            ProblemCode = "bad_cursor"
 )
+
+// ProblemCodes are all of them.
+func ProblemCodes() []ProblemCode {
+	return []ProblemCode{
+		CodeInvalid, CodeUnauthorized, CodeForbidden, CodeNotFound, CodeNotFinished, CodeConflict, CodeMethod,
+		CodeTooLarge, CodeBodyTooLarge, CodeHookTooLarge, CodeTooSlow, CodeUnsupported, CodeMismatch, CodeKeyReused,
+		CodeReceiving, CodeBacklog, CodeUnavailable, CodeInternal, CodeURLRefused, CodeUnknownAccount, CodeFinal,
+		CodeDocumentGone, CodeResultUnavailable, CodeCursor,
+	}
+}

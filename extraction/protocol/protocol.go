@@ -34,7 +34,7 @@ type Fields struct {
 	// Options are passed to the vendor.
 	Options map[string]any `json:"options,omitempty" doc:"passed to the vendor"`
 	// Priority is normal or bulk.
-	Priority    extraction.Priority `json:"priority,omitempty" enum:"normal,bulk"`
+	Priority    extraction.Priority `json:"priority,omitempty"`
 	CallbackURL string              `json:"callback_url,omitempty"`
 	// Wait holds the answer until the extraction is final: a duration such as 30s,
 	// at most 60s.
@@ -52,8 +52,8 @@ type Submission struct {
 
 // Filter chooses extractions; what is empty chooses all.
 type Filter struct {
-	Status   OneOrMore[extraction.Status] `json:"status,omitempty" enum:"QUEUED,SUBMITTING,IN_PROGRESS,SUCCESS,ERROR,EXPIRED,CANCELED"`
-	Account  OneOrMore[string]            `json:"account,omitempty"`
+	Status   OneOrMore[extraction.Status] `json:"status,omitempty" nullable:"true"`
+	Account  OneOrMore[string]            `json:"account,omitempty" nullable:"true"`
 	Customer string                       `json:"customer,omitempty"`
 	Batch    string                       `json:"batch,omitempty"`
 	Type     string                       `json:"type,omitempty"`
@@ -86,7 +86,7 @@ type Page struct {
 
 // Bulk is what is to be done to many extractions.
 type Bulk struct {
-	IDs    []string `json:"ids,omitempty" maxItems:"10000" doc:"either these or a filter"`
+	IDs    []string `json:"ids,omitempty" maxItems:"10000" nullable:"true" doc:"either these or a filter"`
 	Filter *Filter  `json:"filter,omitempty" doc:"at least one member"`
 	// DryRun counts and changes nothing.
 	DryRun bool `json:"dry_run,omitempty"`
@@ -124,7 +124,7 @@ type Accounts struct {
 
 // Ack acknowledges extractions of the ready list.
 type Ack struct {
-	IDs []string `json:"ids" minItems:"1" maxItems:"1000"`
+	IDs []string `json:"ids" minItems:"1" maxItems:"1000" nullable:"true"`
 }
 
 // Acked is what came of it.
