@@ -331,6 +331,60 @@ func TestServerFromTheEnvironment(t *testing.T) {
 	run("http://127.0.0.1:1", "", "run", "--account", sensibleAccount, "--type", "tax_forms", form).want(t, 0)
 }
 
+// TestServerBehindAProxy submits through a proxy that takes less than the API: what it
+// refuses is that document's trouble, and the others are submitted. A proxy that refuses
+// everything ends the command.
+func TestServerBehindAProxy(t *testing.T) {
+	t.Parallel()
+	o := newOverAPI(t, quick(0), false)
+	target, err := url.Parse(o.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var status atomic.Int64 // What it answers where it refuses.
+	var shuts, shut atomic.Bool
+	forward := httputil.NewSingleHostReverseProxy(target)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if shuts.Load() && r.Method == http.MethodPost { // From the first submission on.
+			shut.Store(true)
+		}
+		if r.ContentLength <= 1<<20 && !shut.Load() {
+			forward.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(int(status.Load()))
+		_, _ = fmt.Fprint(w, "<h1>secret-page</h1>")
+	}))
+	t.Cleanup(proxy.Close)
+	form := string(fixtures.TaxForm(1))
+	o.write("in/0big.pdf", form+strings.Repeat("%", 2<<20))
+	o.write("in/a.pdf", form)
+	o.write("in/b.pdf", form+"%")
+	submit := func() *exec.Cmd {
+		cmd := o.command("--server", proxy.URL, "submit", "--account", sensibleAccount, "--type", "tax_forms", o.path("in"))
+		cmd.Env = append(cmd.Env, "EXTRACTQ_API_KEY="+operatorKey)
+		return cmd
+	}
+	for code, says := range map[int64]string{
+		413: "0big.pdf: document_too_large", 403: "0big.pdf: unsupported_document", 415: "answers 415 Unsupported Media Type",
+		414: "0big.pdf", 431: "0big.pdf",
+	} {
+		status.Store(code)
+		r := launch(t, submit()).wait().want(t, 1)
+		if len(lines(r.stdout)) != 2 || !strings.Contains(r.stderr, says) || strings.Contains(r.stderr, "secret-page") {
+			t.Errorf("a proxy that refuses it with %d: printed %q, said %q; want two ids, and %q", code, r.stdout, r.stderr, says)
+		}
+		if code == 413 && !strings.Contains(r.stderr, "client_max_body_size") {
+			t.Errorf("it does not say what to raise: %q", r.stderr)
+		}
+	}
+	shuts.Store(true)
+	if r := launch(t, submit()).wait().want(t, 3); r.stdout != "" || !strings.Contains(r.stderr, "EXTRACTQ_SERVER") {
+		t.Errorf("a proxy that shuts: printed %q, said %q", r.stdout, r.stderr)
+	}
+}
+
 // TestServerGoesAway ends the API in the middle: a short absence is waited out, one
 // that lasts ends the command with 3, and nothing is submitted twice.
 func TestServerGoesAway(t *testing.T) {

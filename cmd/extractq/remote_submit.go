@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/extractq/extractq/client"
@@ -37,10 +39,37 @@ func (r *remote) submit(ctx context.Context, d *opened, s tasks.Submission) (ext
 			sub.IdempotencyKey = failed.IdempotencyKey
 		case ok && failed.Code == client.CodeURLRefused:
 			return e, refusedURL(failed.Detail)
+		case ok && beforeAPI(failed) && r.Check(ctx) == nil:
+			return e, r.refusedBefore(failed.Status)
 		default:
 			return e, r.explain(ctx, err)
 		}
 	}
+}
+
+// beforeAPI reports whether something before the API, such as a proxy, may have refused
+// one request for what is in it. Whether the server is behind it at all, only another
+// request tells.
+func beforeAPI(e *client.Error) bool {
+	if e.Code != client.CodeNotAPI {
+		return false
+	}
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotAcceptable, http.StatusRequestEntityTooLarge,
+		http.StatusRequestURITooLong, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusRequestHeaderFieldsTooLarge:
+		return true
+	}
+	return false
+}
+
+// refusedBefore is the refusal of one document by something before the API.
+func (r *remote) refusedBefore(status int) error {
+	if status == http.StatusRequestEntityTooLarge {
+		return fmt.Errorf("%w: the server at %s or a proxy before it takes no request of this size; "+
+			"let the proxy take as much as api.max_document and 1 MiB (nginx: client_max_body_size)", store.ErrTooLarge, r.cfg.serverName)
+	}
+	return fmt.Errorf("%w: a proxy before the server at %s answers %d %s to this document; its log says why",
+		extraction.ErrInvalid, r.cfg.serverName, status, http.StatusText(status))
 }
 
 // refusedURL is the error of the URL that the server's words begin with.
