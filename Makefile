@@ -71,6 +71,11 @@ chaos-api: ## Kill the service while 64 producers post 2,000 documents; cut 200 
 	EXTRACTQ_CHAOS_DOCUMENTS=2000 EXTRACTQ_CHAOS_UPLOAD_MIB=25 \
 	  go test -count=1 -v -parallel 1 -run 'TestAPIIsKilled|TestCutUploads' -timeout 30m ./e2e
 
+.PHONY: outage
+outage: ## Ten minutes of 500 for every submission, with 200 documents (takes half an hour)
+	@tools/need redis-server
+	EXTRACTQ_OUTAGE=10m go test -count=1 -v -run TestVendorTakesNoSubmission -timeout 40m ./e2e
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for a while (FUZZTIME=10s each)
 	@tools/fuzz $(FUZZTIME)
