@@ -70,8 +70,9 @@ func (w *Worker) tryStore(ctx context.Context, trouble time.Time) error {
 }
 
 // storeBarred reports whether this process makes no call, because its own document store
-// failed when it was tried last, and for how long; it tries the store again when that is
-// over. The account goes on with workers whose store works.
+// failed when it was tried last, and for how long a step waits then. Where the account goes
+// on with workers whose store works, the step keeps its slot meanwhile: a worker that gave
+// back at once whatever it takes would take nearly everything.
 func (w *Worker) storeBarred(ctx context.Context, account string) (time.Duration, bool) {
 	h := &w.store
 	h.mu.Lock()
@@ -80,10 +81,14 @@ func (w *Worker) storeBarred(ctx context.Context, account string) (time.Duration
 	if err == nil || !time.Now().Before(again) && w.tryStore(ctx, time.Now()) == nil {
 		return 0, false
 	}
-	if state, err := w.limiter.State(ctx, account); err == nil && state.StoreSince.IsZero() {
-		w.sayAlone(ctx)
+	if state, err := w.limiter.State(ctx, account); err != nil || !state.StoreSince.IsZero() {
+		return w.cfg.StoreWait, true
 	}
-	return w.cfg.StoreWait, true
+	w.sayAlone(ctx)
+	if sleep(ctx, w.cfg.StoreWait) != nil {
+		return 0, true
+	}
+	return 0, w.tryStore(ctx, time.Now()) != nil
 }
 
 // sayAlone logs once that the store fails for this process and works for another.

@@ -196,7 +196,7 @@ func TestStoreFailsForOneWorker(t *testing.T) {
 	v := newVendor()
 	rdb := redistest.Client(t)
 	r := newRigOn(t, rdb, v)
-	r.cfg.StoreWait = 200 * time.Millisecond
+	r.cfg.StoreWait = time.Second
 	r.paired()
 	link := r.dir + "-link"
 	if err := os.Symlink(r.dir, link); err != nil {
@@ -209,7 +209,7 @@ func TestStoreFailsForOneWorker(t *testing.T) {
 	r.pair(blobs)
 	other := *r
 	log := new(said)
-	other.cfg.Blobs, other.cfg.Logger = blobs, slog.New(slog.NewTextHandler(log, nil))
+	other.cfg.Blobs, other.cfg.Concurrency, other.cfg.Logger = blobs, 1, slog.New(slog.NewTextHandler(log, nil))
 	if err := os.Remove(link); err != nil {
 		t.Fatal(err)
 	}
