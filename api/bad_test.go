@@ -128,6 +128,9 @@ func TestBadRequests(t *testing.T) {
 		if strings.Contains(string(a.body), marker) {
 			t.Errorf("%s: the answer has what was sent: %.500s", what, a.body)
 		}
+		if strings.Contains(detail, "what was sent") {
+			t.Errorf("%s: the answer speaks of what it does not say: %s", what, detail)
+		}
 	}
 	if got := r.do("GET", "/v1/extractions", "").want(t, "list", 200).ids(); len(got) != 0 {
 		t.Errorf("%d extractions were accepted", len(got))

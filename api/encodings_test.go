@@ -32,6 +32,7 @@ func TestRefusedForms(t *testing.T) {
 		"a part in base64": {"/v1/extractions", form("document", "Content-Transfer-Encoding: base64\r\n"), multipart, 415, codeUnsupported},
 		"quoted printable": {"/v1/extractions", form("document", "Content-Transfer-Encoding: quoted-printable\r\n"), multipart, 415, codeUnsupported},
 		"a part file":      {"/v1/extractions", form("file", ""), multipart, 422, codeInvalid},
+		"a part upload":    {"/v1/extractions", form("upload", ""), multipart, 422, codeInvalid},
 		"a NUL":            {path + "&name=a%00.pdf", pdf, nil, 422, codeInvalid},
 		"an override":      {path + "&name=a%E2%80%AEfdp.exe", pdf, nil, 422, codeInvalid},
 		"an escape":        {path + "&environment=%1B%5B2J", pdf, nil, 422, codeInvalid},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -212,8 +213,8 @@ func (s *Server) explain(err error) *Problem {
 // errBody marks an error of reading the request, not of writing the document.
 var errBody = errors.New("request body")
 
-// quoted is a value that an error repeats.
-var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+// quoted is a value that an error repeats. What is around it is a sentence without it.
+var quoted = regexp.MustCompile(` ?"(?:[^"\\]|\\.)*"`)
 
 // maxDetail bounds an answer about many faults, in bytes.
 const maxDetail = 2 << 10
@@ -222,7 +223,9 @@ const maxDetail = 2 << 10
 // without what the caller sent.
 func plain(err error) string {
 	text := strings.ReplaceAll(err.Error(), extraction.ErrInvalid.Error()+": ", "")
-	text = quoted.ReplaceAllString(strings.ReplaceAll(text, "\n", "; "), "what was sent")
+	// Several faults of one kind are one sentence without the values.
+	faults := strings.Split(quoted.ReplaceAllString(text, ""), "\n")
+	text = strings.Join(slices.Compact(faults), "; ")
 	if len(text) > maxDetail {
 		text = strings.ToValidUTF8(text[:maxDetail], "") + "… and more"
 	}

@@ -131,6 +131,12 @@ func (r *request) take(values map[string][]string) error {
 	return nil
 }
 
+// isField reports whether a part of a form is a field: a field's value may come from a
+// file, too.
+func isField(name string) bool {
+	return slices.Contains(members, name) || strings.HasPrefix(name, "metadata.") || strings.HasPrefix(name, "options.")
+}
+
 // fieldName is the name of a field, if it is one of ours.
 func fieldName(name string) string {
 	if slices.Contains(queryFields, name) {

@@ -74,7 +74,7 @@ func checkFake(s extraction.Submission) error {
 	case len(s.Options) > 100:
 		var all []error
 		for name := range s.Options {
-			all = append(all, fmt.Errorf("%w: option %q is not known", extraction.ErrInvalid, name))
+			all = append(all, fmt.Errorf("%w: the option %q is not known", extraction.ErrInvalid, name))
 		}
 		return errors.Join(all...)
 	case s.ContentType == "image/bmp":

@@ -86,12 +86,14 @@ func readMultipart(form *multipart.Reader, limit int64) (fields map[string][]str
 		if encoding := part.Header.Get("Content-Transfer-Encoding"); !slices.Contains(asIs, strings.ToLower(strings.TrimSpace(encoding))) {
 			return fields, doc, name, contentType, problem(http.StatusUnsupportedMediaType, codeUnsupported, "a part has a Content-Transfer-Encoding; send its bytes as they are")
 		}
-		switch field := part.FormName(); field {
-		case "":
+		switch field := part.FormName(); {
+		case field == "":
 			return fields, doc, name, contentType, fmt.Errorf("%w: a part of the form has no name", extraction.ErrInvalid)
-		case "file":
+		case field == "file":
 			return fields, doc, name, contentType, fmt.Errorf("%w: the form's part with the document is called document, not file", extraction.ErrInvalid)
-		case "document":
+		case part.FileName() != "" && field != "document" && !isField(field):
+			return fields, doc, name, contentType, fmt.Errorf("%w: the form has a file that is no field; its part with the document is called document", extraction.ErrInvalid)
+		case field == "document":
 			if doc != nil {
 				return fields, doc, name, contentType, fmt.Errorf("%w: the form has more than one document", extraction.ErrInvalid)
 			}

@@ -80,10 +80,8 @@ func newSubmission(s extraction.Submission) (submission, error) {
 	case slices.Contains(s.Types, ""):
 		bad("a type of the portfolio is empty")
 	}
-	for _, segment := range []string{s.Type, s.ConfigName} {
-		if segment == "." || segment == ".." {
-			bad("%q is no name of a type or a configuration", segment)
-		}
+	if isDots(s.Type) || isDots(s.ConfigName) {
+		bad("type and config_name cannot be . or ..")
 	}
 	if s.URL != "" {
 		if u, err := url.Parse(s.URL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -95,7 +93,7 @@ func newSubmission(s extraction.Submission) (submission, error) {
 		err := out.option(name, value, len(s.Types) > 0)
 		switch {
 		case errors.Is(err, errOption):
-			bad("option %q %w", name, err) // In quotes as all that is the producer's.
+			bad("the option %q %w", name, err) // In quotes as all that is the producer's.
 		case err != nil:
 			bad("option %s %w", name, err)
 		}
@@ -106,6 +104,9 @@ func newSubmission(s extraction.Submission) (submission, error) {
 	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return out, errors.Join(problems...)
 }
+
+// isDots reports whether a segment of a path would name another place.
+func isDots(segment string) bool { return segment == "." || segment == ".." }
 
 // entity is an HTML entity, which the API does not take in a name.
 var entity = regexp.MustCompile(`&(#?\w+);`)

@@ -51,7 +51,7 @@ func newSubmission(s extraction.Submission) (submission, error) {
 	}
 	for name, value := range s.Options {
 		if name != "parse_text_blocks" {
-			bad("option %q is not known; the option is parse_text_blocks", name)
+			bad("the option %q is not known; the only one is parse_text_blocks", name)
 			continue
 		}
 		on, err := boolean(value)
