@@ -226,7 +226,7 @@ func TestNextDeliveryBeginsAnew(t *testing.T) {
 	if _, err := r.s.Redeliver(t.Context(), in, NewToken(), 0); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.get(f); got.Deliveries.Attempts != 0 {
-		t.Errorf("redelivery goes on after %d attempts, want the first wait again", got.Deliveries.Attempts)
+	if got := r.get(f); got.Deliveries.Attempts != 0 || got.Deliveries.Status != 0 || got.Deliveries.Problem != "" {
+		t.Errorf("redelivery goes on with %+v, want the first wait again, and no answer yet", got.Deliveries)
 	}
 }

@@ -126,9 +126,12 @@ local function set(id, from)
   for i = from, #ARGV, 2 do
     local f, v = ARGV[i], ARGV[i + 1]
     local key = R
-    -- Trouble is over since the first success after it.
+    -- Trouble, where there was any, is over since the first success after it.
     if f == 'x.last' then redis.call('HDEL', X, 'over') end
-    if f == 'x.over' and redis.call('HEXISTS', X, 'over') == 1 then v = redis.call('HGET', X, 'over') end
+    if f == 'x.over' then
+      local trouble = redis.call('HMGET', X, 'last', 'over')
+      v = trouble[1] and (trouble[2] or v) or ''
+    end
     if string.sub(f, 1, 2) == 'x.' then key = X; f = string.sub(f, 3) end
     if f == 'upload' then
       if v == '' then redis.call('DEL', U) else redis.call('SET', U, v) end

@@ -330,6 +330,9 @@ func (r Record) Extraction() extraction.Extraction {
 	}
 	if !r.Status.Final() || r.Step == extraction.StepDeliver {
 		e.Next = &extraction.Next{Step: r.Step, At: extraction.Time{Time: r.Due}, Because: r.Because}
+		if r.Owner != "" { // A worker is at it: it waits no longer for what it waited for.
+			e.Next.Because = extraction.BecauseScheduled
+		}
 	}
 	return e
 }

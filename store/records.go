@@ -215,7 +215,7 @@ func (c *Change) ResultSum(sum string) *Change { return c.put(fieldResultSum, su
 // Trouble keeps the latest trouble that was not final.
 func (c *Change) Trouble(t extraction.Trouble) *Change { return c.putJSON("x."+detailTrouble, t) }
 
-// TroubleOver says that the latest trouble, if there was any, is over.
+// TroubleOver says that the latest trouble is over; where there was none, nothing.
 func (c *Change) TroubleOver(t time.Time) *Change { return c.putTime("x."+detailOver, t) }
 
 // Failure keeps why the final status is not SUCCESS.

@@ -7,7 +7,8 @@ if get('dtok') == token then return {'won', int(now), int(num('dn')), int(num('d
 if get('cb') ~= '1' or not FINAL[get('st')] then return {'stale'} end
 if ARGV[3] == '0' then
   redis.call('HSET', R, 'd0', int(now))
-  redis.call('HDEL', R, 'da') -- The plan begins anew as well.
+  redis.call('HDEL', R, 'da', 'dl') -- The plan begins anew as well, without an attempt.
+  redis.call('HDEL', X, 'cbe')
 elseif get('ds') ~= 'pending' or get('dn') ~= ARGV[3] then
   return {'stale'}
 end

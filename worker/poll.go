@@ -69,7 +69,7 @@ func (s *step) ask() (extraction.Outcome, error) {
 func (s *step) settle(out extraction.Outcome, c *store.Change) error {
 	defer s.worked(limiter.OpPoll)
 	s.rec.VendorStatus = out.VendorStatus // The next task shows it.
-	s.overcome(c).Polls(s.rec.Polls).PollErrors(0).FailingSince(time.Time{}).MissingSince(time.Time{}).VendorStatus(out.VendorStatus)
+	c.TroubleOver(s.now()).Polls(s.rec.Polls).PollErrors(0).FailingSince(time.Time{}).MissingSince(time.Time{}).VendorStatus(out.VendorStatus)
 	if out.Unknown {
 		s.warnUnknown(out.VendorStatus)
 	}

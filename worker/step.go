@@ -250,17 +250,6 @@ func (s *step) lost(err error) error {
 	return err
 }
 
-// overcome says in the record that its trouble is over, where it may have had some.
-func (s *step) overcome(c *store.Change) *store.Change {
-	troubled := s.rec.SubmitErrors > 0 || s.rec.PollErrors > 0 || !s.rec.UncertainUntil.IsZero() ||
-		s.rec.Because == extraction.BecauseRetry || s.rec.Because == extraction.BecauseAccountPaused ||
-		s.rec.Because == extraction.BecauseStore
-	if !troubled {
-		return c
-	}
-	return c.TroubleOver(s.now())
-}
-
 // worked tells the account that the vendor does its work. That this is lost
 // when Redis fails at this moment matters little: the next call says it too.
 func (s *step) worked(op limiter.Op) {

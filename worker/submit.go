@@ -145,7 +145,7 @@ func (s *step) submitted(vendorID, vendorStatus string) error {
 	s.noted(tasks.Begun{VendorID: vendorID, SubmittedAt: s.now()})
 	s.rec.VendorStatus = vendorStatus // The poll's task shows it.
 	s.rec.SubmittedAt = s.now()
-	c := s.overcome(new(store.Change)).
+	c := new(store.Change).TroubleOver(s.now()).
 		Phase(store.PhaseNone).Vendor(vendorID).VendorStatus(vendorStatus).SubmittedAt(s.rec.SubmittedAt).
 		Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).
 		SubmitErrors(0, time.Time{}).Uncertain(time.Time{})

@@ -97,6 +97,35 @@ func TestTroubleIsOver(t *testing.T) {
 	}
 }
 
+// The search of another extraction found what was lost: from the vendor's first answer on,
+// that trouble is over.
+func TestUncertaintyIsOver(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	v.onSubmit = func(int, extraction.Submission) error {
+		return &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Sent: true, Err: errors.New("reset")}
+	}
+	v.onPoll = func(string, int) (extraction.Outcome, error) { return pending(), nil }
+	r := newRig(t, v)
+	w := r.worker()
+	id := r.submit("x")
+	if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(id); got.Trouble == nil || got.Trouble.Code != extraction.CodeSubmitUncertain {
+		t.Fatalf("after a lost answer: %+v", got.Trouble)
+	}
+	if err := w.resolve(t.Context(), r.get(id), "v1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(id); got.Trouble == nil || got.Trouble.OverAt.IsZero() {
+		t.Errorf("after the vendor's answer: %+v, want it over", got.Trouble)
+	}
+}
+
 // A document that changed in the store ends its extraction at once, unpaid, and says
 // nothing about the account.
 func TestChangedDocument(t *testing.T) {

@@ -83,7 +83,7 @@ func (s *step) lookUp() error {
 	switch {
 	case found != "":
 		s.noted(tasks.Begun{VendorID: found, SubmittedAt: s.rec.SentAt})
-		return s.again(extraction.StepPoll, 0, extraction.BecauseScheduled, s.overcome(new(store.Change)).
+		return s.again(extraction.StepPoll, 0, extraction.BecauseScheduled, new(store.Change).TroubleOver(s.now()).
 			Phase(store.PhaseNone).Vendor(found).SubmittedAt(s.rec.SentAt).Polls(s.rec.Polls).
 			Uncertain(time.Time{}).SubmitErrors(0, time.Time{}))
 	case !over:
