@@ -87,6 +87,8 @@ type Server struct {
 	accounts atomic.Pointer[[]Account]
 	keys     atomic.Pointer[[]Key]
 	tokens   atomic.Pointer[HookTokens]
+	// accepts is the client, by the rules of the accounts.
+	accepts  *tasks.Client
 	hub      *hub
 	holds    holds
 	refusals *serve.Refusals
@@ -106,6 +108,7 @@ var customize sync.Once
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, patience: usualPatience, holds: holds{open: map[*held]bool{}}}
 	s.refusals = serve.NewRefusals(cfg.Logger, cfg.Refused, serve.NoKey, serve.UnknownKey, serve.HookToken, serve.Foreign)
+	s.accepts = cfg.Client.With(s.rules)
 	s.Reload(cfg.Accounts, cfg.Keys, cfg.HookTokens)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.hub = newHub(s.stopping, cfg.Records, s.known, cfg.Logger)

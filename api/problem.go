@@ -194,6 +194,20 @@ func (s *Server) explain(err error) *Problem {
 			return problem(known.status, known.code, known.detail)
 		}
 	}
+	for _, known := range []struct {
+		err    error
+		status int
+		code   protocol.ProblemCode
+	}{
+		{tasks.ErrUnknownAccount, http.StatusUnprocessableEntity, codeUnknownAccount},
+		{tasks.ErrURLRefused, http.StatusUnprocessableEntity, codeURLRefused},
+		{tasks.ErrMismatch, http.StatusUnprocessableEntity, codeMismatch},
+		{tasks.ErrMediaType, http.StatusUnsupportedMediaType, codeUnsupported},
+	} {
+		if errors.Is(err, known.err) {
+			return problem(known.status, known.code, plain(err))
+		}
+	}
 	switch {
 	case errors.Is(err, tasks.ErrReceiving):
 		return problem(http.StatusConflict, codeReceiving, "a request with this Idempotency-Key is being received").after(time.Second)

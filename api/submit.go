@@ -1,15 +1,12 @@
 package api
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -38,9 +35,6 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := store.CheckPair(r.Context(), s.cfg.Records, s.cfg.Blobs); err != nil {
-		return err
-	}
 	r.Body = io.NopCloser(newPatient(w, r, s.patience))
 	answerIn(w, receiveWithin)
 	req, err := s.readRequest(r)
@@ -55,7 +49,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if key != "" {
 		key = callerOf(r.Context()).Name + "\n" + key
 	}
-	sub, err := s.submission(r.Context(), req, key)
+	sub, err := s.submission(r.Context(), req)
 	if err != nil {
 		return err
 	}
@@ -63,11 +57,11 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	replayed := false
 	switch {
 	case key != "":
-		e, replayed, err = s.cfg.Client.SubmitOnce(r.Context(), sub, req.vendorID, key)
+		e, replayed, err = s.accepts.SubmitOnce(r.Context(), sub, req.vendorID, key)
 	case req.vendorID != "":
-		e, err = s.cfg.Client.Adopt(r.Context(), sub, req.vendorID)
+		e, err = s.accepts.Adopt(r.Context(), sub, req.vendorID)
 	default:
-		e, err = s.cfg.Client.Submit(r.Context(), sub)
+		e, err = s.accepts.Submit(r.Context(), sub)
 	}
 	if errors.Is(err, store.ErrFollowed) {
 		return s.followed(r.Context(), sub.Account, req.vendorID, err)
@@ -132,9 +126,8 @@ func untilNext(r store.Record) time.Duration {
 	return min(max(time.Until(r.Due), time.Second), time.Minute)
 }
 
-// submission is what the client accepts, checked as far as it can be before the
-// document is read. key is its idempotency key, of this caller; empty for none.
-func (s *Server) submission(ctx context.Context, req request, key string) (tasks.Submission, error) {
+// submission is what is asked of the client, within what the caller may do.
+func (s *Server) submission(ctx context.Context, req request) (tasks.Submission, error) {
 	caller := callerOf(ctx)
 	account, err := s.chosen(caller, req.Account)
 	if err != nil {
@@ -162,120 +155,25 @@ func (s *Server) submission(ctx context.Context, req request, key string) (tasks
 	sub := tasks.Submission{
 		Account: account.Name, Provider: account.Provider, Type: req.Type, Types: req.Types, ConfigName: req.ConfigName,
 		Environment: req.Environment, Customer: req.Customer, Batch: req.Batch, Priority: req.Priority,
-		Metadata: req.Metadata, Options: req.Options, Name: req.Name, URL: req.url, MaxBacklog: account.MaxBacklog,
-	}
-	if !extraction.ValidLabel(sub.Name) { // The command line takes the names that a file system has.
-		return sub, fmt.Errorf("%w: name has control characters or marks of direction, or is not UTF-8", extraction.ErrInvalid)
+		Metadata: req.Metadata, Options: req.Options, Name: req.Name, URL: req.url,
+		Document: req.document, ContentType: req.contentType,
 	}
 	if req.CallbackURL != "" {
-		if err := s.checkURL(ctx, s.cfg.CheckURL, req.CallbackURL, "callback_url"); err != nil {
-			return sub, err
-		}
 		sub.CallbackURL, sub.CallbackKey = req.CallbackURL, caller.Name
-	}
-	if req.url != "" {
-		if !account.FetchesURL {
-			return sub, fmt.Errorf("%w: %s does not fetch documents by URL; send the document itself", extraction.ErrInvalid, account.Provider)
-		}
-		if err := s.checkURL(ctx, s.cfg.CheckDocumentURL, req.url, "document_url"); err != nil {
-			return sub, err
-		}
-	}
-	check := extraction.Submission{
-		Name: sub.Name, URL: sub.URL, Type: sub.Type, Types: sub.Types, ConfigName: sub.ConfigName,
-		Environment: sub.Environment, Customer: sub.Customer, Options: sub.Options,
-	}
-	if err := account.Check(check); err != nil {
-		return sub, err
-	}
-	if req.document == nil {
-		return sub, nil
-	}
-	if req.spool == nil {
-		if err := s.hasRoom(ctx, account, key); err != nil {
-			return sub, err // Before the body is received in vain.
-		}
-	}
-	head := bufio.NewReaderSize(req.document, 1024)
-	first, err := head.Peek(1024)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return sub, err
-	}
-	sub.Document = head
-	if sub.ContentType, err = settleType(req.contentType, sub.Name, first); err != nil {
-		return sub, err
-	}
-	check.ContentType = sub.ContentType
-	if err := account.Check(check); err != nil {
-		return sub, problem(http.StatusUnsupportedMediaType, codeUnsupported, plain(err))
 	}
 	return sub, nil
 }
 
-// hasRoom returns store.ErrBacklog where the account takes no more; what happens
-// meanwhile the creation of the record finds. A repetition needs no room: who got no
-// answer to the first learns of it whatever the backlog is.
-func (s *Server) hasRoom(ctx context.Context, a Account, key string) error {
-	if a.MaxBacklog <= 0 {
-		return nil
+// rules are what the client accepts for an account.
+func (s *Server) rules(_ context.Context, account, _ string) (tasks.Rules, error) {
+	a, ok := s.open(account)
+	if !ok {
+		return tasks.Rules{}, problem(http.StatusUnprocessableEntity, codeUnknownAccount, "the account has left the configuration")
 	}
-	load, err := s.cfg.Records.Load(ctx, a.Name)
-	if err != nil || load.Queued+load.InFlight < int64(a.MaxBacklog) {
-		return err
-	}
-	if key != "" {
-		repeated, err := s.cfg.Client.Repeated(ctx, a.Name, key)
-		if err != nil || repeated {
-			return err
-		}
-	}
-	return store.ErrBacklog
-}
-
-// settleType is the document's media type. One that is declared and plainly wrong
-// is an error: somebody sent the wrong file.
-func settleType(declared, name string, head []byte) (string, error) {
-	declared, _, _ = strings.Cut(strings.ToLower(declared), ";")
-	declared = strings.TrimSpace(declared)
-	if proper, ok := properTypes[declared]; ok {
-		declared = proper
-	}
-	found := tasks.Sniff(name, head)
-	switch declared {
-	case "", "application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream":
-		return found, nil
-	}
-	if !strings.Contains(declared, "/") {
-		return "", problem(http.StatusUnsupportedMediaType, codeUnsupported, "Content-Type is no media type")
-	}
-	if declared == "application/pdf" && bytes.Contains(head, []byte("%PDF-")) {
-		return declared, nil // Some programs put a line or a byte order mark before it; all readers take that.
-	}
-	sure := tasks.Sniff("", head)
-	if slices.Contains(plainTypes, sure) && sure != declared || slices.Contains(plainTypes, declared) && sure != declared {
-		return "", problem(http.StatusUnprocessableEntity, codeMismatch, "the document is not what its Content-Type says")
-	}
-	return declared, nil
-}
-
-// properTypes are names that programs give to media types which have another one.
-var properTypes = map[string]string{
-	"application/x-pdf": "application/pdf", "image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg",
-	"image/x-png": "image/png", "image/tif": "image/tiff", "image/x-tiff": "image/tiff",
-	"image/x-bmp": "image/bmp", "image/x-ms-bmp": "image/bmp",
-}
-
-// plainTypes are media types whose documents are known by their first bytes.
-var plainTypes = []string{"application/pdf", "image/png", "image/jpeg", "image/gif", "image/tiff", "image/bmp"}
-
-func (s *Server) checkURL(ctx context.Context, check func(context.Context, string) error, u, field string) error {
-	if check == nil {
-		return problem(http.StatusUnprocessableEntity, codeURLRefused, field+" is not possible here")
-	}
-	if err := check(ctx, u); err != nil {
-		return problem(http.StatusUnprocessableEntity, codeURLRefused, field+": "+err.Error())
-	}
-	return nil
+	return tasks.Rules{
+		Provider: a.Provider, Check: a.Check, FetchesURL: a.FetchesURL, MaxBacklog: a.MaxBacklog,
+		MaxDocument: s.cfg.MaxDocument, CheckCallback: s.cfg.CheckURL, CheckDocumentURL: s.cfg.CheckDocumentURL,
+	}, nil
 }
 
 // chosen is the account that is named, or the only one the key can use.

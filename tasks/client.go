@@ -1,17 +1,13 @@
 package tasks
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"mime"
-	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -30,8 +26,7 @@ type Submission struct {
 	// with the same id is store.ErrExists, never a second extraction, and another
 	// document under it store.ErrTaken.
 	ID string
-	// Account is required. Its Provider is, too, but for a client of Open, which has it
-	// from the workers.
+	// Account is required. Its Provider is that of the account's rules where it is empty.
 	Account  string
 	Provider string
 	// Type is the vendor's document type, or Types those of a portfolio.
@@ -56,7 +51,7 @@ type Submission struct {
 	// number, one more is store.ErrBacklog.
 	MaxBacklog int
 
-	// limit is the largest document in bytes where workers said so; 0 means the client's.
+	// limit is the largest document in bytes by the account's rules; 0 means the client's.
 	limit int64
 
 	// Name is what the producer calls the document.
@@ -83,17 +78,18 @@ type Parts struct {
 	Kept store.Kept
 	// Canceled, where it is set, is told of each extraction that this client cancels.
 	Canceled func(store.Record)
-	// terms are what the workers of an account registered, where that is all the client
-	// knows; nil for one that has a configuration.
-	terms func(ctx context.Context, account string) (terms, error)
 }
 
 // Client accepts documents. It is safe for concurrent use.
 type Client struct {
-	cfg     Parts
-	records *store.Records
-	queue   *Queue
-	// close closes what Open opened.
+	cfg      Parts
+	records  *store.Records
+	queue    *Queue
+	register *register
+	// rules are those of the accounts; nil for a client that only looks whether a
+	// submission is well formed.
+	rules RulesOf
+	// close closes what Open opened; nil for a client that has a configuration.
 	close func() error
 }
 
@@ -103,7 +99,7 @@ func NewClient(cfg Parts) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, records: records, queue: NewQueue(cfg.Redis)}, nil
+	return &Client{cfg: cfg, records: records, queue: NewQueue(cfg.Redis), register: newRegister(records)}, nil
 }
 
 // ErrEmpty is returned for a document of no bytes.
@@ -114,10 +110,7 @@ var ErrEmpty = fmt.Errorf("%w: the document is empty", extraction.ErrInvalid)
 // final status even if the task could not be enqueued. An error that wraps
 // extraction.ErrInvalid is the caller's to mend.
 func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extraction, error) {
-	s, err := c.admit(ctx, s)
-	if err == nil {
-		err = s.Validate()
-	}
+	s, err := c.admit(ctx, s, store.Creation{})
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
@@ -229,8 +222,8 @@ func describe(s Submission, kept store.Stored) extraction.Document {
 		return d
 	}
 	d.Bytes, d.SHA256 = &kept.Bytes, extraction.Null(kept.SHA256)
-	if d.ContentType == "" || d.ContentType == "application/octet-stream" {
-		d.ContentType = Sniff(s.Name, kept.Head)
+	if d.ContentType == "" || d.ContentType == unknownType {
+		d.ContentType = sniff(s.Name, kept.Head)
 	}
 	return d
 }
@@ -250,6 +243,15 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", extraction.ErrInvalid, fmt.Sprintf(format, args...))
 }
 
+func invalidAccount(name string) error {
+	return invalid("account %q is not a name of 1 to 40 characters a-z, 0-9 and -", name)
+}
+
+// plain is an error without the words that only mark it as the caller's.
+func plain(err error) string {
+	return strings.ReplaceAll(err.Error(), extraction.ErrInvalid.Error()+": ", "")
+}
+
 // Validate reports what is wrong with a submission, whatever the provider.
 func (s Submission) Validate() error {
 	if (s.Document == nil) == (s.URL == "") {
@@ -262,7 +264,7 @@ func (s Submission) Validate() error {
 func (s Submission) validate() error {
 	switch {
 	case !store.ValidAccount(s.Account):
-		return invalid("account %q is not a name of 1 to 40 characters a-z, 0-9 and -", s.Account)
+		return invalidAccount(s.Account)
 	case s.ID != "" && !validID(s.ID):
 		return invalid("id %q is not a ULID", s.ID)
 	case s.Provider == "":
@@ -346,43 +348,4 @@ func label(s string) bool {
 		}
 	}
 	return true
-}
-
-// Sniff finds the media type from a document's name and beginning, at most 1,024
-// bytes: a PDF may have something before its own first bytes. The name decides where the bytes only say "a zip" or "text", as for office
-// files.
-func Sniff(name string, head []byte) string {
-	if bytes.HasPrefix(head, []byte("II*\x00")) || bytes.HasPrefix(head, []byte("MM\x00*")) {
-		return "image/tiff" // Which net/http does not know.
-	}
-	found, _, _ := strings.Cut(http.DetectContentType(head), ";")
-	switch found {
-	case "application/octet-stream", "application/zip", "text/plain", "text/xml":
-		if byName := typeByName(name); byName != "" {
-			return byName
-		}
-		if found != "application/zip" && bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) {
-			return "application/pdf"
-		}
-	}
-	return found
-}
-
-// officeTypes are media types that a machine without a MIME table also needs.
-var officeTypes = map[string]string{
-	".pdf": "application/pdf", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png",
-	".tif": "image/tiff", ".tiff": "image/tiff", ".bmp": "image/bmp", ".csv": "text/csv",
-	".doc":  "application/msword",
-	".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-	".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-
-// typeByName is the media type of a file name's extension; empty if unknown.
-func typeByName(name string) string {
-	ext := strings.ToLower(path.Ext(name))
-	if t, ok := officeTypes[ext]; ok {
-		return t
-	}
-	t, _, _ := strings.Cut(mime.TypeByExtension(ext), ";")
-	return t
 }

@@ -28,14 +28,12 @@ var (
 // the vendor's id. It is never submitted by extractq, and a document is not
 // needed. store.ErrFollowed says that the account follows that id already.
 func (c *Client) Adopt(ctx context.Context, s Submission, vendorID string) (extraction.Extraction, error) {
-	s, err := c.admit(ctx, s)
-	if err == nil {
-		err = s.adoptable(vendorID)
-	}
+	how := store.Creation{VendorID: vendorID}
+	s, err := c.admit(ctx, s, how)
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
-	return c.accept(ctx, s, store.Creation{VendorID: vendorID})
+	return c.accept(ctx, s, how)
 }
 
 // adoptable is Validate for a submission that follows an id of the vendor's.
@@ -112,9 +110,14 @@ func (b Begun) change() *store.Change {
 }
 
 // Resume accepts a document that a dead process had begun to submit under the
-// same id. Where b is empty, it is Submit.
+// same id. Where b is empty, it is Submit. What the vendor may have was admitted before,
+// and is followed whatever the rules say now.
 func (c *Client) Resume(ctx context.Context, s Submission, b Begun) (extraction.Extraction, error) {
-	if err := s.Validate(); err != nil {
+	err := s.Validate()
+	if b.VendorID == "" && b.Sought == "" && b.SentAt.IsZero() {
+		s, err = c.admit(ctx, s, store.Creation{})
+	}
+	if err != nil {
 		return extraction.Extraction{}, err
 	}
 	s.retryOf = b.RetryOf

@@ -28,18 +28,11 @@ var (
 func (c *Client) SubmitOnce(
 	ctx context.Context, s Submission, vendorID, key string,
 ) (_ extraction.Extraction, replayed bool, _ error) {
-	s, err := c.admit(ctx, s)
+	key = keyDigest(key)
+	s, err := c.admit(ctx, s, store.Creation{VendorID: vendorID, Key: key})
 	if err != nil {
 		return extraction.Extraction{}, false, err
 	}
-	check := s.Validate
-	if vendorID != "" {
-		check = func() error { return s.adoptable(vendorID) }
-	}
-	if err := check(); err != nil {
-		return extraction.Extraction{}, false, err
-	}
-	key = keyDigest(key)
 	done, ok, err := c.records.Receive(ctx, s.Account, key)
 	if err == nil && !ok {
 		err = ErrReceiving
@@ -86,13 +79,6 @@ func (c *Client) bind(ctx context.Context, account, key string) error {
 		return ErrReceiving
 	}
 	return ErrKeyReused
-}
-
-// Repeated reports whether an account has an extraction with an idempotency key, so
-// that SubmitOnce makes no further one.
-func (c *Client) Repeated(ctx context.Context, account, key string) (bool, error) {
-	first, err := c.records.Repeated(ctx, account, keyDigest(key))
-	return first != nil, err
 }
 
 // keyDigest is what is kept of an idempotency key.

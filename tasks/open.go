@@ -28,8 +28,9 @@ const poolSize = 32
 
 // Open returns a client for a service that enqueues beside extractq's own processes. It
 // returns store.ErrOtherStore where the document store is not the one that the workers
-// use. All else that a producer must know it has from the workers: it accepts what the
-// HTTP API would accept, and refuses the rest with the same errors. Close it at the end.
+// use, and store.ErrEmptyRedis where the Redis has lost what the store holds. All else
+// that a producer must know it has from the workers: it accepts what the HTTP API would
+// accept, and refuses the rest with the same errors. Close it at the end.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
 	redisURL, err := address.Redis(cfg.Redis)
 	if err == nil && redisURL == "" {
@@ -57,7 +58,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		_ = rdb.Close()
 		return nil, err
 	}
-	c.cfg.terms = newRegister(c.records, c.cfg.Blobs).terms
+	c.rules = c.registered
 	c.close = func() error { return errors.Join(c.cfg.Blobs.Close(), rdb.Close()) }
 	return c, nil
 }
@@ -65,9 +66,6 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 // openStore opens the workers' document store, and makes none: a folder that is not there
 // is not theirs.
 func (c *Client) openStore(ctx context.Context, documents string) error {
-	if err := c.records.CheckVersion(ctx); err != nil {
-		return err
-	}
 	if u, err := url.Parse(documents); err == nil && u.Scheme == "file" {
 		if _, err := os.Stat(filepath.FromSlash(u.Path)); err != nil {
 			return fmt.Errorf("%w: no worker has used it yet: %w", store.ErrOtherStore, err)
@@ -77,7 +75,7 @@ func (c *Client) openStore(ctx context.Context, documents string) error {
 	if err != nil {
 		return err
 	}
-	if err := store.CheckPair(ctx, c.records, blobs); err != nil {
+	if err := blobs.Join(ctx, c.records); err != nil {
 		return errors.Join(err, blobs.Close())
 	}
 	c.cfg.Blobs = blobs

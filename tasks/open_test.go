@@ -121,7 +121,7 @@ func TestOpenRefuses(t *testing.T) {
 		"no URL of a web":     {func(s *Submission) { s.CallbackURL = "gopher://x" }, extraction.ErrInvalid, "callback_url"},
 		"no fetching":         {func(s *Submission) { s.Account, s.Document, s.URL = "plain", nil, "https://93.184.216.34/x" }, extraction.ErrInvalid, "document itself"},
 		"not for this vendor": {func(s *Submission) { s.Account, s.Environment = "plain", "production" }, extraction.ErrInvalid, "environment"},
-		"a media type":        {func(s *Submission) { s.ContentType = "video/mp4" }, extraction.ErrInvalid, "media type"},
+		"a media type":        {func(s *Submission) { s.ContentType, s.Document = "video/mp4", strings.NewReader("x") }, ErrMediaType, "media type"},
 		"an unnamed video": {func(s *Submission) {
 			s.Name, s.Document = "", strings.NewReader("\x1aE\xdf\xa3 a film")
 		}, extraction.ErrInvalid, "media type"},
@@ -176,5 +176,29 @@ func TestOpenOtherStore(t *testing.T) {
 	}
 	if _, err := s.client.Submit(t.Context(), Submission{Account: "acme", Type: "t", Name: "a.pdf", Document: strings.NewReader("%PDF-")}); !errors.Is(err, store.ErrOtherStore) {
 		t.Errorf("Submit = %v, want %v", err, store.ErrOtherStore)
+	}
+}
+
+// A submission with an id that is repeated at a full backlog learns that it was accepted.
+func TestRepeatedAtFullBacklog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ids := []string{store.NewID(), store.NewID()}
+	send := func(id string) error {
+		_, err := s.client.Submit(t.Context(), Submission{
+			ID: id, Account: "acme", Type: "t", Name: "a.pdf", Document: strings.NewReader("%PDF-1.7"),
+		})
+		return err
+	}
+	for _, id := range ids {
+		if err := send(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := send(ids[0]); !errors.Is(err, store.ErrExists) {
+		t.Errorf("the repetition = %v, want %v", err, store.ErrExists)
+	}
+	if err := send(store.NewID()); !errors.Is(err, store.ErrBacklog) {
+		t.Errorf("a third = %v, want %v", err, store.ErrBacklog)
 	}
 }

@@ -43,7 +43,7 @@ Examples:
 			if err != nil {
 				return err
 			}
-			p, err := openProducer(c.Context, cfg, withStore)
+			p, err := openSubmitter(c.Context, cfg, want)
 			if err != nil {
 				return err
 			}

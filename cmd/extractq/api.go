@@ -13,7 +13,6 @@ import (
 	"github.com/extractq/extractq/api"
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/internal/guard"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/tasks"
@@ -143,11 +142,7 @@ func (s *apiServer) reload(next settings) error {
 
 // newAPI builds the HTTP API of this process.
 func newAPI(cfg settings, svc *services) (*apiServer, error) {
-	sender, err := newSender(cfg)
-	if err != nil {
-		return nil, err
-	}
-	documents, err := guard.New("fetch.allow_hosts", cfg.Fetch.AllowHosts)
+	document, callback, err := tasks.URLChecks(cfg.Fetch.AllowHosts, cfg.Callbacks.AllowHosts)
 	if err != nil {
 		return nil, exitError{exitUsage, err}
 	}
@@ -162,13 +157,8 @@ func newAPI(cfg settings, svc *services) (*apiServer, error) {
 			configured: func() []config.Account { return *s.accounts.Load() },
 			services:   svc, limits: limiter.New(svc.rdb), queue: tasks.NewQueue(svc.rdb),
 		},
-		Keys: apiKeys(cfg), HookTokens: hookTokens(cfg), MaxDocument: cfg.API.MaxDocument, CheckURL: sender.Check,
-		CheckDocumentURL: func(ctx context.Context, u string) error {
-			if documents.Check(ctx, u) != nil { // Its own words name the host and its address.
-				return errors.New("it is not a public http or https URL; fetch.allow_hosts can allow it")
-			}
-			return nil
-		},
+		Keys: apiKeys(cfg), HookTokens: hookTokens(cfg), MaxDocument: cfg.API.MaxDocument,
+		CheckURL: callback, CheckDocumentURL: document,
 		Refused: cfg.metrics.Refused("api"), Version: version, PublicURL: cfg.API.PublicURL, Logger: cfg.log,
 	})
 	return s, nil

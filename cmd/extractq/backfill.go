@@ -234,9 +234,6 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	defer doc.Close()
 	s := doc.In(b.template)
 	s.ID = store.NewID()
-	if err := b.check(s); err != nil {
-		return false, err
-	}
 	b.warnSize(b.settings, doc)
 	if b.journal == nil {
 		if _, err := b.handIn(ctx, b.outage, doc, s, b.client.Submit); err != nil {

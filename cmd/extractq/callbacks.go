@@ -30,26 +30,6 @@ func newSender(cfg settings) (*callback.Sender, error) {
 	return s, nil
 }
 
-// checkCallback judges the URL that a command line names, as the API does. Empty is
-// no callback.
-func checkCallback(ctx context.Context, cfg settings, url string) error {
-	if url == "" || cfg.server != nil { // A server judges by its own configuration.
-		return nil
-	}
-	sender, err := newSender(cfg)
-	if err != nil {
-		return err
-	}
-	defer sender.Close()
-	if err := sender.Check(ctx, url); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return usage("--callback-url: %w", err)
-	}
-	return nil
-}
-
 // warnUnsigned says how callbacks become signed, where this configuration signs
 // none. That of the workers decides, and it may be another one.
 func warnUnsigned(cfg settings, url string) {

@@ -21,11 +21,8 @@ import (
 type reader struct {
 	wanted
 
-	guard   *guard.Guard
 	fetcher *guard.Fetcher
 	limit   int64
-	// judged reports that a server judges the URLs of documents.
-	judged bool
 }
 
 func newReader(cfg settings, want wanted) (*reader, error) {
@@ -33,10 +30,7 @@ func newReader(cfg settings, want wanted) (*reader, error) {
 	if err != nil {
 		return nil, exitError{exitUsage, err}
 	}
-	return &reader{
-		wanted: want, guard: g, fetcher: guard.NewFetcher(g, userAgent()), limit: cfg.API.MaxDocument,
-		judged: cfg.server != nil,
-	}, nil
+	return &reader{wanted: want, fetcher: guard.NewFetcher(g, userAgent()), limit: cfg.API.MaxDocument}, nil
 }
 
 // unreadable is trouble with one document's bytes.
@@ -61,13 +55,6 @@ func (o *reader) Open(ctx context.Context, s source) (*opened, error) {
 	d := &opened{source: s}
 	switch {
 	case s.url != "" && o.provider.Traits().FetchesURL:
-		// The vendor is not sent inside either, and whoever runs it locally is
-		// protected.
-		if !o.judged {
-			if err := o.guard.Check(ctx, s.url); err != nil {
-				return nil, unreadable{err}
-			}
-		}
 		return d, nil
 	case s.url != "":
 		d.body = &download{ctx: ctx, reader: o, url: s.url}
@@ -160,6 +147,8 @@ func (d *opened) Close() {
 // or that of a service that all documents need.
 func (d *opened) Blame(err error) error {
 	switch {
+	case errors.Is(err, tasks.ErrURLRefused):
+		return refusedURL(plain(err))
 	case errors.Is(err, extraction.ErrInvalid), errors.Is(err, store.ErrTooLarge):
 		return err
 	case d.failed != nil:

@@ -114,8 +114,13 @@ func TestOpenURLForTheVendor(t *testing.T) {
 	if s := d.In(tasks.Submission{}); s.URL != base+"/x.pdf" || s.Document != nil {
 		t.Errorf("URL %q, document %v; want the URL alone", s.URL, s.Document)
 	}
-	if _, err := readerFor(t, sensible.Name, 0).Open(t.Context(), fromURL(base+"/x.pdf")); err == nil ||
-		!strings.Contains(err.Error(), "fetch.allow_hosts") {
+	o := readerFor(t, sensible.Name, 0)
+	rules, err := producerRules(settings{Config: &config.Config{}}, o.account, o.provider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = rules.Judge(t.Context(), d.In(tasks.Submission{Account: "a", Provider: sensible.Name, Type: "t"}))
+	if err = d.Blame(err); documentCode(err) != extraction.CodeDocumentUnavailable || !strings.Contains(err.Error(), "fetch.allow_hosts") {
 		t.Errorf("%v, want the setting that would allow it", err)
 	}
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/tasks"
 )
 
 // plan is what a run would do, as --dry-run says it.
@@ -112,7 +114,9 @@ func (b *backfill) wouldDo(ctx context.Context, s source) (oldState, error) {
 		return neverSent, err
 	}
 	defer d.Close()
-	if err := b.check(d.In(b.template)); err != nil || b.journal == nil || b.journal.size == 0 {
+	if err := b.rules.Judge(ctx, d.In(b.template)); errors.Is(err, tasks.ErrURLRefused) {
+		return neverSent, refusedURL(plain(err))
+	} else if err != nil || b.journal == nil || b.journal.size == 0 {
 		return neverSent, err
 	}
 	want, err := b.wantedEntry(d)

@@ -1,8 +1,11 @@
 package main
 
 import (
-	"fmt"
+	"context"
+	"errors"
+	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 
@@ -43,6 +46,8 @@ type wanted struct {
 	// template is the submission of every document, without the document.
 	template tasks.Submission
 	provider extraction.Provider
+	// rules are what the account takes.
+	rules tasks.Rules
 }
 
 // readInputs reads the input flags and asks the provider whether it could take
@@ -76,32 +81,61 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	if err != nil {
 		return wanted{}, err
 	}
-	probe := t
-	probe.Name, probe.URL = "document.pdf", "https://example.com/document.pdf"
-	if err := probe.Validate(); err != nil {
-		return wanted{}, usage("%s", plain(err))
-	}
-	if err := checkCallback(c.Context, cfg, t.CallbackURL); err != nil {
+	w := wanted{account: account, template: t, provider: p}
+	if w.rules, err = producerRules(cfg, account, p); err != nil {
 		return wanted{}, err
 	}
-	w := wanted{account: account, template: t, provider: p}
-	probe.URL = ""
-	if err := w.check(probe); err != nil {
+	probe := t
+	probe.Name, probe.Document = "document.pdf", http.NoBody
+	switch err := w.rules.Judge(c.Context, probe); {
+	case c.Err() != nil:
+		return wanted{}, context.Cause(c.Context)
+	case errors.Is(err, tasks.ErrURLRefused):
+		return wanted{}, refusedURL(plain(err))
+	case err != nil:
 		return wanted{}, usage("%s", plain(err))
 	}
 	return w, nil
 }
 
-// check asks the provider whether it could take the document.
-func (w wanted) check(s tasks.Submission) error {
-	if s.URL != "" && !w.provider.Traits().FetchesURL {
-		return fmt.Errorf("%w: %s does not fetch documents by URL; download it and submit the file",
-			extraction.ErrInvalid, w.account.Provider)
+// producerRules are what an account takes by the configuration of a command. Where a
+// server is asked, it judges URLs by its own.
+func producerRules(cfg settings, a config.Account, p extraction.Provider) (tasks.Rules, error) {
+	r := tasks.Rules{
+		Provider: a.Provider, Check: p.Check, FetchesURL: p.Traits().FetchesURL, MaxDocument: cfg.API.MaxDocument,
+		MaxBacklog: a.MaxBacklog, AnyName: true,
 	}
-	return w.provider.Check(extraction.Submission{
-		Name: s.Name, ContentType: s.ContentType, URL: s.URL, Type: s.Type, Types: s.Types,
-		ConfigName: s.ConfigName, Environment: s.Environment, Customer: s.Customer, Options: s.Options,
-	})
+	if cfg.server != nil {
+		any := func(context.Context, string) error { return nil }
+		r.CheckDocumentURL, r.CheckCallback = any, any
+		return r, nil
+	}
+	document, callback, err := tasks.URLChecks(cfg.Fetch.AllowHosts, cfg.Callbacks.AllowHosts)
+	if err != nil {
+		return r, exitError{exitUsage, err}
+	}
+	r.CheckDocumentURL, r.CheckCallback = document, once(callback)
+	return r, nil
+}
+
+// once asks about a URL that all documents have only until it was taken.
+func once(check tasks.URLCheck) tasks.URLCheck {
+	var taken sync.Map
+	return func(ctx context.Context, u string) error {
+		if _, ok := taken.Load(u); ok {
+			return nil
+		}
+		err := check(ctx, u)
+		if err == nil {
+			taken.Store(u, true)
+		}
+		return err
+	}
+}
+
+// judge gives a client the rules of the one account that it works for.
+func (w wanted) judge(c *tasks.Client) *tasks.Client {
+	return c.With(func(context.Context, string, string) (tasks.Rules, error) { return w.rules, nil })
 }
 
 // warnSize says what the vendor may refuse; it is the vendor's to decide.

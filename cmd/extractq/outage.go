@@ -26,6 +26,8 @@ type outage struct {
 	// since is when the present row of failures began, or the Redis last said that it is
 	// about to be back; zero while all is well.
 	since time.Time
+	// backlog is said once.
+	backlog sync.Once
 }
 
 // waits reports whether what failed is to be tried again, after a while. An outage is
@@ -54,6 +56,19 @@ func (o *outage) waits(ctx context.Context, err error) bool {
 	case <-time.After(outageStep):
 		return true
 	}
+}
+
+// backlogEvery is how often an account that takes no more is asked again.
+const backlogEvery = time.Second
+
+// crowded reports whether what failed is to be tried again because the account took no
+// more, which is said once.
+func (o *outage) crowded(ctx context.Context, account string, err error) bool {
+	if !errors.Is(err, store.ErrBacklog) {
+		return false
+	}
+	o.backlog.Do(func() { o.say("account %s takes no more for now; waiting until it does", account) })
+	return wait(ctx, backlogEvery) == nil
 }
 
 // over notes that Redis has answered.
@@ -97,7 +112,7 @@ func (s *services) handIn(
 			o.over()
 			return e, nil
 		}
-		if d.failed != nil || !o.waits(ctx, err) {
+		if d.failed != nil || !o.waits(ctx, err) && !o.crowded(ctx, sub.Account, err) {
 			return e, d.Blame(err)
 		}
 		if err := d.Rewind(); err != nil {

@@ -87,6 +87,15 @@ func openProducer(ctx context.Context, cfg settings, open openFunc) (producer, e
 	return newLocal(cfg, svc), nil
 }
 
+// openSubmitter is openProducer for a command that hands documents in.
+func openSubmitter(ctx context.Context, cfg settings, want wanted) (producer, error) {
+	p, err := openProducer(ctx, cfg, withStore)
+	if l, ok := p.(*local); ok {
+		l.svc.client = want.judge(l.svc.client)
+	}
+	return p, err
+}
+
 // chooseAccount is the account that is named, or the only one.
 func chooseAccount(ctx context.Context, cfg settings, name, provider string) (config.Account, error) {
 	if cfg.server != nil {

@@ -151,6 +151,8 @@ func (b *backfill) run(ctx context.Context) error {
 		return err
 	}
 	defer svc.Close()
+	b.rules.Serves, b.rules.MaxBacklog = true, 0 // Its own worker carries them, a few at a time.
+	svc.client = b.judge(svc.client)
 	b.services = svc
 	b.forgets = b.out != "" && !svc.persistent
 	b.keeps = svc.persistent && (!b.sandboxed || b.dataGiven)

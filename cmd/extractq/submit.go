@@ -77,7 +77,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 	if err != nil {
 		return err
 	}
-	p, err := openProducer(c.Context, cfg, withStore)
+	p, err := openSubmitter(c.Context, cfg, want)
 	if err != nil {
 		return err
 	}
@@ -122,9 +122,6 @@ func enqueue(c *cli.Context, cfg settings, p producer, o *reader, d source) (ext
 	}
 	defer doc.Close()
 	s := doc.In(o.template)
-	if err := o.check(s); err != nil {
-		return extraction.Extraction{}, err
-	}
 	o.warnSize(cfg, doc)
 	e, err := p.submit(c.Context, doc, s)
 	switch {
