@@ -8,7 +8,7 @@ local id, token = ARGV[1], ARGV[2]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
 local st = get('st')
 if get('own') ~= token then
-  if FINAL[st] then return {'final'} end
+  if over() then return {'final'} end
   local moved = get('ltok') == call() and num('seq') == ARGV[3] + 1 and waits(id)
   if get('seq') ~= ARGV[3] and not moved then return {'stale'} end
   if get('step') ~= ARGV[5] then return {'stale'} end

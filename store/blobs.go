@@ -198,7 +198,11 @@ func (b *Blobs) Whole(ctx context.Context, r Record) (extraction.Extraction, err
 		if errors.Is(err, ErrDamaged) {
 			why = "the result in the document store is not the one that was stored"
 		}
-		e.Error = extraction.NewFailure(extraction.CodeResultUnavailable, why+" (extraction "+r.ID+")", nil)
+		todo := "retry it: that fetches the result from the vendor again, and submits nothing"
+		if r.Fetching() {
+			todo = "it is being fetched from the vendor again"
+		}
+		e.Error = extraction.NewFailure(extraction.CodeResultUnavailable, why+" (extraction "+r.ID+"); "+todo, nil)
 		return e, nil
 	case err != nil:
 		return e, err

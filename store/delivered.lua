@@ -22,8 +22,10 @@ if outcome == 'retry' or outcome == 'busy' then
   deliver(id, math.ceil((now + ARGV[6]) / 1000) * 1000, 'retry')
 else
   redis.call('HSET', R, 'ds', outcome)
-  redis.call('HDEL', R, 'step', 'bc', 'due')
-  redis.call('ZADD', DUE, int(after()), id)
+  if not fetching() then
+    redis.call('HDEL', R, 'step', 'bc', 'due')
+    redis.call('ZADD', DUE, int(after()), id)
+  end
   if outcome == 'delivered' then redis.call('ZREM', READY, id) end
 end
 return {'won', int(now), int(num('dn')), int(num('due'))}

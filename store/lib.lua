@@ -21,6 +21,13 @@ local function call() return redis.sha1hex(NAME .. '\0' .. table.concat(ARGV, '\
 local function get(field) return redis.call('HGET', R, field) or '' end
 local function num(field) return tonumber(redis.call('HGET', R, field) or '') or 0 end
 
+-- fetching reports whether the result of a SUCCESS is fetched from the vendor once more.
+-- That is the one step that begins after the end, and it changes nothing of the end.
+local function fetching() return get('st') == 'SUCCESS' and get('step') == 'poll' end
+
+-- over reports whether an extraction has ended and has no step left but deliveries.
+local function over() return FINAL[get('st')] and not fetching() end
+
 -- int writes a number of milliseconds without an exponent.
 local function int(n) return string.format('%.0f', n) end
 
@@ -81,6 +88,9 @@ local function barred()
   return nil
 end
 
+-- tell lets those look who listen.
+local function tell(id) redis.call('XADD', EVENTS, 'MAXLEN', '~', 10000, '*', 'id', id, 'status', get('st')) end
+
 -- move changes the status, tells the listeners, and keeps the batch's counts and
 -- the list of what waits for its submission, oldest first.
 local function move(id, to)
@@ -103,7 +113,7 @@ local function move(id, to)
     quit(id)
   end
   if to ~= 'QUEUED' and to ~= 'SUBMITTING' then redis.call('ZREM', RELEASED, id) end
-  redis.call('XADD', EVENTS, 'MAXLEN', '~', 10000, '*', 'id', id, 'status', to)
+  tell(id)
 end
 
 -- unmap takes the vendor id back from an extraction, unless another has taken it
@@ -190,10 +200,12 @@ end
 local function after() return math.min(num('dexp'), num('exp')) end
 
 -- deliver makes the next delivery to the producer due. What was seen of the one before
--- says nothing about it.
+-- says nothing about it. While the result is fetched, it waits for that.
 local function deliver(id, due, because)
+  redis.call('HSET', R, 'ds', 'pending', 'dn', int(num('dn') + 1))
+  if fetching() then return end
   redis.call('HDEL', R, 'orph')
-  redis.call('HSET', R, 'step', 'deliver', 'bc', because, 'due', int(due), 'ds', 'pending', 'dn', int(num('dn') + 1))
+  redis.call('HSET', R, 'step', 'deliver', 'bc', because, 'due', int(due))
   redis.call('ZADD', DUE, int(math.min(due + GRACE, after())), id)
 end
 

@@ -6,14 +6,17 @@ if redis.call('EXISTS', R) == 0 then return {'gone'} end
 if get('ltok') == call() and num('seq') == seq + 1 then
   return {'won', int(now), int(num('seq')), int(num('due'))}
 end
-if FINAL[get('st')] then return {'final'} end
+if over() then return {'final'} end
 if num('seq') ~= seq or get('own') ~= token or supplants(7) then return {'stale'} end
 set(id, 7)
 local due = now + tonumber(ARGV[5])
 -- asynq fires on whole seconds and may be up to one early.
 if tonumber(ARGV[5]) > 0 then due = math.ceil(due / 1000) * 1000 end
 if get('hint') ~= '' and asks(step) then due = hurried(due) end
-if step == 'poll' then
+local look = due + GRACE
+if fetching() then
+  look = math.min(look, after()) -- It keeps nothing beyond its retention.
+elseif step == 'poll' then
   move(id, 'IN_PROGRESS')
   redis.call('ZADD', INFLIGHT, 'NX', int(now), id)
 elseif get('ph') == '' then
@@ -30,5 +33,5 @@ else
 end
 release()
 redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', call(), 'step', step, 'bc', ARGV[6], 'due', int(due))
-redis.call('ZADD', DUE, int(due + GRACE), id)
+redis.call('ZADD', DUE, int(look), id)
 return {'won', int(now), int(seq + 1), int(due)}

@@ -279,6 +279,14 @@ func number(s string) int64 {
 	return n
 }
 
+// Fetching reports whether the result of a SUCCESS is fetched from the vendor once more.
+func (r Record) Fetching() bool {
+	return r.Status == extraction.StatusSuccess && r.Step == extraction.StepPoll
+}
+
+// Settled reports whether an extraction has ended and its result is not being fetched.
+func (r Record) Settled() bool { return r.Status.Final() && !r.Fetching() }
+
 // Extraction is the record in its public form, without the result.
 func (r Record) Extraction() extraction.Extraction {
 	e := extraction.Extraction{
@@ -328,7 +336,7 @@ func (r Record) Extraction() extraction.Extraction {
 			e.Callback.NextAt = extraction.Time{Time: r.Due}
 		}
 	}
-	if !r.Status.Final() || r.Step == extraction.StepDeliver {
+	if !r.Status.Final() || r.Step != "" {
 		e.Next = &extraction.Next{Step: r.Step, At: extraction.Time{Time: r.Due}, Because: r.Because}
 		if r.Owner != "" { // A worker is at it: it waits no longer for what it waited for.
 			e.Next.Because = extraction.BecauseScheduled

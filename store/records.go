@@ -66,7 +66,7 @@ func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 	}
 	r := &Records{rdb: rdb, scripts: map[string]*redis.Script{}}
 	for _, name := range []string{
-		"create", "begin", "renew", "mark", "next", "finish", "reissue", "touch", "resolve", "cancel", "claim", "erase",
+		"create", "begin", "renew", "mark", "next", "finish", "refetch", "reissue", "touch", "resolve", "cancel", "claim", "erase",
 		"delivered", "redeliver", "hint", "early", "release", "forget",
 	} {
 		body, err := lua.ReadFile(name + ".lua")

@@ -6,7 +6,7 @@ if redis.call('EXISTS', R) == 0 then return {'gone'} end
 if get('ltok') == call() and num('seq') == seq + 1 then
   return {'won', int(now), int(seq + 1), int(num('due')), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or ''}
 end
-if FINAL[get('st')] then return {'final'} end
+if over() then return {'final'} end
 if num('seq') ~= seq or waits(id) then return {'stale'} end
 if get('own') ~= '' and num('lease') > now then return {'busy'} end
 release()

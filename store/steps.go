@@ -98,7 +98,8 @@ func (k Kept) For(status extraction.Status) Kept {
 }
 
 // Finish writes the final status under a held lease. kept is what the retention
-// says for any status.
+// says for any status. Of a record that is Fetching it writes c, and changes nothing
+// else of its end.
 func (s *Records) Finish(ctx context.Context, f Fence, status extraction.Status, kept Kept, c *Change) (time.Time, error) {
 	kept = kept.For(status)
 	args := append([]any{
@@ -109,6 +110,17 @@ func (s *Records) Finish(ctx context.Context, f Fence, status extraction.Status,
 		return time.Time{}, err
 	}
 	return at(got, 0), nil
+}
+
+// Refetch makes the record of a SUCCESS Fetching, because its result resultSeq is damaged
+// or gone. It returns ErrBusy where it is so already, and ErrStale where the record names
+// another result by now.
+func (s *Records) Refetch(ctx context.Context, in Input, token string, resultSeq int64) (Scheduled, error) {
+	got, err := s.run(ctx, "refetch", in, token, resultSeq)
+	if err != nil {
+		return Scheduled{}, err
+	}
+	return scheduled(got), nil
 }
 
 // Reissue moves the fence of a step that nobody carries out and returns the

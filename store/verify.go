@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 
@@ -80,6 +81,28 @@ func (v *verified) end() error {
 }
 
 func (v *verified) Close() error { return v.body.Close() }
+
+// CheckResult returns nil if the result of a SUCCESS is as it was stored, ErrNotFound if it
+// is gone, and ErrDamaged if it is another.
+func (b *Blobs) CheckResult(ctx context.Context, r Record) error {
+	if r.ResultSum == "" { // It is as good as its JSON.
+		_, err := b.Result(ctx, r.ID, r.ResultSeq, "")
+		return err
+	}
+	body, err := b.bucket.NewReader(ctx, resultKey(r.ID, r.ResultSeq), nil)
+	if err != nil {
+		return fmt.Errorf("check result: %w", b.named(err))
+	}
+	defer func() { _ = body.Close() }()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, struct{ io.Reader }{body}); err != nil {
+		return fmt.Errorf("check result: %w", err)
+	}
+	if base64.RawURLEncoding.EncodeToString(sum.Sum(nil)) != r.ResultSum {
+		return fmt.Errorf("check result: %w", ErrDamaged)
+	}
+	return nil
+}
 
 // sumOf is the digest of a stored result as records keep it: short enough for a field.
 func sumOf(body []byte) string {

@@ -56,8 +56,8 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 		return nil, err
 	}
 	d := r.Deliveries
-	if d.State != store.DeliveryPending || d.Number != p.Seq {
-		return nil, nil
+	if d.State != store.DeliveryPending || d.Number != p.Seq || r.Step != extraction.StepDeliver {
+		return nil, nil // While its result is fetched again it waits.
 	}
 	began := time.Now()
 	got, err := w.tell(ctx, r)

@@ -29,6 +29,9 @@ func (w *Worker) poll(ctx context.Context, p tasks.Payload) (*tasks.Outcome, err
 		return nil, err
 	}
 	defer s.close(ctx)
+	if s.rec.Fetching() {
+		return nil, s.fetch()
+	}
 	err = s.poll()
 	return s.final, err
 }
@@ -122,6 +125,10 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	ctx, cancel := s.saving()
 	defer cancel()
 	_, err = s.w.records.Finish(ctx, s.fence, out.Status, s.w.cfg.kept(), c.Result(s.fence.Seq).ResultSum(sum))
+	if err == nil && s.rec.Fetching() {
+		s.fetched(ctx, "result fetched")
+		return s.w.cfg.Blobs.DeleteResult(ctx, s.rec.ID, s.rec.ResultSeq)
+	}
 	if err == nil {
 		s.ended, s.outcome = true, string(out.Status)
 		s.final = &tasks.Outcome{Status: out.Status, Polls: s.rec.Polls}

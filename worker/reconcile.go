@@ -67,6 +67,12 @@ func (w *Worker) mend(ctx context.Context, a *account, g store.Glance, now time.
 	if g.Gone || g.Status.Final() {
 		return w.mendFinal(ctx, f, g, now, got)
 	}
+	return w.mendStep(ctx, f, g, now, got)
+}
+
+// mendStep acts on an overdue submission or poll.
+func (w *Worker) mendStep(ctx context.Context, f store.Fence, g store.Glance, now time.Time, got *reconciled) error {
+	account := f.Input.Account
 	if g.Held {
 		if now.Before(g.Lease) {
 			return nil // Renewed since the index was read.
@@ -74,7 +80,7 @@ func (w *Worker) mend(ctx context.Context, a *account, g store.Glance, now time.
 		got.Reissued++
 		return w.reissue(ctx, f)
 	}
-	presence, err := w.queue.Presence(a.Name, g.ID, g.Step, g.Seq)
+	presence, err := w.queue.Presence(account, g.ID, g.Step, g.Seq)
 	if err != nil {
 		return err
 	}
@@ -82,7 +88,7 @@ func (w *Worker) mend(ctx context.Context, a *account, g store.Glance, now time.
 	if asleep && g.Step == extraction.StepSubmit || g.Hinted && (asleep || presence == tasks.Waiting) {
 		// Whoever gave it its turn died before its task ran, or its task waits for a
 		// time that was planned before the hint.
-		if err := w.queue.Run(ctx, a.Name, g.ID, g.Step, g.Seq); err != nil {
+		if err := w.queue.Run(ctx, account, g.ID, g.Step, g.Seq); err != nil {
 			return err
 		}
 	}
@@ -109,8 +115,8 @@ func (w *Worker) lost(
 	return true, nil
 }
 
-// mendFinal looks after what has ended: what outlived its retention is erased, and
-// an overdue delivery is made.
+// mendFinal looks after what has ended: what outlived its retention is erased, an overdue
+// delivery is made, and a result that is to be fetched again is.
 // Where the document store fails it comes later: what cannot be erased must not keep the
 // others from being looked at.
 func (w *Worker) mendFinal(ctx context.Context, f store.Fence, g store.Glance, now time.Time, got *reconciled) error {
@@ -145,6 +151,8 @@ func (w *Worker) mendEnded(ctx context.Context, f store.Fence, g store.Glance, n
 		}
 		got.Erased++
 		return nil
+	case g.Step == extraction.StepPoll:
+		return w.mendStep(ctx, f, g, now, got)
 	case r.Step == extraction.StepDeliver && !r.Due.After(now):
 		return w.mendDelivery(ctx, g, r, got)
 	case r.Step == extraction.StepDeliver:

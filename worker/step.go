@@ -213,6 +213,9 @@ func (s *step) scheduled(ctx context.Context, next extraction.Step, because extr
 
 // fail ends the extraction otherwise than with SUCCESS.
 func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Change) error {
+	if s.rec.Fetching() {
+		return s.unfetched(f.Message, c) // That has ended.
+	}
 	ctx, cancel := s.saving()
 	defer cancel()
 	_, err := s.w.records.Finish(ctx, s.fence, status, s.w.cfg.kept(), c.Failure(f))
