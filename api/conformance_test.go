@@ -22,6 +22,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/store"
 )
 
 // description is the API's own, and what of it has been seen.
@@ -392,6 +393,11 @@ func (d *description) single(r *rig) {
 	}
 	call(200, "GET /v1/extractions/{id}/result", done)
 	call(200, "GET /v1/extractions/{id}/document", done)
+	damaged := r.submit("account=acme&type=t", r.headers...)
+	r.finishWith(damaged, extraction.StatusSuccess, new(store.Change).Vendor("v-"+damaged))
+	r.loseResult(damaged)
+	call(404, "GET /v1/extractions/{id}/result", damaged)
+	call(200, "POST /v1/extractions/{id}/retry", damaged)
 	call(202, "POST /v1/extractions/{id}/retry?resubmit=true", failed)
 	call(409, "POST /v1/extractions/{id}/retry", failed)
 	call(409, "POST /v1/extractions/{id}/cancel", done)

@@ -24,6 +24,7 @@ type IDInput struct {
 type oneOutput struct{ Body extraction.Extraction }
 
 type retryOutput struct {
+	Status   int
 	Location string `header:"Location"`
 	Body     extraction.Extraction
 }
@@ -70,9 +71,15 @@ func (s *Server) registerExtractions(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "retryExtraction", Tags: tagged(tagExtractions), Method: http.MethodPost, Path: "/v1/extractions/{id}/retry",
 		BodyReadTimeout: usualPatience.silence, Summary: "Repeat an extraction that did not succeed",
-		Description:   "Where the vendor may have the old one after all, it is asked for that first.",
+		Description: "Where the vendor may have the old one after all, it is asked for that first. " +
+			"A SUCCESS whose stored result is damaged or gone (result_unavailable) is answered with 200 under its own id: " +
+			"its result is fetched from the vendor again, and nothing is submitted.",
 		DefaultStatus: http.StatusAccepted, Errors: []int{404, 409},
 	}, s.retry)
+	repeated := api.OpenAPI().Paths["/v1/extractions/{id}/retry"].Post.Responses
+	fetched := *repeated["202"]
+	fetched.Description = http.StatusText(http.StatusOK)
+	repeated["200"] = &fetched
 	huma.Register(api, huma.Operation{
 		OperationID: "deleteExtraction", Tags: tagged(tagExtractions), Method: http.MethodDelete, Path: "/v1/extractions/{id}", Summary: "Erase an extraction and all that belongs to it",
 		DefaultStatus: http.StatusNoContent, Errors: []int{404},
@@ -141,7 +148,7 @@ func parseWait(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// awaitFinal returns a record when it is final, or as it is after wait. Its error is
+// awaitFinal returns a record when it is settled, or as it is after wait. Its error is
 // errRevoked, beside the record as it was before, where the caller's key went meanwhile.
 func (s *Server) awaitFinal(ctx context.Context, account, id string, wait time.Duration) (store.Record, error) {
 	ctx, release := s.hold(ctx)
@@ -155,7 +162,7 @@ func (s *Server) awaitFinal(ctx context.Context, account, id string, wait time.D
 		if errors.Is(context.Cause(ctx), errRevoked) {
 			return r, errRevoked
 		}
-		if err != nil || r.Status.Final() || wait == 0 {
+		if err != nil || r.Settled() || wait == 0 {
 			return r, err
 		}
 		select {
@@ -277,7 +284,11 @@ func (s *Server) retry(ctx context.Context, in *retryInput) (*retryOutput, error
 		return nil, s.explain(err)
 	}
 	e.Result = &extraction.Result{}
-	return &retryOutput{Location: "/v1/extractions/" + e.ID, Body: e}, nil
+	status := http.StatusAccepted
+	if e.ID == r.ID { // Its result is fetched again.
+		status = http.StatusOK
+	}
+	return &retryOutput{Status: status, Location: "/v1/extractions/" + e.ID, Body: e}, nil
 }
 
 func (s *Server) delete(ctx context.Context, in *IDInput) (*struct{}, error) {

@@ -185,7 +185,7 @@ func (s *Server) explain(err error) *Problem {
 		{store.ErrFollowed, http.StatusConflict, codeConflict, "another extraction follows this vendor_id"},
 		{tasks.ErrKeyReused, http.StatusUnprocessableEntity, codeKeyReused, "the Idempotency-Key was used for another document or other fields"},
 		{tasks.ErrNotFinal, http.StatusConflict, codeConflict, "the extraction has not ended yet"},
-		{tasks.ErrSucceeded, http.StatusConflict, codeConflict, "the extraction succeeded; there is nothing to repeat"},
+		{tasks.ErrSucceeded, http.StatusConflict, codeConflict, "the extraction succeeded and its result is readable; there is nothing to repeat"},
 		{tasks.ErrRetried, http.StatusConflict, codeConflict, "the extraction has been repeated already; see retried_by"},
 		{tasks.ErrDocumentGone, http.StatusConflict, codeDocumentGone, "the document is not kept any more"},
 		{tasks.ErrNoCallback, http.StatusConflict, codeConflict, "the extraction has no callback"},

@@ -35,14 +35,14 @@ const (
 	soonest = time.Second
 )
 
-// Wait returns an extraction when it is final, however long that takes: end it with
-// the context. A server that is away is waited for as in any other call.
+// Wait returns an extraction when it is final, and its result is not being fetched again,
+// however long that takes: end it with the context. A server that is away is waited for as in any other call.
 func (c *Client) Wait(ctx context.Context, id string) (Extraction, error) {
 	k := call{method: http.MethodGet, path: pathTo("extractions", id), query: url.Values{"wait": {holdFor.String()}}}
 	for {
 		asked := time.Now()
 		e, _, err := c.one(ctx, k)
-		if err != nil || e.Status.Final() {
+		if err != nil || e.Settled() {
 			return e, err
 		}
 		if rest := soonest - time.Since(asked); rest > 0 {
@@ -194,9 +194,12 @@ func (c *Client) Cancel(ctx context.Context, id string) (Extraction, error) {
 	return e, err
 }
 
-// Retry repeats an extraction that ended otherwise than with SUCCESS, and returns the
+// Retry repeats an extraction that did not end with SUCCESS, and returns the
 // new one. Where the vendor may have the old one after all it is asked for that
 // first, unless resubmit says to submit, and pay, in any case.
+//
+// A SUCCESS whose stored result is damaged or gone (CodeResultUnavailable) is returned
+// itself: its result is fetched from the vendor again, and nothing is submitted.
 func (c *Client) Retry(ctx context.Context, id string, resubmit bool) (Extraction, error) {
 	k := call{method: http.MethodPost, path: pathTo("extractions", id, "retry")}
 	if resubmit {
@@ -208,6 +211,9 @@ func (c *Client) Retry(ctx context.Context, id string, resubmit bool) (Extractio
 	}
 	// It may be this call's own doing.
 	old, getErr := c.Get(ctx, id)
+	if getErr == nil && old.Status == extraction.StatusSuccess && old.Error == nil {
+		return old, nil // Its result has been fetched already.
+	}
 	if getErr != nil || old.RetriedBy == "" {
 		return e, err
 	}

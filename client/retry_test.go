@@ -348,6 +348,14 @@ func TestLostAnswers(t *testing.T) {
 	if e, err := s.c.Retry(t.Context(), "E", false); err != nil || e.ID != "F" {
 		t.Errorf("Retry: %+v, %v", e, err)
 	}
+	s = newScript(t, breaks, refuses(409, CodeConflict, ""), says(`{"id":"E","status":"SUCCESS"}`))
+	if e, err := s.c.Retry(t.Context(), "E", false); err != nil || e.ID != "E" {
+		t.Errorf("Retry of a result that has been fetched meanwhile: %+v, %v", e, err)
+	}
+	s = newScript(t, breaks, refuses(409, CodeConflict, ""), says(`{"id":"E","status":"SUCCESS","error":{"code":"result_unavailable"}}`))
+	if _, err := s.c.Retry(t.Context(), "E", false); !hasCode(err, CodeConflict) {
+		t.Errorf("Retry that was refused: %v", err)
+	}
 }
 
 // Wait asks again until the extraction is final, and not without pause where the
@@ -355,11 +363,12 @@ func TestLostAnswers(t *testing.T) {
 func TestWait(t *testing.T) {
 	t.Parallel()
 	queued, done := says(`{"id":"E","status":"QUEUED"}`), says(`{"id":"E","status":"SUCCESS"}`)
-	s := newScript(t, queued, refuses(503, CodeUnavailable, "1"), says(`{"id":"E","status":"NEW_ONE"}`), done)
+	fetching := says(`{"id":"E","status":"SUCCESS","next":{"step":"poll"}}`)
+	s := newScript(t, queued, refuses(503, CodeUnavailable, "1"), says(`{"id":"E","status":"NEW_ONE"}`), fetching, done)
 	if e, err := s.c.Wait(t.Context(), "E"); err != nil || e.Status != "SUCCESS" {
 		t.Errorf("%+v, %v", e, err)
 	}
-	if len(s.seen()) != 4 || len(s.waits) != 3 || s.waits[0] <= 0 || s.waits[0] > soonest {
+	if len(s.seen()) != 5 || len(s.waits) != 4 || s.waits[0] <= 0 || s.waits[0] > soonest {
 		t.Errorf("%d requests, waits %v", len(s.seen()), s.waits)
 	}
 }

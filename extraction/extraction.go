@@ -107,6 +107,12 @@ const (
 // Steps are all of them.
 func Steps() []Step { return []Step{StepSubmit, StepPoll, StepDeliver} }
 
+// Settled reports whether an extraction has ended and its result is not being fetched
+// from the vendor once more.
+func (e Extraction) Settled() bool {
+	return e.Status.Final() && (e.Next == nil || e.Next.Step != StepPoll)
+}
+
 // Next is the step that is due next, when, and why not earlier.
 type Next struct {
 	Step    Step    `json:"step"`

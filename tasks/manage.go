@@ -16,7 +16,7 @@ import (
 var (
 	// ErrNotFinal: only what has ended is repeated.
 	ErrNotFinal = errors.New("it has not ended yet")
-	// ErrSucceeded: there is nothing to repeat.
+	// ErrSucceeded: it has its result, and there is nothing to repeat.
 	ErrSucceeded = errors.New("it succeeded")
 	// ErrRetried: it has been repeated already.
 	ErrRetried = errors.New("it has been repeated already")
@@ -198,11 +198,16 @@ func (c *Client) cancel(ctx context.Context, r store.Record) error {
 	return nil
 }
 
-// Retry repeats an extraction that ended otherwise than SUCCESS, as a new one. The
+// Retry repeats an extraction that did not end with SUCCESS, as a new one. The
 // new one asks the vendor first where the old one may have arrived after all, and
 // takes a result over; with resubmit it is submitted in any case. A call that was
-// interrupted is completed by the next one. It returns ErrNotFinal, ErrSucceeded,
-// ErrRetried or ErrDocumentGone where there is nothing to do.
+// interrupted is completed by the next one.
+//
+// A SUCCESS whose stored result is damaged or gone is returned itself, under the same id:
+// a worker fetches its result from the vendor again, and nothing is submitted.
+//
+// Retry returns ErrNotFinal, ErrSucceeded, ErrRetried or ErrDocumentGone where there is
+// nothing to do.
 func (c *Client) Retry(ctx context.Context, account, id string, resubmit bool) (extraction.Extraction, error) {
 	old, err := c.records.Get(ctx, account, id)
 	if err != nil {
@@ -210,6 +215,9 @@ func (c *Client) Retry(ctx context.Context, account, id string, resubmit bool) (
 	}
 	if err := c.Retryable(ctx, old); err != nil {
 		return extraction.Extraction{}, err
+	}
+	if old.Status == extraction.StatusSuccess {
+		return c.refetch(ctx, old)
 	}
 	in := old.Input
 	in.RetryOf = id
@@ -242,14 +250,14 @@ func (c *Client) Retry(ctx context.Context, account, id string, resubmit bool) (
 	return r.Extraction(), nil
 }
 
-// Retryable returns nil if Retry would repeat the extraction.
+// Retryable returns nil if Retry would repeat the extraction, or fetch its result.
 func (c *Client) Retryable(ctx context.Context, old store.Record) error {
 	var why error
 	switch {
 	case !old.Status.Final():
 		why = ErrNotFinal
 	case old.Status == extraction.StatusSuccess:
-		why = ErrSucceeded
+		return c.unreadable(ctx, old)
 	case old.RetriedBy != "":
 		// A repetition that was claimed and never written is completed; one that
 		// was deleted since stays away.

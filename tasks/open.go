@@ -125,13 +125,14 @@ const (
 )
 
 // Wait returns an extraction when it has ended, with its result where it has one, or the
-// error of ctx. The work goes on whatever becomes of the waiting.
+// error of ctx. A result that Retry has fetched again is waited for as well. The work goes
+// on whatever becomes of the waiting.
 func (c *Client) Wait(ctx context.Context, id string) (extraction.Extraction, error) {
 	r, err := c.record(ctx, id)
 	answered := time.Now()
 	for gap := waitFirst; ; gap = min(2*gap, waitMost) {
 		switch {
-		case err == nil && r.Status.Final():
+		case err == nil && r.Settled():
 			return c.cfg.Blobs.Whole(ctx, r)
 		case err == nil:
 			answered = time.Now()

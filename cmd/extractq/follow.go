@@ -31,7 +31,8 @@ type redisError struct{ err error }
 func (e redisError) Error() string { return e.err.Error() }
 func (e redisError) Unwrap() error { return e.err }
 
-// follower waits for extractions to become final. It tells of each once.
+// follower waits for extractions to become final, and for results that are fetched again.
+// It tells of each once.
 type follower struct {
 	records *store.Records
 
@@ -160,7 +161,7 @@ func (f *follower) look(ctx context.Context, ids []string, final func(store.Reco
 			exists := map[string]bool{}
 			for _, r := range records {
 				exists[r.ID] = true
-				if r.Status.Final() {
+				if r.Settled() {
 					if err := f.tell(r, false, final); err != nil {
 						return err
 					}

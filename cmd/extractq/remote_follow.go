@@ -110,7 +110,7 @@ func (w *remoteWatcher) Run(ctx context.Context, stop func() bool, final func(ex
 				return a.err
 			}
 			delete(w.asked, a.e.ID)
-			if w.known[a.e.ID] && (a.gone || a.e.Status.Final()) {
+			if w.known[a.e.ID] && (a.gone || a.e.Settled()) {
 				delete(w.known, a.e.ID)
 				if err := final(a.e, a.gone); err != nil {
 					return err
