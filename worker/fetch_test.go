@@ -67,7 +67,9 @@ func (r *rig) stored(id string) []string {
 func TestFetchAgain(t *testing.T) {
 	t.Parallel()
 	answer := func(status extraction.Status) func(int) (extraction.Outcome, error) {
-		return func(int) (extraction.Outcome, error) { return extraction.Outcome{Status: status, VendorStatus: "X"}, nil }
+		return func(int) (extraction.Outcome, error) {
+			return extraction.Outcome{Status: status, VendorStatus: "X"}, nil
+		}
 	}
 	refuse := func(kind extraction.Kind, times int) func(int) (extraction.Outcome, error) {
 		return func(n int) (extraction.Outcome, error) {
