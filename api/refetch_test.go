@@ -34,7 +34,7 @@ func TestRetryOfLostResult(t *testing.T) {
 	unavailable := func(what string, a answer) {
 		t.Helper()
 		failure, _ := a.want(t, what, 200).json["error"].(map[string]any)
-		if failure["code"] != codeResultUnavailable || a.id() != ids[1] || a.json["status"] != "SUCCESS" || !hasEmptyResult(a) {
+		if failure["code"] != string(codeResultUnavailable) || a.id() != ids[1] || a.json["status"] != "SUCCESS" || !hasEmptyResult(a) {
 			t.Errorf("%s: %s", what, a.body)
 		}
 	}
