@@ -41,6 +41,9 @@ type backfill struct {
 	// storeFails has why nothing can be written any more.
 	storeFails chan error
 
+	// unanswered are the documents for which the vendor only fails.
+	unanswered unanswered
+
 	mu      sync.Mutex
 	watched map[string]followed // By extraction id.
 }
@@ -65,6 +68,7 @@ func (b *backfill) carry(ctx context.Context) error {
 		return err
 	}
 	b.watched = map[string]followed{}
+	b.follow.seen = b.inFlight
 	b.room = make(chan struct{}, max(1000, 2*b.account.MaxInFlight))
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -113,6 +117,7 @@ func (b *backfill) carry(ctx context.Context) error {
 			if line := held.look(b.account.Name, state, time.Now()); line != "" {
 				b.say("%s", line)
 			}
+			b.holdUp(state, time.Now())
 			if b.stuck(ctx, state) {
 				cancel(errPaused)
 			}
@@ -295,6 +300,27 @@ func (b *backfill) watch(id, name string) {
 	b.follow.Watch(b.account.Name, id)
 }
 
+// holdUp says for which documents the vendor only fails. While the account is paused, that
+// is why.
+func (b *backfill) holdUp(state limiter.State, now time.Time) {
+	if state.Reason != limiter.Active {
+		b.shown.Holds("")
+		return
+	}
+	b.shown.Holds(b.unanswered.text())
+	if line := b.unanswered.look(now); line != "" {
+		b.say("%s", line)
+	}
+}
+
+// inFlight looks at an extraction that is not final.
+func (b *backfill) inFlight(r store.Record) {
+	b.mu.Lock()
+	name := b.watched[r.ID].name
+	b.mu.Unlock()
+	b.unanswered.see(r, name)
+}
+
 // finished writes out one final extraction, and gives its slots back.
 func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) error {
 	b.mu.Lock()
@@ -302,6 +328,7 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	delete(b.watched, r.ID)
 	b.mu.Unlock()
 	name := w.name
+	b.unanswered.forget(r.ID)
 	if b.journal != nil {
 		defer b.journal.Ended(r.ID)
 	}

@@ -35,6 +35,9 @@ func (e redisError) Unwrap() error { return e.err }
 // It tells of each once.
 type follower struct {
 	records *store.Records
+	// seen is told of every record that is not final, whenever all are read; nil tells
+	// nobody.
+	seen func(store.Record)
 
 	mu      sync.Mutex
 	waiting map[string]string // Account by id.
@@ -161,10 +164,13 @@ func (f *follower) look(ctx context.Context, ids []string, final func(store.Reco
 			exists := map[string]bool{}
 			for _, r := range records {
 				exists[r.ID] = true
-				if r.Settled() {
+				switch {
+				case r.Settled():
 					if err := f.tell(r, false, final); err != nil {
 						return err
 					}
+				case f.seen != nil:
+					f.seen(r)
 				}
 			}
 			for _, id := range ids {

@@ -32,6 +32,8 @@ type progress struct {
 	counts counts
 	pace   pace
 	closed bool
+	// holds is what holds up what is left, in place of an estimate.
+	holds string
 
 	// Either the bar is set, or the channel that ends the lines.
 	bars   *mpb.Progress
@@ -78,6 +80,14 @@ func (p *progress) Skip(s extraction.Status) {
 	p.counts.finish(s)
 	p.mu.Unlock()
 	p.moveBar()
+}
+
+// Holds says what holds up what is left; empty for nothing. While something does, the
+// rate says nothing about the end.
+func (p *progress) Holds(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.holds = what
 }
 
 // Finished is how many have ended or were skipped.
@@ -137,7 +147,7 @@ func (p *progress) Close() {
 func (p *progress) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.counts.line(p.pace.perSecond(p.now()))
+	return p.counts.line(p.pace.perSecond(p.now()), p.holds)
 }
 
 func (p *progress) showBar() {

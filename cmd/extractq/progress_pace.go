@@ -93,8 +93,9 @@ func (c *counts) finish(s extraction.Status) {
 	}
 }
 
-// line gives "37 of 100 done, 2 failed, 20 in flight, 3.1/s, about 20s left".
-func (c counts) line(perSecond float64) string {
+// line gives "37 of 100 done, 2 failed, 20 in flight, 3.1/s, about 20s left", or what
+// holds it up in place of the estimate.
+func (c counts) line(perSecond float64, holds string) string {
 	parts := []string{c.progress()}
 	if c.failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", c.failed))
@@ -105,7 +106,9 @@ func (c counts) line(perSecond float64) string {
 	if perSecond > 0 {
 		parts = append(parts, rateText(perSecond))
 	}
-	if left := remainingTime(c.total-c.done, perSecond); left > 0 {
+	if left := remainingTime(c.total-c.done, perSecond); holds != "" {
+		parts = append(parts, holds)
+	} else if left > 0 {
 		parts = append(parts, "about "+roughly(max(left, time.Second))+" left")
 	}
 	return strings.Join(parts, ", ")

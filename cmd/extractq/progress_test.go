@@ -187,12 +187,13 @@ func TestRemainingTime(t *testing.T) {
 func TestCountsText(t *testing.T) {
 	t.Parallel()
 	for want, got := range map[string]string{
-		"5 done, 3 in flight": counts{done: 5, inFlight: 3}.line(0),
-		"5 of 9 done, 1 failed, 3 in flight, 2.0/s, about 2s left": counts{total: 9, done: 5, failed: 1, inFlight: 3}.line(2),
-		"9 of 9 done, 120/s":    counts{total: 9, done: 9}.line(120),
-		"9 of 9 done, in 2h15m": counts{total: 9, done: 9}.last(2*time.Hour + 15*time.Minute + time.Second),
-		"0 of 9 done, in 120ms": counts{total: 9}.last(123 * time.Millisecond),
-		"1.5/min":               rateText(0.025),
+		"5 done, 3 in flight": counts{done: 5, inFlight: 3}.line(0, ""),
+		"5 of 9 done, 1 failed, 3 in flight, 2.0/s, about 2s left": counts{total: 9, done: 5, failed: 1, inFlight: 3}.line(2, ""),
+		"9 of 9 done, 120/s": counts{total: 9, done: 9}.line(120, ""),
+		"8 of 9 done, 1 in flight, 2.0/s, x.pdf: asked once: 500": counts{total: 9, done: 8, inFlight: 1}.line(2, "x.pdf: asked once: 500"),
+		"9 of 9 done, in 2h15m":                                   counts{total: 9, done: 9}.last(2*time.Hour + 15*time.Minute + time.Second),
+		"0 of 9 done, in 120ms":                                   counts{total: 9}.last(123 * time.Millisecond),
+		"1.5/min":                                                 rateText(0.025),
 	} {
 		if got != want {
 			t.Errorf("text = %q, want %q", got, want)
