@@ -76,6 +76,11 @@ outage: ## Ten minutes of 500 for every submission, with 200 documents (takes ha
 	@tools/need redis-server
 	EXTRACTQ_OUTAGE=10m go test -count=1 -v -run TestVendorTakesNoSubmission -timeout 40m ./e2e
 
+.PHONY: slow-line
+slow-line: ## 28 uploads of 25 MB that share a line of 1 MB/s (12 minutes)
+	@tools/need redis-server
+	EXTRACTQ_SLOW_LINE=25 go test -count=1 -v -run TestUploadsShareASlowLine -timeout 40m ./e2e
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for a while (FUZZTIME=10s each)
 	@tools/fuzz $(FUZZTIME)
