@@ -31,6 +31,11 @@ test: ## Run all tests with a real Redis and the race detector
 	@tools/need gcc redis-server chromium curl node python3
 	CI=true GORACE=atexit_sleep_ms=100 go test -race -shuffle=on -count=1 -parallel 8 -timeout 20m ./...
 
+.PHONY: test-clients
+test-clients: ## Generate clients in Go and TypeScript from the API's description and use them
+	@tools/need redis-server node npm
+	CI=true EXTRACTQ_TEST_NPM=1 go test -count=1 -timeout 20m -run 'TestGenerated' ./e2e
+
 .PHONY: check
 check: ## Check everything else: modules, format, vet, lint; says how to fix it
 	@tools/check
