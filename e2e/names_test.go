@@ -38,19 +38,28 @@ func TestOddNames(t *testing.T) {
 	})
 }
 
-// TestNameTooLongForAResult has a document whose result cannot have its name:
-// that is that document's trouble, and no reason to stop the others.
+// TestNameTooLongForAResult has documents whose results cannot have their names: one is
+// too long, one has a folder where its result would be. They have others, also the next
+// time, and hold up none.
 func TestNameTooLongForAResult(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, quick(0))
-	doc := s.documents("inbox", 1)[0]
-	s.write("inbox/"+strings.Repeat("n", 250)+".pdf", string(fixtures.Invoice(700)))
+	docs := s.documents("inbox", 3)
+	long := strings.Repeat("n", 250) + ".pdf"
+	move(t, s, docs[0].path, "inbox/"+long)
+	move(t, s, docs[1].path, "inbox/x.pdf")
+	move(t, s, docs[2].path, "inbox/x.pdf.json/y.pdf")
 	out := s.path("results")
-	r := s.run(runArgs("--out", out, s.path("inbox"))...).want(t, 1)
-	if !strings.Contains(r.stderr, "nnnn.pdf: ") {
-		t.Errorf("stderr does not name the document: %q", r.stderr)
+	for n := range 2 {
+		r := s.run(runArgs("--out", out, s.path("inbox"))...).want(t, 0)
+		if said := strings.Count(r.stderr, "its result "); n == 0 && said != 2 || n > 0 && said != 0 {
+			t.Errorf("run %d names %d documents: %q", n, said, r.stderr)
+		}
+		if files := filesBelow(t, out); len(files) != len(docs) {
+			t.Errorf("results: %q", files)
+		}
 	}
-	wantSuccess(t, s.result(out, doc.name), sensibleAccount, doc)
+	s.vendor.wantOnce(t, docs)
 }
 
 // TestManyDocuments takes a few hundred, faster than a vendor would allow.

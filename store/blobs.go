@@ -131,6 +131,27 @@ func (b *Blobs) HasDocument(ctx context.Context, id string) (bool, error) {
 	return ok, nil
 }
 
+// Documents are the ids of the extractions whose documents are stored.
+func (b *Blobs) Documents(ctx context.Context) ([]string, error) {
+	if _, err := b.directory(); err != nil { // None is not the answer there.
+		return nil, fmt.Errorf("list documents: %w", err)
+	}
+	var out []string
+	it := b.bucket.List(nil)
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list documents: %w", err)
+		}
+		if id, part, ok := extractionOf(o.Key); ok && part == documentPart {
+			out = append(out, id)
+		}
+	}
+}
+
 // CopyDocument stores one extraction's document as another's too and returns once
 // it is durable. It returns ErrNotFound where there is none.
 func (b *Blobs) CopyDocument(ctx context.Context, from, to string) error {

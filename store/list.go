@@ -67,6 +67,28 @@ func (s *Records) List(ctx context.Context, accounts []string, f Filter, after C
 	return s.each(ctx, lists, f)
 }
 
+// IDs returns the ids of an account's extractions, the newest first. It reads no record.
+func (s *Records) IDs(ctx context.Context, account string) iter.Seq2[string, error] {
+	l := newListReader(s, account, Filter{}, Cursor{})
+	return func(yield func(string, error) bool) {
+		for {
+			if err := l.fill(ctx); err != nil {
+				yield("", err)
+				return
+			}
+			if len(l.page) == 0 {
+				return
+			}
+			for _, e := range l.page {
+				if !yield(e.id, nil) {
+					return
+				}
+			}
+			l.page = nil
+		}
+	}
+}
+
 // each reads lists in their common order.
 func (s *Records) each(ctx context.Context, lists []*listReader, f Filter) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,6 +26,7 @@ type backfill struct {
 	found found
 	// journal is nil without --out.
 	journal *journal
+	lost    lost
 	follow  *follower
 	room    chan struct{} // One slot for each extraction that is not final.
 	shown   *progress
@@ -229,9 +229,6 @@ func (b *backfill) begin(ctx context.Context, d source) error {
 
 // beginOne reports whether the document has become an extraction to wait for.
 func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err error) {
-	if b.out != "" && len(filepath.Base(b.resultFile(d.name))) > maxFileName {
-		return false, fmt.Errorf("%w: the name is too long for a file NAME.json in --out", extraction.ErrInvalid)
-	}
 	doc, err := b.reader.Open(ctx, d)
 	if err != nil {
 		return false, err
@@ -259,6 +256,8 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 		return b.resubmit(ctx, doc, s, begun, done)
 	case what != submitIt:
 		return what == followIt, nil
+	case tooLong(d.name):
+		b.say("%s: its result will be in %s: no file can have its own name", visible(d.name), b.resultFile(begun.Name))
 	}
 	if _, err := b.handIn(ctx, b.outage, doc, s, b.client.Submit); err != nil {
 		if !isUnavailable(err) {
@@ -350,14 +349,13 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 		return err
 	}
 	if b.out != "" {
-		path := b.resultFile(name)
-		if err := writeResult(path, e); isOfPath(err) { // The others are not held up.
+		if err := b.writeOut(name, e); isOfPath(err) { // The others are not held up.
 			done(extraction.StatusError)
 			b.fail(name, extraction.CodeInternal, fmt.Errorf("its result cannot be written to %s: %w; make room there, and "+
-				"the same command again writes it", path, errnoOf(err)))
+				"the same command again writes it", b.resultFile(name), errnoOf(err)))
 			return nil
 		} else if err != nil {
-			return unavailable(fmt.Errorf("--out cannot be written: %s: %w", path, errnoOf(err)))
+			return unavailable(fmt.Errorf("--out cannot be written: %s: %w", b.resultFile(name), errnoOf(err)))
 		}
 	}
 	done(e.Status)
@@ -368,6 +366,30 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 		b.delivered(ctx, r, name)
 	}
 	return b.print.Print(e)
+}
+
+// writeOut writes an extraction under its name, or under another one where no file can
+// have that. Its error is that of its own name.
+func (b *backfill) writeOut(name string, e extraction.Extraction) error {
+	err := writeResult(b.resultFile(name), e)
+	if !isOfPath(err) {
+		return err
+	}
+	other, renameErr := b.journal.Rename(e.ID, plainName)
+	switch {
+	case renameErr != nil:
+		return renameErr
+	case other == "":
+		return err
+	}
+	if writeErr := writeResult(b.resultFile(other), e); writeErr != nil {
+		if isOfPath(writeErr) {
+			return err
+		}
+		return writeErr
+	}
+	b.say("%s: its result is in %s: %s: %v", visible(name), b.resultFile(other), b.resultFile(name), errnoOf(err))
+	return nil
 }
 
 // isUnavailable reports whether something that all documents need is not there.

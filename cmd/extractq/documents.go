@@ -3,7 +3,9 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"io/fs"
 	"net/url"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -15,15 +17,29 @@ import (
 
 // source is one document that the arguments name.
 type source struct {
-	// path is the file with its bytes; empty where url is set.
+	// path is the file with its bytes; empty where one of the others is set.
 	path string
 	// url is where the document is to be fetched.
 	url string
-	// stdin reports that path is a copy of standard input.
-	stdin bool
+	// stdin is the copy of standard input.
+	stdin *copied
 	// name is what its result is called, with slashes: the path below the
-	// argument that named it.
-	name string
+	// argument that named it. shortName is that where name is the whole path, because
+	// several documents would have the same.
+	name, shortName string
+}
+
+// size is how large the document's file is; 0 where that cannot be told.
+func (s source) size() int64 {
+	stat := func() (fs.FileInfo, error) { return os.Stat(s.path) }
+	if s.stdin != nil {
+		stat = s.stdin.file.Stat
+	}
+	info, err := stat()
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // title is what messages call the document.
@@ -36,7 +52,7 @@ func (s source) title() string {
 
 // fileName is the document's own name, without a folder.
 func (s source) fileName() string {
-	if s.url != "" || s.stdin {
+	if s.url != "" || s.stdin != nil {
 		return path.Base(s.name)
 	}
 	return filepath.Base(s.path)
@@ -48,7 +64,7 @@ func (s source) place() (string, error) {
 	switch {
 	case s.url != "":
 		return strconv.QuoteToASCII(guard.Redact(s.url) + " " + urlDigest(s.url)), nil
-	case s.stdin:
+	case s.stdin != nil:
 		return strconv.QuoteToASCII("stdin " + s.name), nil
 	}
 	abs, err := filepath.Abs(s.path)
@@ -59,7 +75,7 @@ func (s source) place() (string, error) {
 // path.
 func (s source) wholeName() string {
 	switch {
-	case s.stdin:
+	case s.stdin != nil:
 		return s.name
 	case s.url == "":
 		return valid(wholePath(s.path))

@@ -23,8 +23,8 @@ type finder struct {
 	name  string // of the document on standard input
 	limit int    // 0 is none
 
-	// copies are files with what can be read only once, by argument.
-	copies map[string]string
+	// copies are what can be read only once, by argument.
+	copies map[string]*copied
 	// clashes are the names that several documents would have.
 	clashes map[digest]struct{}
 	// told are the troubles that Look has told of.
@@ -77,7 +77,7 @@ var errEnough = errors.New("enough documents")
 // findDocuments prepares to find what the arguments name. max is the largest
 // document that would be taken. Close must be called.
 func findDocuments(ctx context.Context, args []string, name string, limit int, max int64, stdin io.Reader) (_ *finder, err error) {
-	f := &finder{args: args, name: name, limit: limit, copies: map[string]string{}, told: map[digest]struct{}{}}
+	f := &finder{args: args, name: name, limit: limit, copies: map[string]*copied{}, told: map[digest]struct{}{}}
 	defer func() {
 		if err != nil {
 			f.Close()
@@ -114,18 +114,18 @@ func (f *finder) names(arg string) bool { return slices.Contains(f.args, arg) }
 
 // keep copies what can be read only once to a file.
 func (f *finder) keep(ctx context.Context, arg string, r io.Reader) error {
-	file, err := os.CreateTemp("", "extractq-*")
+	file, err := scratchFile()
 	if err != nil {
 		return unavailable(fmt.Errorf("keep standard input: %w", err))
 	}
-	f.copies[arg] = file.Name()
-	copied := make(chan error, 1)
+	f.copies[arg] = &copied{file}
+	done := make(chan error, 1)
 	go func() { // A read of a terminal or a pipe ends only with the process.
 		_, err := io.Copy(file, r)
-		copied <- errors.Join(err, file.Close())
+		done <- err
 	}()
 	select {
-	case err := <-copied:
+	case err := <-done:
 		if err != nil {
 			return unavailable(fmt.Errorf("keep standard input: %w", err))
 		}
@@ -135,10 +135,10 @@ func (f *finder) keep(ctx context.Context, arg string, r io.Reader) error {
 	}
 }
 
-// Close removes the copies.
+// Close gives the copies back.
 func (f *finder) Close() {
-	for _, name := range f.copies {
-		_ = os.Remove(name) // The user's own temporary folder; there is nobody to tell.
+	for _, c := range f.copies {
+		_ = c.file.Close() // It was read only.
 	}
 }
 
@@ -155,8 +155,8 @@ func (f *finder) Look(ctx context.Context, sizes bool, trouble func(what string,
 			names[key] = taken
 			if s.url != "" {
 				out.urls++
-			} else if info, err := os.Stat(s.path); sizes && err == nil {
-				out.bytes += info.Size()
+			} else if sizes {
+				out.bytes += s.size()
 			}
 			return nil
 		},
@@ -183,7 +183,7 @@ func (f *finder) Each(ctx context.Context, document func(source) error, trouble 
 	return f.each(ctx, visitor{
 		document: func(s source) error {
 			if _, clash := f.clashes[digestOf(s.name)]; clash {
-				s.name = s.wholeName()
+				s.name, s.shortName = s.wholeName(), s.name
 			}
 			return document(s)
 		},
@@ -240,7 +240,7 @@ func (f *finder) argument(ctx context.Context, arg string, v visitor) error {
 		if name == "" {
 			name = "stdin"
 		}
-		return v.document(source{path: f.copies[arg], stdin: true, name: name})
+		return v.document(source{stdin: f.copies[arg], name: name})
 	}
 	return input(arg, v)
 }

@@ -45,7 +45,7 @@ type opened struct {
 
 	// body is nil where the vendor fetches the document.
 	body io.ReadCloser
-	file *os.File
+	file file
 	// failed is what reading the body ended with; read it when nobody reads.
 	failed error
 }
@@ -60,8 +60,7 @@ func (o *reader) Open(ctx context.Context, s source) (*opened, error) {
 		d.body = &download{ctx: ctx, reader: o, url: s.url}
 		return d, nil
 	}
-	// A FIFO, as the file may be by now, would be waited for.
-	f, err := os.OpenFile(s.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := s.open()
 	if err != nil {
 		return nil, unreadable{advise(err)}
 	}
@@ -81,6 +80,15 @@ func (o *reader) Open(ctx context.Context, s source) (*opened, error) {
 	}
 	d.file, d.body = f, stoppable{f, context.AfterFunc(ctx, func() { _ = f.Close() })}
 	return d, nil
+}
+
+// open opens the document's file.
+func (s source) open() (file, error) {
+	if s.stdin != nil {
+		return s.stdin.Open()
+	}
+	// A FIFO, as the file may be by now, would be waited for.
+	return os.OpenFile(s.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
 // Digest is that of the document's bytes; that of its URL where only reading all
@@ -172,14 +180,14 @@ func documentCode(err error) extraction.Code {
 
 // stoppable is a file that is closed when its context ends.
 type stoppable struct {
-	*os.File
+	file
 
 	stop func() bool
 }
 
 func (s stoppable) Close() error {
 	if s.stop() {
-		return s.File.Close()
+		return s.file.Close()
 	}
 	return nil // The context has closed it.
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -204,24 +205,33 @@ func TestTroubleSinceTheFirstLook(t *testing.T) {
 	}
 }
 
-// TestStandardInputIsKept reads what is on standard input twice, and removes the
-// copy.
+// TestStandardInputIsKept reads what is on standard input twice, from a copy that goes
+// with the process.
 func TestStandardInputIsKept(t *testing.T) {
 	t.Parallel()
 	f, err := findDocuments(t.Context(), []string{"-"}, "1040.pdf", 0, 4, strings.NewReader("123456789"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var kept string
+	defer f.Close()
 	for range 2 {
-		err := f.Each(t.Context(), func(s source) error { kept = s.path; return nil }, nil)
-		if body, readErr := os.ReadFile(kept); err != nil || readErr != nil || string(body) != "12345" {
-			t.Fatalf("%q, %v, %v; want one byte more than the limit", body, err, readErr)
+		var body []byte
+		err := f.Each(t.Context(), func(s source) error {
+			kept, err := s.open()
+			if err == nil {
+				body, err = io.ReadAll(kept)
+			}
+			return err
+		}, nil)
+		if err != nil || string(body) != "12345" {
+			t.Fatalf("%q, %v; want one byte more than the limit", body, err)
 		}
 	}
-	f.Close()
-	if _, err := os.Stat(kept); !os.IsNotExist(err) {
-		t.Errorf("the copy is still there: %v", err)
+	if found, err := f.Look(t.Context(), true, nil); err != nil || found.bytes != 5 {
+		t.Errorf("%+v, %v; want five bytes", found, err)
+	}
+	if _, err := os.Stat(f.copies["-"].file.Name()); !os.IsNotExist(err) {
+		t.Errorf("the copy has a name: %v", err)
 	}
 }
 

@@ -135,15 +135,14 @@ const maxLine = 64 << 10
 // list finds what the lines of a file name: each line is an input like an
 // argument, but neither a list nor standard input.
 func (f *finder) list(ctx context.Context, arg, path string, v visitor) error {
-	if kept, ok := f.copies[arg]; ok {
-		path = kept
-	} else if info, err := os.Stat(path); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+	kept := f.copies[arg]
+	if info, err := os.Stat(path); kept == nil && err == nil && !info.IsDir() && !info.Mode().IsRegular() {
 		if err := f.keepList(ctx, arg, path); err != nil { // As in @<(find …).
 			return err
 		}
-		path = f.copies[arg]
+		kept = f.copies[arg]
 	}
-	file, err := os.Open(path)
+	file, err := source{path: path, stdin: kept}.open()
 	if err != nil {
 		return usage("%s: %w", arg, advise(err))
 	}

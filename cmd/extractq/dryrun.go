@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -77,6 +78,9 @@ func (b *backfill) sortOut(ctx context.Context, p *plan) error {
 			return err
 		}
 		defer func() { _ = b.journal.Close() }() // It was only read.
+		if damage := b.journal.Damage(); damage != "" {
+			b.say("%s", damage)
+		}
 	}
 	return b.documents.Each(ctx, func(s source) error {
 		what, err := b.wouldDo(ctx, s)
@@ -116,7 +120,7 @@ func (b *backfill) wouldDo(ctx context.Context, s source) (oldState, error) {
 	defer d.Close()
 	if err := b.rules.Judge(ctx, d.In(b.template)); errors.Is(err, tasks.ErrURLRefused) {
 		return neverSent, refusedURL(plain(err))
-	} else if err != nil || b.journal == nil || b.journal.size == 0 {
+	} else if err != nil || b.journal == nil || b.journal.size == 0 && !b.stands(d) {
 		return neverSent, err
 	}
 	want, err := b.wantedEntry(d)
@@ -124,6 +128,11 @@ func (b *backfill) wouldDo(ctx context.Context, s source) (oldState, error) {
 		return neverSent, err
 	}
 	old, done, ok, err := b.journal.Find(want)
+	if err == nil && !ok { // Only the run itself has the queue to look in.
+		var e extraction.Extraction
+		old.Name, e, ok = b.writtenOut(ctx, d, want)
+		old.ID = e.ID
+	}
 	if err != nil || !ok {
 		return neverSent, err
 	}
@@ -133,6 +142,17 @@ func (b *backfill) wouldDo(ctx context.Context, s source) (oldState, error) {
 		return neverSent, nil
 	}
 	return what, nil
+}
+
+// stands reports whether there is a file where the result of a document would be: only
+// then it is worth while to read the document.
+func (b *backfill) stands(d *opened) bool {
+	for _, name := range []string{d.name, d.wholeName()} {
+		if _, err := os.Lstat(b.resultFile(name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // estimate is the vendor's calls and the time they take.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,6 +76,10 @@ type journal struct {
 	// durable says that what a worker tells must survive a power cut here,
 	// because nothing else keeps it.
 	durable bool
+	// damaged are the numbers of the lines that cannot be read.
+	damaged []int
+	// fold makes one of all names that the file system of --out takes for one.
+	fold func(string) string
 
 	syncing sync.Mutex
 	synced  int64 // What is on disk for certain.
@@ -117,6 +124,9 @@ func openJournal(out string) (*journal, error) {
 	}
 	j := newJournal(dir, file)
 	j.lock = lock
+	if foldsNames(dir) {
+		j.fold = foldName
+	}
 	if err := j.read(); err != nil {
 		_ = j.Close()
 		return nil, unavailable(fmt.Errorf("read %s: %w", file.Name(), err))
@@ -150,7 +160,7 @@ func peekJournal(out string) (*journal, error) {
 func newJournal(dir string, file *os.File) *journal {
 	return &journal{
 		dir: dir, file: file, entries: map[digest]int64{}, owners: map[digest]digest{},
-		progress: map[digest]int64{}, running: map[string]progressed{},
+		progress: map[digest]int64{}, running: map[string]progressed{}, fold: func(name string) string { return name },
 	}
 }
 
@@ -160,11 +170,31 @@ func outFails(err error) error {
 }
 
 // read takes in the lines. A torn last one is what a crash leaves: what it was to
-// say had not happened yet, and it is not counted to the size.
+// say had not happened yet, and it is not counted to the size. A damaged one is passed
+// over: what it said is looked for elsewhere.
 func (j *journal) read() error {
-	r := bufio.NewReader(j.file)
-	for {
-		line, err := r.ReadBytes('\n')
+	return j.lines(-1, func(n int, at, next int64, e entry) {
+		switch j.size = next; {
+		case e.Path != "":
+			j.remember(e, at)
+		case e.ID != "": // It is about progress.
+			j.progress[digestOf(e.ID)] = at
+		default:
+			j.damaged = append(j.damaged, n)
+		}
+	})
+}
+
+// lines calls line with each whole line up to a size, or with all: its number, where it
+// and the next one begin, and what it says. A damaged one says nothing.
+func (j *journal) lines(size int64, line func(n int, at, next int64, e entry)) error {
+	if size < 0 {
+		size = 1<<63 - 1
+	}
+	r := bufio.NewReader(io.NewSectionReader(j.file, 0, size))
+	at := int64(0)
+	for n := 1; ; n++ {
+		text, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -172,30 +202,45 @@ func (j *journal) read() error {
 			return err
 		}
 		var e entry // Without a path it is about progress, which has an id, too.
-		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("the line at byte %d is damaged: %w; remove that line alone, not the file: "+
-				"only its document may then be submitted again", j.size, err)
+		// A power cut may leave zeros where a line was to be, before the next one.
+		if json.Unmarshal(bytes.TrimLeft(text, "\x00"), &e) != nil {
+			e = entry{}
 		}
-		if e.Path != "" {
-			j.remember(e, j.size)
-		} else {
-			j.progress[digestOf(e.ID)] = j.size
-		}
-		j.size += int64(len(line))
+		next := at + int64(len(text))
+		line(n, at, next, e)
+		at = next
 	}
+}
+
+// Damage says which lines are damaged, and what comes of it; empty where none is.
+func (j *journal) Damage() string {
+	const shown = 5
+	if len(j.damaged) == 0 {
+		return ""
+	}
+	which := make([]string, 0, shown)
+	for _, n := range j.damaged[:min(shown, len(j.damaged))] {
+		which = append(which, strconv.Itoa(n))
+	}
+	text := "line " + strings.Join(which, ", ")
+	if more := len(j.damaged) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("%s: damaged and passed over: %s; what was there is looked for in the results and in the queue of earlier runs",
+		j.file.Name(), text)
 }
 
 // remember takes in an entry.
 func (j *journal) remember(e entry, at int64) {
 	j.entries[e.byPath()], j.entries[e.byName()] = at, at
-	j.owners[digestOf(e.Name)] = digestOf(e.Path)
+	j.owners[digestOf(j.fold(e.Name))] = digestOf(e.Path)
 }
 
 // lineAt reads a line again.
 func (j *journal) lineAt(at int64, into any) error {
 	line, err := bufio.NewReader(io.NewSectionReader(j.file, at, j.size-at)).ReadBytes('\n')
 	if err == nil {
-		err = json.Unmarshal(line, into)
+		err = json.Unmarshal(bytes.TrimLeft(line, "\x00"), into)
 	}
 	if err != nil {
 		return unavailable(fmt.Errorf("read journal: %w", err))
@@ -218,11 +263,45 @@ func (j *journal) Find(want entry) (e entry, p progressed, found bool, err error
 	if err := j.lineAt(at, &e); err != nil || e.ID == "" {
 		return e, p, false, err
 	}
-	if at, ok := j.progress[digestOf(e.ID)]; ok {
+	var latest entry // Found by a name that its result could not have.
+	if last, ok := j.entries[e.byPath()]; ok && last != at {
+		if err := j.lineAt(last, &latest); err != nil {
+			return e, p, false, err
+		}
+		if latest.ID == e.ID {
+			e = latest
+		}
+	}
+	p, err = j.progressNow(e.ID)
+	return e, p, err == nil, err
+}
+
+// progressNow is how far an extraction has got, as far as the journal knows.
+func (j *journal) progressNow(id string) (p progressed, err error) {
+	if at, ok := j.progress[digestOf(id)]; ok {
 		err = j.lineAt(at, &p)
 	}
-	p.ID = e.ID
-	return e, p, err == nil, err
+	p.ID = id
+	return p, err
+}
+
+// IDs are the extractions that entries name, read once more. others says that some entry
+// asks another question.
+func (j *journal) IDs(question string) (ids map[digest]struct{}, others bool, err error) {
+	j.mu.Lock()
+	size := j.size
+	j.mu.Unlock()
+	ids = map[digest]struct{}{}
+	err = j.lines(size, func(_ int, _, _ int64, e entry) {
+		if e.Path != "" && e.ID != "" {
+			ids[digestOf(e.ID)] = struct{}{}
+			others = others || e.Question != question
+		}
+	})
+	if err != nil {
+		err = unavailable(fmt.Errorf("read journal: %w", err))
+	}
+	return ids, others, err
 }
 
 // Close lets the next run have the journal.

@@ -187,20 +187,32 @@ func TestJournalAndFullDisk(t *testing.T) {
 	j.found(t, b)
 }
 
-// TestJournalRefusesNonsense rather than take documents for new ones.
-func TestJournalRefusesNonsense(t *testing.T) {
+// TestJournalPassesOverDamage reads what is left around lines that are damaged, and names
+// them.
+func TestJournalPassesOverDamage(t *testing.T) {
 	t.Parallel()
-	out := t.TempDir()
-	j := journalIn(t, out)
-	j.begun(t, sampleEntry("a"))
-	if _, err := j.file.WriteAt([]byte("nonsense\n"), j.size); err != nil {
-		t.Fatal(err)
+	j := journalIn(t, t.TempDir())
+	a := j.begun(t, sampleEntry("a"))
+	for _, damage := range []string{"nonsense\n", "{}\n", "null\n", "\x00\x00\x00"} {
+		if _, err := j.file.WriteAt([]byte(damage), j.size); err != nil {
+			t.Fatal(err)
+		}
+		j.size += int64(len(damage))
 	}
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openJournal(out); err == nil || !strings.Contains(err.Error(), "journal.ndjson") {
-		t.Errorf("%v, want an error that names the file", err)
+	b := j.begun(t, sampleEntry("b"))
+	for range 2 {
+		j = reopened(t, j)
+		for _, e := range []entry{a, b} {
+			if got, _ := j.found(t, e); got != e {
+				t.Errorf("found %+v, want %+v", got, e)
+			}
+		}
+		if diff := cmp.Diff([]int{2, 3, 4}, j.damaged); diff != "" {
+			t.Errorf("damaged lines (-want +got):\n%s", diff)
+		}
+		if said := j.Damage(); !strings.Contains(said, "journal.ndjson") || !strings.Contains(said, "line 2, 3, 4;") {
+			t.Errorf("it says %q", said)
+		}
 	}
 }
 

@@ -2,7 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"strconv"
+	"fmt"
 
 	"github.com/extractq/extractq/tasks"
 )
@@ -41,6 +41,50 @@ func (j *journal) begin(e entry, whole string) (entry, error) {
 	}
 	j.running[e.ID] = progressed{ID: e.ID}
 	return e, nil
+}
+
+// Adopt writes an entry and what is known of its extraction, under the name that its
+// result has already.
+func (j *journal) Adopt(e entry, p progressed) error {
+	j.mu.Lock()
+	err := j.entry(e)
+	if err == nil {
+		err = j.write(p)
+		delete(j.running, p.ID)
+	}
+	j.mu.Unlock()
+	if err == nil {
+		err = j.sync()
+	}
+	return err
+}
+
+// Progress is how far an extraction has got, as far as the journal knows.
+func (j *journal) Progress(id string) (progressed, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.progressNow(id)
+}
+
+// Rename says that an extraction's result has another name, and returns it; empty where
+// the extraction is not the journal's.
+func (j *journal) Rename(id string, name func(entry) string) (string, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var e entry
+	err := j.lines(j.size, func(_ int, _, _ int64, line entry) {
+		if line.Path != "" && line.ID == id {
+			e = line
+		}
+	})
+	if err != nil {
+		return "", unavailable(fmt.Errorf("read journal: %w", err))
+	}
+	if e.Path == "" {
+		return "", nil
+	}
+	e.Name = name(e)
+	return e.Name, j.entry(e)
 }
 
 // Void takes an entry back whose document was refused before it was an
@@ -159,21 +203,4 @@ func (j *journal) sync() error {
 	}
 	j.synced = written
 	return nil
-}
-
-// free is the entry's name, or one made from whole where another document's
-// result has it.
-func (j *journal) free(e entry, whole string) string {
-	mine := func(name string) bool {
-		owner, taken := j.owners[digestOf(name)]
-		return !taken || owner == digestOf(e.Path)
-	}
-	if mine(e.Name) {
-		return e.Name
-	}
-	name := whole
-	for n := 2; !mine(name); n++ {
-		name = whole + "-" + strconv.Itoa(n)
-	}
-	return name
 }

@@ -59,7 +59,7 @@ func (p *csvPrinter) Print(e extraction.Extraction) error {
 }
 
 func (p *csvPrinter) open() error {
-	f, err := os.CreateTemp("", "extractq-*.ndjson")
+	f, err := scratchFile()
 	if err != nil {
 		return fmt.Errorf("keep rows for CSV: %w", err)
 	}
@@ -76,7 +76,7 @@ func (p *csvPrinter) Close() error {
 		return err
 	}
 	if p.file != nil {
-		if err := errors.Join(p.replay(out, names), p.file.Close(), os.Remove(p.file.Name())); err != nil {
+		if err := errors.Join(p.replay(out, names), p.file.Close()); err != nil {
 			return err
 		}
 	}

@@ -3,10 +3,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +33,108 @@ func TestResultOfItsOwnPath(t *testing.T) {
 	}
 	if isOfPath(&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}) || isOfPath(nil) {
 		t.Error("a full disk is taken for one document's trouble")
+	}
+}
+
+// TestResultUnderAnotherName writes a result whose own name no file can have, and the
+// journal knows it by the other one: by its place, and by the name it was to have.
+func TestResultUnderAnotherName(t *testing.T) {
+	t.Parallel()
+	var said bytes.Buffer
+	b := &backfill{runConfig: runConfig{out: t.TempDir()}}
+	b.stderr = &redirect{w: &said}
+	b.journal = journalIn(t, b.out)
+	if err := os.WriteFile(filepath.Join(b.out, "sub"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	blocked := sampleEntry("a")
+	blocked.Name = "sub/a b.pdf"
+	blocked = b.journal.begun(t, blocked)
+	later := b.journal.begun(t, sampleEntry("b")) // Its place is taken when it is written.
+	if err := os.MkdirAll(filepath.Join(b.out, "b.pdf.json", "y.pdf"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []entry{blocked, later} {
+		if err := b.writeOut(e.Name, extraction.Extraction{ID: e.ID, Status: extraction.StatusSuccess}); err != nil {
+			t.Fatal(err)
+		}
+		moved := e
+		moved.Path = `"/moved.pdf"`
+		for range 2 {
+			for _, want := range []entry{e, moved} {
+				got, p := b.journal.found(t, want)
+				if got.Name == e.Name || strings.ContainsAny(got.Name, "/ ") || ending(b.resultFile(got.Name), got, p) != endedWell {
+					t.Errorf("%s is found as %+v", e.Name, got)
+				}
+			}
+			b.journal = reopened(t, b.journal)
+		}
+	}
+	if n := strings.Count(said.String(), "its result is in"); n != 2 {
+		t.Errorf("it says %q", said.String())
+	}
+	if err := b.writeOut("sub/z.pdf", extraction.Extraction{ID: "unknown"}); !isOfPath(err) {
+		t.Errorf("what the journal does not know: %v", err)
+	}
+}
+
+// TestNamesThatAFileSystemTakesForOne differ in case or in the form of an accent. Where
+// the file system of --out makes no difference, no result is written over another.
+func TestNamesThatAFileSystemTakesForOne(t *testing.T) {
+	t.Parallel()
+	names := []string{"Invoice.PDF", "invoice.pdf", "\u00c4.pdf", "A\u0308.pdf", "\u00e4.pdf", "in. /x.pdf", "IN/x.pdf", "stra\u00dfe.pdf", "STRASSE.pdf"}
+	for _, folds := range []bool{true, false} {
+		j := journalIn(t, t.TempDir())
+		if j.fold = (func(name string) string { return name }); folds {
+			j.fold = foldName
+		}
+		given := map[string]string{}
+		for i, name := range names {
+			e := j.begun(t, entry{Name: name, Path: strconv.Itoa(i), SHA256: "x", ID: strconv.Itoa(i)})
+			if other, taken := given[j.fold(e.Name)]; taken {
+				t.Errorf("folds=%v: %q is where %q is", folds, e.Name, other)
+			}
+			given[j.fold(e.Name)] = name
+			if !folds && e.Name != name {
+				t.Errorf("%q is called %q", name, e.Name)
+			}
+		}
+	}
+	dir := t.TempDir()
+	folds := foldsNames(dir)
+	if _, err := os.Stat(filepath.Join(dir, ".PROBE-\u00c4")); err == nil {
+		t.Errorf("the probe stays (folds names: %v)", folds)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// TestResultOfAnotherDocumentStays where the journal does not know whose it is.
+func TestResultOfAnotherDocumentStays(t *testing.T) {
+	t.Parallel()
+	out := t.TempDir()
+	j := journalIn(t, out)
+	write := func(name, sum string) {
+		if err := writeResult(resultPath(out, name), extraction.Extraction{ID: "1", Document: extraction.Document{SHA256: extraction.Null(sum)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a.pdf", "another's")
+	write("b.pdf", "sumb")
+	if err := os.Mkdir(resultPath(out, "c.pdf"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"a": "whole/a.pdf", "b": "b.pdf", "c": "whole/c.pdf", "d": "d.pdf"} {
+		if got := j.begun(t, sampleEntry(name)); got.Name != want {
+			t.Errorf("%s.pdf is called %s, want %s", name, got.Name, want)
+		}
+	}
+	long := sampleEntry("e")
+	long.Name = strings.Repeat("n", 250) + ".pdf"
+	if got := j.begun(t, long); tooLong(got.Name) || got.Name != plainName(long) {
+		t.Errorf("a long name becomes %q", got.Name)
 	}
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -14,28 +16,35 @@ import (
 const maxFileName = 255
 
 // resultFile is where the extraction of a document is written.
-func (b *backfill) resultFile(name string) string {
-	return filepath.Join(b.out, filepath.FromSlash(name)+".json")
-}
+func (b *backfill) resultFile(name string) string { return resultPath(b.out, name) }
+
+// resultPath is the file of a result below a folder.
+func resultPath(out, name string) string { return filepath.Join(out, filepath.FromSlash(name)+".json") }
 
 // writeResult writes an extraction by rename, so that a reader never sees half.
 func writeResult(path string, e extraction.Extraction) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".extractq-*")
+	// One that was killed here leaves a file that the next one replaces.
+	name := digestOf(filepath.Base(path))
+	draft := filepath.Join(filepath.Dir(path), ".extractq-"+hex.EncodeToString(name[:]))
+	if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	enc := json.NewEncoder(f)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	err = errors.Join(enc.Encode(e), f.Chmod(0o600), f.Sync(), f.Close())
+	err = errors.Join(enc.Encode(e), f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(draft, path)
 	}
 	if err != nil {
-		_ = os.Remove(f.Name())
+		_ = os.Remove(draft)
 	}
 	return err
 }

@@ -32,6 +32,9 @@ func (b *backfill) resume(ctx context.Context, d *opened, id string) (entry, pro
 		return entry{}, progressed{}, settledIt, err
 	}
 	old, done, ok, err := b.journal.Find(want)
+	if err == nil && !ok {
+		old, done, ok, err = b.recover(ctx, d, want)
+	}
 	if err != nil {
 		return entry{}, progressed{}, settledIt, err
 	}
@@ -65,14 +68,28 @@ func (b *backfill) wantedEntry(d *opened) (entry, error) {
 
 // question is a digest of everything that is asked of each document.
 func (b *backfill) question() string {
-	body, err := json.Marshal(struct {
-		Account, Type, ConfigName, Environment, Customer string
-		Types                                            []string
-		Options                                          map[string]any
-	}{
+	return b.questionOf(asked{
 		b.account.Name, b.template.Type, b.template.ConfigName, b.template.Environment, b.template.Customer,
 		b.template.Types, b.template.Options,
 	})
+}
+
+// asked is everything that is asked of a document.
+type asked struct {
+	Account, Type, ConfigName, Environment, Customer string
+	Types                                            []string
+	Options                                          map[string]any
+}
+
+// questionOf is the digest of a question; no types and no options are as this run has them.
+func (b *backfill) questionOf(q asked) string {
+	if len(q.Types) == 0 && len(b.template.Types) == 0 {
+		q.Types = b.template.Types
+	}
+	if len(q.Options) == 0 && len(b.template.Options) == 0 {
+		q.Options = b.template.Options
+	}
+	body, err := json.Marshal(q)
 	if err != nil {
 		panic(err) // Strings always encode.
 	}
@@ -118,6 +135,7 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 		}
 		return b.resumable(ctx, old)
 	case neverSent:
+		return b.unsent(ctx, old)
 	}
 	return submitIt, nil
 }

@@ -222,6 +222,9 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 			return nil, err
 		}
 		b.journal = j
+		if damage := j.Damage(); damage != "" {
+			b.say("%s", damage)
+		}
 		closers = append(closers, func() { _ = j.Close() })
 		if b.Redis.URL == "" && !b.dataGiven {
 			dir, err := filepath.Abs(filepath.Join(b.out, stateFolder))

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/tasks"
+)
+
+// earlier is what a run has begun, of ten documents, with a real journal, Redis and
+// document store.
+type earlier struct {
+	t       *testing.T
+	out     string
+	svc     *services
+	docs    []source
+	ids     map[string]string // By name.
+	journal []byte
+}
+
+// newEarlier begins with ten documents, two of which have the same bytes. The first five
+// have their results; the others are at the vendor.
+func newEarlier(t *testing.T, rdb redis.UniversalClient) *earlier {
+	t.Helper()
+	l, _ := submitting(t, rdb, io.Discard)
+	l.svc.persistent = true
+	r := &earlier{t: t, out: t.TempDir(), svc: l.svc, ids: map[string]string{}}
+	inbox := t.TempDir()
+	b := r.run("t")
+	for i := range 10 {
+		name := fmt.Sprintf("%d.pdf", i)
+		path := filepath.Join(inbox, name)
+		if err := os.WriteFile(path, fmt.Appendf(nil, "%%PDF-1.4 %d", i/2*2%8), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.docs = append(r.docs, source{path: path, name: name})
+	}
+	for i, s := range r.docs {
+		e, what := r.resume(b, s)
+		if what != submitIt {
+			t.Fatalf("%s is taken for one that was begun: %v", s.name, what)
+		}
+		r.ids[s.name] = e.ID
+		r.submit(b, s, e)
+		if i < 5 {
+			done := extraction.Extraction{
+				ID: e.ID, Account: "acme", Type: "t", Status: extraction.StatusSuccess,
+				Document: extraction.Document{Name: s.name, SHA256: extraction.Null(e.SHA256)},
+			}
+			if err := writeResult(b.resultFile(e.Name), done); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := b.journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.journal = r.read()
+	return r
+}
+
+func (r *earlier) file() string { return filepath.Join(r.out, stateFolder, "journal.ndjson") }
+
+func (r *earlier) read() []byte {
+	r.t.Helper()
+	body, err := os.ReadFile(r.file())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return body
+}
+
+// run is a run with the same --out that asks for a type.
+func (r *earlier) run(kind string) *backfill {
+	r.t.Helper()
+	b := &backfill{services: r.svc, outage: &outage{}, watched: map[string]followed{}, follow: &follower{waiting: map[string]string{}}}
+	b.Config, b.stderr, b.out, b.print = &config.Config{}, &redirect{w: io.Discard}, r.out, silent{}
+	b.account.Name, b.template.Type, b.template.Options = "acme", kind, map[string]any{}
+	b.reader = new(reader)
+	b.journal = journalIn(r.t, r.out)
+	b.shown = newProgress(io.Discard, false, 10, time.Now)
+	b.outbox = b.newOutbox()
+	r.t.Cleanup(b.shown.Close)
+	return b
+}
+
+func (r *earlier) open(b *backfill, s source) *opened {
+	r.t.Helper()
+	d, err := b.reader.Open(r.t.Context(), s)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return d
+}
+
+func (r *earlier) resume(b *backfill, s source) (entry, resumption) {
+	r.t.Helper()
+	d := r.open(b, s)
+	defer d.Close()
+	e, _, what, err := b.resume(r.t.Context(), d, "01JD0Z3M9V7Q8W2R5T6Y4X1C0"+s.name[:1])
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return e, what
+}
+
+func (r *earlier) submit(b *backfill, s source, e entry) {
+	r.t.Helper()
+	d := r.open(b, s)
+	defer d.Close()
+	sub := d.In(tasks.Submission{ID: e.ID, Account: "acme", Provider: "sensible", Type: "t"})
+	if _, err := b.client.Submit(r.t.Context(), sub); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := b.journal.Accepted(e.ID); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := b.journal.Note(e.ID, tasks.Begun{VendorID: "v" + e.ID, SubmittedAt: time.Now()}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// again runs the same command with a journal that has become another, and returns how
+// many documents it would submit again.
+func (r *earlier) again(journal []byte, kind string, change func(*backfill)) (submitted int) {
+	r.t.Helper()
+	if err := os.WriteFile(r.file(), journal, 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	b := r.run(kind)
+	if change != nil {
+		change(b)
+	}
+	for _, s := range r.docs {
+		e, what := r.resume(b, s)
+		switch {
+		case what == submitIt:
+			submitted++
+		case e.ID != r.ids[s.name] || e.Name != s.name:
+			r.t.Errorf("%s is taken for %s, called %s; it is %s", s.name, e.ID, e.Name, r.ids[s.name])
+		}
+	}
+	if err := b.journal.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+	return submitted
+}
+
+// TestNothingIsPaidAgain gives a run a journal that was cut anywhere, that has a damaged
+// line anywhere, or none. What it does not say is found in the results and in Redis, and
+// said by the journal from then on.
+func TestNothingIsPaidAgain(t *testing.T) {
+	t.Parallel()
+	r := newEarlier(t, redistest.Client(t))
+	if n := r.again(r.journal, "t", nil); n != 0 {
+		t.Fatalf("with its journal %d documents are submitted again", n)
+	}
+	if n := r.again(nil, "t", nil); n != 0 {
+		t.Errorf("without a journal %d documents are submitted again", n)
+	}
+	if n := r.again(r.read(), "t", func(b *backfill) { b.Redis.URL = "redis://shared" }); n != 0 {
+		t.Errorf("what was found once is not in the journal: %d documents are submitted again", n)
+	}
+	lines := bytes.SplitAfter(r.journal, []byte("\n"))
+	at := 0
+	for i, line := range lines[:len(lines)-1] {
+		cut := append([]byte{}, r.journal[:at+len(line)/2]...)
+		damaged := append(append(append([]byte{}, r.journal[:at]...), "{\"name\":\"half\n"...), r.journal[at+len(line):]...)
+		for what, journal := range map[string][]byte{"cut before": r.journal[:at], "cut in": cut, "damaged at": damaged} {
+			if n := r.again(journal, "t", nil); n != 0 {
+				t.Errorf("%s line %d: %d documents are submitted again", what, i+1, n)
+			}
+		}
+		at += len(line)
+	}
+}
+
+// TestOnlyOnesOwnIsFound without the journal: not what was asked otherwise, nor what is in
+// a Redis that others use.
+func TestOnlyOnesOwnIsFound(t *testing.T) {
+	t.Parallel()
+	r := newEarlier(t, redistest.Client(t))
+	if n := r.again(nil, "another", nil); n != 10 {
+		t.Errorf("asked for another type, %d documents are submitted, want all", n)
+	}
+	for what, change := range map[string]func(*backfill){
+		"a Redis that was named": func(b *backfill) { b.Redis.URL = "redis://shared" },
+		"a store that was named": func(b *backfill) { b.dataGiven = true },
+	} {
+		if n := r.again(nil, "t", change); n != 5 {
+			t.Errorf("%s: %d documents are submitted, want those without a result", what, n)
+		}
+	}
+}
+
+// TestKeptDocumentIsNotPaidAgain has a Redis that has forgotten everything, and a journal
+// that is gone or damaged: a document that is kept may have been submitted, and only the
+// user may say so.
+func TestKeptDocumentIsNotPaidAgain(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	r := newEarlier(t, rdb)
+	if err := rdb.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	r.svc.persistent = false
+	lines := bytes.SplitAfter(r.journal, []byte("\n"))
+	forgotten := func() (kept []byte) { // Every entry, and nothing of what came of it.
+		kept = append(kept, "damaged\n"...)
+		for _, line := range lines {
+			if bytes.Contains(line, []byte(`"path"`)) {
+				kept = append(kept, line...)
+			}
+		}
+		return kept
+	}
+	for what, journal := range map[string][]byte{"no journal": nil, "only entries": forgotten()} {
+		if err := os.WriteFile(r.file(), journal, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b := r.run("t")
+		for i, s := range r.docs {
+			if e, what2 := r.resume(b, s); what2 != settledIt {
+				t.Errorf("%s: document %d is %+v, %v; want it to be settled", what, i, e, what2)
+			}
+		}
+		if n := b.failed.Load(); n != 5 {
+			t.Errorf("%s: %d documents are named, want 5", what, n)
+		}
+		if err := b.journal.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := r.again(nil, "t", func(b *backfill) { b.retryFailed = true }); n != 5 {
+		t.Errorf("with --retry-failed %d documents are submitted, want 5", n)
+	}
+}
