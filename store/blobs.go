@@ -219,9 +219,12 @@ func (b *Blobs) Whole(ctx context.Context, r Record) (extraction.Extraction, err
 		if errors.Is(err, ErrDamaged) {
 			why = "the result in the document store is not the one that was stored"
 		}
-		todo := "retry it: that fetches the result from the vendor again, and submits nothing"
-		if r.Fetching() {
+		todo := "a retry fetches it from the vendor again, and submits nothing"
+		switch {
+		case r.Fetching():
 			todo = "it is being fetched from the vendor again"
+		case r.Trouble != nil && r.Trouble.Code == extraction.CodeResultUnavailable && r.Trouble.OverAt.IsZero():
+			todo = r.Trouble.Message
 		}
 		e.Error = extraction.NewFailure(extraction.CodeResultUnavailable, why+" (extraction "+r.ID+"); "+todo, nil)
 		return e, nil

@@ -358,9 +358,13 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 			return unavailable(fmt.Errorf("--out cannot be written: %s: %w", b.resultFile(name), errnoOf(err)))
 		}
 	}
-	done(e.Status)
+	done(counted(e))
 	if e.Error != nil {
-		b.fail(name, e.Error.Code, errors.New(failureText(e.Error)))
+		text := failureText(e.Error)
+		if b.out != "" && counted(e) == resultUnavailable {
+			text += "; the same command again asks the vendor for it, and submits nothing"
+		}
+		b.fail(name, e.Error.Code, errors.New(text))
 	}
 	if !b.outbox.Add(r, name) { // There is none, or it is through already.
 		b.delivered(ctx, r, name)

@@ -98,7 +98,7 @@ func (b *backfill) sortOut(ctx context.Context, p *plan) error {
 			p.Done++
 		case endedBadly, unknowable:
 			p.Failed++
-		case atVendor:
+		case atVendor, withoutResult:
 			p.AtVendor++
 		case neverSent:
 			p.Submit++
@@ -137,7 +137,7 @@ func (b *backfill) wouldDo(ctx context.Context, s source) (oldState, error) {
 		return neverSent, err
 	}
 	what := ending(b.resultFile(old.Name), old, done)
-	again := b.sandboxed || b.retryFailed && what != atVendor
+	again := b.sandboxed || b.retryFailed && what != atVendor && what != withoutResult
 	if what != endedWell && again {
 		return neverSent, nil
 	}

@@ -78,14 +78,30 @@ func remainingTime(rest int, perSecond float64) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
+// resultUnavailable is the status as which a SUCCESS counts whose stored result is damaged
+// or gone. Nothing has failed, and yet it is no success.
+const resultUnavailable extraction.Status = "result unavailable"
+
+// counted is the status as which an extraction counts.
+func counted(e extraction.Extraction) extraction.Status {
+	if e.Status == extraction.StatusSuccess && e.Error != nil {
+		return resultUnavailable
+	}
+	return e.Status
+}
+
 // counts are how many extractions are in which state.
-type counts struct{ total, done, failed, inFlight int }
+type counts struct{ total, done, failed, unavailable, inFlight int }
 
 // finish counts one that has ended. A total that is known is never less than
 // what was seen.
 func (c *counts) finish(s extraction.Status) {
 	c.done++
-	if s != extraction.StatusSuccess {
+	switch s {
+	case extraction.StatusSuccess:
+	case resultUnavailable:
+		c.unavailable++
+	default:
 		c.failed++
 	}
 	if c.total > 0 {
@@ -96,10 +112,7 @@ func (c *counts) finish(s extraction.Status) {
 // line gives "37 of 100 done, 2 failed, 20 in flight, 3.1/s, about 20s left", or what
 // holds it up in place of the estimate.
 func (c counts) line(perSecond float64, holds string) string {
-	parts := []string{c.progress()}
-	if c.failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d failed", c.failed))
-	}
+	parts := c.ended()
 	if c.inFlight > 0 {
 		parts = append(parts, fmt.Sprintf("%d in flight", c.inFlight))
 	}
@@ -116,21 +129,26 @@ func (c counts) line(perSecond float64, holds string) string {
 
 // last gives "100 of 100 done, 2 failed, in 34s".
 func (c counts) last(elapsed time.Duration) string {
-	parts := []string{c.progress()}
-	if c.failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d failed", c.failed))
-	}
+	parts := c.ended()
 	if c.inFlight > 0 {
 		parts = append(parts, fmt.Sprintf("%d still in flight", c.inFlight))
 	}
 	return strings.Join(append(parts, "in "+roughly(elapsed)), ", ")
 }
 
-func (c counts) progress() string {
+// ended gives "37 of 100 done", "2 failed", "1 result unavailable".
+func (c counts) ended() []string {
+	parts := []string{fmt.Sprintf("%d of %d done", c.done, c.total)}
 	if c.total == 0 {
-		return fmt.Sprintf("%d done", c.done)
+		parts[0] = fmt.Sprintf("%d done", c.done)
 	}
-	return fmt.Sprintf("%d of %d done", c.done, c.total)
+	if c.failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", c.failed))
+	}
+	if c.unavailable > 0 {
+		parts = append(parts, fmt.Sprintf("%d %s", c.unavailable, resultUnavailable))
+	}
+	return parts
 }
 
 // rateText gives "120/s", "3.1/s", "12/min".

@@ -61,6 +61,8 @@ func (r *remote) explain(ctx context.Context, err error) error {
 		return tasks.ErrDocumentGone
 	case client.CodeConflict:
 		return refusal(e.Detail)
+	case client.CodeResultUnavailable:
+		return exitError{exitFailed, fmt.Errorf("%s: %s", e.Code, e.Detail)}
 	case client.CodeTooLarge:
 		return fmt.Errorf("%w: %s", store.ErrTooLarge, e.Detail)
 	}
@@ -166,8 +168,6 @@ func (r *remote) retryable(ctx context.Context, e extraction.Extraction, sure bo
 	switch {
 	case !e.Status.Final():
 		return tasks.ErrNotFinal
-	case e.Status == extraction.StatusSuccess:
-		return tasks.ErrSucceeded
 	case e.RetriedBy != "":
 		return tasks.ErrRetried
 	case !sure:
@@ -175,6 +175,9 @@ func (r *remote) retryable(ctx context.Context, e extraction.Extraction, sure bo
 	}
 	done, err := r.RetryMany(ctx, client.Bulk{IDs: []string{e.ID}, DryRun: true})
 	if err == nil && done.Done == 0 {
+		if e.Status == extraction.StatusSuccess {
+			return tasks.ErrSucceeded
+		}
 		return tasks.ErrDocumentGone // The others are seen above.
 	}
 	return r.explain(ctx, err)

@@ -22,6 +22,7 @@ const (
 	followIt                    // Its extraction is watched.
 	settledIt                   // It is counted; nothing is to be done.
 	repeatIt                    // It must be repeated as a new extraction.
+	fetchIt                     // Its result must be fetched again, by a new extraction that submits nothing.
 )
 
 // resume looks for what an earlier run began for the document. Where it must be
@@ -44,6 +45,8 @@ func (b *backfill) resume(ctx context.Context, d *opened, id string) (entry, pro
 		switch {
 		case err == nil && what == repeatIt:
 			return b.repeat(ctx, want, d.wholeName(), old, done, id)
+		case err == nil && what == fetchIt:
+			return b.fetch(want, d.wholeName(), old, id)
 		case err != nil || what != submitIt:
 			return old, done, what, err
 		}
@@ -110,6 +113,11 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 		case r.Status.Final() && (what == endedWell || what == endedBadly):
 			b.outbox.Add(r, old.Name)
 			return settledIt, b.settled(old)
+		case r.Status == extraction.StatusSuccess: // Its result may be damaged or gone, then it is fetched again.
+			_, err := b.client.Retry(ctx, r.Account, r.ID, false)
+			if err != nil && !errors.Is(err, tasks.ErrSucceeded) && !errors.Is(err, store.ErrNotFound) {
+				return settledIt, unavailable(err)
+			}
 		}
 		b.journal.Resume(done)
 		b.watch(old.ID, old.Name)
@@ -121,6 +129,11 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 	switch what {
 	case endedWell:
 		return settledIt, b.settled(old)
+	case withoutResult:
+		if b.sandboxed { // That vendor has ended with its run.
+			return submitIt, nil
+		}
+		return fetchIt, nil
 	case endedBadly, unknowable:
 		switch {
 		case b.sandboxed, what == unknowable && b.retryFailed:
@@ -159,6 +172,20 @@ func (b *backfill) repeat(
 	want.ID = id
 	p := progressOf(id, tasks.Repeats(r))
 	want, err = b.journal.Repeat(want, whole, p)
+	return want, p, resumeIt, err
+}
+
+// fetch journals the extraction that fetches the result of one whose record is gone. It
+// follows what the vendor had: nothing is submitted.
+func (b *backfill) fetch(want entry, whole string, old entry, id string) (entry, progressed, resumption, error) {
+	lost, _ := readResult(b.resultFile(old.Name))
+	at := lost.SubmittedAt
+	if at.IsZero() {
+		at = lost.FinishedAt
+	}
+	want.ID = id
+	p := progressOf(id, tasks.Begun{VendorID: string(lost.Vendor.ID), SubmittedAt: at.Time, RetryOf: old.ID})
+	want, err := b.journal.Repeat(want, whole, p)
 	return want, p, resumeIt, err
 }
 
@@ -217,7 +244,7 @@ func (b *backfill) settled(old entry) error {
 			"an earlier run may have submitted it, and its state is gone: name the same Redis, or submit again with --retry-failed"))
 		return nil
 	}
-	b.shown.Skip(e.Status)
+	b.shown.Skip(counted(e))
 	if e.Error != nil {
 		b.fail(old.Name, e.Error.Code, errors.New(failureText(e.Error)))
 	}
@@ -233,6 +260,7 @@ const (
 	atVendor                   // The vendor has it, or may have, and can be asked.
 	unknowable                 // Somebody else may have submitted it.
 	endedWell
+	withoutResult // SUCCESS, but its result was damaged or gone.
 	endedBadly
 )
 
@@ -240,8 +268,10 @@ const (
 func ending(file string, old entry, done progressed) oldState {
 	e, ok := readResult(file)
 	switch ended := ok && e.ID == old.ID; {
-	case ended && e.Status == extraction.StatusSuccess:
+	case ended && e.Status == extraction.StatusSuccess && e.Error == nil:
 		return endedWell
+	case ended && e.Status == extraction.StatusSuccess && e.Vendor.ID != "":
+		return withoutResult
 	case ended && e.Error != nil:
 		return endedBadly
 	case done.VendorID != "", !done.SentAt.IsZero(), done.Sought != "":

@@ -12,12 +12,15 @@ import (
 func retryCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "retry",
-		Usage:     "repeat extractions that ended otherwise than with SUCCESS, and print the new ids",
+		Usage:     "repeat extractions that did not end with SUCCESS, and print the new ids",
 		ArgsUsage: "[ID…]",
 		Description: `Each is repeated as a new extraction, once. Where the vendor may have the old one
 after all (deadline_exceeded, submit_uncertain, CANCELED) it is asked for that
 first, and a result found there is taken over: nothing is paid twice. --resubmit
 submits in any case. With a filter it asks first; --yes answers.
+
+A SUCCESS whose stored result is damaged or gone (result_unavailable) keeps its id:
+the result is fetched from the vendor again, and nothing is submitted.
 
 Examples:
 

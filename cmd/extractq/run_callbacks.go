@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -32,7 +33,7 @@ func (b *backfill) newOutbox() *outbox {
 // needed no more, out of a Redis in memory.
 func (b *backfill) delivered(ctx context.Context, r store.Record, name string) {
 	if r.Deliveries.State == store.DeliveryFailed {
-		answer := "no answer"
+		answer := cmp.Or(r.Deliveries.Problem, "no answer")
 		if r.Deliveries.Status != 0 {
 			answer = fmt.Sprintf("the answer was %d", r.Deliveries.Status)
 		}

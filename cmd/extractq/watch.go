@@ -111,7 +111,7 @@ func followAll(c *cli.Context, cfg settings, f watcher, total int) error {
 			cfg.say("%s was erased while it was waited for", e.ID)
 			return nil
 		}
-		bar.Done(e.Status)
+		bar.Done(counted(e))
 		if e.Error != nil {
 			failed++
 			cfg.say("%s: %s", e.ID, e.Error.Code)
