@@ -75,6 +75,35 @@ func TestRepetitionAsksFirst(t *testing.T) {
 	}
 }
 
+// TestEnding reads what an earlier run left of a document. A SUCCESS without its result is
+// no good end, and none that --retry-failed may pay for again.
+func TestEnding(t *testing.T) {
+	t.Parallel()
+	lost := extraction.NewFailure(extraction.CodeResultUnavailable, "x", nil)
+	failed := extraction.NewFailure(extraction.CodeVendorFailed, "x", nil)
+	b := &backfill{runConfig: runConfig{out: t.TempDir()}}
+	sent := progressed{VendorID: "v1", SubmittedAt: time.UnixMilli(1_700_000_000_000)}
+	for name, tt := range map[string]struct {
+		e    extraction.Extraction
+		done progressed
+		want oldState
+	}{
+		"success":           {extraction.Extraction{ID: "01A", Status: extraction.StatusSuccess}, sent, endedWell},
+		"its result lost":   {extraction.Extraction{ID: "01A", Status: extraction.StatusSuccess, Error: lost, Vendor: extraction.Vendor{ID: "v1"}}, sent, withoutResult},
+		"an error":          {extraction.Extraction{ID: "01A", Status: extraction.StatusError, Error: failed}, sent, endedBadly},
+		"another's success": {extraction.Extraction{ID: "01B", Status: extraction.StatusSuccess}, sent, atVendor},
+		"another's":         {extraction.Extraction{ID: "01B", Status: extraction.StatusSuccess}, progressed{}, neverSent},
+	} {
+		file := b.resultFile(name)
+		if err := writeResult(file, tt.e); err != nil {
+			t.Fatal(err)
+		}
+		if got := ending(file, entry{ID: "01A"}, tt.done); got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
 // TestLinesShowWhatTheyHold writes what would move a terminal's cursor, or turn its
 // text around, in a line and in an error.
 func TestLinesShowWhatTheyHold(t *testing.T) {
