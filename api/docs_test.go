@@ -1,9 +1,17 @@
 package api
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/internal/browsertest"
 )
 
@@ -42,4 +50,35 @@ func TestReferenceWithAKey(t *testing.T) {
 	if got := browsertest.Eval[int](b, `fetch("/v1/accounts").then(r => r.status)`); got != 401 {
 		t.Errorf("what the browser sends by itself gets %d from the API", got)
 	}
+}
+
+// docs/api.md explains every code, and none besides.
+func TestCodesAreExplained(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "docs", "api.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, errors, _ := strings.Cut(string(text), "\n## Errors\n")
+	ofProblems, ofExtractions, _ := strings.Cut(errors, "`last_error`")
+	ofExtractions, _, _ = strings.Cut(ofExtractions, "\n## ")
+	for part, all := range map[string][]string{ofProblems: texts(protocol.ProblemCodes()), ofExtractions: texts(extraction.Codes())} {
+		var explained []string
+		for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(part, -1) {
+			explained = append(explained, row[1])
+		}
+		slices.Sort(explained)
+		slices.Sort(all)
+		if diff := cmp.Diff(all, explained); diff != "" {
+			t.Errorf("codes and what docs/api.md explains (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func texts[T ~string](all []T) []string {
+	var out []string
+	for _, one := range all {
+		out = append(out, string(one))
+	}
+	return out
 }

@@ -239,7 +239,7 @@ func (in FilterInput) filter() (protocol.Filter, error) {
 // filter is what is asked for, of what the caller may see.
 func (s *Server) filter(ctx context.Context, in protocol.Filter) ([]string, store.Filter, error) {
 	f := store.Filter{
-		Statuses: in.Status, Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: extraction.Code(in.Error),
+		Statuses: in.Status, Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: in.Error,
 		Since: in.Since.Time, Until: in.Until.Time,
 	}
 	accounts, err := s.scope(ctx, in.Account...)
