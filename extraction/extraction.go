@@ -136,7 +136,7 @@ const (
 
 // Reasons are all of them.
 func Reasons() []Because {
-	return []Because{BecauseScheduled, BecauseRate, BecauseInFlight, BecauseAccountPaused, BecauseRetry}
+	return []Because{BecauseScheduled, BecauseRate, BecauseInFlight, BecauseAccountPaused, BecauseRetry, BecauseStore}
 }
 
 // Trouble is something that went wrong and was not final.

@@ -79,7 +79,7 @@ const (
 // Codes are all of them.
 func Codes() []Code {
 	return []Code{
-		CodeVendorRejected, CodeVendorFailed, CodeVendorQuota, CodeUnauthorized, CodeRateLimited,
+		CodeVendorRejected, CodeVendorFailed, CodeVendorQuota, CodeUnauthorized, CodeRateLimited, CodeStoreUnavailable,
 		CodeUnsupportedDocument, CodeDocumentTooLarge, CodeDocumentUnavailable,
 		CodeDeadlineExceeded, CodeSubmitUncertain, CodeExpired, CodeCanceled,
 		CodeResultUnavailable, CodeResultTooLarge, CodeInternal,
