@@ -38,10 +38,6 @@ var ErrOtherStore = errors.New("not the document store that the others use")
 // extractions: their records are lost, or are in another Redis.
 var ErrEmptyRedis = errors.New("the Redis is empty, but the document store holds extractions")
 
-// ErrRedisLost is returned where the Redis is not the one that this process was started
-// with, or has lost its data since. It lasts as long as the process.
-var ErrRedisLost = errors.New("the Redis has lost its data, or is another one, since this process was started")
-
 // identity says which document store and which Redis belong together. Both sides hold
 // it. A Redis may work with a store that belongs to another one, as in memory beside
 // it, but DeleteUnreferenced deletes nothing there.
@@ -125,43 +121,6 @@ func Pair(ctx context.Context, s *Records, b *Blobs, t Terms) error {
 	}
 	return b.identify(ctx, next)
 }
-
-// CheckPair is Pair for a process that only looks: it writes nothing, and a Redis
-// without an identity belongs to any store, unless Pair has seen another one in this
-// process: then it is ErrRedisLost, from then on. A Redis that does not answer, or is
-// loading its data, is an error of another kind. b is nil for a store that does not
-// exist yet.
-func CheckPair(ctx context.Context, s *Records, b *Blobs) error {
-	if b == nil {
-		here, err := s.identity(ctx)
-		if err != nil || here.Store == "" {
-			return err
-		}
-		return here.match(identity{})
-	}
-	if b.RedisLost() {
-		return ErrRedisLost
-	}
-	here, err := s.identity(ctx)
-	if err != nil {
-		return err
-	}
-	if paired := b.pair.Load(); paired != nil && (here.Store != paired.Store || here.Redis != paired.Redis) {
-		b.lost.Store(true)
-		return ErrRedisLost
-	}
-	if here.Store == "" {
-		return nil
-	}
-	there, err := b.identity(ctx)
-	if err != nil {
-		return err
-	}
-	return here.match(there)
-}
-
-// RedisLost reports whether CheckPair has found that in this process.
-func (b *Blobs) RedisLost() bool { return b.lost.Load() }
 
 // match returns ErrOtherStore unless a store's side has the identity of Redis's.
 func (i identity) match(there identity) error {

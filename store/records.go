@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -56,6 +57,8 @@ type Records struct {
 	scripts map[string]*redis.Script
 	// known are the accounts that this process has registered, and when.
 	known sync.Map
+	// seen is the document store that CheckRedis has seen Redis belong to.
+	seen atomic.Pointer[string]
 }
 
 // NewRecords returns the records in rdb.

@@ -42,21 +42,27 @@ func (w *Worker) lookAfter(ctx context.Context, apart bool) {
 	scheduler.New(duties{w, apart}, w.records.ClaimSlot, w.cfg.Tick, w.log).Run(ctx)
 }
 
-// watchRedis looks once a tick whether Redis is still the one that the process was
-// started with, until it is not or ctx ends. One that does not answer is asked again.
+// watchRedis looks once a tick whether Redis is still the one that belongs to the document
+// store, until ctx ends, and says when that changes. One that does not answer is asked
+// again.
 func (w *Worker) watchRedis(ctx context.Context) {
 	every := w.cfg.Tick
 	if every == 0 {
 		every = scheduler.Interval
 	}
-	for sleep(ctx, every) == nil {
+	for said := false; sleep(ctx, every) == nil; {
 		asking, cancel := context.WithTimeout(ctx, saveTimeout)
 		err := store.CheckPair(asking, w.records, w.cfg.Blobs)
 		cancel()
-		if errors.Is(err, store.ErrRedisLost) {
-			w.log.ErrorContext(ctx, "nothing is submitted any more: bring the data of Redis back and restart, or restart with --accept-empty-redis",
+		switch {
+		case errors.Is(err, store.ErrRedisLost) && !said:
+			said = true
+			w.log.ErrorContext(ctx, "nothing is submitted any more: bring the data of Redis back, or start one process with --accept-empty-redis",
 				slog.Any("error", err))
-			return
+		case err == nil && said:
+			said = false
+			w.log.InfoContext(ctx, "Redis and the document store belong together again: submissions go on")
+			w.serve(ctx) // An empty one knows of no worker.
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/store"
 )
@@ -55,16 +56,37 @@ func TestRedisLosesItsData(t *testing.T) {
 	if err := store.CheckPair(t.Context(), r.records, r.blobs); !errors.Is(err, store.ErrRedisLost) {
 		t.Errorf("CheckPair = %v, want %v", err, store.ErrRedisLost)
 	}
+	// As another worker would, that has not noticed yet.
+	if err := r.records.SetWindow(t.Context(), "acme", store.Window{Released: 1000, InFlight: 1000}); err != nil {
+		t.Fatal(err)
+	}
 	id := r.submit("x")
 	if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
 		t.Fatal(err)
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.bodies) != 0 {
-		t.Errorf("%d documents were submitted", len(v.bodies))
+	if n := v.calls(); n != 0 {
+		t.Errorf("the vendor was called %d times", n)
 	}
 	if n := log.times(message); n != 1 {
 		t.Errorf("it is said %d times", n)
+	}
+	if got := r.get(id); got.Because != extraction.BecauseStore || got.Trouble == nil || got.Trouble.Code != extraction.CodeStoreUnavailable {
+		t.Errorf("it waits because of %s: %+v", got.Because, got.Trouble)
+	}
+
+	// Another process is told to go on without the data.
+	other, err := store.OpenBlobs(t.Context(), "file://"+r.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Pair(t.Context(), r.records, other, store.Terms{AcceptEmpty: true}); err != nil {
+		t.Fatal(err)
+	}
+	r.await("the worker says that they belong together", func() bool { return log.times("belong together again") > 0 })
+	if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if len(v.bodies) != 1 || r.get(id).VendorID == "" {
+		t.Errorf("%d documents were submitted, and it is %s", len(v.bodies), r.get(id).Status)
 	}
 }

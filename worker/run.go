@@ -191,6 +191,9 @@ func (w *Worker) keepServing(ctx context.Context) {
 // serve says once that this worker serves its accounts, and how much of their work may
 // be under way.
 func (w *Worker) serve(ctx context.Context) {
+	if w.cfg.Blobs.RedisLost() {
+		return // It may be another's.
+	}
 	for name, a := range w.all() {
 		workers, err := w.limiter.Serve(ctx, name, w.id)
 		if err == nil && a.Registration.Provider != "" {

@@ -44,7 +44,7 @@ func newAdmin(ctx context.Context, cfg settings, rdb redis.UniversalClient, blob
 	}
 	a.ready = func(ctx context.Context) error {
 		if blobs == nil {
-			return records.CheckVersion(ctx)
+			return records.CheckRedis(ctx)
 		}
 		return store.CheckPair(ctx, records, blobs)
 	}

@@ -110,6 +110,10 @@ func (b *backfill) carry(ctx context.Context) error {
 	err = b.follow.Run(ctx, func() bool {
 		if time.Now().After(nextLook) {
 			nextLook = time.Now().Add(time.Second)
+			if b.blobs.RedisLost() { // The worker looks, and submits nothing any more.
+				cancel(b.follow.lost())
+				return false
+			}
 			state, err := b.limiter.State(ctx, b.account.Name)
 			if err != nil {
 				return false // Redis is away; the worker waits for it too.

@@ -78,7 +78,13 @@ func (d *doctor) pair(ctx context.Context, blobs *store.Blobs, name, good string
 	if err == nil {
 		err = store.CheckPair(ctx, records, blobs)
 	}
+	if err == nil && blobs != nil {
+		err = store.Vanished(ctx, records, blobs)
+	}
 	switch {
+	case errors.Is(err, store.ErrEmptyRedis):
+		return healthFix, fmt.Sprintf("%s: %v; bring the Redis back that has their records, or name it (redis.url, --redis). Where they are "+
+			"lost for good, start one run, up or server role with --accept-empty-redis; running ones notice it", name, err)
 	case errors.Is(err, store.ErrOtherStore):
 		return healthFix, fmt.Sprintf("%s is %v; set data.url (--data) to the one where the documents of this Redis are", name, err)
 	case err != nil:

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +40,8 @@ type follower struct {
 	// seen is told of every record that is not final, whenever all are read; nil tells
 	// nobody.
 	seen func(store.Record)
+	// redis is the identity of the Redis in which everything is that is waited for.
+	redis string
 
 	mu      sync.Mutex
 	waiting map[string]string // Account by id.
@@ -48,6 +52,10 @@ type follower struct {
 // now on at the accounts.
 func newFollower(ctx context.Context, records *store.Records, accounts []string) (*follower, error) {
 	f := &follower{records: records, waiting: map[string]string{}, cursors: map[string]string{}}
+	var err error
+	if f.redis, err = records.Identity(ctx); err != nil {
+		return nil, unavailable(err)
+	}
 	for _, a := range accounts {
 		cursor, err := records.EventCursor(ctx, a)
 		if err != nil {
@@ -173,6 +181,11 @@ func (f *follower) look(ctx context.Context, ids []string, final func(store.Reco
 					f.seen(r)
 				}
 			}
+			if len(exists) < len(ids) { // They were erased, or all of them are lost.
+				if err := f.same(ctx); err != nil {
+					return err
+				}
+			}
 			for _, id := range ids {
 				if !exists[id] {
 					gone := store.Record{Input: store.Input{ID: id, Account: account}}
@@ -184,6 +197,28 @@ func (f *follower) look(ctx context.Context, ids []string, final func(store.Reco
 		}
 	}
 	return nil
+}
+
+// same returns what lost returns where Redis is not the one in which the extractions were.
+func (f *follower) same(ctx context.Context) error {
+	now, err := f.records.Identity(ctx)
+	if err != nil {
+		return redisError{err}
+	}
+	if f.redis != "" && now != f.redis {
+		return f.lost()
+	}
+	return nil
+}
+
+// lost is the end of waiting in a Redis that has lost its data. Whether what was waited for
+// has ended is not known, and the vendor may have it: it is named, and left alone.
+func (f *follower) lost() error {
+	ids := f.Waiting()
+	slices.Sort(ids)
+	return unavailable(fmt.Errorf("%w; bring its data back. Where they are lost for good, see what the vendor has before anything is "+
+		"submitted again; start run, up or a server role once with --%s, and run with the same --out goes on with what it finds there. "+
+		"%d extractions were waited for: %s", store.ErrRedisLost, acceptEmptyFlag, len(ids), strings.Join(ids, " ")))
 }
 
 func (f *follower) tell(r store.Record, gone bool, final func(store.Record, bool) error) error {

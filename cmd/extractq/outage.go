@@ -104,6 +104,9 @@ func (s *services) handIn(
 	send func(context.Context, tasks.Submission) (extraction.Extraction, error),
 ) (extraction.Extraction, error) {
 	for {
+		if err := store.CheckPair(ctx, s.records, s.blobs); errors.Is(err, store.ErrRedisLost) {
+			return extraction.Extraction{}, unavailable(err) // Nothing would be submitted from there.
+		}
 		e, err := send(ctx, sub)
 		if errors.Is(err, store.ErrExists) {
 			e, err = s.accepted(ctx, sub)
