@@ -8,7 +8,7 @@ import (
 
 // aside is what may stand on stderr beside a complaint: how far a run has come,
 // and what it has skipped.
-var aside = regexp.MustCompile(`^\d+ of \d+ done, | are skipped$|^extractq: no worker has `)
+var aside = regexp.MustCompile(`^\d+ of \d+ done, | are skipped$|^extractq: (no|a) worker has `)
 
 // wantComplaint fails the test unless a command ended with code after one clear
 // line on stderr that holds says, and nothing on stdout.

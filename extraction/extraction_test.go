@@ -341,7 +341,7 @@ func TestCodes(t *testing.T) {
 		"vendor_rejected": false, "unsupported_document": false, "document_too_large": false, "result_too_large": false,
 		"vendor_failed": true, "vendor_quota": true, "unauthorized": true, "document_unavailable": true,
 		"deadline_exceeded": true, "submit_uncertain": true, "expired": true, "canceled": true, "internal": true,
-		"rate_limited": true, "result_unavailable": true,
+		"rate_limited": true, "result_unavailable": true, "store_unavailable": true, "no_worker": true,
 	}
 	got := map[string]bool{}
 	for _, c := range constants(t, "Code") {

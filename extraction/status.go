@@ -53,6 +53,9 @@ const (
 	// CodeStoreUnavailable: the document store fails, or does not belong to what Redis
 	// holds. It is never final.
 	CodeStoreUnavailable Code = "store_unavailable"
+	// CodeNoWorker: no worker has the account, and something waits there. It is never
+	// final, and of an account only.
+	CodeNoWorker Code = "no_worker"
 	// CodeUnauthorized is a refused key. It ends an extraction only in run.
 	CodeUnauthorized Code = "unauthorized"
 	// CodeUnsupportedDocument is a kind of document the vendor does not take.
@@ -82,7 +85,7 @@ func Codes() []Code {
 		CodeVendorRejected, CodeVendorFailed, CodeVendorQuota, CodeUnauthorized, CodeRateLimited, CodeStoreUnavailable,
 		CodeUnsupportedDocument, CodeDocumentTooLarge, CodeDocumentUnavailable,
 		CodeDeadlineExceeded, CodeSubmitUncertain, CodeExpired, CodeCanceled,
-		CodeResultUnavailable, CodeResultTooLarge, CodeInternal,
+		CodeResultUnavailable, CodeResultTooLarge, CodeInternal, CodeStoreUnavailable, CodeNoWorker,
 	}
 }
 
@@ -92,7 +95,7 @@ func (c Code) Retryable() bool {
 	switch c {
 	case CodeVendorQuota, CodeUnauthorized, CodeDocumentUnavailable, CodeDeadlineExceeded,
 		CodeSubmitUncertain, CodeExpired, CodeCanceled, CodeInternal, CodeVendorFailed, CodeRateLimited,
-		CodeResultUnavailable, CodeStoreUnavailable:
+		CodeResultUnavailable, CodeStoreUnavailable, CodeNoWorker:
 		return true
 	case CodeVendorRejected, CodeUnsupportedDocument, CodeDocumentTooLarge, CodeResultTooLarge:
 		return false

@@ -31,6 +31,9 @@ type Registration struct {
 // registration is what Register wrote last.
 func (k keys) registration() string { return k.prefix + "registration" }
 
+// visit is what a worker wrote that is there for its own documents only.
+func (k keys) visit() string { return k.prefix + "visit" }
+
 // Register keeps what a worker knows of an account, and the account among those that are
 // known.
 func (s *Records) Register(ctx context.Context, account string, r Registration) error {
@@ -51,8 +54,12 @@ func (s *Records) Register(ctx context.Context, account string, r Registration) 
 
 // Registration returns what workers registered of an account; ok is false where none ever
 // did.
-func (s *Records) Registration(ctx context.Context, account string) (r Registration, ok bool, err error) {
-	body, err := s.rdb.Get(ctx, accountKeys(account).registration()).Bytes()
+func (s *Records) Registration(ctx context.Context, account string) (Registration, bool, error) {
+	return s.registration(ctx, accountKeys(account).registration(), account)
+}
+
+func (s *Records) registration(ctx context.Context, key, account string) (r Registration, ok bool, err error) {
+	body, err := s.rdb.Get(ctx, key).Bytes()
 	if isNil(err) {
 		return r, false, nil
 	}
@@ -63,4 +70,34 @@ func (s *Records) Registration(ctx context.Context, account string) (r Registrat
 		return r, false, fmt.Errorf("read registration of %s: %w", account, err)
 	}
 	return r, true, nil
+}
+
+// Visit is Register for a worker that is there for its own documents only, as that of run
+// is: producers are not told to hand in for it. It counts while the account is served.
+func (s *Records) Visit(ctx context.Context, account string, r Registration) error {
+	body, err := json.Marshal(r)
+	if err == nil {
+		err = s.rdb.Set(ctx, accountKeys(account).visit(), body, 0).Err()
+	}
+	if err != nil {
+		return fmt.Errorf("note visit to account %s: %w", account, err)
+	}
+	return nil
+}
+
+// EndVisit takes back what Visit noted.
+func (s *Records) EndVisit(ctx context.Context, account string) error {
+	if err := s.rdb.Del(ctx, accountKeys(account).visit()).Err(); err != nil {
+		return fmt.Errorf("end visit to account %s: %w", account, err)
+	}
+	return nil
+}
+
+// Known returns what is known of an account that is served: what workers registered, or
+// else what a visitor noted.
+func (s *Records) Known(ctx context.Context, account string) (r Registration, ok bool, err error) {
+	if r, ok, err = s.Registration(ctx, account); ok || err != nil {
+		return r, ok, err
+	}
+	return s.registration(ctx, accountKeys(account).visit(), account)
 }

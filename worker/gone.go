@@ -31,6 +31,9 @@ func (w *Worker) reconcileGone(ctx context.Context, name string) (reconciled, er
 	if err := w.queue.SetPaused(ctx, name, true, true); err != nil {
 		return got, err
 	}
+	if err := w.records.EndVisit(ctx, name); err != nil { // Of a visitor that died.
+		return got, err
+	}
 	due, now, err := w.records.Due(ctx, name, reconcileLimit)
 	if err != nil {
 		return got, err

@@ -196,7 +196,11 @@ func (w *Worker) serve(ctx context.Context) {
 	}
 	for name, a := range w.all() {
 		workers, err := w.limiter.Serve(ctx, name, w.id)
-		if err == nil && a.Registration.Provider != "" {
+		switch {
+		case err != nil || a.Registration.Provider == "":
+		case a.Visit:
+			err = w.records.Visit(ctx, name, a.Registration)
+		default:
 			err = w.records.Register(ctx, name, a.Registration)
 		}
 		if err == nil {
@@ -214,8 +218,12 @@ func (w *Worker) serve(ctx context.Context) {
 func (w *Worker) leave(ctx context.Context, accounts map[string]*account) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
-	for name := range accounts {
-		if err := w.limiter.Leave(ctx, name, w.id); err != nil {
+	for name, a := range accounts {
+		err := w.limiter.Leave(ctx, name, w.id)
+		if err == nil && a.Visit {
+			err = w.records.EndVisit(ctx, name)
+		}
+		if err != nil {
 			w.log.DebugContext(ctx, "worker still noted", slog.String("account", name), slog.Any("error", err))
 			return
 		}

@@ -54,8 +54,10 @@ type Account struct {
 	// Sweep allows that the vendor's ready lists are read where that is cheaper.
 	Sweep bool
 	// Registration is what producers without the configuration must keep to; one without a
-	// Provider is not registered, as that of a worker that is there for its own documents.
+	// Provider is not registered. Visit says that it is forgotten when the worker leaves,
+	// which is there for its own documents only.
 	Registration store.Registration
+	Visit        bool
 	// SubmitAttempts is how often one document may fail at submission while
 	// others of the account succeed.
 	SubmitAttempts int

@@ -117,8 +117,8 @@ func withAccounts(c *cli.Context, act func(desk, string) error) error {
 		return err
 	}
 	d.remark(cfg, all)
-	if l, ok := p.(*local); ok {
-		l.remarkUnserved(c.Context, all)
+	if unserved, err := p.unserved(c.Context, all); err == nil && len(unserved) > 0 {
+		cfg.say("%s", unservedText(unserved))
 	}
 	return printAccounts(c.App.Writer, f, shown)
 }
@@ -228,7 +228,16 @@ func (d *accountDesk) state(ctx context.Context, name string) (extraction.Accoun
 	if err != nil {
 		return extraction.AccountState{}, err
 	}
-	known, registered, err := d.records.Registration(ctx, name)
+	if !served && load.Queued+load.InFlight > 0 {
+		since := load.Oldest
+		if since.IsZero() { // All of it is at the vendor.
+			since = time.Now().UTC()
+		}
+		out.LastError = &extraction.Trouble{
+			Code: extraction.CodeNoWorker, Message: unservedText([]string{name}), At: extraction.Time{Time: since},
+		}
+	}
+	known, registered, err := d.records.Known(ctx, name)
 	if err != nil {
 		return extraction.AccountState{}, err
 	}

@@ -81,8 +81,8 @@ func (f *follower) Waiting() []string {
 	return slices.Collect(maps.Keys(f.waiting))
 }
 
-// accounts are those of what is waited for.
-func (f *follower) accounts() []string {
+// Accounts are those of what is waited for.
+func (f *follower) Accounts() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	all := slices.Sorted(maps.Values(f.waiting))

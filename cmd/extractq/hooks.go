@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/extractq/extractq/api"
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/metrics"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/worker"
@@ -39,12 +40,17 @@ func serverAccounts(started settings, accounts []config.Account, m *metrics.Metr
 	}
 	for i, a := range accounts {
 		out[i].HookURL = hookURL(started.API.PublicURL, a)
-		out[i].Registration = store.Registration{
-			Provider: a.Provider, FetchesURL: out[i].Provider.Traits().FetchesURL, Rate: float64(a.Rate),
-			MaxDocument: started.API.MaxDocument, MaxBacklog: a.MaxBacklog,
-			FetchHosts: started.Fetch.AllowHosts, CallbackHosts: started.Callbacks.AllowHosts,
-			Kept: store.Kept{Record: started.Data.Retention, Document: started.Data.DocumentRetention},
-		}
+		out[i].Registration = registration(started, a, out[i].Provider)
 	}
 	return out, nil
+}
+
+// registration is what a worker says of its account.
+func registration(cfg settings, a config.Account, p extraction.Provider) store.Registration {
+	return store.Registration{
+		Provider: a.Provider, FetchesURL: p.Traits().FetchesURL, Rate: float64(a.Rate),
+		MaxDocument: cfg.API.MaxDocument, MaxBacklog: a.MaxBacklog,
+		FetchHosts: cfg.Fetch.AllowHosts, CallbackHosts: cfg.Callbacks.AllowHosts,
+		Kept: store.Kept{Record: cfg.Data.Retention, Document: cfg.Data.DocumentRetention},
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
@@ -202,19 +201,20 @@ func (l *local) forget(ctx context.Context) error {
 	return nil
 }
 
-// remarkUnserved says which accounts no worker has: what waits there goes on when one has
-// it.
-func (l *local) remarkUnserved(ctx context.Context, accounts []string) {
+// unserved asks Redis which workers there are.
+func (l *local) unserved(ctx context.Context, accounts []string) ([]string, error) {
 	limits := limiter.New(l.svc.rdb)
-	var unserved []string
+	var out []string
 	for _, name := range accounts {
-		if served, err := limits.Served(ctx, name); err == nil && !served {
-			unserved = append(unserved, name)
+		served, err := limits.Served(ctx, name)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		if !served {
+			out = append(out, name)
 		}
 	}
-	if len(unserved) > 0 {
-		l.cfg.say("no worker has %s: documents wait until one runs (extractq worker, or up)", strings.Join(unserved, ", "))
-	}
+	return out, nil
 }
 
 func (l *local) desk() desk {

@@ -34,6 +34,8 @@ type producer interface {
 	adopt(ctx context.Context, s tasks.Submission, vendorID string) (e extraction.Extraction, followed bool, err error)
 	// follow waits for extractions of some accounts to become final.
 	follow(ctx context.Context, accounts []string) (watcher, error)
+	// unserved are those of some accounts that no worker has.
+	unserved(ctx context.Context, accounts []string) ([]string, error)
 
 	cancel(ctx context.Context, e extraction.Extraction) (extraction.Extraction, error)
 	// retryable says why one is not repeated. sure asks also for what retry itself
@@ -59,6 +61,8 @@ type place struct{ account, id string }
 type watcher interface {
 	Watch(account, id string)
 	Waiting() []string
+	// Accounts are those of what is waited for.
+	Accounts() []string
 	// Run calls final for each that becomes final, with its result, until stop says
 	// that there is nothing more to wait for, or ctx ends. One that is erased is passed
 	// as gone, with its id only.

@@ -218,6 +218,18 @@ func (r *remote) forget(context.Context) error { return nil }
 
 func (r *remote) desk() desk { return remoteDesk{r} }
 
+// unserved is what the server says of its accounts while something waits there.
+func (r *remote) unserved(ctx context.Context, accounts []string) ([]string, error) {
+	all, err := r.Accounts(ctx)
+	var out []string
+	for _, a := range all {
+		if slices.Contains(accounts, a.Name) && a.LastError != nil && a.LastError.Code == extraction.CodeNoWorker {
+			out = append(out, a.Name)
+		}
+	}
+	return out, r.explain(ctx, err)
+}
+
 // remoteDesk is the server's accounts.
 type remoteDesk struct{ *remote }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -32,10 +33,14 @@ type remoteWatcher struct {
 	// asking for or is going to.
 	known, asked map[string]bool
 	todo         []string
+
+	mu sync.Mutex
+	// places are the accounts of those that are known.
+	places map[string]string
 }
 
 func (r *remote) follow(_ context.Context, accounts []string) (watcher, error) {
-	w := &remoteWatcher{r: r, known: map[string]bool{}, asked: map[string]bool{}}
+	w := &remoteWatcher{r: r, known: map[string]bool{}, asked: map[string]bool{}, places: map[string]string{}}
 	if len(accounts) == 1 {
 		w.account = accounts[0]
 	}
@@ -43,11 +48,21 @@ func (r *remote) follow(_ context.Context, accounts []string) (watcher, error) {
 }
 
 // Watch adds an extraction that exists.
-func (w *remoteWatcher) Watch(_, id string) {
+func (w *remoteWatcher) Watch(account, id string) {
 	if !w.known[id] {
 		w.known[id] = true
 		w.waiting = append(w.waiting, id)
+		w.mu.Lock()
+		w.places[id] = account
+		w.mu.Unlock()
 	}
+}
+
+// Accounts are those of what is waited for.
+func (w *remoteWatcher) Accounts() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Compact(slices.Sorted(maps.Values(w.places)))
 }
 
 // Waiting are the ids that are not final yet.
@@ -112,6 +127,9 @@ func (w *remoteWatcher) Run(ctx context.Context, stop func() bool, final func(ex
 			delete(w.asked, a.e.ID)
 			if w.known[a.e.ID] && (a.gone || a.e.Settled()) {
 				delete(w.known, a.e.ID)
+				w.mu.Lock()
+				delete(w.places, a.e.ID)
+				w.mu.Unlock()
 				if err := final(a.e, a.gone); err != nil {
 					return err
 				}

@@ -265,6 +265,8 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	// Others that look at the account see who works for it, for as long as that lasts.
+	wc.Accounts[0].Registration, wc.Accounts[0].Visit = registration(b.settings, b.account, b.provider), true
 	wc.StopTimeout, wc.StoreFailed = stopWithin, b.storeFailed
 	if b.journal != nil {
 		wc.Journal = b.journal.Note

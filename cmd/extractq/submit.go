@@ -102,11 +102,8 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 		}
 		return nil
 	}, func(what string, err error) error { unread(what, err); return nil })
-	if l, ok := p.(*local); ok && err == nil && c.Bool("wait") {
-		l.remarkUnserved(c.Context, []string{want.account.Name})
-	}
 	if err == nil && c.Bool("wait") {
-		err = followAll(c, cfg, f, accepted)
+		err = followAll(c, cfg, p, f, accepted)
 	}
 	if err == nil && failed {
 		err = exitError{exitFailed, errReported}

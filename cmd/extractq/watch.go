@@ -50,10 +50,7 @@ func watchCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if l, ok := f.(localWatcher); ok {
-				p.(*local).remarkUnserved(c.Context, l.accounts())
-			}
-			return followAll(c, cfg, f, n)
+			return followAll(c, cfg, p, f, n)
 		},
 	}
 }
@@ -88,8 +85,9 @@ func watched(c *cli.Context, p producer, f watcher) (int, error) {
 	return len(f.Waiting()), nil
 }
 
-// followAll prints each extraction of f when it is final.
-func followAll(c *cli.Context, cfg settings, f watcher, total int) error {
+// followAll prints each extraction of f when it is final, and says of which accounts it
+// waits for a worker.
+func followAll(c *cli.Context, cfg settings, source producer, f watcher, total int) error {
 	ctx := c.Context
 	if d := c.Duration("timeout"); d > 0 {
 		var cancel context.CancelFunc
@@ -103,6 +101,8 @@ func followAll(c *cli.Context, cfg settings, f watcher, total int) error {
 	}
 	bar, endProgress := cfg.progress(total)
 	defer endProgress()
+	endLook := lookForWorkers(ctx, cfg, source, f)
+	defer endLook()
 	failed := 0
 	err = f.Run(ctx, func() bool { return len(f.Waiting()) == 0 }, func(e extraction.Extraction, gone bool) error {
 		if gone {
