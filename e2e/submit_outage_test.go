@@ -59,3 +59,42 @@ func TestRunOutlivesItsRedis(t *testing.T) {
 		}
 	}
 }
+
+// TestSubmitAgainWithItsKey kills a submit in the middle, and gives the same command again:
+// with its idempotency key no document is accepted twice, over Redis and over HTTP.
+func TestSubmitAgainWithItsKey(t *testing.T) {
+	t.Parallel()
+	o := newOverAPI(t, quick(0), false)
+	docs := o.documents("inbox", 30)
+	known := 0
+	for _, over := range []string{"redis", "api"} {
+		args := []string{"submit", "--account", sensibleAccount, "--type", "t", "--idempotency-key", over, o.path("inbox")}
+		command := func(args []string) *process {
+			if over == "redis" {
+				return o.start(o.shared(args...)...)
+			}
+			return launch(t, o.remote(args...))
+		}
+		p := command(args)
+		eventually(t, "some are accepted", func() bool { return len(lines(p.stdout.String())) >= 5 || p.ended() })
+		p.kill()
+		first := lines(p.stdout.String())
+		var again []string
+		for range 2 {
+			again = lines(command(args).wait().want(t, 0).stdout)
+			if len(again) != len(docs) || !slices.Equal(again[:len(first)], first) {
+				t.Fatalf("%s: %d ids, want %d that begin with the %d of the first time", over, len(again), len(docs), len(first))
+			}
+		}
+		known += len(docs)
+		n, err := o.redis.Client().ZCard(t.Context(), "extractq:{"+sensibleAccount+"}:list").Result()
+		if err != nil || int(n) != known {
+			t.Errorf("%s: %d extractions (%v), want %d", over, n, err, known)
+		}
+		another := slices.Clone(args)
+		another[4] = "another type"
+		if r := command(another).wait().want(t, 1); r.stdout != "" || !strings.Contains(r.stderr, "another document or other fields") {
+			t.Errorf("%s: for another type it prints %q and says %q", over, r.stdout, tail(r.stderr))
+		}
+	}
+}

@@ -31,7 +31,7 @@ var (
 		"is of one process": {"--log-level", "--log-format", "--operator", "--no-auth"},
 		"is of one call, or of what the call is about": {
 			"--type", "--types", "--config-name", "--environment", "--customer", "--batch", "--priority", "--metadata",
-			"--option", "--name", "--out", "--retry-failed", "--accept-empty-redis", "--wait-for-redis", "--limit", "--timeout", "--format", "--json", "--wait", "--dry-run",
+			"--option", "--name", "--idempotency-key", "--out", "--retry-failed", "--accept-empty-redis", "--wait-for-redis", "--limit", "--timeout", "--format", "--json", "--wait", "--dry-run",
 			"--yes", "--status", "--error", "--since", "--until", "--resubmit", "--no-vendors", "--healthz", "--callback-url",
 			"list --account", "cancel --account", "retry --account", "delete --account", "redeliver --account",
 			"--replay", "--documents", "--warm-up", "--law", "--arrive", "--webhooks", "--svg", "bench --seed",

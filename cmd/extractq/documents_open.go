@@ -108,6 +108,24 @@ func (d *opened) Digest() (string, error) {
 	return hex.EncodeToString(digest.Sum(nil)), nil
 }
 
+// Key is the idempotency key of the document where its command has one: of the same bytes
+// at the same place. It is empty where the command has none.
+func (d *opened) Key(command string) (string, error) {
+	if command == "" {
+		return "", nil
+	}
+	digest, err := d.Digest()
+	if err != nil {
+		return "", err
+	}
+	place, err := d.place()
+	if err != nil {
+		return "", unreadable{cause(err)}
+	}
+	sum := sha256.Sum256([]byte(command + "\x00" + place + "\x00" + digest))
+	return hex.EncodeToString(sum[:]), nil
+}
+
 // In puts the document into a submission.
 func (d *opened) In(s tasks.Submission) tasks.Submission {
 	s.Name = d.fileName()

@@ -91,9 +91,18 @@ func (l *local) result(ctx context.Context, e extraction.Extraction) (*extractio
 	return e.Result, err
 }
 
-func (l *local) submit(ctx context.Context, d *opened, s tasks.Submission) (extraction.Extraction, error) {
+func (l *local) submit(ctx context.Context, d *opened, s tasks.Submission, key string) (extraction.Extraction, error) {
 	s.ID = store.NewID() // Before the first try: the next one must not make a second extraction.
-	return l.svc.handIn(ctx, l.outage, d, s, l.svc.client.Submit)
+	if key == "" {
+		return l.svc.handIn(ctx, l.outage, d, s, l.svc.client.Submit)
+	}
+	return l.svc.handIn(ctx, l.outage, d, s, func(ctx context.Context, s tasks.Submission) (extraction.Extraction, error) {
+		e, _, err := l.svc.client.SubmitOnce(ctx, s, "", key)
+		if errors.Is(err, tasks.ErrKeyReused) {
+			err = fmt.Errorf("%w: %w", extraction.ErrInvalid, err)
+		}
+		return e, err
+	})
 }
 
 func (l *local) adopt(ctx context.Context, s tasks.Submission, vendorID string) (extraction.Extraction, bool, error) {

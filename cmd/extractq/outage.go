@@ -34,21 +34,25 @@ type outage struct {
 // said once, and lasts at most redisPatience.
 func (o *outage) waits(ctx context.Context, err error) bool {
 	away, returning := redisAway(err)
-	if !away || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return false
 	}
-	o.mu.Lock()
-	first := o.since.IsZero()
-	if first || returning {
-		o.since = time.Now()
-	}
-	lasts := time.Since(o.since)
-	o.mu.Unlock()
-	if lasts > redisPatience {
+	if away {
+		o.mu.Lock()
+		first := o.since.IsZero()
+		if first || returning {
+			o.since = time.Now()
+		}
+		lasts := time.Since(o.since)
+		o.mu.Unlock()
+		if lasts > redisPatience {
+			return false
+		}
+		if first {
+			o.say("Redis is away (%v); waiting until it is back", err)
+		}
+	} else if !errors.Is(err, tasks.ErrReceiving) { // Which passes, also where the other command was killed.
 		return false
-	}
-	if first {
-		o.say("Redis is away (%v); waiting until it is back", err)
 	}
 	select {
 	case <-ctx.Done():

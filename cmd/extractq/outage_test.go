@@ -172,7 +172,7 @@ func TestAnswerLostAfterCreate(t *testing.T) {
 			between.lose(`"content_type":`) // Of the input, which create alone is given.
 			go func() { <-waiting; between.up() }()
 		}
-		e, err := l.submit(t.Context(), doc, tasks.Submission{Account: "acme", Provider: "sensible", Type: "t", Name: "a.pdf", Document: doc})
+		e, err := l.submit(t.Context(), doc, tasks.Submission{Account: "acme", Provider: "sensible", Type: "t", Name: "a.pdf", Document: doc}, "")
 		doc.Close()
 		if err != nil || e.Status != extraction.StatusQueued {
 			t.Fatalf("submit %d = %+v, %v", i, e, err)

@@ -28,9 +28,10 @@ type producer interface {
 	// result returns the result of an extraction that is SUCCESS.
 	result(ctx context.Context, e extraction.Extraction) (*extraction.Result, error)
 
-	// submit hands in a document, and adopt follows what was submitted already;
-	// followed reports that somebody did so before.
-	submit(ctx context.Context, d *opened, s tasks.Submission) (extraction.Extraction, error)
+	// submit hands in a document, where key is set once for all submissions with that
+	// idempotency key. adopt follows what was submitted already; followed reports that
+	// it is followed already.
+	submit(ctx context.Context, d *opened, s tasks.Submission, key string) (extraction.Extraction, error)
 	adopt(ctx context.Context, s tasks.Submission, vendorID string) (e extraction.Extraction, followed bool, err error)
 	// follow waits for extractions of some accounts to become final.
 	follow(ctx context.Context, accounts []string) (watcher, error)

@@ -16,8 +16,8 @@ import (
 
 // submit sends a document. An account that takes no more for now is waited for, as
 // long as the document can be sent again.
-func (r *remote) submit(ctx context.Context, d *opened, s tasks.Submission) (extraction.Extraction, error) {
-	sub := client.Submission{Fields: remoteFields(s)}
+func (r *remote) submit(ctx context.Context, d *opened, s tasks.Submission, key string) (extraction.Extraction, error) {
+	sub := client.Submission{Fields: remoteFields(s), IdempotencyKey: key}
 	switch {
 	case d.body == nil:
 		sub.Source = client.URL(s.URL)

@@ -15,17 +15,21 @@ func submitCommand() *cli.Command {
 		Name:      "submit",
 		Usage:     "enqueue documents for the workers and print their ids",
 		ArgsUsage: "DOCUMENT…",
-		Description: `Once an id is printed, nothing is lost.
+		Description: `Once an id is printed, nothing is lost. The ids are printed in the order of
+the documents; a document that is submitted again is another extraction, unless both
+commands have the same --idempotency-key.
 ` + documentHelp + `
 
 Examples:
 
    extractq submit --account acme --type tax_forms 1040.pdf
    extractq submit --account acme --type invoices --batch monday inbox/
+   extractq submit --account acme --type invoices --idempotency-key monday inbox/
    extractq submit --account acme --type tax_forms --callback-url https://example.com/hook 1040.pdf
    extractq submit --server http://127.0.0.1:8080 --account acme --type tax_forms 1040.pdf
    extractq watch --batch monday`,
 		Flags: append(inputFlags(),
+			&cli.StringFlag{Name: "idempotency-key", Usage: "accept no document twice that is submitted again with this `KEY`, as by the same command after an interruption"},
 			&cli.BoolFlag{Name: "json", Usage: "print extractions in place of ids"},
 			&cli.BoolFlag{Name: "wait", Usage: "wait until they are final, and print them"},
 			&cli.StringFlag{Name: "format", Usage: "with --wait: table, json, ndjson or csv"},
@@ -120,7 +124,11 @@ func enqueue(c *cli.Context, cfg settings, p producer, o *reader, d source) (ext
 	defer doc.Close()
 	s := doc.In(o.template)
 	o.warnSize(cfg, doc)
-	e, err := p.submit(c.Context, doc, s)
+	key, err := doc.Key(c.String("idempotency-key"))
+	if err != nil {
+		return extraction.Extraction{}, err
+	}
+	e, err := p.submit(c.Context, doc, s, key)
 	switch {
 	case err != nil:
 		return e, err
