@@ -4,7 +4,7 @@
 -- for as long as the tombstone; see forget.
 -- ARGV: id, force flag, ms for which the tombstone stays, batch (empty for none).
 -- Whoever works for one customer is to be told only of that one's: there is a second
--- tombstone with the customer's digest.
+-- tombstone with the customer's digest. The answer is the idempotency key it had.
 local id = ARGV[1]
 if redis.call('EXISTS', R) == 0 then
   redis.call('ZREM', DUE, id)
@@ -18,7 +18,6 @@ local customer = get('cu')
 redis.call('DEL', R, X, U)
 for _, index in ipairs({DUE, LIST, READY, BATCH}) do redis.call('ZREM', index, id) end
 if ARGV[4] ~= '' and redis.call('ZCARD', BATCH) == 0 then redis.call('ZADD', EMPTIED, int(now + ARGV[3]), ARGV[4]) end
-redis.call('ZREMRANGEBYSCORE', TOMBS, '-inf', int(now))
 redis.call('ZADD', TOMBS, int(now + ARGV[3]), id)
 if customer ~= '' then redis.call('ZADD', TOMBS, int(now + ARGV[3]), id .. '/' .. customer) end
-return {'won'}
+return {'won', key or ''}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/extractq/extractq/extraction"
@@ -135,8 +136,14 @@ func (s *Records) ClaimRetry(ctx context.Context, in Input, newID string) (strin
 // retention has passed. What is left for the time kept says is a tombstone, and the
 // counts of its batch if it was the last one of that.
 func (s *Records) Erase(ctx context.Context, in Input, force bool, kept Kept) error {
-	_, err := s.run(ctx, "erase", in, flag(force), kept.Record.Milliseconds(), in.Batch)
-	return err
+	got, err := s.run(ctx, "erase", in, flag(force), kept.Record.Milliseconds(), in.Batch)
+	if err != nil {
+		return err
+	}
+	if key, _ := got[0].(string); key != "" {
+		s.unbind(ctx, in.Account, key)
+	}
+	return nil
 }
 
 // Erased reports whether an account had an extraction of this id that was erased
@@ -162,6 +169,19 @@ func (s *Records) tombstone(ctx context.Context, account, name string) (bool, er
 		return false, fmt.Errorf("read tombstones: %w", err)
 	}
 	return true, nil
+}
+
+// ForgetTombs removes the tombstones of an account whose time is over. Events are forgotten
+// by them: call it after ForgetEvents.
+func (s *Records) ForgetTombs(ctx context.Context, account string) error {
+	now, err := s.rdb.Time(ctx).Result()
+	if err == nil {
+		err = s.rdb.ZRemRangeByScore(ctx, accountKeys(account).tombs(), "-inf", strconv.FormatInt(now.UnixMilli(), 10)).Err()
+	}
+	if err != nil {
+		return fmt.Errorf("forget tombstones: %w", err)
+	}
+	return nil
 }
 
 // eventPage is how many events are read at once.

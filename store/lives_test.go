@@ -180,13 +180,21 @@ func TestEraseByForce(t *testing.T) {
 	}
 	_, err := r.s.Create(t.Context(), f.Input, Creation{Token: NewToken()})
 	r.want("Create of what was erased", err, ErrErased)
-	// A tombstone is forgotten with the next erasure after its time.
-	if err := r.rdb.ZAdd(t.Context(), r.k.tombs(), z(1, f.Input.ID)).Err(); err != nil {
+	// A tombstone is forgotten after its time, and not before what it says of the events.
+	r.want("Erase", r.s.Erase(t.Context(), other.Input, true, testKept), nil)
+	if err := r.rdb.ZAdd(t.Context(), r.k.tombs(), z(1, other.Input.ID)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	r.want("Erase", r.s.Erase(t.Context(), other.Input, true, testKept), nil)
-	if got, err := r.s.Erased(t.Context(), "acme", f.Input.ID); got || err != nil {
-		t.Errorf("Erased = %v, %v after its time", got, err)
+	r.want("Erase", r.s.Erase(t.Context(), r.finished(extraction.StatusSuccess).Input, true, testKept), nil)
+	r.want("ForgetEvents", r.s.ForgetEvents(t.Context(), "acme"), nil)
+	r.want("ForgetTombs", r.s.ForgetTombs(t.Context(), "acme"), nil)
+	if left := r.statuses(other); len(left) != 0 {
+		t.Errorf("the events %v of what was erased are left", left)
+	}
+	for id, want := range map[string]bool{f.Input.ID: true, other.Input.ID: false} {
+		if got, err := r.s.Erased(t.Context(), "acme", id); got != want || err != nil {
+			t.Errorf("Erased after its time = %v, %v, want %v", got, err, want)
+		}
 	}
 }
 

@@ -63,18 +63,24 @@ func (s *Records) Receive(ctx context.Context, account, key string) (done func()
 	}, true, nil
 }
 
-// boundFor is how long an idempotency key is known to belong to an account.
-const boundFor = 30 * 24 * time.Hour
+const (
+	// boundFor is how long an idempotency key is known to belong to an account, beside
+	// the retention: an extraction may wait for weeks before it ends.
+	boundFor = 30 * 24 * time.Hour
+	// unboundFor is how long it is known after its extraction was erased: another request
+	// with it may be on its way.
+	unboundFor = time.Hour
+)
 
 // boundKey says which account an idempotency key was used for last.
 func boundKey(key string) string { return "extractq:idem:" + key }
 
 // Bind notes that an idempotency key is used for an account. It returns the account
 // that it was used for before, where that one has an extraction with it or receives a
-// request for one. Call it after Receive, so that of two accounts at once one sees the
-// other.
-func (s *Records) Bind(ctx context.Context, account, key string) (other string, err error) {
-	bound, err := s.rdb.SetArgs(ctx, boundKey(key), account, redis.SetArgs{Get: true, TTL: boundFor}).Result()
+// request for one. kept is how long what ends is kept. Call it after Receive, so that of
+// two accounts at once one sees the other.
+func (s *Records) Bind(ctx context.Context, account, key string, kept time.Duration) (other string, err error) {
+	bound, err := s.rdb.SetArgs(ctx, boundKey(key), account, redis.SetArgs{Get: true, TTL: boundFor + kept}).Result()
 	if isNil(err) {
 		return "", nil
 	}
@@ -94,8 +100,14 @@ func (s *Records) Bind(ctx context.Context, account, key string) (other string, 
 		return "", err
 	}
 	// It stays with the one that has it.
-	if err := s.rdb.Set(ctx, boundKey(key), bound, boundFor).Err(); err != nil {
+	if err := s.rdb.Set(ctx, boundKey(key), bound, boundFor+kept).Err(); err != nil {
 		return "", fmt.Errorf("bind idempotency key: %w", err)
 	}
 	return bound, nil
+}
+
+// unbind lets go of an idempotency key whose extraction has been erased. Where that fails,
+// the key goes in its own time.
+func (s *Records) unbind(ctx context.Context, account, key string) {
+	_ = receiveScript.Run(ctx, s.rdb, []string{boundKey(key)}, account, unboundFor.Milliseconds()).Err()
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"testing"
+	"time"
 )
 
 func TestIdempotencyKey(t *testing.T) {
@@ -83,24 +84,41 @@ func TestBind(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for range 2 {
-		if other, err := r.s.Bind(t.Context(), "acme", "k1"); other != "" || err != nil {
+		if other, err := r.s.Bind(t.Context(), "acme", "k1", time.Hour); other != "" || err != nil {
 			t.Errorf("Bind = %q, %v", other, err)
 		}
 	}
 	// Nothing came of it yet: another account may have it.
-	if other, err := r.s.Bind(t.Context(), "other", "k1"); other != "" || err != nil {
+	if other, err := r.s.Bind(t.Context(), "other", "k1", time.Hour); other != "" || err != nil {
 		t.Errorf("Bind to another account = %q, %v", other, err)
 	}
-	if _, err := r.s.Bind(t.Context(), "acme", "k1"); err != nil {
+	if _, err := r.s.Bind(t.Context(), "acme", "k1", time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.s.Create(t.Context(), testInput(), Creation{Token: NewToken(), Key: "k1"}); err != nil {
+	in := testInput()
+	if _, err := r.s.Create(t.Context(), in, Creation{Token: NewToken(), Key: "k1"}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if other, err := r.s.Bind(t.Context(), "other", "k1"); other != "acme" || err != nil {
+		if other, err := r.s.Bind(t.Context(), "other", "k1", time.Hour); other != "acme" || err != nil {
 			t.Errorf("Bind of a used key = %q, %v, want acme", other, err)
 		}
+	}
+	if left := r.rdb.TTL(t.Context(), boundKey("k1")).Val(); left <= boundFor {
+		t.Errorf("the key is bound for %v, want longer than any extraction is kept", left)
+	}
+	r.want("Cancel", r.s.Cancel(t.Context(), in, NewToken(), Kept{}), nil)
+	r.want("Erase", r.s.Erase(t.Context(), in, true, testKept), nil)
+	if left := r.rdb.TTL(t.Context(), boundKey("k1")).Val(); left > unboundFor {
+		t.Errorf("after its extraction was erased the key is bound for %v", left)
+	}
+	if other, err := r.s.Bind(t.Context(), "other", "k1", time.Hour); other != "" || err != nil {
+		t.Errorf("Bind of a key that is free again = %q, %v", other, err)
+	}
+	// A key that another account has by now is that one's.
+	r.s.unbind(t.Context(), "acme", "k1")
+	if left := r.rdb.TTL(t.Context(), boundKey("k1")).Val(); left <= boundFor {
+		t.Errorf("another account's key is bound for %v", left)
 	}
 }
 

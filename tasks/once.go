@@ -67,7 +67,11 @@ func (c *Client) SubmitOnce(
 // bind is an error where another account has the key: its extraction, or a request
 // that may become one.
 func (c *Client) bind(ctx context.Context, account, key string) error {
-	other, err := c.records.Bind(ctx, account, key)
+	kept, err := c.kept(ctx, account)
+	if err != nil {
+		return err
+	}
+	other, err := c.records.Bind(ctx, account, key, kept.Record)
 	if err != nil || other == "" {
 		return err
 	}

@@ -50,15 +50,19 @@ func (w *Worker) expireUnreferenced(ctx context.Context) {
 	w.expireTraces(ctx)
 }
 
-// expireTraces finds what nothing says the end of: the events of what has been erased,
-// and the counts of batches whose records an earlier version erased.
+// expireTraces looks for what is left of extractions that have been erased: their events,
+// tombstones whose time is over, and the counts of batches that an earlier version emptied.
 func (w *Worker) expireTraces(ctx context.Context) {
 	names, err := w.records.Accounts(ctx)
 	if err != nil && ctx.Err() == nil {
 		w.log.WarnContext(ctx, "traces of erased extractions not looked for", slog.Any("error", err))
 	}
 	for _, name := range names {
-		if err := w.records.ForgetEvents(ctx, name); err != nil && ctx.Err() == nil {
+		err := w.records.ForgetEvents(ctx, name)
+		if err == nil {
+			err = w.records.ForgetTombs(ctx, name)
+		}
+		if err != nil && ctx.Err() == nil {
 			w.log.WarnContext(ctx, "events not forgotten", slog.String("account", name), slog.Any("error", err))
 		}
 		if err := w.records.FindEmptied(ctx, name, w.cfg.kept().Record); err != nil && ctx.Err() == nil {
