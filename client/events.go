@@ -33,11 +33,15 @@ type Event struct {
 	// Extraction is as it was when the event was sent, without its result. Several
 	// changes may be one event.
 	Extraction Extraction
+	// Missed is an account of which changes were missed before this place, because the
+	// server keeps them no longer: list its extractions again. The event has no Extraction
+	// then. It is empty for every other event.
+	Missed string
 }
 
 // Events iterates over changes as they happen. A connection that breaks is made
-// again, and goes on behind the last event: none is lost in between, and an event may
-// come twice. It ends with the final event of the one extraction, with the context,
+// again, and goes on behind the last event: an event may come twice, and where the server
+// does not keep all of those in between any more, an Event with Missed says so. It ends with the final event of the one extraction, with the context,
 // or behind the first error.
 func (c *Client) Events(ctx context.Context, f EventFilter) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
@@ -139,10 +143,8 @@ func (s *stream) read(r io.Reader) (end bool, err error) {
 		line := lines.Text()
 		if line == "" {
 			s.filter.After = place
-			if kind == "extraction.updated" && data.Len() > 0 {
-				if s.pass(data.Bytes()) {
-					return true, nil
-				}
+			if data.Len() > 0 && s.pass(kind, data.Bytes()) {
+				return true, nil
 			}
 			kind = ""
 			data.Reset()
@@ -165,14 +167,28 @@ func (s *stream) read(r io.Reader) (end bool, err error) {
 	return false, lines.Err()
 }
 
-// pass gives one event to the caller.
-func (s *stream) pass(data []byte) (end bool) {
+// pass gives one event to the caller, if it is of a kind that this client knows.
+func (s *stream) pass(kind string, data []byte) (end bool) {
+	ev := Event{ID: s.filter.After}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	ev := Event{ID: s.filter.After}
-	if err := d.Decode(&ev.Extraction); err != nil || ev.Extraction.ID == "" {
-		s.yield(Event{}, &Error{Status: http.StatusOK, Code: CodeNotAPI, Detail: "an event is no extraction"})
-		return true
+	switch kind {
+	case "extraction.updated":
+		if err := d.Decode(&ev.Extraction); err != nil || ev.Extraction.ID == "" {
+			s.yield(Event{}, &Error{Status: http.StatusOK, Code: CodeNotAPI, Detail: "an event is no extraction"})
+			return true
+		}
+	case "stream.gap":
+		var gap struct {
+			Account string `json:"account"`
+		}
+		if err := d.Decode(&gap); err != nil || gap.Account == "" {
+			s.yield(Event{}, &Error{Status: http.StatusOK, Code: CodeNotAPI, Detail: "an event of missed changes names no account"})
+			return true
+		}
+		ev.Missed = gap.Account
+	default:
+		return false
 	}
 	s.broken = 0
 	if !s.yield(ev, nil) {

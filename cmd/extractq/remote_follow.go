@@ -140,6 +140,14 @@ func (w *remoteWatcher) Run(ctx context.Context, stop func() bool, final func(ex
 				w.look(id)
 			}
 		case id := <-events:
+			if id == "" { // Any of them may be final, and was not told of.
+				clear(w.asked)
+				w.todo = nil
+				for _, id := range w.Waiting() {
+					w.look(id)
+				}
+				continue
+			}
 			// One that is being asked for may be answered as it was before.
 			delete(w.asked, id)
 			w.look(id)
@@ -154,13 +162,13 @@ func (w *remoteWatcher) Run(ctx context.Context, stop func() bool, final func(ex
 	return nil
 }
 
-// listen passes on the ids of what becomes final.
+// listen passes on the ids of what becomes final, and an empty one where some were missed.
 func (w *remoteWatcher) listen(ctx context.Context, listening chan<- struct{}, events chan<- string) error {
 	for e, err := range w.r.Events(ctx, client.EventFilter{Account: w.account, Listening: func() { close(listening) }}) {
 		if err != nil {
 			return w.r.explain(ctx, err)
 		}
-		if !e.Extraction.Status.Final() {
+		if e.Missed == "" && !e.Extraction.Status.Final() {
 			continue
 		}
 		select {
