@@ -79,8 +79,8 @@ func TestRunFetchesLostResult(t *testing.T) {
 	})
 }
 
-// TestRunFetchesLostResultWithoutRecord has nothing but the journal and the file that says
-// that the result is lost, as after a run with its Redis in memory.
+// TestRunFetchesLostResultWithoutRecord has nothing but the file that says that the result
+// is lost, and the journal or not even that, as after a run with its Redis in memory.
 func TestRunFetchesLostResultWithoutRecord(t *testing.T) {
 	bothDialects(t, func(t *testing.T, d dialect) {
 		s := newSite(t, quick(0))
@@ -89,20 +89,28 @@ func TestRunFetchesLostResultWithoutRecord(t *testing.T) {
 		out := s.path("results")
 		args := []string{"run", "--account", d.account, "--type", "tax_forms", "--out", out, "--retry-failed", s.path("inbox")}
 		s.run(args...).want(t, 0)
-		e := s.result(out, docs[0].name)
-		e["result"], e["error"] = map[string]any{}, map[string]any{"code": "result_unavailable", "message": "x", "retryable": true}
-		lost, err := json.Marshal(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.write("results/"+docs[0].name+".json", string(lost))
-		dry := parse(t, s.run(append(args, "--dry-run", "--json")...).want(t, 0).stdout)
-		if got := []any{dry["done"], dry["at_vendor"], dry["submit"]}; !cmp.Equal(got, []any{json.Number("1"), json.Number("1"), json.Number("0")}) {
-			t.Errorf("--dry-run says %v", dry)
-		}
-		s.run(args...).want(t, 0)
-		for _, doc := range docs {
-			wantSuccess(t, s.result(out, doc.name), d.account, doc)
+		for _, journal := range []string{"as it was", "deleted"} {
+			e := s.result(out, docs[0].name)
+			e["result"], e["error"] = map[string]any{}, map[string]any{"code": "result_unavailable", "message": "x", "retryable": true}
+			lost, err := json.Marshal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.write("results/"+docs[0].name+".json", string(lost))
+			if journal == "deleted" {
+				if err := os.Remove(s.path("results", ".extractq", "journal.ndjson")); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				dry := parse(t, s.run(append(args, "--dry-run", "--json")...).want(t, 0).stdout)
+				if got := []any{dry["done"], dry["at_vendor"], dry["submit"]}; !cmp.Equal(got, []any{json.Number("1"), json.Number("1"), json.Number("0")}) {
+					t.Errorf("--dry-run says %v", dry)
+				}
+			}
+			s.run(args...).want(t, 0)
+			for _, doc := range docs {
+				wantSuccess(t, s.result(out, doc.name), d.account, doc)
+			}
 		}
 		s.vendor.wantOnce(t, docs)
 		s.wantNothingLeftToDo(args)

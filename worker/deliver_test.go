@@ -104,30 +104,60 @@ func TestDeliveryFails(t *testing.T) {
 	}
 }
 
-// A result that the document store has lost does not come back: its delivery fails, once,
-// and is not tried every two seconds until the retention is over.
+// A result that is damaged or gone is not delivered: the delivery fails, once, says why, and
+// is not tried every two seconds until the retention is over. Once the result has been
+// fetched again it is delivered for the asking.
 func TestDeliveryWithoutResult(t *testing.T) {
 	t.Parallel()
-	p := &producer{answer: func(int) DeliveryOutcome { return DeliveryOutcome{State: store.DeliveryDelivered, Status: 200} }}
-	r := newRig(t, newVendor())
-	r.cfg.Deliverer = p
-	w := r.worker()
-	id := r.submitWithCallback()
-	if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.blobs.Delete(t.Context(), id); err != nil {
-		t.Fatal(err)
-	}
-	rec := r.get(id)
-	if _, err := w.deliver(t.Context(), tasks.For(rec, rec.Deliveries.Number)); err != nil {
-		t.Errorf("deliver = %v, which is tried again", err)
-	}
-	if got := r.get(id); got.Deliveries.State != store.DeliveryFailed || len(p.deliveries()) != 0 {
-		t.Errorf("deliveries %+v, and %d were made, want them failed without one", got.Deliveries, len(p.deliveries()))
+	for name, lose := range map[string]func(r *rig, rec store.Record) error{
+		"gone": func(r *rig, rec store.Record) error {
+			return r.blobs.DeleteResult(r.t.Context(), rec.ID, rec.ResultSeq)
+		},
+		"damaged": func(r *rig, rec store.Record) error { r.damage(rec); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &producer{answer: func(int) DeliveryOutcome { return DeliveryOutcome{State: store.DeliveryDelivered, Status: 200} }}
+			v := newVendor()
+			r := newRig(t, v)
+			r.cfg.Deliverer = p
+			w := r.worker()
+			id := r.submitWithCallback()
+			if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
+				t.Fatal(err)
+			}
+			rec := r.get(id)
+			if err := lose(r, rec); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.deliver(t.Context(), tasks.For(rec, rec.Deliveries.Number)); err != nil {
+				t.Errorf("deliver = %v, which is tried again", err)
+			}
+			got := r.get(id)
+			if got.Deliveries.State != store.DeliveryFailed || !strings.Contains(got.Deliveries.Problem, id) || len(p.deliveries()) != 0 {
+				t.Errorf("deliveries %+v, and %d were made, want them failed without one", got.Deliveries, len(p.deliveries()))
+			}
+			r.refetch(id)
+			if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
+				t.Fatal(err)
+			}
+			if got = r.get(id); !got.Settled() || got.Deliveries.State != store.DeliveryFailed {
+				t.Errorf("after the result was fetched: %+v", got)
+			}
+			if _, err := r.client.Redeliver(t.Context(), "acme", id); err != nil {
+				t.Fatal(err)
+			}
+			rec = r.get(id)
+			if _, err := w.deliver(t.Context(), tasks.For(rec, rec.Deliveries.Number)); err != nil {
+				t.Fatal(err)
+			}
+			if all := p.deliveries(); len(all) != 1 || all[0].Extraction.Error != nil || len(all[0].Extraction.Result.Raw) == 0 || v.submits != 1 {
+				t.Errorf("delivered %+v, want it once with its result, after one submission", all)
+			}
+		})
 	}
 }
 

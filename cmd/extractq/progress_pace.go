@@ -97,11 +97,9 @@ type counts struct{ total, done, failed, unavailable, inFlight int }
 // what was seen.
 func (c *counts) finish(s extraction.Status) {
 	c.done++
-	switch s {
-	case extraction.StatusSuccess:
-	case resultUnavailable:
+	if s == resultUnavailable {
 		c.unavailable++
-	default:
+	} else if s != extraction.StatusSuccess {
 		c.failed++
 	}
 	if c.total > 0 {

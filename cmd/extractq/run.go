@@ -47,7 +47,7 @@ Examples:
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what there is to do, what it takes, and do nothing"},
 			&cli.IntFlag{Name: "limit", Usage: "take only the first `N` documents"},
 			&cli.StringFlag{Name: "rate", Usage: "calls to the vendor, as in `10/s`, in place of the account's"},
-			&cli.BoolFlag{Name: "retry-failed", Usage: "submit again what an earlier run ended otherwise than with SUCCESS"},
+			&cli.BoolFlag{Name: "retry-failed", Usage: "repeat what an earlier run did not end with SUCCESS, and ask the vendor first where it may have it"},
 			&cli.DurationFlag{Name: "timeout", Usage: "stop waiting after `DURATION` with exit code 4"},
 			acceptEmpty(),
 		),
