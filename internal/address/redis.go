@@ -20,6 +20,7 @@ func NewClient(address string, pool int) (redis.UniversalClient, error) {
 		}
 		o.PoolSize, o.DisableIdentity = pool, true
 		o.MaintNotificationsConfig = noMaintNotifications()
+		o.NewClient = func(o *redis.Options) *redis.Client { return renewing(redis.NewClient(o)) }
 		return redis.NewClusterClient(o), nil
 	case "redis-sentinel":
 		o, err := redis.ParseFailoverURL("redis://" + rest)
@@ -30,7 +31,7 @@ func NewClient(address string, pool int) (redis.UniversalClient, error) {
 			return nil, errors.New("master_name is missing")
 		}
 		o.PoolSize, o.DisableIdentity = pool, true
-		return redis.NewFailoverClient(o), nil
+		return renewing(redis.NewFailoverClient(o)), nil
 	}
 	o, err := redis.ParseURL(address)
 	if err != nil {
@@ -38,7 +39,13 @@ func NewClient(address string, pool int) (redis.UniversalClient, error) {
 	}
 	o.PoolSize, o.DisableIdentity = pool, true
 	o.MaintNotificationsConfig = noMaintNotifications()
-	return redis.NewClient(o), nil
+	return renewing(redis.NewClient(o)), nil
+}
+
+// renewing lets a client drop its connections to what has become a replica.
+func renewing(c *redis.Client) *redis.Client {
+	c.AddHook(new(newcomers))
+	return c
 }
 
 // noMaintNotifications turns off a handshake that only one vendor's servers
