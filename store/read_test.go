@@ -151,10 +151,21 @@ func TestRecordExtraction(t *testing.T) {
 		e.Metadata == nil || e.Options == nil || e.Vendor.ID != "v1" {
 		t.Errorf("in progress: %+v", e)
 	}
+	r.Status = extraction.StatusSuccess
+	if e := r.Extraction(); e.Next == nil || e.Next.Step != extraction.StepPoll || e.Settled() || r.Settled() {
+		t.Errorf("a SUCCESS whose result is fetched again: %+v", e)
+	}
 	for _, s := range []extraction.Status{
 		extraction.StatusSuccess, extraction.StatusError, extraction.StatusExpired, extraction.StatusCanceled,
 	} {
-		r.Status = s
+		if r.Status = s; s == extraction.StatusSuccess {
+			r.Step = ""
+		} else {
+			r.Step = extraction.StepPoll
+		}
+		if !r.Settled() {
+			t.Errorf("%s is not settled", s)
+		}
 		if e := r.Extraction(); e.Next != nil {
 			t.Errorf("%s has a next step %+v", s, e.Next)
 		}

@@ -336,7 +336,7 @@ func (r Record) Extraction() extraction.Extraction {
 			e.Callback.NextAt = extraction.Time{Time: r.Due}
 		}
 	}
-	if !r.Status.Final() || r.Step != "" {
+	if !r.Status.Final() || r.Step == extraction.StepDeliver || r.Fetching() {
 		e.Next = &extraction.Next{Step: r.Step, At: extraction.Time{Time: r.Due}, Because: r.Because}
 		if r.Owner != "" { // A worker is at it: it waits no longer for what it waited for.
 			e.Next.Because = extraction.BecauseScheduled
