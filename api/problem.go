@@ -221,6 +221,9 @@ func (s *Server) explain(err error) *Problem {
 		return brokenBody
 	}
 	s.cfg.Logger.Error("request failed", slog.Any("error", err))
+	if errors.Is(err, tasks.ErrOtherProvider) {
+		return problem(http.StatusServiceUnavailable, codeUnavailable, "the workers have this account with another provider; try again").after(5 * time.Second)
+	}
 	return problem(http.StatusServiceUnavailable, codeUnavailable, "Redis or the document store cannot be used; try again").after(5 * time.Second)
 }
 

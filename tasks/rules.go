@@ -26,6 +26,10 @@ var (
 	ErrMismatch = errors.New("the document is not what its media type says")
 )
 
+// ErrOtherProvider is returned where the workers have an account with another provider
+// than the rules: it is no fault of the caller's, and over when both know the same.
+var ErrOtherProvider = errors.New("the workers have another configuration")
+
 // refusal is an invalid submission for a reason with a name.
 type refusal struct {
 	reason error
@@ -110,7 +114,7 @@ func (c *Client) admit(ctx context.Context, s Submission, how store.Creation) (S
 // have it with that one too.
 func (c *Client) agrees(ctx context.Context, r Rules, s Submission) error {
 	if s.Provider != "" && s.Provider != r.Provider {
-		return invalid("account %s is one of %s, not of %s", s.Account, r.Provider, s.Provider)
+		return invalid("account %s has provider %s, not %s", s.Account, r.Provider, s.Provider)
 	}
 	if r.Serves {
 		return nil
@@ -124,7 +128,7 @@ func (c *Client) agrees(ctx context.Context, r Rules, s Submission) error {
 	case errors.Is(err, ErrUnknownAccount):
 		return nil // The rules know it, and its workers will come.
 	case err == nil && t.Provider != r.Provider:
-		err = invalid("the workers have account %s with provider %s, not %s", s.Account, t.Provider, r.Provider)
+		err = fmt.Errorf("%w: account %s has provider %s there, and %s here", ErrOtherProvider, s.Account, t.Provider, r.Provider)
 	}
 	return err
 }

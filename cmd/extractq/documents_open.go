@@ -175,6 +175,8 @@ func (d *opened) Blame(err error) error {
 	switch {
 	case errors.Is(err, tasks.ErrURLRefused):
 		return refusedURL(plain(err))
+	case errors.Is(err, tasks.ErrOtherProvider):
+		return exitError{exitUsage, err}
 	case errors.Is(err, extraction.ErrInvalid), errors.Is(err, store.ErrTooLarge):
 		return err
 	case d.failed != nil:

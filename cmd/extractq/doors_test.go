@@ -21,6 +21,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -28,18 +29,21 @@ import (
 // doors are the three ways in, over one Redis and one document store.
 type doors struct {
 	t       *testing.T
-	args    []string // Of every command.
+	verb    string // The command.
+	file    string // Its configuration.
 	dir     string
 	client  *tasks.Client
 	handler http.Handler
 	records *store.Records
+	limits  *limiter.Limiter
 }
 
 func newDoors(t *testing.T) *doors {
 	t.Helper()
 	server := redistest.Start(t)
-	d := &doors{t: t, dir: t.TempDir()}
-	file, data := filepath.Join(d.dir, "extractq.yaml"), filepath.Join(d.dir, "data")
+	d := &doors{t: t, dir: t.TempDir(), verb: "submit"}
+	data := filepath.Join(d.dir, "data")
+	d.file = filepath.Join(d.dir, "extractq.yaml")
 	yaml := `
 redis: {url: "` + server.URL + `"}
 data: {url: "` + data + `"}
@@ -50,11 +54,10 @@ accounts:
   moved: {provider: typless, api_key: k}
   narrow: {provider: sensible, api_key: k, max_backlog: 1}
 `
-	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+	if err := os.WriteFile(d.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.args = []string{"extractq", "submit", "--config", file}
-	loaded, err := config.Load(file, config.Options{Providers: knownProviders()})
+	loaded, err := config.Load(d.file, config.Options{Providers: knownProviders()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +67,7 @@ accounts:
 		t.Fatal(err)
 	}
 	t.Cleanup(svc.Close)
-	d.records = svc.records
+	d.records, d.limits = svc.records, limiter.New(svc.rdb)
 	theirs, err := serverAccounts(cfg, cfg.Accounts, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +154,7 @@ func (d *doors) command(ctx context.Context, in handed) (code int, stderr string
 
 func (d *doors) commandTo(ctx context.Context, in handed, stderr io.Writer) (code int) {
 	d.t.Helper()
-	args := append(d.args[:len(d.args):len(d.args)], "--account", in.Account)
+	args := append([]string{"extractq", d.verb, "--config", d.file}, "--account", in.Account)
 	for flag, value := range map[string]string{
 		"type": in.Type, "config-name": in.ConfigName, "environment": in.Environment, "customer": in.Customer,
 		"batch": in.Batch, "priority": string(in.Priority), "callback-url": in.CallbackURL,
@@ -213,7 +216,7 @@ func TestThreeDoors(t *testing.T) {
 			tasks.ErrUnknownAccount, 422, protocol.CodeUnknownAccount, exitUsage, "", "account",
 		}, {
 			"another provider than the workers'", func(e *handed) { e.Account, e.Provider = "moved", "typless" },
-			extraction.ErrInvalid, 422, protocol.CodeInvalid, exitFailed, extraction.CodeUnsupportedDocument, "sensible, not",
+			extraction.ErrInvalid, 503, protocol.CodeUnavailable, exitUsage, "", "provider",
 		}, {
 			"too large", func(e *handed) { e.body = "%PDF" + strings.Repeat("x", 100) },
 			store.ErrTooLarge, 413, protocol.CodeTooLarge, exitFailed, extraction.CodeDocumentTooLarge, "large",
@@ -359,5 +362,20 @@ func TestThreeDoorsBacklog(t *testing.T) {
 	}
 	if code := <-done; code != exitOK {
 		t.Errorf("the command line ends with %d", code)
+	}
+}
+
+// A run does not join workers that have its account with another provider: each would send
+// the other's documents to its own vendor.
+func TestRunBesideAnotherProvider(t *testing.T) {
+	t.Parallel()
+	d := newDoors(t)
+	d.verb = "run"
+	if _, err := d.limits.Serve(t.Context(), "moved", "a worker"); err != nil {
+		t.Fatal(err)
+	}
+	in := handed{tasks.Submission{Account: "moved", Type: "tax_forms", Name: "a.pdf"}, "%PDF-1.7"}
+	if code, said := d.command(t.Context(), in); code != exitUsage || !strings.Contains(said, "provider sensible there, and typless here") {
+		t.Errorf("%d %q, want a complaint", code, said)
 	}
 }

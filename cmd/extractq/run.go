@@ -17,6 +17,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/sandbox"
+	"github.com/extractq/extractq/tasks"
 	"github.com/extractq/extractq/worker"
 )
 
@@ -282,8 +283,11 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	// A pause of an earlier run is tried again: the user may have mended it.
 	l := limiter.New(b.rdb)
+	if err := b.agrees(ctx, l); err != nil {
+		return nil, err
+	}
+	// A pause of an earlier run is tried again: the user may have mended it.
 	state, err := l.State(ctx, b.account.Name)
 	if err == nil && state.Reason != limiter.Active && state.Reason != limiter.Operator {
 		err = l.Lift(ctx, b.account.Name, state.Reason)
@@ -300,4 +304,25 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 		}
 	})
 	return func() { cancel(); wg.Wait() }, nil
+}
+
+// agrees is an error where other workers are there for the account with another provider:
+// each would send the other's documents to its own vendor.
+func (b *backfill) agrees(ctx context.Context, l *limiter.Limiter) error {
+	served, err := l.Served(ctx, b.account.Name)
+	if err != nil {
+		return unavailable(err)
+	}
+	if !served {
+		return nil
+	}
+	theirs, ok, err := b.records.Known(ctx, b.account.Name)
+	switch {
+	case err != nil:
+		return unavailable(err)
+	case ok && theirs.Provider != b.account.Provider:
+		return exitError{exitUsage, fmt.Errorf("%w: account %s has provider %s there, and %s here",
+			tasks.ErrOtherProvider, b.account.Name, theirs.Provider, b.account.Provider)}
+	}
+	return nil
 }
