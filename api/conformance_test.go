@@ -440,6 +440,9 @@ func (d *description) hook(r *rig) {
 	x = d.sample(op)
 	x.rig, x.status, x.body = r, http.StatusRequestEntityTooLarge, strings.Repeat(" ", maxHook+1)
 	d.check(x)
+	x = d.sample(op)
+	x.rig, x.status, x.headers = r, http.StatusUnsupportedMediaType, append(x.headers, "Content-Encoding", "gzip")
+	d.check(x)
 }
 
 // many has what the routes of many things answer.

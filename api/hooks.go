@@ -43,7 +43,7 @@ func (s *Server) registerHooks(api huma.API) {
 		Responses: map[string]*huma.Response{"204": {Description: "taken"}},
 		Security:  []map[string][]string{{}},
 	}
-	describeProblems(api, &op, 400, 404, 408, 413, 503)
+	describeProblems(api, &op, 400, 404, 408, 413, 415, 503)
 	api.OpenAPI().AddOperation(&op)
 	api.Adapter().Handle(&op, func(c huma.Context) {
 		r, w := humago.Unwrap(c)
@@ -64,6 +64,9 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
 	if subtle.ConstantTimeCompare(token[:], sent[:]) != 1 || !takes || account.Hook == nil {
 		s.refusals.Note(r, serve.HookToken)
 		return problem(http.StatusNotFound, codeNotFound, "there is no such webhook")
+	}
+	if p := encoded(r); p != nil {
+		return p
 	}
 	came := io.NopCloser(bodyReader{newPatient(w, r, s.patience)})
 	body, err := io.ReadAll(http.MaxBytesReader(w, came, maxHook))

@@ -147,6 +147,9 @@ func TestHookRefused(t *testing.T) {
 		t.Errorf("the answer repeats what was sent: %s", a.body)
 	}
 	r.do("POST", path, "").wantProblem(t, "no body", 400, codeInvalid)
+	for _, header := range []string{"Content-Encoding", "Content-Range"} {
+		r.do("POST", path, body, header, "gzip").wantProblem(t, "with "+header, 415, codeUnsupported)
+	}
 	r.do("POST", path, `{"id":"v-1","x":"`+strings.Repeat("x", maxHook)+`"}`).wantProblem(t, "too large", 413, codeHookTooLarge)
 	r.do("POST", path, `{"id":""}`).want(t, "about nothing of ours", 204)
 	r.do("POST", path, `{"id":"`+strings.Repeat("v", 500)+`"}`).want(t, "an id that is none", 204)

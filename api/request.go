@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
@@ -150,6 +151,10 @@ func (s *Server) readJSON(r *http.Request) (request, error) {
 	rest, doc, err := jsonDocument(r.Body, s.cfg.MaxDocument)
 	if err != nil {
 		return request{}, err
+	}
+	if !utf8.Valid(rest) { // The decoder would put another character in its place.
+		doc.Close()
+		return request{}, problem(http.StatusBadRequest, codeInvalid, "the body is not UTF-8, as JSON is")
 	}
 	if err := exactMembers(rest); err != nil {
 		doc.Close()

@@ -279,6 +279,8 @@ func (s Submission) validate() error {
 		return invalid("batch is not 1 to %d printable characters", maxLabel)
 	case hidden(s.Type, s.ConfigName, s.Environment) || hidden(s.Types...) || hidden(slices.Collect(maps.Keys(s.Metadata))...):
 		return invalid("name, type, types, config_name, environment and the keys of metadata are without control characters and marks of direction")
+	case hidden(s.ContentType, s.URL, s.CallbackURL):
+		return invalid("the Content-Type, document_url and callback_url are without control characters and marks of direction")
 	case hasUser(s.URL):
 		return invalid("document_url has a user or password in it, which everyone would see who sees the extraction")
 	case len(s.Name) > maxName:
@@ -305,9 +307,17 @@ func (s Submission) bounded() error {
 	size := 0
 	for k, v := range s.Metadata {
 		size += len(k) + len(v)
+		if !utf8.ValidString(v) {
+			return invalid("a value of metadata is not UTF-8")
+		}
 	}
 	if size > maxMetadata {
 		return invalid("metadata is larger than %d bytes", maxMetadata)
+	}
+	for k, v := range s.Options {
+		if text, ok := v.(string); !utf8.ValidString(k) || ok && !utf8.ValidString(text) {
+			return invalid("options are not UTF-8")
+		}
 	}
 	options, err := json.Marshal(s.Options)
 	if err != nil {
@@ -324,6 +334,14 @@ func (s Submission) bounded() error {
 func validID(id string) bool {
 	u, err := ulid.ParseStrict(id)
 	return err == nil && u.String() == id
+}
+
+// CheckName refuses a document's name that could show as another than it is.
+func CheckName(name string) error {
+	if hidden(name) {
+		return invalid("name has control characters or marks of direction, or is not UTF-8")
+	}
+	return nil
 }
 
 // hidden reports whether any of the texts could show as another than it is.

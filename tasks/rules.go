@@ -143,8 +143,10 @@ func (r Rules) Judge(ctx context.Context, s Submission) error {
 }
 
 func (r Rules) judge(ctx context.Context, s Submission) error {
-	if !r.AnyName && hidden(s.Name) {
-		return invalid("name has control characters or marks of direction, or is not UTF-8")
+	if !r.AnyName {
+		if err := CheckName(s.Name); err != nil {
+			return err
+		}
 	}
 	if s.CallbackURL != "" {
 		if err := checkURL(ctx, r.CheckCallback, "callback_url", s.CallbackURL); err != nil {

@@ -67,6 +67,9 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	if t.Type == "" && len(t.Types) == 0 {
 		return wanted{}, usage("--type (or --types, for a portfolio) says what the documents are and is required")
 	}
+	if err := tasks.CheckName(c.String("name")); err != nil {
+		return wanted{}, usage("--%s", plain(err))
+	}
 	if t.Metadata, err = pairs("metadata", c.StringSlice("metadata")); err != nil {
 		return wanted{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/extraction"
@@ -97,7 +98,18 @@ func (r *remote) adopt(ctx context.Context, s tasks.Submission, vendorID string)
 func remoteFields(s tasks.Submission) protocol.Fields {
 	return protocol.Fields{
 		Account: s.Account, Type: s.Type, Types: s.Types, ConfigName: s.ConfigName, Environment: s.Environment,
-		Customer: s.Customer, Batch: s.Batch, Name: s.Name, Metadata: s.Metadata, Options: s.Options,
+		Customer: s.Customer, Batch: s.Batch, Name: sentName(s.Name), Metadata: s.Metadata, Options: s.Options,
 		Priority: s.Priority, CallbackURL: s.CallbackURL,
 	}
+}
+
+// sentName is a file's name as the API takes it: with a mark in place of what could make
+// it show as another.
+func sentName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if extraction.Deceptive(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, valid(name))
 }
