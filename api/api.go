@@ -94,7 +94,9 @@ type Server struct {
 	refusals *serve.Refusals
 	handler  http.Handler
 	patience patience
-	spec     *huma.OpenAPI
+	// storeSaid is when the log said last that the store refuses every request.
+	storeSaid atomic.Int64
+	spec      *huma.OpenAPI
 
 	// stopping ends the streams and waits of a server that stops.
 	stopping context.Context

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -220,11 +221,35 @@ func (s *Server) explain(err error) *Problem {
 	case errors.Is(err, errBody):
 		return brokenBody
 	}
-	s.cfg.Logger.Error("request failed", slog.Any("error", err))
+	if !ofTheStore(err) || s.saysAgain() {
+		s.cfg.Logger.Error("request failed", slog.Any("error", err))
+	}
 	if errors.Is(err, tasks.ErrOtherProvider) {
 		return problem(http.StatusServiceUnavailable, codeUnavailable, "the workers have this account with another provider; try again").after(5 * time.Second)
 	}
 	return problem(http.StatusServiceUnavailable, codeUnavailable, "Redis or the document store cannot be used; try again").after(5 * time.Second)
+}
+
+// storeSaidEvery is the time between two log lines about a document store that refuses every
+// request, or a Redis that does not belong to it.
+const storeSaidEvery = time.Minute
+
+// ofTheStore reports whether all requests fail as this one did.
+func ofTheStore(err error) bool {
+	for _, e := range []error{
+		store.ErrStoreGone, store.ErrOtherStore, store.ErrRedisLost, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// saysAgain reports whether that may be logged again.
+func (s *Server) saysAgain() bool {
+	now, last := time.Now().UnixNano(), s.storeSaid.Load()
+	return now-last >= int64(storeSaidEvery) && s.storeSaid.CompareAndSwap(last, now)
 }
 
 // errBody marks an error of reading the request, not of writing the document.

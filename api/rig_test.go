@@ -26,6 +26,7 @@ import (
 
 // rig is an API over a real Redis and a real document store, with no worker.
 type rig struct {
+	dir     string // Of the document store.
 	t       testing.TB
 	cfg     Config
 	url     string
@@ -87,7 +88,8 @@ func newRig(t testing.TB, mend ...func(*Config)) *rig {
 	t.Helper()
 	server := redistest.Start(t)
 	rdb := server.Client()
-	blobs, err := store.OpenBlobs(t.Context(), "file://"+t.TempDir())
+	dir := t.TempDir()
+	blobs, err := store.OpenBlobs(t.Context(), "file://"+dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +114,7 @@ func newRig(t testing.TB, mend ...func(*Config)) *rig {
 		}
 		return nil
 	}
-	r := &rig{t: t, redis: server, rdb: rdb, records: records, cfg: Config{
+	r := &rig{t: t, dir: dir, redis: server, rdb: rdb, records: records, cfg: Config{
 		Client: client, Records: records, Blobs: blobs, States: &fakeAccounts{paused: map[string]bool{}}, MaxDocument: 1 << 20,
 		CheckURL: refuse, CheckDocumentURL: refuse, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})), Version: "test",
 		Accounts: []Account{

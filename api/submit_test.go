@@ -3,9 +3,14 @@ package api
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
 	"mime/multipart"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -278,25 +283,72 @@ func TestSubmitWaits(t *testing.T) {
 	}
 }
 
-// Without the Redis or the document store that it was started with, nothing is accepted.
+// Without the Redis or the document store that it was started with, nothing is accepted, and
+// what is in the store does not count as gone. When it is back all goes on.
 func TestSubmitWithoutItsStores(t *testing.T) {
 	t.Parallel()
 	for what, lose := range map[string]func(r *rig) error{
 		"Redis lost its data": func(r *rig) error { return r.rdb.FlushDB(t.Context()).Err() },
+		"the store is gone":   func(r *rig) error { return os.Rename(r.dir, r.dir+"-away") },
+		"an empty one is there": func(r *rig) error {
+			return errors.Join(os.Rename(r.dir, r.dir+"-away"), os.Mkdir(r.dir, 0o700))
+		},
 	} {
 		r := newRig(t)
 		if err := store.Pair(t.Context(), r.records, r.cfg.Blobs, store.Terms{}); err != nil {
 			t.Fatal(err)
 		}
-		r.submit("account=acme&type=t")
+		if err := r.cfg.Blobs.Hold(t.Context(), r.records); err != nil {
+			t.Fatal(err)
+		}
+		id := r.submit("account=acme&type=t")
 		if err := lose(r); err != nil {
 			t.Fatal(err)
 		}
-		a := r.do("POST", "/v1/extractions?account=acme&type=t", pdf)
-		a.wantProblem(t, what, http.StatusServiceUnavailable, codeUnavailable)
-		if a.header.Get("Retry-After") == "" {
-			t.Errorf("%s: no Retry-After", what)
+		for path, body := range map[string]string{
+			"?account=acme&type=t": pdf,
+			"":                     `{"account":"acme","type":"t","document_url":"https://example.com/a.pdf"}`,
+		} {
+			kind := "application/pdf"
+			if path == "" {
+				kind = "application/json"
+			}
+			a := r.do("POST", "/v1/extractions"+path, body, "Content-Type", kind)
+			a.wantProblem(t, what, http.StatusServiceUnavailable, codeUnavailable)
+			if a.header.Get("Retry-After") == "" {
+				t.Errorf("%s: no Retry-After", what)
+			}
 		}
 		r.do("GET", "/readyz", "").want(t, what, http.StatusServiceUnavailable)
+		if _, err := os.Stat(r.dir + "-away"); err != nil {
+			continue
+		}
+		r.do("GET", "/v1/extractions/"+id+"/document", "").wantProblem(t, what, http.StatusServiceUnavailable, codeUnavailable)
+		r.do("DELETE", "/v1/extractions/"+id, "").wantProblem(t, what, http.StatusServiceUnavailable, codeUnavailable)
+		if left, err := os.ReadDir(r.dir); err == nil && len(left) > 0 {
+			t.Errorf("%s: it was written beside: %v", what, left)
+		}
+		_ = os.Remove(r.dir)
+		if err := os.Rename(r.dir+"-away", r.dir); err != nil {
+			t.Fatal(err)
+		}
+		r.do("POST", "/v1/extractions?account=acme&type=t", pdf).want(t, what+" no more", http.StatusAccepted)
+		r.do("GET", "/readyz", "").want(t, what+" no more", http.StatusOK)
+		r.do("GET", "/v1/extractions/"+id+"/document", "").want(t, what+" no more", http.StatusOK)
+	}
+}
+
+// That the store refuses every request is logged once a minute, and not for each.
+func TestStoreTroubleIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	s := &Server{cfg: Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}}
+	for range 3 {
+		_ = s.explain(fmt.Errorf("store document: %w", store.ErrStoreGone))
+		_ = s.explain(fmt.Errorf("write: %w", syscall.ENOSPC))
+	}
+	_ = s.explain(errors.New("another"))
+	if n := strings.Count(log.String(), "request failed"); n != 2 {
+		t.Errorf("%d lines, want one for the store and one for another: %s", n, log.String())
 	}
 }
