@@ -16,7 +16,8 @@ import (
 	"strings"
 )
 
-// Object is a JSON object whose members are not decoded yet.
+// Object is a JSON object whose members are not decoded yet. They are parts of the text that
+// it was made of.
 type Object map[string]json.RawMessage
 
 var errNoObject = errors.New("the answer is not a JSON object")
@@ -37,20 +38,39 @@ func Parse(b []byte) (Object, error) {
 	return o, nil
 }
 
-// AsObject decodes an object; ok is false for anything else.
+// AsObject takes an object apart; ok is false for anything else. A name that comes twice
+// has its last value.
 func AsObject(raw json.RawMessage) (o Object, ok bool) {
-	if kind(raw) != '{' || json.Unmarshal(raw, &o) != nil {
+	c, ok := inside(raw, '{', '}')
+	if !ok {
 		return nil, false
 	}
-	return o, true
+	o = Object{}
+	for c.more() {
+		name := c.name()
+		if c.bad {
+			return nil, false
+		}
+		if o[name] = c.value(); c.bad {
+			return nil, false
+		}
+	}
+	return o, !c.bad
 }
 
-// AsArray decodes an array; ok is false for anything else.
+// AsArray takes an array apart; ok is false for anything else.
 func AsArray(raw json.RawMessage) (a []json.RawMessage, ok bool) {
-	if kind(raw) != '[' || json.Unmarshal(raw, &a) != nil {
+	c, ok := inside(raw, '[', ']')
+	if !ok {
 		return nil, false
 	}
-	return a, true
+	a = []json.RawMessage{}
+	for c.more() {
+		if a = append(a, c.value()); c.bad {
+			return nil, false
+		}
+	}
+	return a, !c.bad
 }
 
 // IsNull reports whether a value is null or missing.
