@@ -136,12 +136,20 @@ type Outcome struct {
 	AwaitsDocument bool
 	// Name is the document's name as the vendor has it; empty if it says none.
 	Name string
-	// Result is set with StatusSuccess.
-	Result *Result
+	// Result is set with StatusSuccess. It can be written until the context's transfer,
+	// which may hold what the vendor said, is over.
+	Result Found
 	// Failure is set with StatusError and StatusExpired.
 	Failure *Failure
 	// CompletedAt is when the vendor finished, zero where it does not say.
 	CompletedAt time.Time
+}
+
+// Found is a result that is written piece by piece, and need not be in memory. A Result
+// is one that is.
+type Found interface {
+	// WriteJSON writes the JSON of a Result, and the end of the line.
+	WriteJSON(w io.Writer) error
 }
 
 // ReadyQuery narrows a ready list.

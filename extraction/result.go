@@ -3,6 +3,7 @@ package extraction
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 )
 
 // Result is what a vendor found in a document, in one shape for all vendors.
@@ -105,6 +106,13 @@ func NewResult(raw json.RawMessage) *Result {
 		Warnings:  []Warning{},
 		Raw:       raw,
 	}
+}
+
+// WriteJSON implements Found.
+func (r *Result) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // The vendor's text stays as it is.
+	return enc.Encode(r)
 }
 
 // MarshalJSON writes {} for a result nobody has found yet, which is the zero

@@ -73,6 +73,10 @@ func OpenBlobs(_ context.Context, rawURL string) (*Blobs, error) {
 	return nil, fmt.Errorf("document store: scheme %q is not file or mem", u.Scheme)
 }
 
+// Scratch is a directory for what is about to be stored: that of a file store, empty for
+// any other kind.
+func (b *Blobs) Scratch() string { return b.dir }
+
 // Close releases the store.
 func (b *Blobs) Close() error { return b.bucket.Close() }
 
@@ -169,19 +173,37 @@ func (b *Blobs) CopyDocument(ctx context.Context, from, to string) error {
 // ErrEncode is returned for a result that has no JSON form.
 var ErrEncode = errors.New("result has no JSON form")
 
-// PutResult stores a result under ID/SEQ and returns its digest once it is durable.
-func (b *Blobs) PutResult(ctx context.Context, id string, seq int64, result *extraction.Result) (sum string, err error) {
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false) // The vendor's text stays as it is.
-	if err := enc.Encode(result); err != nil {
-		return "", fmt.Errorf("store result: %w: %w", ErrEncode, err)
-	}
-	sum = sumOf(body.Bytes())
-	if err := b.put(ctx, resultKey(id, seq), &body); err != nil {
+// PutResult stores a result under ID/SEQ while it is written, and returns its digest once
+// it is durable.
+func (b *Blobs) PutResult(ctx context.Context, id string, seq int64, result extraction.Found) (sum string, err error) {
+	digest := sha256.New()
+	err = b.fill(ctx, resultKey(id, seq), false, func(w io.Writer) error {
+		to := &moving{ctx: ctx, w: w}
+		err := result.WriteJSON(io.MultiWriter(digest, to))
+		if _, ours := errors.AsType[*transfer.SpoolError](err); err != nil && to.err == nil && !ours {
+			return fmt.Errorf("%w: %w", ErrEncode, err)
+		}
+		return err
+	})
+	if err != nil {
+		b.removeFolder(id)
 		return "", fmt.Errorf("store result: %w", err)
 	}
-	return sum, nil
+	return shortSum(digest.Sum(nil)), nil
+}
+
+// moving says that the context's transfer moves whenever something was written, and keeps
+// why something was not.
+type moving struct {
+	ctx context.Context //nolint:containedctx // A writer has no other way to it.
+	w   io.Writer
+	err error
+}
+
+func (m *moving) Write(p []byte) (n int, err error) {
+	n, m.err = m.w.Write(p)
+	transfer.Moved(m.ctx)
+	return n, m.err
 }
 
 // Result reads a stored result. It returns ErrNotFound where there is none, and
@@ -321,10 +343,18 @@ func (b *Blobs) putOnce(ctx context.Context, key string, body []byte) (created b
 	return err == nil, err
 }
 
-// write streams r into the bucket. The bucket writes a file under another name
+// write streams r into the bucket.
+func (b *Blobs) write(ctx context.Context, key string, r io.Reader, once bool) error {
+	return b.fill(ctx, key, once, func(w io.Writer) error {
+		_, err := io.Copy(w, transfer.Reader(ctx, r))
+		return err
+	})
+}
+
+// fill makes a blob of what from writes. The bucket writes a file under another name
 // and renames it, so that a reader never sees half of one; cancelling the
 // context before Close leaves nothing behind.
-func (b *Blobs) write(ctx context.Context, key string, r io.Reader, once bool) error {
+func (b *Blobs) fill(ctx context.Context, key string, once bool, from func(io.Writer) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	before, err := b.directory() // The bucket would make a missing one anew.
@@ -338,7 +368,7 @@ func (b *Blobs) write(ctx context.Context, key string, r io.Reader, once bool) e
 		return err
 	}
 	// The bucket's own way to copy takes a megabyte each time.
-	if _, err := io.Copy(struct{ io.Writer }{w}, transfer.Reader(ctx, r)); err != nil {
+	if err := from(struct{ io.Writer }{w}); err != nil {
 		cancel()
 		_ = w.Close() // Reports the cancellation that discards the blob.
 		return err

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/transfer"
 )
 
 // eachBlobs runs a test on a file store and on one in memory. dir is empty for
@@ -216,13 +217,25 @@ func TestResultRoundTrip(t *testing.T) {
 	})
 }
 
+// lostAnswer is a result whose answer is lost when half of it is written.
+type lostAnswer struct{}
+
+func (lostAnswer) WriteJSON(w io.Writer) error {
+	_, err := io.WriteString(w, `{"fields":`)
+	return errors.Join(err, &transfer.SpoolError{Err: io.ErrUnexpectedEOF})
+}
+
 // A result that has no JSON form, and a cancelled context, leave nothing.
 func TestPutResultCutShort(t *testing.T) {
 	t.Parallel()
 	eachBlobs(t, func(t *testing.T, b *Blobs, dir string) {
 		bad := extraction.NewResult([]byte(`{not json`))
-		if _, err := b.PutResult(t.Context(), "ID1", 1, bad); err == nil {
-			t.Error("PutResult of bad JSON worked")
+		if _, err := b.PutResult(t.Context(), "ID1", 1, bad); !errors.Is(err, ErrEncode) {
+			t.Errorf("PutResult of bad JSON: %v, want ErrEncode", err)
+		}
+		// Half of a result is none, and an answer that cannot be read again is no verdict on it.
+		if _, err := b.PutResult(t.Context(), "ID1", 1, lostAnswer{}); err == nil || errors.Is(err, ErrEncode) {
+			t.Errorf("PutResult of an answer that is lost: %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

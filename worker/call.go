@@ -54,5 +54,5 @@ func (s *step) settleBody() (released bool) {
 // calling bounds one vendor call by its progress: the document goes out and the answer
 // comes in as fast as the line lets them.
 func (s *step) calling() (context.Context, context.CancelFunc) {
-	return transfer.WithTimeout(s.ctx, s.w.cfg.Stall)
+	return transfer.WithTimeout(transfer.SpoolTo(s.ctx, s.w.cfg.Blobs.Scratch()), s.w.cfg.Stall)
 }

@@ -59,7 +59,7 @@ func (s *step) poll() error {
 func (s *step) ask() (extraction.Outcome, error) {
 	s.answered()
 	ctx, cancel := s.calling()
-	s.answered = cancel // The answer may be large: it keeps its place until it is stored.
+	s.answered = cancel // The answer may be large: it keeps its file until it is stored.
 	out, err := s.acct.Provider.Poll(ctx, s.rec.VendorID)
 	s.rec.Polls++
 	if err == nil && out.Status == extraction.StatusSuccess && out.Result == nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 )
@@ -15,6 +16,9 @@ import (
 func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
 	if s.ctx.Err() != nil || s.bodyErr != nil {
 		return s.notTheVendor(c)
+	}
+	if ours, ok := errors.AsType[*transfer.SpoolError](err); ok {
+		return s.storeFails(ours, s.kind, c)
 	}
 	err, wait, stateErr := s.blame(err, op)
 	if stateErr != nil {

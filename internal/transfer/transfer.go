@@ -1,5 +1,5 @@
 // Package transfer bounds transfers to and from vendors and the document store by
-// progress, and the memory of large answers.
+// progress, and keeps large answers out of memory.
 //
 // How long a transfer takes in all depends on its size and on the line, which others
 // share; that nothing has moved for half a minute says that it will not end. The
@@ -20,14 +20,14 @@ const Timeout = 30 * time.Second
 
 type key struct{}
 
-// watch is the timer of one transfer, and the slot its answer takes.
+// watch is the timer of one transfer, and what its answer takes.
 type watch struct {
 	d     time.Duration
 	timer *time.Timer
 
-	mu    sync.Mutex
-	holds int // The timer stands while there are any.
-	large bool
+	mu      sync.Mutex
+	done    bool
+	release []func()
 }
 
 // WithTimeout returns a context that ends once nothing has moved for d; its cause then
@@ -41,10 +41,11 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 		cancel(context.Canceled)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.large {
-			w.large = false
-			<-slots
+		w.done = true
+		for _, release := range w.release {
+			release()
 		}
+		w.release = nil
 	}
 }
 
@@ -64,52 +65,9 @@ func Moved(ctx context.Context) {
 	if w, ok := ctx.Value(key{}).(*watch); ok {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.holds == 0 && ctx.Err() == nil {
+		if ctx.Err() == nil {
 			w.timer.Reset(w.d)
 		}
-	}
-}
-
-// LargeAt is the size from which an answer counts as large.
-const LargeAt = 16 << 20
-
-// slots bounds the large answers that this process has in memory at once. The others
-// wait unread in their connections.
-var slots = make(chan struct{}, 2)
-
-// Large waits for one of the slots for large answers and keeps it until the context's
-// transfer is canceled; it is called once a transfer. The transfer's clock stands
-// meanwhile: it waits for us.
-func Large(ctx context.Context) error {
-	w, ok := ctx.Value(key{}).(*watch)
-	if !ok {
-		return nil
-	}
-	w.hold(1)
-	defer func() {
-		w.hold(-1)
-		Moved(ctx)
-	}()
-	select {
-	case slots <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.large || ctx.Err() != nil { // Nothing would give this one back.
-		<-slots
-		return ctx.Err()
-	}
-	w.large = true
-	return nil
-}
-
-func (w *watch) hold(n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.holds += n; w.holds > 0 {
-		w.timer.Stop()
 	}
 }
 

@@ -91,9 +91,8 @@ func testFlow(t *testing.T, h Harness) {
 	if err != nil || out.Status != extraction.StatusSuccess || out.Result == nil {
 		t.Fatalf("last poll = %+v, %v, want a result", out, err)
 	}
-	if len(out.Result.Raw) == 0 || out.Result.Fields == nil || out.Result.Tables == nil ||
-		out.Result.Documents == nil || out.Result.Warnings == nil {
-		t.Errorf("the result has a nil where a collection is promised: %+v", out.Result)
+	if r := Result(t, out); len(r.Raw) == 0 || r.Fields == nil || r.Tables == nil || r.Documents == nil || r.Warnings == nil {
+		t.Errorf("the result has a nil where a collection is promised: %+v", r)
 	}
 	for _, r := range f.Requests(OpPoll) {
 		if r.ID != VendorID {

@@ -2,12 +2,15 @@ package sensible
 
 import (
 	"encoding/json"
+	"iter"
+	"maps"
+	"slices"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/provider/internal/vendorjson"
 )
 
-// fields sorts a parsed document into fields and tables, by form:
+// parts sorts a parsed document into fields and tables, by form:
 //
 //   - null, or an object with a value: a field;
 //   - an array of such objects: a field that repeats;
@@ -15,23 +18,42 @@ import (
 //   - an array of objects that hold fields themselves: sections, one row each.
 //
 // https://docs.sensible.so/docs/types, https://docs.sensible.so/docs/sections
-func fields(doc vendorjson.Object) (extraction.Fields, extraction.Tables) {
-	out, tables := extraction.Fields{}, extraction.Tables{}
-	for name, raw := range doc {
-		if vals, ok := values(raw); ok {
-			out[name] = vals
-		} else if rows, ok := rows(raw); ok {
-			tables[name] = rows
+type parts struct {
+	doc vendorjson.Object
+	// tables are the names of what Fields found to be none.
+	tables []string
+}
+
+// Fields implements found.Parts.
+func (p *parts) Fields() iter.Seq2[string, []extraction.Value] {
+	return func(yield func(string, []extraction.Value) bool) {
+		p.tables = nil
+		for _, name := range slices.Sorted(maps.Keys(p.doc)) {
+			if vals, ok := values(p.doc[name]); !ok {
+				p.tables = append(p.tables, name)
+			} else if !yield(name, vals) {
+				return
+			}
 		}
 	}
-	return out, tables
+}
+
+// Tables implements found.Parts.
+func (p *parts) Tables() iter.Seq2[string, iter.Seq[extraction.Row]] {
+	return func(yield func(string, iter.Seq[extraction.Row]) bool) {
+		for _, name := range p.tables {
+			if !yield(name, rows(p.doc[name])) {
+				return
+			}
+		}
+	}
 }
 
 // values reads a field; ok is false for tables, sections and other groups.
 func values(raw json.RawMessage) (out []extraction.Value, ok bool) {
 	out = []extraction.Value{}
-	if list, isArray := vendorjson.AsArray(raw); isArray {
-		for _, one := range list {
+	if vendorjson.IsArray(raw) {
+		for one := range vendorjson.Elements(raw) {
 			vals, ok := values(one)
 			if !ok {
 				return nil, false
@@ -108,24 +130,23 @@ func valueType(vendor string) extraction.ValueType {
 }
 
 // rows reads a table, sections, or a group of fields that stands alone.
-func rows(raw json.RawMessage) ([]extraction.Row, bool) {
-	if list, ok := vendorjson.AsArray(raw); ok {
-		out := []extraction.Row{}
-		for _, one := range list {
-			if section, ok := vendorjson.AsObject(one); ok {
-				out = append(out, row(section))
+func rows(raw json.RawMessage) iter.Seq[extraction.Row] {
+	return func(yield func(extraction.Row) bool) {
+		if vendorjson.IsArray(raw) {
+			for one := range vendorjson.Elements(raw) {
+				if section, ok := vendorjson.AsObject(one); ok && !yield(row(section)) {
+					return
+				}
 			}
+			return
 		}
-		return out, true
+		obj, _ := vendorjson.AsObject(raw)
+		if columns, ok := vendorjson.AsArray(obj["columns"]); ok {
+			turn(columns)(yield)
+			return
+		}
+		yield(row(obj))
 	}
-	obj, ok := vendorjson.AsObject(raw)
-	if !ok {
-		return nil, false
-	}
-	if columns, ok := vendorjson.AsArray(obj["columns"]); ok {
-		return turn(columns), true
-	}
-	return []extraction.Row{row(obj)}, true
 }
 
 // row keeps the fields of a section. What is nested deeper, sections in
@@ -142,31 +163,40 @@ func row(section vendorjson.Object) extraction.Row {
 
 // turn makes rows of columns. Every row has every column, so that a short one
 // shows as missing values and not as missing columns.
-func turn(columns []json.RawMessage) []extraction.Row {
-	out := []extraction.Row{}
-	var names []string
+func turn(columns []json.RawMessage) iter.Seq[extraction.Row] {
+	type column struct {
+		name  string
+		cells []json.RawMessage
+	}
+	var all []column
+	longest := 0
 	for _, raw := range columns {
-		column, ok := vendorjson.AsObject(raw)
-		if !ok || column.String("id") == "" {
+		c, ok := vendorjson.AsObject(raw)
+		if !ok || c.String("id") == "" {
 			continue
 		}
-		name := column.String("id")
-		names = append(names, name)
-		for i, cell := range column.Array("values") {
-			if i == len(out) {
-				out = append(out, extraction.Row{})
+		cells := c.Array("values")
+		all = append(all, column{c.String("id"), cells})
+		longest = max(longest, len(cells))
+	}
+	return func(yield func(extraction.Row) bool) {
+		for i := range longest {
+			out := extraction.Row{}
+			for _, c := range all {
+				if i < len(c.cells) {
+					if vals, ok := values(c.cells[i]); ok {
+						out[c.name] = vals
+					}
+				}
 			}
-			if vals, ok := values(cell); ok {
-				out[i][name] = vals
+			for _, c := range all {
+				if out[c.name] == nil {
+					out[c.name] = []extraction.Value{}
+				}
+			}
+			if !yield(out) {
+				return
 			}
 		}
 	}
-	for _, row := range out {
-		for _, name := range names {
-			if row[name] == nil {
-				row[name] = []extraction.Value{}
-			}
-		}
-	}
-	return out
 }

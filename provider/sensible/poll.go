@@ -37,7 +37,11 @@ func (c *Client) Poll(ctx context.Context, vendorID string) (extraction.Outcome,
 	if err != nil {
 		return extraction.Outcome{}, err
 	}
-	out, err := outcome(a.Body, vendorID, c.api.Redactor())
+	var out extraction.Outcome
+	err = a.Guard(func() (err error) {
+		out, err = outcome(a.Body, vendorID, c.api.Redactor(), a.Guard)
+		return err
+	})
 	if err != nil {
 		return extraction.Outcome{}, a.Nonsense(err)
 	}
@@ -50,7 +54,7 @@ var (
 )
 
 // outcome reads the body of a poll's answer.
-func outcome(body []byte, vendorID string, redact *vendorhttp.Redactor) (extraction.Outcome, error) {
+func outcome(body []byte, vendorID string, redact *vendorhttp.Redactor, guard func(func() error) error) (extraction.Outcome, error) {
 	doc, err := vendorjson.Parse(body)
 	if err != nil {
 		return extraction.Outcome{}, err
@@ -71,7 +75,7 @@ func outcome(body []byte, vendorID string, redact *vendorhttp.Redactor) (extract
 	case processing:
 	case complete:
 		out.Status, out.CompletedAt = extraction.StatusSuccess, instant(doc.String("completed"))
-		out.Result = result(doc, body)
+		out.Result = result(doc, body, guard)
 	case failed:
 		out.Status, out.CompletedAt = extraction.StatusError, instant(doc.String("completed"))
 		out.Failure = extraction.NewFailure(extraction.CodeVendorFailed,

@@ -2,44 +2,45 @@ package sensible
 
 import (
 	"bytes"
-	"encoding/json"
+	"maps"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/provider/internal/found"
 	"github.com/extractq/extractq/provider/internal/vendorjson"
 )
 
-// result turns the body of a complete extraction into the shape of all vendors.
-// A single document has parsed_document; a portfolio has documents instead,
-// whose members are camelCase although the published schema says otherwise, so
-// both spellings are read.
-func result(doc vendorjson.Object, body []byte) *extraction.Result {
-	r := extraction.NewResult(withoutEcho(doc, body))
-	r.Fields, r.Tables = fields(doc.Object("parsed_document", "parsedDocument"))
-	r.Warnings = warnings(doc)
-	for _, raw := range doc.Array("documents") {
-		part, ok := vendorjson.AsObject(raw)
-		if !ok {
-			continue
-		}
-		r.Documents = append(r.Documents, subDocument(part))
+// result is the body of a complete extraction in the shape of all vendors. A single
+// document has parsed_document; a portfolio has documents instead, whose members are
+// camelCase although the published schema says otherwise, so both spellings are read.
+func result(doc vendorjson.Object, body []byte, guard func(func() error) error) *found.Result {
+	return &found.Result{
+		Parts:    &parts{doc: doc.Object("parsed_document", "parsedDocument")},
+		Warnings: warnings(doc),
+		Raw:      func(w *found.Writer) { withoutEcho(w, doc, body) },
+		Guard:    guard,
+		Documents: func(yield func(found.Document) bool) {
+			for raw := range vendorjson.Elements(doc.Member("documents")) {
+				if part, ok := vendorjson.AsObject(raw); ok && !yield(subDocument(part)) {
+					return
+				}
+			}
+		},
 	}
-	return r
 }
 
 // subDocument maps one document of a portfolio.
-func subDocument(part vendorjson.Object) extraction.SubDocument {
+func subDocument(part vendorjson.Object) found.Document {
 	output := part.Object("output")
 	if output == nil {
 		output = part
 	}
-	sub := extraction.SubDocument{
+	return found.Document{
 		Type:      part.String("documentType", "document_type", "type"),
 		StartPage: page(part, "startPage", "start_page"),
 		EndPage:   page(part, "endPage", "end_page"),
+		Parts:     &parts{doc: output.Object("parsedDocument", "parsed_document")},
 		Warnings:  warnings(output),
 	}
-	sub.Fields, sub.Tables = fields(output.Object("parsedDocument", "parsed_document"))
-	return sub
 }
 
 // page counts from 1; the vendor counts from 0. It is 0 where the vendor does
@@ -52,25 +53,19 @@ func page(part vendorjson.Object, names ...string) int {
 	return n + 1
 }
 
-// withoutEcho is the body less what we sent along as our webhook: its address
-// holds a token of ours. The older form repeats the payload at the top.
-func withoutEcho(doc vendorjson.Object, body []byte) json.RawMessage {
+// withoutEcho writes the body less what we sent along as our webhook: its address holds a
+// token of ours. The older form repeats the payload at the top.
+func withoutEcho(w *found.Writer, doc vendorjson.Object, body []byte) {
 	_, hook := doc["webhook"]
 	_, payload := doc["payload"]
 	if !hook && !payload {
-		return bytes.Clone(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+		w.Verbatim(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+		return
 	}
-	rest := make(vendorjson.Object, len(doc))
-	for k, v := range doc {
-		if k != "webhook" && k != "payload" {
-			rest[k] = v
-		}
-	}
-	raw, err := json.Marshal(rest)
-	if err != nil {
-		return json.RawMessage("{}")
-	}
-	return raw
+	rest := maps.Clone(doc)
+	delete(rest, "webhook")
+	delete(rest, "payload")
+	w.Object(rest)
 }
 
 // warnings are the errors of single fields and the business rules that did not

@@ -33,7 +33,11 @@ func (c *Client) Poll(ctx context.Context, vendorID string) (extraction.Outcome,
 	if err != nil {
 		return extraction.Outcome{}, err
 	}
-	out, err := outcome(a.Body, c.api.Redactor())
+	var out extraction.Outcome
+	err = a.Guard(func() (err error) {
+		out, err = outcome(a.Body, c.api.Redactor(), a.Guard)
+		return err
+	})
 	if err != nil {
 		return extraction.Outcome{}, a.Nonsense(err)
 	}
@@ -41,7 +45,7 @@ func (c *Client) Poll(ctx context.Context, vendorID string) (extraction.Outcome,
 }
 
 // outcome reads the body of a poll's answer.
-func outcome(body []byte, redact *vendorhttp.Redactor) (extraction.Outcome, error) {
+func outcome(body []byte, redact *vendorhttp.Redactor, guard func(func() error) error) (extraction.Outcome, error) {
 	doc, err := vendorjson.Parse(body)
 	if err != nil {
 		return extraction.Outcome{}, err
@@ -60,7 +64,7 @@ func outcome(body []byte, redact *vendorhttp.Redactor) (extraction.Outcome, erro
 		if found == nil {
 			return extraction.Outcome{}, errors.New("the answer has no result")
 		}
-		out.Status, out.Result = extraction.StatusSuccess, result(found, body)
+		out.Status, out.Result = extraction.StatusSuccess, result(found, body, guard)
 	case failed:
 		out.Status = extraction.StatusError
 		out.Failure = extraction.NewFailure(extraction.CodeVendorFailed,

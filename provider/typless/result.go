@@ -3,42 +3,79 @@ package typless
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/provider/internal/found"
 	"github.com/extractq/extractq/provider/internal/vendorjson"
 )
 
-// result turns the member result of a finished extraction into the shape of all
-// vendors; body is the whole answer.
-func result(found vendorjson.Object, body []byte) *extraction.Result {
-	r := extraction.NewResult(bytes.Clone(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))))
-	for _, raw := range found.Array("extracted_fields") {
-		addField(r.Fields, raw)
+// result is the member result of a finished extraction in the shape of all vendors; body
+// is the whole answer.
+func result(from vendorjson.Object, body []byte, guard func(func() error) error) *found.Result {
+	return &found.Result{
+		Parts:    parts{from},
+		Warnings: []extraction.Warning{},
+		Raw:      func(w *found.Writer) { w.Verbatim(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))) },
+		Guard:    guard,
 	}
-	for _, name := range []string{"line_items", "vat_rates"} {
-		if rows, ok := vendorjson.AsArray(found[name]); ok {
-			r.Tables[name] = table(rows)
+}
+
+// parts are the fields and tables of a result.
+type parts struct{ result vendorjson.Object }
+
+// Fields implements found.Parts.
+func (p parts) Fields() iter.Seq2[string, []extraction.Value] {
+	return func(yield func(string, []extraction.Value) bool) {
+		byName := map[string][]json.RawMessage{} // A name may come more than once.
+		for raw := range vendorjson.Elements(p.result.Member("extracted_fields")) {
+			if field, ok := vendorjson.AsObject(raw); ok {
+				byName[field.String("name")] = append(byName[field.String("name")], raw)
+			}
+		}
+		delete(byName, "")
+		for _, name := range slices.Sorted(maps.Keys(byName)) {
+			one := extraction.Fields{}
+			for _, raw := range byName[name] {
+				addField(one, raw)
+			}
+			if !yield(name, one[name]) {
+				return
+			}
 		}
 	}
-	return r
+}
+
+// Tables implements found.Parts.
+func (p parts) Tables() iter.Seq2[string, iter.Seq[extraction.Row]] {
+	return func(yield func(string, iter.Seq[extraction.Row]) bool) {
+		for _, name := range []string{"line_items", "vat_rates"} {
+			if vendorjson.IsArray(p.result[name]) && !yield(name, table(p.result[name])) {
+				return
+			}
+		}
+	}
 }
 
 // table reads rows of fields.
-func table(rows []json.RawMessage) []extraction.Row {
-	out := []extraction.Row{}
-	for _, raw := range rows {
-		cells, ok := vendorjson.AsArray(raw)
-		if !ok {
-			continue
+func table(rows json.RawMessage) iter.Seq[extraction.Row] {
+	return func(yield func(extraction.Row) bool) {
+		for raw := range vendorjson.Elements(rows) {
+			if !vendorjson.IsArray(raw) {
+				continue
+			}
+			row := extraction.Fields{}
+			for cell := range vendorjson.Elements(raw) {
+				addField(row, cell)
+			}
+			if !yield(extraction.Row(row)) {
+				return
+			}
 		}
-		row := extraction.Fields{}
-		for _, cell := range cells {
-			addField(row, cell)
-		}
-		out = append(out, extraction.Row(row))
 	}
-	return out
 }
 
 // addField adds one field. Its values are candidates for the same place, best
@@ -51,7 +88,7 @@ func addField(to map[string][]extraction.Value, raw json.RawMessage) {
 		return
 	}
 	vals := []extraction.Value{}
-	for _, raw := range field.Array("values") {
+	for raw := range vendorjson.Elements(field.Member("values")) {
 		if v, found := value(raw, valueType(field.String("data_type"))); found {
 			vals = append(vals, v)
 		}

@@ -8,15 +8,14 @@
 package vendorhttp
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -150,7 +149,10 @@ type Call struct {
 type Answer struct {
 	Status int
 	Header http.Header
-	Body   []byte
+	// Body may be a file's content, which is there until the context's transfer is
+	// canceled. What reads it runs within Guard, which a file that cannot be read ends.
+	Body  []byte
+	Guard func(func() error) error
 	// Taken reports that the request's body was read to its end.
 	Taken bool
 
@@ -203,12 +205,12 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	if call.Op == OpPoll {
 		limit = c.maxResult
 	}
-	body, err := readSuccess(ctx, resp.Body, resp.ContentLength, limit)
+	body, err := transfer.ReadAnswer(ctx, resp.Body, resp.ContentLength, limit)
 	if err != nil {
 		return Answer{}, call.cutShort(ctx, resp.StatusCode, err)
 	}
 	return Answer{
-		Status: resp.StatusCode, Header: resp.Header, Body: body,
+		Status: resp.StatusCode, Header: resp.Header, Body: body.Bytes, Guard: body.Do,
 		Taken: call.Body == nil || call.Body.seal(),
 		op:    call.Op, sent: call.sent(), redact: call.Redact,
 	}, nil
@@ -241,58 +243,23 @@ const maxAnswer = 64 << 20
 // configured.
 const DefaultMaxResult = 256 << 20
 
-// tooLong is the error for an answer above its limit.
-type tooLong struct{ limit int64 }
-
-func (e tooLong) Error() string {
-	return fmt.Sprintf("the answer is too long: more than %d bytes", e.limit)
-}
-
-// readSuccess reads an answer into memory once, at most limit bytes of it. length is
-// what its header says, -1 where that says nothing. Few large answers are in memory at
-// once: the others wait for their turn.
-func readSuccess(ctx context.Context, r io.Reader, length, limit int64) ([]byte, error) {
-	if length > limit {
-		return nil, tooLong{limit}
-	}
-	r = transfer.Reader(ctx, r)
-	// A header may promise more than comes: memory for it is taken in two steps.
-	b, large := make([]byte, 0, min(max(length+1, 4<<10), transfer.LargeAt)), false
-	for {
-		if len(b) == cap(b) && !large && len(b) >= transfer.LargeAt {
-			if err := transfer.Large(ctx); err != nil {
-				return nil, err
-			}
-			large = true
-			b = slices.Grow(b, int(max(length-int64(len(b)), 0))+1)
-		}
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		switch {
-		case int64(len(b)) > limit:
-			return nil, tooLong{limit}
-		case err == io.EOF: // A wrapped one is a failure, not the end.
-			return b, nil
-		case err != nil:
-			return nil, err
-		}
-	}
-}
-
 // Nonsense is the error for a successful answer that cannot be used: the vendor
 // acted, and what it said does not help.
 func (a Answer) Nonsense(why error) error {
+	if ours, ok := errors.AsType[*transfer.SpoolError](why); ok {
+		return &extraction.Error{Op: a.op, Kind: extraction.KindTransient, Status: a.Status, Sent: a.sent, Err: ours}
+	}
 	e := &extraction.Error{
 		Op: a.op, Kind: extraction.KindTransient, Status: a.Status, Sent: a.sent,
 		Err: fmt.Errorf("answer %s: %w", statusText(a.Status), a.redact.Err(why)),
 	}
 	// A JSON answer to a good request may hold what was extracted; anything
 	// else is the page of some proxy and worth showing.
-	if !looksLikeJSON(a.Body) {
-		e.Vendor = a.redact.Vendor(a.Body, false)
-	}
+	_ = a.Guard(func() error {
+		if begin := a.Body[:min(len(a.Body), maxErrorBody)]; !looksLikeJSON(begin) {
+			e.Vendor = a.redact.Vendor(bytes.Clone(begin), len(begin) < len(a.Body))
+		}
+		return nil
+	})
 	return e
 }

@@ -78,28 +78,6 @@ func TestFollowWithoutKey(t *testing.T) {
 	}
 }
 
-func TestReadSuccess(t *testing.T) {
-	t.Parallel()
-	for _, length := range []int64{-1, 0, 3, 5} { // What the header says may be wrong.
-		if b, err := readSuccess(t.Context(), strings.NewReader("12345"), length, 5); string(b) != "12345" || err != nil {
-			t.Errorf("5 of 5 bytes, said to be %d: %q, %v", length, b, err)
-		}
-		if _, err := readSuccess(t.Context(), strings.NewReader("123456"), length, 5); !errors.Is(err, tooLong{5}) {
-			t.Errorf("6 of 5 bytes, said to be %d: %v", length, err)
-		}
-	}
-	if _, err := readSuccess(t.Context(), iotest.ErrReader(errors.New("read")), 6, 5); !errors.Is(err, tooLong{5}) {
-		t.Errorf("6 of 5 bytes are read before they are refused: %v", err)
-	}
-	large := bytes.Repeat([]byte("0123456789abcdef"), 2<<20)
-	for _, length := range []int64{-1, int64(len(large)), 100, int64(len(large)) * 2} {
-		b, err := readSuccess(t.Context(), bytes.NewReader(large), length, int64(len(large)*2))
-		if !bytes.Equal(b, large) || err != nil {
-			t.Errorf("%d bytes, said to be %d: %d bytes, %v", len(large), length, len(b), err)
-		}
-	}
-}
-
 // TestHTTP2 looks at what counts as sent where the transport is another one.
 func TestHTTP2(t *testing.T) {
 	t.Parallel()

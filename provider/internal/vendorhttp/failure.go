@@ -28,7 +28,7 @@ func (call Call) failed(ctx context.Context, err error) error {
 // cutShort is the error for a successful answer that could not be read.
 func (call Call) cutShort(ctx context.Context, status int, err error) error {
 	kind := extraction.KindTransient
-	if _, long := errors.AsType[tooLong](err); long && call.Op == OpPoll {
+	if _, long := errors.AsType[transfer.TooLong](err); long && call.Op == OpPoll {
 		kind = extraction.KindTooLarge
 	}
 	return &extraction.Error{
