@@ -85,7 +85,8 @@ func TestNamesThatAFileSystemTakesForOne(t *testing.T) {
 	names := []string{"Invoice.PDF", "invoice.pdf", "\u00c4.pdf", "A\u0308.pdf", "\u00e4.pdf", "in. /x.pdf", "IN/x.pdf", "stra\u00dfe.pdf", "STRASSE.pdf"}
 	for _, folds := range []bool{true, false} {
 		j := journalIn(t, t.TempDir())
-		if j.fold = (func(name string) string { return name }); folds {
+		j.fold = func(name string) string { return name }
+		if folds {
 			j.fold = foldName
 		}
 		given := map[string]string{}
