@@ -88,9 +88,13 @@ func readProgram(t *testing.T) *program {
 func TestEnumerationsAreWhole(t *testing.T) {
 	t.Parallel()
 	listed := map[string][]string{}
-	for t, e := range enums {
+	for is, e := range enums {
+		of := is.PkgPath() + "." + is.Name()
 		for _, v := range e.values {
-			listed[t.PkgPath()+"."+t.Name()] = append(listed[t.PkgPath()+"."+t.Name()], v.(string))
+			if slices.Contains(listed[of], v.(string)) {
+				t.Errorf("%v is in the list of %s twice", v, of)
+			}
+			listed[of] = append(listed[of], v.(string))
 		}
 	}
 	p := readProgram(t)

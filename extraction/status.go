@@ -85,7 +85,7 @@ func Codes() []Code {
 		CodeVendorRejected, CodeVendorFailed, CodeVendorQuota, CodeUnauthorized, CodeRateLimited, CodeStoreUnavailable,
 		CodeUnsupportedDocument, CodeDocumentTooLarge, CodeDocumentUnavailable,
 		CodeDeadlineExceeded, CodeSubmitUncertain, CodeExpired, CodeCanceled,
-		CodeResultUnavailable, CodeResultTooLarge, CodeInternal, CodeStoreUnavailable, CodeNoWorker,
+		CodeResultUnavailable, CodeResultTooLarge, CodeInternal, CodeNoWorker,
 	}
 }
 

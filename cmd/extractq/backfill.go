@@ -226,7 +226,7 @@ func (b *backfill) begin(ctx context.Context, d source) error {
 	case isUnavailable(err), isOutput(err):
 		return err
 	}
-	b.shown.Skip(extraction.StatusError)
+	b.shown.Skip(countsFailed)
 	b.fail(d.title(), documentCode(err), err)
 	return nil
 }
@@ -338,13 +338,13 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	for range w.documents {
 		<-b.room
 	}
-	done := func(s extraction.Status) {
+	done := func(as tally) {
 		for range w.documents {
-			b.shown.Done(s)
+			b.shown.Done(as)
 		}
 	}
 	if gone {
-		done(extraction.StatusError)
+		done(countsFailed)
 		b.fail(name, extraction.CodeInternal, errors.New("the extraction was erased while it was waited for"))
 		return nil
 	}
@@ -354,7 +354,7 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	}
 	if b.out != "" {
 		if err := b.writeOut(name, e); isOfPath(err) { // The others are not held up.
-			done(extraction.StatusError)
+			done(countsFailed)
 			b.fail(name, extraction.CodeInternal, fmt.Errorf("its result cannot be written to %s: %w; make room there, and "+
 				"the same command again writes it", b.resultFile(name), errnoOf(err)))
 			return nil
@@ -365,7 +365,7 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	done(counted(e))
 	if e.Error != nil {
 		text := failureText(e.Error)
-		if b.out != "" && counted(e) == resultUnavailable {
+		if b.out != "" && counted(e) == countsUnavailable {
 			text += "; the same command again asks the vendor for it, and submits nothing"
 		}
 		b.fail(name, e.Error.Code, errors.New(text))

@@ -9,8 +9,6 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-
-	"github.com/extractq/extractq/extraction"
 )
 
 const (
@@ -64,20 +62,20 @@ func (p *progress) Add(n int) {
 }
 
 // Done says that an extraction that was in flight has ended.
-func (p *progress) Done(s extraction.Status) {
+func (p *progress) Done(as tally) {
 	p.mu.Lock()
 	p.counts.inFlight = max(0, p.counts.inFlight-1)
 	p.pace.record(p.now(), 1)
-	p.counts.finish(s)
+	p.counts.finish(as)
 	p.mu.Unlock()
 	p.moveBar()
 }
 
 // Skip says that an extraction had ended before, or cannot begin. It has no
 // part in the rate.
-func (p *progress) Skip(s extraction.Status) {
+func (p *progress) Skip(as tally) {
 	p.mu.Lock()
-	p.counts.finish(s)
+	p.counts.finish(as)
 	p.mu.Unlock()
 	p.moveBar()
 }

@@ -78,16 +78,25 @@ func remainingTime(rest int, perSecond float64) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// resultUnavailable is the status as which a SUCCESS counts whose stored result is damaged
-// or gone. Nothing has failed, and yet it is no success.
-const resultUnavailable extraction.Status = "result unavailable"
+// tally is as what an extraction counts that has ended.
+type tally int
 
-// counted is the status as which an extraction counts.
-func counted(e extraction.Extraction) extraction.Status {
-	if e.Status == extraction.StatusSuccess && e.Error != nil {
-		return resultUnavailable
+const (
+	countsWell tally = iota
+	countsFailed
+	// countsUnavailable is a SUCCESS whose stored result is damaged or gone. Nothing has
+	// failed, and yet it is no success.
+	countsUnavailable
+)
+
+func counted(e extraction.Extraction) tally {
+	switch {
+	case e.Status != extraction.StatusSuccess:
+		return countsFailed
+	case e.Error != nil:
+		return countsUnavailable
 	}
-	return e.Status
+	return countsWell
 }
 
 // counts are how many extractions are in which state.
@@ -95,11 +104,13 @@ type counts struct{ total, done, failed, unavailable, inFlight int }
 
 // finish counts one that has ended. A total that is known is never less than
 // what was seen.
-func (c *counts) finish(s extraction.Status) {
+func (c *counts) finish(as tally) {
 	c.done++
-	if s == resultUnavailable {
+	switch as {
+	case countsWell:
+	case countsUnavailable:
 		c.unavailable++
-	} else if s != extraction.StatusSuccess {
+	case countsFailed:
 		c.failed++
 	}
 	if c.total > 0 {
@@ -144,7 +155,7 @@ func (c counts) ended() []string {
 		parts = append(parts, fmt.Sprintf("%d failed", c.failed))
 	}
 	if c.unavailable > 0 {
-		parts = append(parts, fmt.Sprintf("%d %s", c.unavailable, resultUnavailable))
+		parts = append(parts, fmt.Sprintf("%d result unavailable", c.unavailable))
 	}
 	return parts
 }

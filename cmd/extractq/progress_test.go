@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/extractq/extractq/extraction"
 )
 
 // page is a writer that many goroutines may use.
@@ -38,10 +36,10 @@ func TestProgressWritesALineAMinute(t *testing.T) {
 		p.Add(40)
 		for range 30 {
 			time.Sleep(time.Second) // virtual
-			p.Done(extraction.StatusSuccess)
+			p.Done(countsWell)
 		}
 		time.Sleep(35 * time.Second)
-		p.Done(extraction.StatusError)
+		p.Done(countsFailed)
 		time.Sleep(60 * time.Second)
 		p.Close()
 		p.Close()
@@ -61,11 +59,11 @@ func TestSkippedOnesHaveNoPartInTheRate(t *testing.T) {
 		p := newProgress(&page{}, false, 1000, time.Now)
 		defer p.Close()
 		for range 900 {
-			p.Skip(extraction.StatusSuccess)
+			p.Skip(countsWell)
 		}
 		p.Add(2)
 		time.Sleep(10 * time.Second)
-		p.Done(extraction.StatusSuccess)
+		p.Done(countsWell)
 		if got, want := p.text(), "901 of 1000 done, 1 in flight, 6.0/min, about 16m30s left"; got != want {
 			t.Errorf("text = %q, want %q", got, want)
 		}
@@ -81,13 +79,13 @@ func TestProgressShowsABar(t *testing.T) {
 		var out page
 		p := newProgress(&out, true, 2, time.Now)
 		p.Add(2)
-		p.Done(extraction.StatusSuccess)
+		p.Done(countsWell)
 		time.Sleep(time.Second)
 		if _, err := p.Write([]byte("a log line\n")); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		p.Done(extraction.StatusExpired)
+		p.Done(countsFailed)
 		p.Close()
 		if _, err := p.Write([]byte("a late line\n")); err != nil {
 			t.Error(err)
@@ -116,7 +114,7 @@ func TestProgressIsForManyGoroutines(t *testing.T) {
 		workers.Go(func() {
 			for i := range n / 8 {
 				p.Add(1)
-				p.Done(extraction.StatusSuccess)
+				p.Done(countsWell)
 				if i%50 == 0 {
 					_, _ = p.Write([]byte("log\n"))
 				}

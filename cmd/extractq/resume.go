@@ -230,7 +230,7 @@ func (b *backfill) resumable(ctx context.Context, old entry) (resumption, error)
 	case b.retryFailed:
 		return submitIt, nil
 	}
-	b.shown.Skip(extraction.StatusCanceled)
+	b.shown.Skip(countsFailed)
 	b.fail(old.Name, extraction.CodeCanceled, errors.New("its extraction was erased; --retry-failed submits it again"))
 	return settledIt, nil
 }
@@ -239,7 +239,7 @@ func (b *backfill) resumable(ctx context.Context, old entry) (resumption, error)
 func (b *backfill) settled(old entry) error {
 	e, ok := readResult(b.resultFile(old.Name))
 	if !ok || e.ID != old.ID {
-		b.shown.Skip(extraction.StatusError)
+		b.shown.Skip(countsFailed)
 		b.fail(old.Name, extraction.CodeSubmitUncertain, errors.New(
 			"an earlier run may have submitted it, and its state is gone: name the same Redis, or submit again with --retry-failed"))
 		return nil

@@ -107,7 +107,7 @@ func followAll(c *cli.Context, cfg settings, source producer, f watcher, total i
 	err = f.Run(ctx, func() bool { return len(f.Waiting()) == 0 }, func(e extraction.Extraction, gone bool) error {
 		if gone {
 			failed++
-			bar.Done(extraction.StatusError)
+			bar.Done(countsFailed)
 			cfg.say("%s was erased while it was waited for", e.ID)
 			return nil
 		}
