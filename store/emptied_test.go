@@ -12,12 +12,11 @@ import (
 
 // erased makes an extraction of a batch, of which nothing is left but the counts, for
 // kept.
-func (r *rig) erased(batch string, kept time.Duration) Input {
+func (r *rig) erased(batch string, kept time.Duration) {
 	r.t.Helper()
 	in := r.inBatch("acme", batch, "c1")
 	r.want("Cancel", r.s.Cancel(r.t.Context(), in, NewToken(), Kept{}), nil)
 	r.want("Erase", r.s.Erase(r.t.Context(), in, true, Kept{Record: kept}), nil)
-	return in
 }
 
 // forget is what reconcile does.
