@@ -3,6 +3,7 @@ package vendorhttp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -58,7 +59,7 @@ func TestUploadsShareASlowLine(t *testing.T) {
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		for range l.turns {
 			if _, err := io.CopyN(io.Discard, r.Body, piece); err != nil {
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					arrived.Add(1)
 				}
 				return
