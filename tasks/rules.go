@@ -252,7 +252,7 @@ func urlCheck(setting string, hosts []string) (URLCheck, error) {
 		case bounded.Err() != nil:
 			return ctx.Err()
 		case err == nil && hasUser(address):
-			return errors.New("it has a user or password in it; what is secret about it belongs into its path or query")
+			return errors.New("it must not have credentials; what is secret about it belongs into its path or query")
 		}
 		return err
 	}, nil

@@ -114,6 +114,7 @@ func (d *doors) submit(in handed) error {
 func (d *doors) post(in handed) protocol.Problem {
 	d.t.Helper()
 	fields := protocol.Submission{Fields: remoteFields(in.Submission), DocumentURL: in.URL}
+	fields.Name = in.Name // As another client would send it.
 	target, contentType, body := "/v1/extractions", "application/json", []byte(nil)
 	if in.ContentType != "" { // A JSON body has no media type of its document.
 		target += "?account=" + in.Account + "&type=" + in.Type + "&name=" + in.Name
