@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -115,14 +114,9 @@ func eachListed(ctx context.Context, stdin io.Reader, arg string, use func(strin
 		defer func() { _ = f.Close() }()
 		in = f
 	}
-	lines := bufio.NewScanner(interruptible{ctx, in})
-	lines.Buffer(nil, 1<<20)
-	for n := 1; lines.Scan(); n++ {
-		line := lines.Text()
-		if n == 1 {
-			line = strings.TrimPrefix(line, "\uFEFF")
-		}
-		line = strings.TrimSpace(line)
+	lines := newLines(interruptible{ctx, in}, idsAhead)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
 		if line == "" || line[0] == '#' {
 			continue
 		}

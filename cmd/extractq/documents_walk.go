@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io/fs"
@@ -129,9 +128,6 @@ func isStdout(info fs.FileInfo) bool {
 	return err == nil && info.Mode().IsRegular() && os.SameFile(out, info)
 }
 
-// maxLine is the longest line of a list.
-const maxLine = 64 << 10
-
 // list finds what the lines of a file name: each line is an input like an
 // argument, but neither a list nor standard input.
 func (f *finder) list(ctx context.Context, arg, path string, v visitor) error {
@@ -147,13 +143,9 @@ func (f *finder) list(ctx context.Context, arg, path string, v visitor) error {
 		return usage("%s: %w", arg, advise(err))
 	}
 	defer func() { _ = file.Close() }()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(make([]byte, 0, 4096), maxLine)
-	for n := 1; lines.Scan(); n++ {
+	lines := newLines(file, pathAhead)
+	for lines.Scan() {
 		line := lines.Text() // Without its \r, too.
-		if n == 1 {
-			line = strings.TrimPrefix(line, "\uFEFF")
-		}
 		if strings.TrimSpace(line) == "" {
 			continue
 		}

@@ -18,8 +18,8 @@ import (
 const documentHelp = `
 A DOCUMENT is a file; a directory, which is walked for the kinds of document that
 vendors read; a quoted pattern such as 'in/**/*.pdf'; an http(s) URL; - for
-standard input, with --name; or @FILE, a list of them, one a line (@- reads the
-list from standard input). Hidden files and directories are left out.`
+standard input, with --name; or @FILE, a list of them, one a line or as find -print0
+writes it (@- reads the list from standard input). Hidden files and directories are left out.`
 
 // inputFlags say what is wanted of the documents, in run and submit alike.
 func inputFlags() []cli.Flag {
