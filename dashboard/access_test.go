@@ -227,8 +227,12 @@ func TestRefusedIsSeen(t *testing.T) {
 	}
 	d := open(t, cfg)
 	for _, headers := range [][]string{
-		{"Authorization", "Bearer guess-1"}, {"Authorization", "Basic YW55Ym9keTpndWVzcy0y"}, {"Authorization", "guess-3"},
-		{"Authorization", "Bearer tenant-secret"}, {}, {"Origin", "https://evil.example"},
+		{"Authorization", "Bearer guess-1"},
+		{"Authorization", "Basic YW55Ym9keTpndWVzcy0y"},
+		{"Authorization", "guess-3"},
+		{"Authorization", "Bearer tenant-secret"},
+		{},
+		{"Origin", "https://evil.example"},
 	} {
 		if got := ask(d, http.MethodGet, readTarget, headers...).Code; got < 401 || got > 403 {
 			t.Errorf("%v: %d", headers, got)

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -99,7 +98,11 @@ func (f *Refusals) say(reason string, u *unsaid) bool {
 	if u.n == 0 {
 		return false
 	}
-	f.log.LogAttrs(context.Background(), level(reason), "more requests refused",
+	write := f.log.Warn // A timer has no context.
+	if level(reason) == slog.LevelInfo {
+		write = f.log.Info
+	}
+	write("more requests refused",
 		slog.String("reason", reason), slog.Int("count", u.n), slog.String("latest_remote", u.remote))
 	return true
 }
