@@ -28,7 +28,7 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 
-	extractions, errors, requests, deliveries, refused *prometheus.CounterVec
+	extractions, errors, requests, deliveries, refused, duplicates *prometheus.CounterVec
 	requestTime, duration, delay, polls                *prometheus.HistogramVec
 }
 
@@ -40,6 +40,7 @@ func New(version string) *Metrics {
 		errors:      counter("errors_total", "Extractions that this process ended with an error, by its code.", "account", "code"),
 		requests: counter("vendor_requests_total", "Requests to a vendor, by what they were for "+
 			"(submit, upload, poll, ready, probe) and the HTTP status of the answer (none: no answer).", "account", "op", "code"),
+		duplicates: counter("duplicates_total", "Documents that a vendor has under a second id, which it may charge for.", "account"),
 		deliveries: counter("deliveries_total", "Attempts to call a producer back, by what they came to (delivered, retry, failed).", "outcome"),
 		refused: counter("refused_requests_total", "Requests that the api or the dashboard did not let in, by the reason "+
 			"(no_key, unknown_key, limited_key, hook_token, foreign).", "server", "reason"),
@@ -57,7 +58,7 @@ func New(version string) *Metrics {
 		Name: "extractq_build_info", Help: "Always 1, labelled with what runs.",
 	}, []string{"version", "goversion"})
 	build.WithLabelValues(version, runtime.Version()).Set(1)
-	m.registry.MustRegister(m.extractions, m.errors, m.requests, m.deliveries, m.refused, m.requestTime, m.duration, m.delay, m.polls,
+	m.registry.MustRegister(m.extractions, m.errors, m.requests, m.deliveries, m.refused, m.duplicates, m.requestTime, m.duration, m.delay, m.polls,
 		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -126,6 +127,13 @@ func (m *Metrics) Requested(account, op string, status int, took time.Duration) 
 	}
 	m.requests.WithLabelValues(account, op, code).Inc()
 	m.requestTime.WithLabelValues(account, op).Observe(took.Seconds())
+}
+
+// Duplicate counts a document that the vendor has under a second id.
+func (m *Metrics) Duplicate(account string) {
+	if m != nil {
+		m.duplicates.WithLabelValues(account).Inc()
+	}
 }
 
 // Delivered counts an attempt to call a producer back.

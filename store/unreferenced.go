@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -24,91 +26,133 @@ const unreferencedPage = 500
 // the writing of a blob and that of its record, or a worker that lost the race for the
 // final status. Those younger than age are left alone, by the clock of the store: this
 // machine's may be hours ahead of it. What is not in the folder of an extraction was put
-// there by somebody else and is left alone too. It returns how many it deleted.
+// there by somebody else and is left alone too.
+//
+// What was accepted and has neither a record nor a tombstone is lost, and not left over: it
+// is kept for as long as its record would have been, for extractq recover.
 //
 // A Redis that has lost its records must not cost the documents too: nothing is deleted
 // unless the store belongs to this very Redis, and ErrNotOurs is returned; and what is
 // older than the acceptance of an empty one stays.
-func DeleteUnreferenced(ctx context.Context, s *Records, b *Blobs, age time.Duration) (int, error) {
-	accounts, err := s.Accounts(ctx)
-	if err != nil {
-		return 0, err
+func DeleteUnreferenced(ctx context.Context, s *Records, b *Blobs, age, retention time.Duration) (Swept, error) {
+	w := &sweep{s: s, b: b, retention: retention, page: map[string][]string{}}
+	var err error
+	if w.accounts, err = s.Accounts(ctx); err != nil {
+		return w.Swept, err
 	}
 	here, err := s.identity(ctx)
 	if err != nil {
-		return 0, err
+		return w.Swept, err
 	}
-	now, err := b.now(ctx)
+	there, err := b.identity(ctx)
 	if err != nil {
-		return 0, err
+		return w.Swept, err
 	}
-	deleted := 0
-	page := map[string][]string{} // The parts of old blobs by their extraction's id.
-	flush := func() error {
-		n, err := s.deleteUnreferenced(ctx, b, accounts, page)
-		deleted += n
-		clear(page)
-		return err
+	w.forgets = there.Volatile // Such a Redis forgets by design.
+	if w.now, err = b.now(ctx); err != nil {
+		return w.Swept, err
 	}
 	it := b.bucket.List(nil)
 	for {
 		o, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			err := flush()
-			return deleted, err
+			return w.Swept, w.flush(ctx)
 		}
 		if err != nil {
-			return deleted, fmt.Errorf("list blobs: %w", err)
+			return w.Swept, fmt.Errorf("list blobs: %w", err)
 		}
 		id, part, ok := extractionOf(o.Key)
-		if !ok || now.Sub(o.ModTime) < age || o.ModTime.Before(time.UnixMilli(here.Since)) {
+		if !ok || w.now.Sub(o.ModTime) < age || o.ModTime.Before(time.UnixMilli(here.Since)) {
 			continue
 		}
-		if _, known := page[id]; !known && len(page) >= unreferencedPage {
-			if err := flush(); err != nil {
-				return deleted, err
+		if _, known := w.page[id]; !known && len(w.page) >= unreferencedPage {
+			if err := w.flush(ctx); err != nil {
+				return w.Swept, err
 			}
 		}
-		page[id] = append(page[id], part)
+		w.page[id] = append(w.page[id], part)
 	}
 }
 
-// deleteUnreferenced deletes those of some blobs that no record names.
-func (s *Records) deleteUnreferenced(ctx context.Context, b *Blobs, accounts []string, page map[string][]string) (int, error) {
-	if len(page) == 0 {
-		return 0, nil
+// Swept is what DeleteUnreferenced found.
+type Swept struct {
+	// Deleted is how many blobs it deleted, Lost how many accepted extractions Redis
+	// knows nothing of.
+	Deleted, Lost int
+}
+
+// sweep is one look through the document store.
+type sweep struct {
+	Swept
+
+	s         *Records
+	b         *Blobs
+	accounts  []string
+	retention time.Duration
+	forgets   bool
+	now       time.Time
+	page      map[string][]string // The parts of old blobs by their extraction's id.
+}
+
+// flush deletes those blobs of the page that are not wanted.
+func (w *sweep) flush(ctx context.Context) error {
+	if len(w.page) == 0 {
+		return nil
 	}
-	ids := make([]string, 0, len(page))
-	for id := range page {
-		ids = append(ids, id)
-	}
-	found, err := s.GetAll(ctx, accounts, ids...)
+	defer clear(w.page)
+	found, err := w.s.GetAll(ctx, w.accounts, slices.Collect(maps.Keys(w.page))...)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	// Asked after the records were read: had they been lost before, so would this.
-	if ours, err := paired(ctx, s, b); err != nil || !ours {
-		return 0, errors.Join(err, ErrNotOurs)
+	if ours, err := paired(ctx, w.s, w.b); err != nil || !ours {
+		return errors.Join(err, ErrNotOurs)
 	}
-	wanted := map[string]string{} // The part of the result, by id.
+	results := map[string]string{} // The part of the result, by id.
 	for _, r := range found {
-		wanted[r.ID] = strconv.FormatInt(r.ResultSeq, 10)
+		results[r.ID] = strconv.FormatInt(r.ResultSeq, 10)
 	}
-	deleted := 0
-	for id, parts := range page {
-		result, known := wanted[id]
-		for _, part := range parts {
-			if known && (part == result || part == documentPart) {
+	for id, parts := range w.page {
+		result, known := results[id]
+		if !known {
+			kept, err := w.keeps(ctx, id, parts)
+			if err != nil {
+				return err
+			}
+			if kept {
+				w.Lost++
 				continue
 			}
-			if err := b.remove(ctx, id+"/"+part); err != nil {
-				return deleted, err
-			}
-			deleted++
 		}
-		b.removeFolder(id)
+		for _, part := range parts {
+			if known && slices.Contains([]string{result, documentPart, sentPart, acceptedPart}, part) {
+				continue
+			}
+			if err := w.b.remove(ctx, id+"/"+part); err != nil {
+				return err
+			}
+			w.Deleted++
+		}
+		w.b.removeFolder(id)
 	}
-	return deleted, nil
+	return nil
+}
+
+// keeps reports whether an extraction without a record was accepted, and not erased.
+func (w *sweep) keeps(ctx context.Context, id string, parts []string) (bool, error) {
+	if w.forgets || !slices.Contains(parts, acceptedPart) {
+		return false, nil
+	}
+	var a Accepted
+	err := w.b.readJSON(ctx, acceptedKey(id), &a)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) {
+		return false, nil
+	}
+	if err != nil || w.now.Sub(a.AcceptedAt.Time) > w.retention {
+		return false, err
+	}
+	erased, err := w.s.Erased(ctx, a.Account, id)
+	return !erased, err
 }
 
 // paired reports whether the document store belongs to this very Redis.

@@ -54,7 +54,7 @@ func TestDeleteUnreferenced(t *testing.T) {
 	put(orphan, 1)
 	all := blobFiles(t, dir)
 
-	n, err := DeleteUnreferenced(t.Context(), r.s, b, UnreferencedAfter)
+	n, err := deleteUnreferenced(t, r.s, b, UnreferencedAfter)
 	if n != 0 || err != nil || len(blobFiles(t, dir)) != len(all) {
 		t.Errorf("DeleteUnreferenced of young blobs = %d, %v", n, err)
 	}
@@ -74,7 +74,7 @@ func TestDeleteUnreferenced(t *testing.T) {
 	}
 	young := NewID()
 	put(young)
-	n, err = DeleteUnreferenced(t.Context(), r.s, b, UnreferencedAfter)
+	n, err = deleteUnreferenced(t, r.s, b, UnreferencedAfter)
 	if n != 4 || err != nil {
 		t.Errorf("DeleteUnreferenced = %d, %v, want 4", n, err)
 	}
@@ -99,7 +99,7 @@ func TestDeleteUnreferenced(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		n, err = DeleteUnreferenced(t.Context(), r.s, b, UnreferencedAfter)
+		n, err = deleteUnreferenced(t, r.s, b, UnreferencedAfter)
 		r.want("DeleteUnreferenced without records", err, ErrNotOurs)
 		if left := blobFiles(t, dir); n != 0 || len(left) != len(want) {
 			t.Errorf("DeleteUnreferenced without records deleted %d and left %v", n, left)
@@ -129,11 +129,18 @@ func TestDeleteUnreferencedPages(t *testing.T) {
 	if _, err := b.PutDocument(t.Context(), kept.Input.ID, strings.NewReader("x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	got, err := DeleteUnreferenced(t.Context(), r.s, b, 0)
+	got, err := deleteUnreferenced(t, r.s, b, 0)
 	if got != n || err != nil {
 		t.Errorf("DeleteUnreferenced = %d, %v, want %d", got, err, n)
 	}
 	if has, err := b.HasDocument(t.Context(), kept.Input.ID); !has || err != nil {
 		t.Errorf("a referenced document is there: %v, %v", has, err)
 	}
+}
+
+// deleteUnreferenced is DeleteUnreferenced, of which only the count of blobs counts.
+func deleteUnreferenced(t *testing.T, s *Records, b *Blobs, age time.Duration) (int, error) {
+	t.Helper()
+	swept, err := DeleteUnreferenced(t.Context(), s, b, age, testKept.Record)
+	return swept.Deleted, err
 }

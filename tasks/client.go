@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -114,12 +115,12 @@ func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extractio
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
-	return c.accept(ctx, s, store.Creation{})
+	return c.accept(ctx, s, store.Creation{}, Begun{})
 }
 
 // accept stores the document of a valid submission, then its record, and enqueues
-// its first task.
-func (c *Client) accept(ctx context.Context, s Submission, how store.Creation) (extraction.Extraction, error) {
+// its first task. b is what is known of a submission that was begun before.
+func (c *Client) accept(ctx context.Context, s Submission, how store.Creation, b Begun) (extraction.Extraction, error) {
 	named := s.ID != ""
 	if !named {
 		s.ID = store.NewID()
@@ -136,15 +137,17 @@ func (c *Client) accept(ctx context.Context, s Submission, how store.Creation) (
 		how.Fingerprint = fingerprint(in, how.VendorID)
 	}
 	how.Token, how.MaxBacklog = store.NewToken(), s.MaxBacklog
-	r, err := c.records.Create(ctx, in, how)
+	r, err := c.create(ctx, in, how, b, named)
 	first, repeated := errors.AsType[*store.RepeatedError](err)
 	if repeated {
 		first.Asked = how.Fingerprint
 	}
-	// Under an id that was given it may be another producer's too, who has room a moment
-	// later: if no record names it, it goes within hours.
-	crowded := errors.Is(err, store.ErrBacklog) && !named
-	if repeated || crowded || errors.Is(err, store.ErrFollowed) || errors.Is(err, store.ErrErased) {
+	crowded := errors.Is(err, store.ErrBacklog)
+	if crowded && named {
+		// The document may be another producer's too, who has room a moment later: if no
+		// record names it, it goes within hours.
+		_ = c.cfg.Blobs.DeleteAccepted(ctx, in.ID)
+	} else if repeated || crowded || errors.Is(err, store.ErrFollowed) || errors.Is(err, store.ErrErased) {
 		_ = c.cfg.Blobs.Delete(ctx, in.ID)
 	}
 	if err != nil {
@@ -152,6 +155,25 @@ func (c *Client) accept(ctx context.Context, s Submission, how store.Creation) (
 	}
 	c.enqueue(ctx, r)
 	return r.Extraction(), nil
+}
+
+// create writes what is accepted into the document store, which does not go back in time,
+// and then the record. shared says that another process may do the same.
+func (c *Client) create(ctx context.Context, in store.Input, how store.Creation, b Begun, shared bool) (store.Record, error) {
+	a := store.Accepted{
+		Input: in, AcceptedAt: extraction.Time{Time: time.Now()}, VendorID: how.VendorID, Key: how.Key, Fingerprint: how.Fingerprint,
+	}
+	if b != (Begun{}) {
+		begun, err := json.Marshal(b)
+		if err != nil {
+			return store.Record{}, err
+		}
+		a.Begun = begun
+	}
+	if err := c.cfg.Blobs.PutAccepted(ctx, a, shared); err != nil {
+		return store.Record{}, err
+	}
+	return c.records.Create(ctx, in, how)
 }
 
 // free returns nil if no extraction has or had the submission's id. A repeated

@@ -33,7 +33,7 @@ func (c *Client) Adopt(ctx context.Context, s Submission, vendorID string) (extr
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
-	return c.accept(ctx, s, how)
+	return c.accept(ctx, s, how, Begun{})
 }
 
 // adoptable is Validate for a submission that follows an id of the vendor's.
@@ -56,23 +56,23 @@ type Begun struct {
 	// VendorID is the vendor's id. Without SubmittedAt it is that of a submission
 	// in two steps whose first was answered: the vendor is asked whether it has
 	// the document, and only if it surely has not is the document sent again.
-	VendorID string
+	VendorID string `json:"vendor_id,omitempty"`
 	// UploadURL is where that document goes. It is a secret. Without one, the
 	// submission is begun anew after UploadExpires, and not before.
-	UploadURL     string
-	UploadExpires time.Time
+	UploadURL     string    `json:"-"`
+	UploadExpires time.Time `json:"upload_expires,omitzero"`
 	// SubmittedAt is when the vendor had the document of VendorID, which is then
 	// only followed.
-	SubmittedAt time.Time
+	SubmittedAt time.Time `json:"submitted_at,omitzero"`
 	// SentAt is when the last byte of a submission in one call may have been let
 	// go: the vendor's lists are searched for it before the account's
 	// on_uncertain decides.
-	SentAt time.Time
+	SentAt time.Time `json:"sent_at,omitzero"`
 	// RetryOf is the extraction that this one repeats. Where the vendor may have that
 	// one after all, Sought is the token under which it was sent, and VendorID, SentAt
 	// and UploadExpires are that one's: the vendor is asked for it first.
-	RetryOf string
-	Sought  string
+	RetryOf string `json:"retry_of,omitempty"`
+	Sought  string `json:"sought,omitempty"`
 }
 
 // Repeats is where the repetition of an extraction begins.
@@ -109,6 +109,15 @@ func (b Begun) change() *store.Change {
 	return c
 }
 
+// creation is how the record of a submission begins that was begun before.
+func (b Begun) creation() store.Creation {
+	how := store.Creation{Change: b.change()}
+	if b.Sought == "" && !b.SubmittedAt.IsZero() {
+		how.VendorID = b.VendorID
+	}
+	return how
+}
+
 // Resume accepts a document that a dead process had begun to submit under the
 // same id. Where b is empty, it is Submit. What the vendor may have was admitted before,
 // and is followed whatever the rules say now.
@@ -121,11 +130,7 @@ func (c *Client) Resume(ctx context.Context, s Submission, b Begun) (extraction.
 		return extraction.Extraction{}, err
 	}
 	s.retryOf = b.RetryOf
-	how := store.Creation{Change: b.change()}
-	if b.Sought == "" && !b.SubmittedAt.IsZero() {
-		how.VendorID = b.VendorID
-	}
-	return c.accept(ctx, s, how)
+	return c.accept(ctx, s, b.creation(), b)
 }
 
 // Cancel ends an extraction as CANCELED. It stops neither the vendor nor its
@@ -236,7 +241,7 @@ func (c *Client) Retry(ctx context.Context, account, id string, resubmit bool) (
 	if resubmit {
 		begun = Begun{}
 	}
-	r, err := c.records.Create(ctx, in, store.Creation{Token: store.NewToken(), Change: begun.change()})
+	r, err := c.create(ctx, in, store.Creation{Token: store.NewToken(), Change: begun.change()}, begun, true)
 	if errors.Is(err, store.ErrErased) {
 		_ = c.cfg.Blobs.Delete(ctx, in.ID) // No record names it.
 	}

@@ -49,7 +49,7 @@ func (c *Client) SubmitOnce(
 		return extraction.Extraction{}, false, err
 	}
 	if first == nil {
-		e, err := c.accept(ctx, s, store.Creation{VendorID: vendorID, Key: key})
+		e, err := c.accept(ctx, s, store.Creation{VendorID: vendorID, Key: key}, Begun{})
 		lost, ok := errors.AsType[*store.RepeatedError](err)
 		if !ok {
 			return e, false, err

@@ -37,9 +37,13 @@ func (w *Worker) expireDocument(ctx context.Context, r store.Record, now time.Ti
 // expireUnreferenced deletes what a crash left in the document store and no record
 // names, and what is left of extractions that have been erased, of all accounts there are.
 func (w *Worker) expireUnreferenced(ctx context.Context) {
-	deleted, err := store.DeleteUnreferenced(ctx, w.records, w.cfg.Blobs, store.UnreferencedAfter)
-	if deleted > 0 {
-		w.log.InfoContext(ctx, "unreferenced blobs deleted", slog.Int("count", deleted))
+	swept, err := store.DeleteUnreferenced(ctx, w.records, w.cfg.Blobs, store.UnreferencedAfter, w.cfg.Retention)
+	if swept.Deleted > 0 {
+		w.log.InfoContext(ctx, "unreferenced blobs deleted", slog.Int("count", swept.Deleted))
+	}
+	if swept.Lost > 0 {
+		w.log.ErrorContext(ctx, "accepted extractions have no record: Redis has lost them; extractq recover makes them anew",
+			slog.Int("count", swept.Lost))
 	}
 	switch {
 	case errors.Is(err, store.ErrNotOurs):

@@ -57,7 +57,9 @@ func (r *rig) stored(id string) []string {
 	}
 	var out []string
 	for _, e := range entries {
-		out = append(out, e.Name())
+		if e.Name() != "sent" && e.Name() != "accepted.json" { // They go with the record.
+			out = append(out, e.Name())
+		}
 	}
 	return out
 }

@@ -90,6 +90,9 @@ func (s *step) send() error {
 	if !ok || err != nil {
 		return err
 	}
+	if done, err := s.forgotten(); done || err != nil {
+		return err
+	}
 	byURL := s.rec.Document.URL != ""
 	phase := new(store.Change).Attempts(s.rec.Attempts + 1).Order(s.place()).Phase(store.PhaseSending)
 	if byURL {
@@ -105,6 +108,9 @@ func (s *step) send() error {
 		if err := s.journal(tasks.Begun{SentAt: s.rec.SentAt}); err != nil {
 			return s.storeFails(err, extraction.StepSubmit, notSent())
 		}
+		if err := s.witness(store.Sent{}); err != nil {
+			return s.storeFails(err, extraction.StepSubmit, notSent())
+		}
 	}
 	sub := s.submission(extraction.TokenName(s.rec.Document.Name, s.rec.ID), func() error {
 		// It runs before settleBody returns, and therefore before SentAt is read.
@@ -112,8 +118,10 @@ func (s *step) send() error {
 		if err := s.journal(tasks.Begun{SentAt: s.rec.SentAt}); err != nil {
 			return err
 		}
-		s.redisErr = s.mark(new(store.Change).Phase(store.PhaseSent).SentAt(s.rec.SentAt))
-		return s.redisErr
+		if s.redisErr = s.mark(new(store.Change).Phase(store.PhaseSent).SentAt(s.rec.SentAt)); s.redisErr != nil {
+			return s.redisErr
+		}
+		return s.witness(store.Sent{})
 	})
 	ctx, cancel := s.calling()
 	defer cancel()
@@ -152,5 +160,6 @@ func (s *step) submitted(vendorID, vendorStatus string) error {
 	if s.rec.VendorID == vendorID {
 		return s.askAgain(extraction.BecauseScheduled, c)
 	}
+	defer s.witnessed(vendorID)
 	return s.save(vendorID, c)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -202,7 +203,10 @@ func (s *step) give(vendorID, token string) error {
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
 			return err
-		case other.VendorID != "":
+		case other.VendorID != "" && other.VendorID != vendorID:
+			if err := s.duplicate(other, vendorID); err != nil {
+				return err
+			}
 		case other.Phase == store.PhaseSent, other.Phase == store.PhaseSending:
 			return nil // Its own answer may still come.
 		case other.Phase != store.PhaseRecheck:
@@ -210,6 +214,18 @@ func (s *step) give(vendorID, token string) error {
 		}
 	}
 	return s.w.records.NoteForeign(s.ctx, s.acct.Name, vendorID, token)
+}
+
+// duplicate says that the vendor has a document under a second id.
+func (s *step) duplicate(r store.Record, vendorID string) error {
+	s.w.log.ErrorContext(s.ctx, "the vendor has a document under a second id, and may charge for both",
+		slog.String("extraction_id", r.ID), slog.String("account", s.acct.Name),
+		slog.String("vendor_id", r.VendorID), slog.String("second_vendor_id", vendorID))
+	if s.w.cfg.Duplicate != nil {
+		s.w.cfg.Duplicate(s.acct.Name)
+	}
+	return s.w.limiter.Trouble(s.ctx, s.acct.Name, string(extraction.CodeSubmitUncertain),
+		fmt.Sprintf("the vendor has extraction %s as %s and as %s, and may charge for both", r.ID, r.VendorID, vendorID))
 }
 
 // resolve gives a vendor id to an extraction that has none.

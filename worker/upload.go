@@ -29,6 +29,9 @@ func (s *step) open(up extraction.Uploader) error {
 	if !ok || err != nil {
 		return err
 	}
+	if done, err := s.forgotten(); done || err != nil {
+		return err
+	}
 	if err := s.mark(new(store.Change).Attempts(s.rec.Attempts + 1).Order(s.place()).Phase(store.PhaseSending)); err != nil {
 		return s.lost(err)
 	}
@@ -60,7 +63,9 @@ func (s *step) open(up extraction.Uploader) error {
 // put sends the document to an opened submission. Whatever goes wrong, the next
 // attempt asks the vendor first whether the document has arrived.
 func (s *step) put(up extraction.Uploader, upload extraction.Upload) error {
-	sub := s.submission(s.rec.Document.Name, nil)
+	sub := s.submission(s.rec.Document.Name, func() error {
+		return s.witness(store.Sent{VendorID: upload.VendorID, UploadExpires: extraction.Time{Time: upload.ExpiresAt}})
+	})
 	ctx, cancel := s.calling()
 	defer cancel()
 	err := up.Put(ctx, upload, sub)
@@ -80,6 +85,9 @@ func (s *step) put(up extraction.Uploader, upload extraction.Upload) error {
 func (s *step) resumeUpload() error {
 	ok, err := s.admit(limiter.OpPoll)
 	if !ok || err != nil {
+		return err
+	}
+	if done, err := s.forgotten(); done || err != nil {
 		return err
 	}
 	out, err := s.ask()

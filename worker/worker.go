@@ -109,6 +109,9 @@ type Config struct {
 	// failed. They must not block.
 	Ended     func(End)
 	Delivered func(outcome string)
+	// Duplicate, where it is set, is told of each vendor id that was found under the token of
+	// an extraction of the account that has another one.
+	Duplicate func(account string)
 	// Tick is how often the worker looks after its accounts; 0 means 2 s, less than
 	// that never. Other ones are for tests.
 	Tick time.Duration

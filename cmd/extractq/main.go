@@ -133,7 +133,7 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		Commands: []*cli.Command{
 			runCommand(), upCommand(), workerCommand(), apiCommand(), schedulerCommand(), dashboardCommand(),
 			submitCommand(), adoptCommand(), statusCommand(), resultCommand(), listCommand(), watchCommand(),
-			cancelCommand(), retryCommand(), deleteCommand(), redeliverCommand(), accountsCommand(), sandboxCommand(),
+			cancelCommand(), retryCommand(), deleteCommand(), redeliverCommand(), recoverCommand(), accountsCommand(), sandboxCommand(),
 			doctorCommand(), benchCommand(), completionCommand(),
 		},
 		Action: func(c *cli.Context) error {

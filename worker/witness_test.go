@@ -1,0 +1,186 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/store"
+)
+
+// snapshots keeps what Redis held after each call of a record script.
+type snapshots struct {
+	silence
+
+	rdb *redis.Client // Without this hook.
+	mu  sync.Mutex
+	all []map[string]string
+}
+
+func (s *snapshots) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if args := cmd.Args(); len(args) > 3 && strings.HasPrefix(fmt.Sprint(args[0]), "eval") && strings.Contains(fmt.Sprint(args[3]), "}:r:") {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.all = append(s.all, dump(ctx, s.rdb))
+		}
+		return err
+	}
+}
+
+// dump is everything in Redis, by key.
+func dump(ctx context.Context, rdb *redis.Client) map[string]string {
+	out := map[string]string{}
+	for it := rdb.Scan(ctx, 0, "*", 1000).Iterator(); it.Next(ctx); {
+		out[it.Val()] = rdb.Dump(ctx, it.Val()).Val()
+	}
+	return out
+}
+
+// restore makes Redis hold what it held then, and nothing else.
+func restore(t *testing.T, rdb *redis.Client, keys map[string]string) {
+	t.Helper()
+	if err := rdb.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range keys {
+		if err := rdb.Restore(t.Context(), key, 0, value).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Redis goes back to any moment of a document's way to its end, as after a failover to a
+// replica that lagged: what was paid for is found again, and the document is not submitted
+// a second time.
+func TestRedisGoesBackInTime(t *testing.T) {
+	t.Parallel()
+	for _, provider := range []string{"one call", "two steps"} {
+		t.Run(provider, func(t *testing.T) {
+			t.Parallel()
+			rdb := redistest.Client(t)
+			v := newVendor()
+			v.onReady = func() {
+				v.ready = nil
+				for id := range v.bodies {
+					v.ready = append(v.ready, extraction.ReadyItem{VendorID: id, Name: v.names[id]})
+				}
+			}
+			v.onPoll = func(id string, _ int) (extraction.Outcome, error) {
+				v.mu.Lock()
+				defer v.mu.Unlock()
+				if _, ok := v.bodies[id]; !ok {
+					out := pending()
+					out.AwaitsDocument = true
+					return out, nil
+				}
+				return done(), nil
+			}
+			var p extraction.Provider = v
+			if provider == "two steps" {
+				p = uploader{v}
+			}
+			r := newRigOn(t, rdb, p)
+			id := r.submit("the document")
+			taken := &snapshots{rdb: rdb, all: []map[string]string{dump(t.Context(), rdb)}}
+			hooked := redis.NewClient(rdb.Options())
+			t.Cleanup(func() { _ = hooked.Close() })
+			hooked.AddHook(taken)
+			r.cfg.Redis = hooked
+			r.drive(r.worker(), id)
+
+			r.cfg.Redis = rdb
+			bodies := maps.Clone(v.bodies)
+			for i, keys := range taken.all {
+				restore(t, rdb, keys)
+				r.drive(r.worker(), id)
+				if got := r.get(id); got.Status != extraction.StatusSuccess || len(v.bodies) != len(bodies) {
+					t.Fatalf("back at moment %d of %d: %s (%+v), submitted %d times", i, len(taken.all), got.Status, got.Failure, len(v.bodies))
+				}
+			}
+			if len(taken.all) < 5 || len(bodies) != 1 {
+				t.Errorf("%d moments, and the vendor has %v", len(taken.all), bodies)
+			}
+		})
+	}
+}
+
+// The vendor lists a document under a second id: that is said, and is no foreign one.
+func TestDuplicateAtTheVendor(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	r := newRig(t, v)
+	first := r.submit("first")
+	w := r.worker()
+	r.drive(w, first)
+	second := r.submit("second")
+	v.onSubmit = func(int, extraction.Submission) error { return gateway("502") }
+	v.ready = []extraction.ReadyItem{{VendorID: "again", Name: v.names["v1"]}}
+	var log lockedBuffer
+	r.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	var counted int
+	r.cfg.Duplicate = func(string) { counted++ }
+	w = r.worker()
+	for range 3 {
+		_, _ = w.submit(t.Context(), r.payload(second))
+	}
+	if counted != 1 || !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "again") {
+		t.Errorf("counted %d, logged %s", counted, log.String())
+	}
+	state, err := r.limiter.State(t.Context(), "acme")
+	if err != nil || !strings.Contains(state.LastError.Message, first) || !strings.Contains(state.LastError.Message, "again") {
+		t.Errorf("the account's last error is %+v, %v", state.LastError, err)
+	}
+}
+
+// What Redis has lost altogether is made anew from the document store.
+func TestRecover(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	v := newVendor()
+	r := newRigOn(t, rdb, v)
+	paid := r.submit("paid for")
+	w := r.worker()
+	if _, err := w.submit(t.Context(), r.payload(paid)); err != nil {
+		t.Fatal(err)
+	}
+	waiting := r.submit("waiting")
+	if err := rdb.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.records.SetWindow(t.Context(), "acme", store.Window{Released: 1000, InFlight: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	var lost []string
+	err := r.records.Lost(t.Context(), r.blobs, 0, func(a store.Accepted) error {
+		lost = append(lost, a.ID)
+		_, err := r.client.Recover(t.Context(), a)
+		return err
+	})
+	if err != nil || len(lost) != 2 {
+		t.Fatalf("recovered %v, %v", lost, err)
+	}
+	r.cfg.Redis = rdb
+	w = r.worker()
+	for _, id := range []string{paid, waiting} {
+		r.drive(w, id)
+		if got := r.get(id); got.Status != extraction.StatusSuccess {
+			t.Errorf("%s is %s: %+v", id, got.Status, got.Failure)
+		}
+	}
+	if len(v.bodies) != 2 {
+		t.Errorf("the vendor has %v", v.bodies)
+	}
+	if err := r.records.Lost(t.Context(), r.blobs, 0, func(a store.Accepted) error { t.Errorf("%s is still lost", a.ID); return nil }); err != nil {
+		t.Error(err)
+	}
+}
