@@ -86,6 +86,11 @@ slow-line: ## 28 uploads of 25 MB that share a line of 1 MB/s (12 minutes)
 	@tools/need redis-server
 	EXTRACTQ_SLOW_LINE=25 go test -count=1 -v -run TestUploadsShareASlowLine -timeout 40m ./e2e
 
+.PHONY: crash
+crash: ## Kill a process at every place between two of its effects, in every flow
+	@tools/need redis-server
+	go test -count=1 -v -run TestEveryCrashPoint -timeout 60m ./e2e -all-points
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for a while (FUZZTIME=10s each)
 	@tools/fuzz $(FUZZTIME)

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/crash"
 	"github.com/extractq/extractq/internal/guard"
 )
 
@@ -130,7 +131,7 @@ func New(cfg Config) (*Sender, error) {
 	transport := g.Transport()
 	transport.TLSClientConfig = cfg.TLS
 	s := &Sender{cfg: cfg, guard: g, hosts: newHosts(cfg.PerHost, cfg.Now), client: &http.Client{
-		Transport: transport,
+		Transport: crash.Transport("callback", transport),
 		// A redirect is an answer like any other that is not 2xx.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

@@ -24,6 +24,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/crash"
 	"github.com/extractq/extractq/internal/transfer"
 )
 
@@ -304,7 +305,9 @@ func (b *Blobs) remove(ctx context.Context, key string) error {
 	if _, err := b.directory(); err != nil {
 		return fmt.Errorf("delete blob: %w", err)
 	}
+	crash.Before("blob delete")
 	err := b.bucket.Delete(ctx, key)
+	crash.After("blob delete")
 	if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
 		return fmt.Errorf("delete blob: %w", err)
 	}
@@ -361,6 +364,8 @@ func (b *Blobs) fill(ctx context.Context, key string, once bool, from func(io.Wr
 	if err != nil {
 		return err
 	}
+	crash.Before("blob write")
+	defer crash.After("blob write")
 	w, err := b.bucket.NewWriter(ctx, key, &blob.WriterOptions{
 		ContentType: "application/octet-stream", IfNotExist: once,
 	})

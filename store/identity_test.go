@@ -74,7 +74,7 @@ func TestPairAfterLoss(t *testing.T) {
 			time.Sleep(10 * time.Millisecond) // The store's clock has ticks.
 			later := NewID()
 			put(later)
-			n, err := DeleteUnreferenced(t.Context(), r.s, b, 0)
+			n, err := deleteUnreferenced(t, r.s, b, 0)
 			if n != 1 || err != nil {
 				t.Errorf("DeleteUnreferenced = %d, %v, want 1", n, err)
 			}
@@ -134,7 +134,7 @@ func TestPairInMemory(t *testing.T) {
 		if ours, err := paired(t.Context(), r.s, b); ours != tt.ours || err != nil {
 			t.Errorf("%s: paired = %v, %v, want %v", tt.what, ours, err, tt.ours)
 		}
-		n, err := DeleteUnreferenced(t.Context(), r.s, b, 0)
+		n, err := deleteUnreferenced(t, r.s, b, 0)
 		if n != tt.swept || err != nil && tt.ours {
 			t.Errorf("%s: DeleteUnreferenced = %d, %v, want %d", tt.what, n, err, tt.swept)
 		}

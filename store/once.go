@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"gocloud.dev/gcerrors"
+
+	"github.com/extractq/extractq/internal/crash"
 )
 
 // ErrTaken is returned for a document whose id has another document already.
@@ -61,6 +63,8 @@ func (b *Blobs) create(ctx context.Context, key string, r io.Reader) (created bo
 		return false, err
 	}
 	path := func(key string) string { return filepath.Join(b.dir, filepath.FromSlash(key)) }
+	crash.Before("blob link")
+	defer crash.After("blob link")
 	switch err := os.Link(path(draft), path(key)); {
 	case errors.Is(err, os.ErrExist):
 		return false, nil

@@ -70,7 +70,7 @@ func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 	r := &Records{rdb: rdb, scripts: map[string]*redis.Script{}}
 	for _, name := range []string{
 		"create", "begin", "renew", "mark", "next", "finish", "refetch", "reissue", "touch", "resolve", "cancel", "claim", "erase",
-		"delivered", "redeliver", "hint", "early", "release", "forget",
+		"delivered", "redeliver", "hint", "early", "release", "forget", "audit",
 	} {
 		body, err := lua.ReadFile(name + ".lua")
 		if err != nil {

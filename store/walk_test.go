@@ -174,7 +174,7 @@ func (w *walk) finish(rt *rapid.T) {
 	}).Draw(rt, "status")
 	before := w.getRecord(f).Status
 	err := w.twice(rt, "finish", func() error {
-		_, err := w.s.Finish(w.t.Context(), f, status, testKept, nil)
+		_, err := w.s.Finish(w.t.Context(), f, status, testKept, new(Change).Result(f.Seq))
 		return err
 	})
 	if err == nil && !before.Final() {
@@ -333,6 +333,9 @@ func (w *walk) check() {
 		}
 		if pending := w.rdb.HExists(w.t.Context(), w.k.record(id), fieldHint).Val(); pending && rec.Status.Final() {
 			w.rt.Fatalf("%s is %s and waits for the answer to a hint", id, rec.Status)
+		}
+		if broken, err := w.s.audit(w.t.Context(), f.Input); err != nil || len(broken) > 0 {
+			w.rt.Fatalf("%s is %s: broken: %q, %v", id, rec.Status, broken, err)
 		}
 		if events := w.statuses(f); events[len(events)-1] != rec.Status {
 			w.rt.Fatalf("%s is %s, the events say %v", id, rec.Status, events)

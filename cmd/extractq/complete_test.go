@@ -32,7 +32,7 @@ var (
 		"is of one call, or of what the call is about": {
 			"--type", "--types", "--config-name", "--environment", "--customer", "--batch", "--priority", "--metadata",
 			"--option", "--name", "--idempotency-key", "--out", "--retry-failed", "--accept-empty-redis", "--wait-for-redis", "--limit", "--timeout", "--format", "--json", "--wait", "--dry-run",
-			"--yes", "--status", "--error", "--since", "--until", "--resubmit", "--no-vendors", "--healthz", "--callback-url",
+			"--yes", "--status", "--error", "--since", "--until", "--resubmit", "--no-vendors", "--deep", "--healthz", "--callback-url",
 			"list --account", "cancel --account", "retry --account", "delete --account", "redeliver --account",
 			"--replay", "--documents", "--warm-up", "--law", "--arrive", "--webhooks", "--svg", "bench --seed",
 		},

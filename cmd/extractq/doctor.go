@@ -29,10 +29,12 @@ Examples:
 
    extractq doctor
    extractq doctor --json
-   extractq doctor --no-vendors`,
+   extractq doctor --no-vendors
+   extractq doctor --deep`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "one JSON object a line: check, state, message"},
 			&cli.BoolFlag{Name: "no-vendors", Usage: "ask no vendor, as a container's health check should not"},
+			&cli.BoolFlag{Name: "deep", Usage: "compare all records with their indexes and the document store, and read every document and result"},
 			&cli.StringFlag{Name: "healthz", Usage: "check only that the server at `URL` answers, such as http://127.0.0.1:8080/healthz"},
 		},
 		Action: func(c *cli.Context) error {
@@ -103,6 +105,9 @@ func (d *doctor) examine(c *cli.Context) error {
 	d.webhooks(cfg)
 	d.findings = append(d.findings, later...)
 	d.documents(c.Context, cfg)
+	if c.Bool("deep") {
+		d.deep(c.Context, cfg)
+	}
 	if !c.Bool("no-vendors") {
 		d.accounts(c.Context, cfg)
 	}

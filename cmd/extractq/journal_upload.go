@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/extractq/extractq/internal/crash"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -30,7 +31,9 @@ func (j *journal) keepUpload(id, url string) error {
 	if err := os.MkdirAll(filepath.Join(j.dir, "uploads"), 0o700); err != nil {
 		return outFails(err)
 	}
-	if err := os.WriteFile(j.uploadFile(id), []byte(url), 0o600); err != nil {
+	err := os.WriteFile(j.uploadFile(id), []byte(url), 0o600)
+	crash.After("upload URL")
+	if err != nil {
 		return outFails(err)
 	}
 	return nil
@@ -45,4 +48,7 @@ func (j *journal) upload(id string) string {
 	return strings.TrimSpace(string(url))
 }
 
-func (j *journal) dropUpload(id string) { _ = os.Remove(j.uploadFile(id)) }
+func (j *journal) dropUpload(id string) {
+	_ = os.Remove(j.uploadFile(id))
+	crash.After("upload URL")
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/extractq/extractq/internal/crash"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -176,7 +177,9 @@ func (j *journal) append(v any) error {
 	if err != nil {
 		return err
 	}
+	crash.Before("journal line")
 	n, err := j.file.WriteAt(append(line, '\n'), j.size)
+	crash.After("journal line")
 	if err != nil {
 		return outFails(err)
 	}
@@ -198,7 +201,9 @@ func (j *journal) sync() error {
 	j.mu.Lock()
 	written := j.size
 	j.mu.Unlock()
-	if err := j.file.Sync(); err != nil {
+	err := j.file.Sync()
+	crash.After("journal sync")
+	if err != nil {
 		return outFails(err)
 	}
 	j.synced = written

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/internal/address"
+	"github.com/extractq/extractq/internal/crash"
 )
 
 // pingTimeout is how long a Redis may take to answer before it counts as not
@@ -26,6 +27,7 @@ func connect(ctx context.Context, where string, pool int) (redis.UniversalClient
 		scheme, _, _ := strings.Cut(where, "://")
 		return nil, usage("redis: the address is not a valid URL; want one such as %s", exampleURL[scheme])
 	}
+	crash.Redis(rdb)
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if err := rdb.Ping(ctx).Err(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/crash"
 )
 
 // maxFileName is the longest file name, in bytes, that file systems take.
@@ -41,7 +42,9 @@ func writeResult(path string, e extraction.Extraction) error {
 	enc.SetIndent("", "  ")
 	err = errors.Join(enc.Encode(e), f.Sync(), f.Close())
 	if err == nil {
+		crash.Before("result file")
 		err = os.Rename(draft, path)
+		crash.After("result file")
 	}
 	if err != nil {
 		_ = os.Remove(draft)

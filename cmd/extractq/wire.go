@@ -18,6 +18,7 @@ import (
 	"github.com/extractq/extractq/embedded"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/address"
+	"github.com/extractq/extractq/internal/crash"
 	"github.com/extractq/extractq/metrics"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
@@ -367,8 +368,10 @@ func workerConfig(cfg settings, s *services, accounts []config.Account) (worker.
 	}
 	return worker.Config{
 		Redis: s.rdb, Blobs: s.blobs, Accounts: own, Concurrency: cfg.Worker.Concurrency,
+		Lease: crash.Lease(), UncertainWindow: crash.Window(),
 		Retention: cfg.Data.Retention, DocumentRetention: cfg.Data.DocumentRetention, Logger: cfg.log,
 		Ended: func(e worker.End) { cfg.metrics.Ended(metrics.End(e)) }, Delivered: cfg.metrics.Delivered,
+		Duplicate: cfg.metrics.Duplicate,
 	}, err
 }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/crash"
 	"github.com/extractq/extractq/internal/transfer"
 )
 
@@ -76,7 +77,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	hc := cfg.HTTP
 	if hc == nil {
-		hc = &http.Client{Transport: NewTransport()}
+		hc = &http.Client{Transport: crash.Transport("vendor", NewTransport())}
 	}
 	follow, stay := *hc, *hc
 	follow.CheckRedirect = followWithoutKey
