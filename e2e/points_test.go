@@ -25,8 +25,8 @@ import (
 // the tag crash dies there: each flow runs once for each of its points, and whatever was
 // not finished then is finished by a second process, with the same result.
 
-// pointsFile lists the points. One that is not in it is an effect that is not known yet:
-// go test ./e2e -run TestEveryCrashPoint -all-points -update-points
+// pointsFile lists the points. One that is not in it is an effect that is not known yet;
+// "go test ./e2e -run TestEveryCrashPoint -update-points" writes it anew.
 const pointsFile = "../internal/crash/points.txt"
 
 var (

@@ -29,7 +29,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 
 	extractions, errors, requests, deliveries, refused, duplicates *prometheus.CounterVec
-	requestTime, duration, delay, polls                *prometheus.HistogramVec
+	requestTime, duration, delay, polls                            *prometheus.HistogramVec
 }
 
 // New returns the metrics of a process of some version, with those of the Go runtime.
