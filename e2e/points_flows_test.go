@@ -188,7 +188,7 @@ func (x *death) outage() {
 			e.refuse(http.StatusServiceUnavailable, "down")
 		}
 	})
-	docs := x.documents("inbox", 5)
+	docs := x.documents("inbox", 8) // A death leaves four of them uncertain.
 	x.submit(x.d.account, paths(docs)...)
 	paused := func() bool {
 		r := x.run(x.shared("accounts", x.d.account, "--json")...)

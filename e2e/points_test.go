@@ -188,7 +188,7 @@ func TestEveryCrashPoint(t *testing.T) {
 // carryOut runs the flow on a new site.
 func (x *death) carryOut(t *testing.T) {
 	x.reader = nil
-	x.site = newSite(t, siteConfig{sandbox: sandbox.Config{ProcessingTime: sandbox.Fixed(200 * time.Millisecond)}})
+	x.site = newSite(t, siteConfig{concurrency: 4, sandbox: sandbox.Config{ProcessingTime: sandbox.Fixed(200 * time.Millisecond)}})
 	x.flow.run(x)
 	if x.redis != nil {
 		x.sound()
