@@ -288,16 +288,27 @@ func (c *Client) Retryable(ctx context.Context, old store.Record) error {
 	return nil
 }
 
-// mayHaveArrived reports whether the vendor may have, or yet finish, what ended
-// here.
+// mayHaveArrived reports whether the vendor may have, or yet finish, what ended here: it
+// was sent, or looked for, and the end was not the vendor's own.
 func mayHaveArrived(old store.Record) bool {
+	has := old.VendorID != "" || !old.SentAt.IsZero()
 	switch {
+	case old.Sought != "": // A repetition that never got an answer about the one before.
+		return true
 	case old.Status == extraction.StatusCanceled:
-		return old.VendorID != "" || !old.SentAt.IsZero()
+		return has
 	case old.Failure == nil:
 		return false
 	}
-	return old.Failure.Code == extraction.CodeDeadlineExceeded || old.Failure.Code == extraction.CodeSubmitUncertain
+	switch old.Failure.Code {
+	case extraction.CodeDeadlineExceeded, extraction.CodeSubmitUncertain:
+		return true
+	case extraction.CodeResultTooLarge, extraction.CodeInternal: // It has finished, if it got that far.
+		return has
+	case extraction.CodeVendorFailed: // The vendor's word, unless the last calls failed.
+		return has && (old.PollErrors > 0 || old.SubmitErrors > 0)
+	}
+	return false
 }
 
 // Remains is what a deletion cannot reach.

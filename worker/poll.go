@@ -29,10 +29,14 @@ func (w *Worker) poll(ctx context.Context, p tasks.Payload) (*tasks.Outcome, err
 		return nil, err
 	}
 	defer s.close(ctx)
-	if s.rec.Fetching() {
-		return nil, s.fetch()
+	switch {
+	case s.otherProvider():
+		err = s.waitForProvider()
+	case s.rec.Fetching():
+		err = s.fetch()
+	default:
+		err = s.poll()
 	}
-	err = s.poll()
 	return s.final, err
 }
 

@@ -23,21 +23,28 @@ func (s *step) recheck() error {
 	if done, err := s.foundMeanwhile(); done || err != nil {
 		return err
 	}
-	found, ok, err := s.search(s.rec.Sought, s.rec.SentAt)
+	window := s.uncertainWindow()
+	left, err := s.windowLeft(s.rec.SentAt.Add(window)) // The list is of what has finished.
+	if err != nil {
+		return err
+	}
+	seen, ok, err := s.search(s.rec.Sought, s.rec.SentAt)
 	if !ok || err != nil {
 		return s.searchFails(err)
 	}
-	if found != "" {
-		return s.takeOver(found)
+	if seen.vendorID != "" {
+		return s.takeOver(seen.vendorID)
 	}
 	// Another search may have come across it since, and it is listed as known.
 	if done, err := s.foundMeanwhile(); done || err != nil {
 		return err
 	}
-	gone := s.now().Sub(s.rec.SentAt)
-	if gone < s.uncertainWindow() { // The list is of what has finished.
-		return s.again(extraction.StepSubmit, s.lookAgain(s.rec.SentAt, s.uncertainWindow()),
+	switch {
+	case s.undecided(seen, left):
+		return s.again(extraction.StepSubmit, s.lookAgain(s.rec.SentAt, window),
 			extraction.BecauseRetry, new(store.Change).Polls(s.rec.Polls))
+	case !seen.whole:
+		return s.unseen()
 	}
 	return s.anew()
 }

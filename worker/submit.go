@@ -24,6 +24,9 @@ func (w *Worker) submit(ctx context.Context, p tasks.Payload) (*tasks.Outcome, e
 }
 
 func (s *step) submit() error {
+	if s.otherProvider() {
+		return s.waitForProvider()
+	}
 	if s.rec.VendorID != "" && s.rec.Phase != store.PhaseOpened && s.rec.Phase != store.PhaseRecheck {
 		return s.follow()
 	}

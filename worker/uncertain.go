@@ -51,47 +51,62 @@ func (s *step) searching(lost string, until time.Time) extraction.Trouble {
 	}
 }
 
-// windowOver reports whether a lost submission has been looked for long enough. While the
-// account is paused the vendor cannot be asked, or lists nothing new: the window begins
-// again when that is over.
-func (s *step) windowOver() (bool, error) {
+// windowLeft is how much longer a lost submission is looked for that the vendor's lists
+// should show by some time. While the account is paused the vendor cannot be asked, or
+// lists nothing new: the window begins again when that is over.
+func (s *step) windowLeft(until time.Time) (time.Duration, error) {
 	state, err := s.w.limiter.State(s.ctx, s.acct.Name)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	if state.Reason != limiter.Active && !state.Trial {
-		return false, nil
+		return s.uncertainWindow(), nil
 	}
-	until := s.rec.UncertainUntil
 	if state.Resumed.After(s.rec.SentAt) {
 		if again := state.Resumed.Add(s.uncertainWindow()); again.After(until) {
 			until = again
 		}
 	}
-	return !s.now().Before(until), nil
+	return until.Sub(s.now()), nil
+}
+
+// undecided reports whether a search that found nothing is repeated: the window lasts, or
+// the search did not see all that the vendor lists. That is tried for a second window.
+func (s *step) undecided(seen sighting, left time.Duration) bool {
+	return left > 0 || !seen.whole && left > -s.uncertainWindow()
+}
+
+// unseen ends an extraction of which a submission may be among what the vendor lists and
+// does not let anyone see. It is not submitted again, whatever on_uncertain says.
+func (s *step) unseen() error {
+	return s.fail(extraction.StatusError, extraction.NewFailure(extraction.CodeSubmitUncertain,
+		"the answer to the submission was lost, and the vendor's list could not be looked through; it may have been charged", nil),
+		new(store.Change).Polls(s.rec.Polls))
 }
 
 // lookUp searches once, and decides when the window is over.
 func (s *step) lookUp() error {
-	over, err := s.windowOver()
+	left, err := s.windowLeft(s.rec.UncertainUntil)
 	if err != nil {
 		return err
 	}
-	found, ok, err := s.search(s.rec.ID, s.rec.SentAt)
+	seen, ok, err := s.search(s.rec.ID, s.rec.SentAt)
 	if !ok || err != nil {
 		return s.searchFails(err)
 	}
 	switch {
-	case found != "":
-		s.noted(tasks.Begun{VendorID: found, SubmittedAt: s.rec.SentAt})
+	case seen.vendorID != "":
+		s.noted(tasks.Begun{VendorID: seen.vendorID, SubmittedAt: s.rec.SentAt})
 		return s.again(extraction.StepPoll, 0, extraction.BecauseScheduled, new(store.Change).TroubleOver(s.now()).
-			Phase(store.PhaseNone).Vendor(found).SubmittedAt(s.rec.SentAt).Polls(s.rec.Polls).
+			Phase(store.PhaseNone).Vendor(seen.vendorID).SubmittedAt(s.rec.SentAt).Polls(s.rec.Polls).
 			Uncertain(time.Time{}).SubmitErrors(0, time.Time{}))
-	case !over:
+	case s.undecided(seen, left):
 		wait := s.lookAgain(s.rec.SentAt, s.rec.UncertainUntil.Sub(s.rec.SentAt))
 		return s.again(extraction.StepSubmit, wait, extraction.BecauseRetry,
 			new(store.Change).Polls(s.rec.Polls).
 				Trouble(s.searching("the answer to the submission was lost, and the vendor does not list it yet", s.rec.UncertainUntil)))
+	case !seen.whole:
+		return s.unseen()
 	case s.acct.Resubmit:
 		s.noted(tasks.Begun{})
 		return s.again(extraction.StepSubmit, 0, extraction.BecauseRetry, new(store.Change).
@@ -119,20 +134,28 @@ const skew = 5 * time.Minute
 // whose cursors run in a circle, is not read to its end.
 const maxPages = 100
 
+// sighting is what a search came to: the vendor's id, where it is listed, or else whether
+// the search saw all that is listed. One that did not has not found that there is nothing.
+type sighting struct {
+	vendorID string
+	whole    bool
+}
+
 // search looks through the vendor's ready list for what was submitted under a
 // token since some time. What it finds of other uncertain extractions it gives to
 // them. ok is false when the limiter has rescheduled the step.
-func (s *step) search(token string, since time.Time) (found string, ok bool, err error) {
+func (s *step) search(token string, since time.Time) (seen sighting, ok bool, err error) {
+	seen.whole = true
 	q := extraction.ReadyQuery{Customer: s.rec.Customer, Since: since.Add(-skew)}
 	for range maxPages {
 		if ok, err := s.admit(limiter.OpReady); !ok || err != nil {
-			return "", ok, err
+			return seen, ok, err
 		}
 		ctx, cancel := s.calling()
 		page, err := s.acct.Provider.Ready(ctx, q)
 		cancel()
 		if err != nil {
-			return "", true, err
+			return seen, true, err
 		}
 		names := map[string]string{}
 		ids := make([]string, 0, len(page.Items))
@@ -142,33 +165,34 @@ func (s *step) search(token string, since time.Time) (found string, ok bool, err
 		}
 		unknown, err := s.w.records.Unknown(s.ctx, s.acct.Name, ids)
 		if err != nil {
-			return "", true, err
+			return seen, true, err
 		}
 		for _, vendorID := range unknown {
 			name := names[vendorID]
 			if name == "" && !s.acct.Provider.Traits().ReadyHasNames {
 				var known bool
 				if name, known, ok, err = s.nameOf(vendorID); !ok || err != nil {
-					return "", ok, err
+					return seen, ok, err
 				}
 				if !known {
+					seen.whole = false
 					continue // Asked again by the next search.
 				}
 			}
 			of := extraction.TokenID(name)
 			if of == token {
-				return vendorID, true, nil
+				return sighting{vendorID: vendorID}, true, nil
 			}
 			if err := s.give(vendorID, of); err != nil {
-				return "", true, err
+				return seen, true, err
 			}
 		}
 		if page.NextCursor == "" {
-			return "", true, nil
+			return seen, true, nil
 		}
 		q.Cursor = page.NextCursor
 	}
-	return "", true, nil
+	return sighting{}, true, nil
 }
 
 // nameOf asks the vendor for the name of an extraction it lists without one.

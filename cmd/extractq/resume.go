@@ -214,6 +214,9 @@ func (b *backfill) past(old entry, done progressed) store.Record {
 		if r.VendorID == "" {
 			r.VendorID = string(e.Vendor.ID)
 		}
+		if e.LastError != nil && e.LastError.OverAt.IsZero() {
+			r.PollErrors = 1 // Its end was no word of the vendor's.
+		}
 	}
 	return r
 }

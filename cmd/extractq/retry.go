@@ -15,9 +15,9 @@ func retryCommand() *cli.Command {
 		Usage:     "repeat extractions that did not end with SUCCESS, and print the new ids",
 		ArgsUsage: "[ID…]",
 		Description: `Each is repeated as a new extraction, once. Where the vendor may have the old one
-after all (deadline_exceeded, submit_uncertain, CANCELED) it is asked for that
-first, and a result found there is taken over: nothing is paid twice. --resubmit
-submits in any case. With a filter it asks first; --yes answers.
+after all (deadline_exceeded, submit_uncertain, result_too_large, CANCELED, or polls
+that only failed) it is asked for that first, and a result found there is taken over:
+nothing is paid twice. --resubmit submits in any case. With a filter it asks first; --yes answers.
 
 A SUCCESS whose stored result is damaged or gone (result_unavailable) keeps its id:
 the result is fetched from the vendor again, and nothing is submitted.

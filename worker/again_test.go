@@ -1,0 +1,219 @@
+package worker
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/limiter"
+)
+
+func pollFails(kind extraction.Kind) func(string, int) (extraction.Outcome, error) {
+	return func(string, int) (extraction.Outcome, error) {
+		return extraction.Outcome{}, &extraction.Error{Op: "poll", Kind: kind, Err: errors.New("no answer")}
+	}
+}
+
+// What ended without a word of the vendor's about the document may be finished there: a
+// repetition asks for it and pays nothing.
+func TestRetryAsksWhereTheVendorSaidNothing(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(r *rig, w *Worker, v *vendor) string{
+		"every poll failed": func(r *rig, w *Worker, v *vendor) string {
+			v.onPoll = pollFails(extraction.KindTransient)
+			id := r.polling(w, "x", 2*time.Hour)
+			r.hset(id, "pe", 4, "fs", ago(time.Minute))
+			r.pollOn(w, id)
+			return id
+		},
+		"too large": func(r *rig, w *Worker, v *vendor) string {
+			v.onPoll = pollFails(extraction.KindTooLarge)
+			id := r.polling(w, "x", time.Minute)
+			r.pollOn(w, id)
+			return id
+		},
+		"a repetition that only drew errors": func(r *rig, w *Worker, v *vendor) string {
+			v.onPoll = func(_ string, n int) (extraction.Outcome, error) { return pending(), nil }
+			id := r.late(w)
+			v.onPoll = pollFails(extraction.KindTransient)
+			id = r.repeat(w, id).ID
+			r.hset(id, "se", 4, "fs", ago(2*time.Hour))
+			r.stepOn(w, id)
+			return id
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor()
+			r := newRig(t, v)
+			w := r.worker()
+			id := end(r, w, v)
+			if got := r.get(id); got.Status != extraction.StatusError {
+				t.Fatalf("it is %s", got.Status)
+			}
+			v.onPoll = nil // The vendor answers again.
+			if got := r.repeat(w, id); got.Status != extraction.StatusSuccess || got.VendorID != "v1" || v.submits != 1 {
+				t.Errorf("the repetition is %s under %q after %d submissions, want SUCCESS under v1 after 1", got.Status, got.VendorID, v.submits)
+			}
+		})
+	}
+}
+
+// The vendor's own verdict is one: a repetition is submitted at once.
+func TestRetryOfAVerdict(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	v.onPoll = func(string, int) (extraction.Outcome, error) {
+		return extraction.Outcome{Status: extraction.StatusError}, nil
+	}
+	r := newRig(t, v)
+	w := r.worker()
+	id := r.polling(w, "x", time.Minute)
+	r.hset(id, "pe", 3, "fs", ago(time.Minute))
+	r.pollOn(w, id)
+	if got := r.repeat(w, id); got.VendorID != "v2" || v.submits != 2 || v.polls["v1"] != 1 {
+		t.Errorf("under %q after %d submissions and %d polls of the old one, want v2, 2 and 1", got.VendorID, v.submits, v.polls["v1"])
+	}
+}
+
+func (r *rig) pollOn(w *Worker, id string) {
+	r.t.Helper()
+	if _, err := w.poll(r.t.Context(), r.payload(id)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// lose makes an extraction whose only submission lost its answer, and returns the
+// vendor's name of it too.
+func (r *rig) lose(w *Worker, v *vendor) (id, name string) {
+	r.t.Helper()
+	v.onSubmit = func(_ int, s extraction.Submission) error {
+		name = s.Name
+		return &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Sent: true, Err: errors.New("reset")}
+	}
+	id = r.submit("x")
+	r.stepOn(w, id)
+	v.onSubmit = nil
+	return id, name
+}
+
+// A vendor that was away lists nothing that came before: after a pause, a repetition looks
+// for the old submission as long as a search does.
+func TestRetryWaitsForThePause(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	r := newRig(t, v)
+	r.cfg.UncertainWindow = time.Hour
+	w := r.worker()
+	id, name := r.sent(w, v)
+	e, err := r.client.Retry(t.Context(), "acme", id, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.limiter.Pause(t.Context(), "acme", limiter.Unavailable, "", "down"); err != nil {
+		t.Fatal(err)
+	}
+	r.hset(e.ID, "sent", ago(2*time.Hour))
+	if err := r.limiter.Lift(t.Context(), "acme", limiter.Unavailable); err != nil {
+		t.Fatal(err)
+	}
+	wantSought(t, "right after the pause", r.stepOn(w, e.ID))
+	v.ready = []extraction.ReadyItem{{VendorID: "found", Name: name}}
+	if got := r.stepOn(w, e.ID); got.VendorID != "found" || v.submits != 1 {
+		t.Errorf("under %q after %d submissions, want found after 1", got.VendorID, v.submits)
+	}
+}
+
+// A search that could not look at everything the vendor lists has not found that the
+// vendor has nothing: it pays for nothing, whatever on_uncertain says.
+func TestSearchThatSawNotAll(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func(v *vendor) extraction.Provider{
+		"an id that cannot be asked for": func(v *vendor) extraction.Provider {
+			v.ready = []extraction.ReadyItem{{VendorID: "lost"}}
+			v.onPoll = pollFails(extraction.KindTransient)
+			return &listsIDs{v}
+		},
+		"a list without an end": func(v *vendor) extraction.Provider { return circle{v} },
+	} {
+		for _, repeated := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				v := newVendor()
+				r := newRig(t, make(v))
+				r.cfg.Accounts[0].Resubmit = true
+				w := r.worker()
+				var id string
+				if repeated {
+					old, _ := r.sent(w, v)
+					e, err := r.client.Retry(t.Context(), "acme", old, false)
+					if err != nil {
+						t.Fatal(err)
+					}
+					id = e.ID
+				} else {
+					id, _ = r.lose(w, v)
+				}
+				for _, since := range []time.Duration{w.cfg.UncertainWindow, 2 * w.cfg.UncertainWindow, time.Hour} {
+					if r.get(id).Status.Final() {
+						break
+					}
+					r.hset(id, "sent", ago(since))
+					if !repeated {
+						r.hset(id, "unc", ago(since-w.cfg.UncertainWindow))
+					}
+					r.stepOn(w, id)
+				}
+				got := r.get(id)
+				if v.submits != 1 || got.Failure == nil || got.Failure.Code != extraction.CodeSubmitUncertain {
+					t.Errorf("it is %s %+v in phase %q after %d submissions, want submit_uncertain after 1",
+						got.Status, got.Failure, got.Phase, v.submits)
+				}
+			})
+		}
+	}
+}
+
+// other is a vendor of another kind.
+type other struct{ *vendor }
+
+func (other) Traits() extraction.Traits {
+	return extraction.Traits{Provider: "other", ReadyHasNames: true}
+}
+
+// An account that was given to another provider under running work does not send it what
+// was accepted for the first, nor ask it for what the first has.
+func TestProviderChanged(t *testing.T) {
+	t.Parallel()
+	before, after := newVendor(), newVendor()
+	after.onPoll = pollFails(extraction.KindNotFound)
+	r := newRig(t, before)
+	w := r.worker()
+	running, queued := r.polling(w, "running", 10*time.Minute), r.submit("queued")
+	next := r.cfg.Accounts[0]
+	next.Provider = other{after}
+	r.reload(w, next)
+	for range 3 {
+		r.hset(running, "nf", ago(time.Hour))
+		r.pollOn(w, running)
+		r.stepOn(w, queued)
+	}
+	if after.submits != 0 || len(after.polls) != 0 {
+		t.Errorf("the other provider got %d submissions and %d polls", after.submits, len(after.polls))
+	}
+	for _, id := range []string{running, queued} {
+		if got := r.get(id); got.Status.Final() || got.Trouble == nil {
+			t.Errorf("%s is %s %+v, want it to wait and to say why", id, got.Status, got.Failure)
+		}
+	}
+	r.reload(w, r.cfg.Accounts[0])
+	r.pollOn(w, running)
+	r.stepOn(w, queued)
+	if got := r.get(running); got.Status != extraction.StatusSuccess {
+		t.Errorf("with its provider again it is %s", got.Status)
+	}
+	if got := r.get(queued); got.VendorID != "v2" {
+		t.Errorf("with its provider again the queued one is %s under %q", got.Status, got.VendorID)
+	}
+}
