@@ -230,3 +230,29 @@ func TestNextDeliveryBeginsAnew(t *testing.T) {
 		t.Errorf("redelivery goes on with %+v, want the first wait again, and no answer yet", got.Deliveries)
 	}
 }
+
+// The answer to what a delivery came to is lost, and an operator asks for another one before
+// the call is repeated: that one is made, and the attempt counts once.
+func TestDeliveredAfterRedeliver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for state, word := range map[DeliveryState]string{DeliveryDelivered: "", DeliveryPending: "no answer"} {
+		in := r.ended()
+		token := NewToken()
+		note := func() {
+			t.Helper()
+			if _, err := r.s.Delivered(t.Context(), in, token, 1, state, 0, time.Hour, word); err != nil {
+				t.Errorf("%s: %v", state, err)
+			}
+		}
+		note()
+		if _, err := r.s.Redeliver(t.Context(), in, NewToken(), 0); err != nil {
+			t.Fatal(err)
+		}
+		before := r.dump()
+		note()
+		if diff := cmp.Diff(before, r.dump()); diff != "" {
+			t.Errorf("%s, repeated, changed Redis (-before +after):\n%s", state, diff)
+		}
+	}
+}

@@ -199,6 +199,15 @@ end
 -- names the next one.
 local function after() return math.min(num('dexp'), num('exp')) end
 
+-- noted reports whether a call about a delivery has been carried out, and note keeps that.
+-- The latest two are known: a call whose answer was lost may come again after another one,
+-- and would count its attempt twice, or end a delivery that was asked for since.
+local function noted(token) return string.find(get('dtok'), token, 1, true) end
+local function note(token)
+  local latest = string.match(get('dtok'), '^%S+')
+  redis.call('HSET', R, 'dtok', token .. (latest and ' ' .. latest or ''))
+end
+
 -- deliver makes the next delivery to the producer due. What was seen of the one before
 -- says nothing about it. While the result is fetched, it waits for that.
 local function deliver(id, due, because)

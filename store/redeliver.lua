@@ -3,7 +3,7 @@
 -- deliveries anew, whatever came of them.
 local id, token = ARGV[1], ARGV[2]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
-if get('dtok') == token then return {'won', int(now), int(num('dn')), int(num('due'))} end
+if noted(token) then return {'won', int(now), int(num('dn')), int(num('due'))} end
 if get('cb') ~= '1' or not FINAL[get('st')] then return {'stale'} end
 if ARGV[3] == '0' then
   redis.call('HSET', R, 'd0', int(now))
@@ -12,6 +12,6 @@ if ARGV[3] == '0' then
 elseif get('ds') ~= 'pending' or get('dn') ~= ARGV[3] then
   return {'stale'}
 end
-redis.call('HSET', R, 'dtok', token)
+note(token)
 deliver(id, now, 'scheduled')
 return {'won', int(now), int(num('dn')), int(num('due'))}
