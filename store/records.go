@@ -61,22 +61,34 @@ type Records struct {
 	seen atomic.Pointer[string]
 }
 
-// NewRecords returns the records in rdb.
-func NewRecords(rdb redis.UniversalClient) (*Records, error) {
+// scriptNames are the scripts that run for an account.
+var scriptNames = []string{
+	"create", "begin", "renew", "mark", "next", "finish", "refetch", "reissue", "touch", "resolve", "cancel", "claim", "erase",
+	"delivered", "redeliver", "hint", "early", "release", "forget", "audit",
+}
+
+// scriptText is the whole text of one of them.
+func scriptText(name string) (string, error) {
 	lib, err := lua.ReadFile("lib.lua")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
+	body, err := lua.ReadFile(name + ".lua")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("local NAME, GRACE = '%s', %d\n%s%s", name, grace.Milliseconds(), lib, body), nil
+}
+
+// NewRecords returns the records in rdb.
+func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 	r := &Records{rdb: rdb, scripts: map[string]*redis.Script{}}
-	for _, name := range []string{
-		"create", "begin", "renew", "mark", "next", "finish", "refetch", "reissue", "touch", "resolve", "cancel", "claim", "erase",
-		"delivered", "redeliver", "hint", "early", "release", "forget", "audit",
-	} {
-		body, err := lua.ReadFile(name + ".lua")
+	for _, name := range scriptNames {
+		text, err := scriptText(name)
 		if err != nil {
 			return nil, err
 		}
-		r.scripts[name] = redis.NewScript(fmt.Sprintf("local NAME, GRACE = '%s', %d\n%s%s", name, grace.Milliseconds(), lib, body))
+		r.scripts[name] = redis.NewScript(text)
 	}
 	return r, nil
 }

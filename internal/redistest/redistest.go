@@ -40,9 +40,10 @@ type Server struct {
 	// Dir is where the server keeps its socket, log and append-only files.
 	Dir string
 
-	t      testing.TB
-	args   []string
-	socket string
+	t       testing.TB
+	program string
+	args    []string
+	socket  string
 
 	mu      sync.Mutex
 	process *process
@@ -61,9 +62,25 @@ func Durable() []string {
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	Require(t)
+	return startProgram(t, "redis-server", args)
+}
+
+// StartValkey is Start with a valkey-server. Where there is none, the test is skipped: not
+// every system has a package of it.
+func StartValkey(t testing.TB, args ...string) *Server {
+	t.Helper()
+	const program = "valkey-server"
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skip("no valkey-server on the PATH: apt-get install valkey-server, where there is such a package")
+	}
+	return startProgram(t, program, args)
+}
+
+func startProgram(t testing.TB, program string, args []string) *Server {
+	t.Helper()
 	dir := tempDir(t)
 	socket := filepath.Join(dir, "redis.sock")
-	s := &Server{URL: "unix://" + socket, Dir: dir, t: t, args: args, socket: socket}
+	s := &Server{URL: "unix://" + socket, Dir: dir, t: t, program: program, args: args, socket: socket}
 	t.Cleanup(s.Kill)
 	s.Restart()
 	return s
@@ -117,11 +134,11 @@ func (s *Server) Restart() {
 	defer s.mu.Unlock()
 	p, err := start(s.command())
 	if err != nil {
-		s.t.Fatalf("start redis-server: %v", err)
+		s.t.Fatalf("start %s: %v", s.program, err)
 	}
 	s.process = p
 	if err := s.await(p); err != nil {
-		s.t.Fatalf("redis-server does not answer: %v; its log:\n%s", err, s.log())
+		s.t.Fatalf("%s does not answer: %v; its log:\n%s", s.program, err, s.log())
 	}
 }
 
@@ -147,7 +164,7 @@ func (s *Server) command() *exec.Cmd {
 		"--appendonly", "no",
 		"--daemonize", "no",
 	}, s.args...)
-	return exec.CommandContext(context.Background(), "redis-server", args...) // Kill ends it
+	return exec.CommandContext(context.Background(), s.program, args...) // Kill ends it
 }
 
 // await returns when the server answers PING, which it does with an error
