@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -110,32 +109,72 @@ const AcceptedFor = time.Minute
 // Lost are the extractions that were accepted and of which Redis has neither a record nor
 // a tombstone: it has gone back in time, or is another one. Those accepted less than age
 // ago may have their records written at this moment. each is called for one after the
-// other; its error ends the search.
+// other; its error ends the search. One
+// whose note is damaged is ErrDamaged, after all others.
 func (s *Records) Lost(ctx context.Context, b *Blobs, age time.Duration, each func(Accepted) error) error {
+	accounts, err := s.Accounts(ctx)
+	if err != nil {
+		return err
+	}
 	now, err := b.now(ctx)
 	if err != nil {
 		return err
 	}
+	var page []string
+	var damaged error // Is said at the end: one does not keep the others back.
 	it := b.bucket.List(nil)
 	for {
 		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended {
 			return fmt.Errorf("list blobs: %w", err)
 		}
-		if !strings.HasSuffix(o.Key, "/"+acceptedPart) || now.Sub(o.ModTime) < age {
+		if !ended {
+			if id, part, ok := extractionOf(o.Key); ok && part == acceptedPart && now.Sub(o.ModTime) >= age {
+				page = append(page, id)
+			}
+		}
+		if ended || len(page) >= unreferencedPage {
+			err := s.lostOf(ctx, b, accounts, page, each)
+			if errors.Is(err, ErrDamaged) {
+				damaged, err = errors.Join(damaged, err), nil
+			}
+			if err != nil || ended {
+				return errors.Join(err, damaged)
+			}
+			page = page[:0]
+		}
+	}
+}
+
+// lostOf calls each for those of some extractions that are lost.
+func (s *Records) lostOf(ctx context.Context, b *Blobs, accounts, ids []string, each func(Accepted) error) error {
+	found, err := s.GetAll(ctx, accounts, ids...)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, r := range found {
+		known[r.ID] = true
+	}
+	var damaged error
+	for _, id := range ids {
+		if known[id] {
 			continue
 		}
 		var a Accepted
-		switch err := b.readJSON(ctx, o.Key, &a); {
+		err := b.readJSON(ctx, acceptedKey(id), &a)
+		switch {
 		case errors.Is(err, ErrNotFound):
 			continue // Erased meanwhile.
-		case err != nil:
-			return err
+		case errors.Is(err, ErrDamaged):
+			damaged = errors.Join(damaged, err)
+			continue
 		}
-		lost, err := s.lost(ctx, a.Input)
+		lost := false
+		if err == nil {
+			lost, err = s.lost(ctx, a.Input) // The list of accounts may be lost too.
+		}
 		if err == nil && lost {
 			err = each(a)
 		}
@@ -143,6 +182,7 @@ func (s *Records) Lost(ctx context.Context, b *Blobs, age time.Duration, each fu
 			return err
 		}
 	}
+	return damaged
 }
 
 // lost reports whether Redis knows nothing of an extraction.

@@ -2,9 +2,13 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -182,5 +186,24 @@ func TestRecover(t *testing.T) {
 	}
 	if err := r.records.Lost(t.Context(), r.blobs, 0, func(a store.Accepted) error { t.Errorf("%s is still lost", a.ID); return nil }); err != nil {
 		t.Error(err)
+	}
+}
+
+// A note that is damaged keeps no other extraction from being recovered.
+func TestRecoverBesideDamage(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	r := newRigOn(t, rdb, newVendor())
+	bad, good := r.submit("one"), r.submit("two")
+	if err := os.WriteFile(filepath.Join(r.dir, bad, "accepted.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := rdb.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err := r.records.Lost(t.Context(), r.blobs, 0, func(a store.Accepted) error { got = append(got, a.ID); return nil })
+	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), bad) || !slices.Equal(got, []string{good}) {
+		t.Errorf("lost are %v, %v", got, err)
 	}
 }
