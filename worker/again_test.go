@@ -2,11 +2,13 @@ package worker
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/tasks"
 )
 
 func pollFails(kind extraction.Kind) func(string, int) (extraction.Outcome, error) {
@@ -215,5 +217,70 @@ func TestProviderChanged(t *testing.T) {
 	}
 	if got := r.get(queued); got.VendorID != "v2" {
 		t.Errorf("with its provider again the queued one is %s under %q", got.Status, got.VendorID)
+	}
+}
+
+// What another search came across while Redis had lost the record is found when the record
+// is made anew, and so is what was adopted under the vendor's id before its own search came
+// to it. Neither is paid again.
+func TestFoundByAnother(t *testing.T) {
+	t.Parallel()
+	for name, come := range map[string]func(r *rig, w *Worker, id string){
+		"while the record was lost": func(r *rig, w *Worker, id string) {
+			old := r.get(id)
+			r.forget(id)
+			searching := r.submit("y")
+			r.hset(searching, "ph", "uncertain", "sent", ago(time.Second), "unc", time.Now().Add(time.Minute).UnixMilli())
+			r.stepOn(w, searching)
+			if _, err := r.client.Resume(r.t.Context(), tasks.Submission{
+				ID: id, Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf", Document: strings.NewReader("x"),
+			}, tasks.Begun{SentAt: old.SentAt}); err != nil {
+				r.t.Fatal(err)
+			}
+			r.stepOn(w, id)
+		},
+		"by an adoption": func(r *rig, w *Worker, _ string) {
+			e, err := r.client.Adopt(r.t.Context(), tasks.Submission{Account: "acme", Provider: "fake", Type: "t"}, "lost")
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			r.pollOn(w, e.ID)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor()
+			r := newRig(t, &listsIDs{v})
+			r.cfg.Accounts[0].Resubmit = true
+			w := r.worker()
+			id, vendorsName := r.lose(w, v)
+			v.ready = []extraction.ReadyItem{{VendorID: "lost"}}
+			v.onPoll = func(string, int) (extraction.Outcome, error) {
+				out := done()
+				out.Name = vendorsName
+				return out, nil
+			}
+			come(r, w, id)
+			r.hset(id, "unc", ago(time.Second), "sent", ago(w.cfg.UncertainWindow))
+			for range 2 {
+				if got := r.get(id); got.Step == extraction.StepSubmit {
+					r.stepOn(w, id)
+				}
+			}
+			if got := r.get(id); got.VendorID != "lost" {
+				t.Errorf("it is %s under %q after %d submissions, want lost", got.Status, got.VendorID, v.submits)
+			}
+		})
+	}
+}
+
+// forget takes a record out of Redis, as a Redis that goes back in time does.
+func (r *rig) forget(id string) {
+	r.t.Helper()
+	for _, key := range []string{"due", "list", "inflight", "released", "queued"} {
+		r.rdb.ZRem(r.t.Context(), "extractq:{acme}:"+key, id)
+	}
+	if err := r.rdb.Del(r.t.Context(), r.recordKey(id), "extractq:{acme}:x:"+id).Err(); err != nil {
+		r.t.Fatal(err)
 	}
 }

@@ -82,6 +82,9 @@ func (s *step) settle(out extraction.Outcome, c *store.Change) error {
 	}
 	switch out.Status {
 	case extraction.StatusSuccess:
+		if err := s.anothers(out.Name); err != nil {
+			return err
+		}
 		s.found(out)
 		defer s.learnWhenEnded(out)
 		return s.success(out, c)
@@ -98,6 +101,17 @@ func (s *step) settle(out extraction.Outcome, c *store.Change) error {
 	case extraction.StatusQueued, extraction.StatusSubmitting, extraction.StatusInProgress:
 	}
 	return s.notYet(c)
+}
+
+// anothers notes whose submission an adopted extraction is, by the token in the vendor's
+// name for it: where that one's answer was lost, its own search passes over what is
+// followed already.
+func (s *step) anothers(name string) error {
+	token := extraction.TokenID(name)
+	if s.rec.Attempts > 0 || token == "" || token == s.rec.ID {
+		return nil
+	}
+	return s.w.records.NoteForeign(s.ctx, s.acct.Name, s.rec.VendorID, token)
 }
 
 // notYet plans the next poll, or ends the extraction when the deadline is over:

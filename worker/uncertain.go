@@ -145,6 +145,10 @@ type sighting struct {
 // token since some time. What it finds of other uncertain extractions it gives to
 // them. ok is false when the limiter has rescheduled the step.
 func (s *step) search(token string, since time.Time) (seen sighting, ok bool, err error) {
+	// Another step may have come across it when no record took it.
+	if stray, err := s.w.records.Stray(s.ctx, s.acct.Name, token); err != nil || stray != "" {
+		return sighting{vendorID: stray}, true, err
+	}
 	seen.whole = true
 	q := extraction.ReadyQuery{Customer: s.rec.Customer, Since: since.Add(-skew)}
 	for range maxPages {
