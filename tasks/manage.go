@@ -372,8 +372,12 @@ func (c *Client) Delete(ctx context.Context, account, id string) (Remains, error
 	if err := c.records.Erase(ctx, r.Input, true, kept); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Remains{}, err
 	}
-	// A task that was ending while the others were removed stays as completed.
+	// A task that was ending while the others were removed stays as completed, and a step
+	// that was fetching the result may have stored it since.
 	if err := c.removeTasks(r); err != nil {
+		return Remains{}, err
+	}
+	if err := c.cfg.Blobs.Delete(ctx, id); err != nil {
 		return Remains{}, err
 	}
 	return remains(r), nil

@@ -163,6 +163,9 @@ func (s *step) submitted(vendorID, vendorStatus string) error {
 	if s.rec.VendorID == vendorID {
 		return s.askAgain(extraction.BecauseScheduled, c)
 	}
-	defer s.witnessed(vendorID)
-	return s.save(vendorID, c)
+	err := s.save(vendorID, c)
+	if err == nil && s.outcome != outcomeLost { // It may have been erased, with what the store had of it.
+		s.witnessed(vendorID)
+	}
+	return err
 }
