@@ -70,6 +70,12 @@ bench-webhooks: ## 50 documents a second: how long from the vendor's webhook to 
 	@tools/need redis-server
 	EXTRACTQ_BENCH_WEBHOOKS=1500 go test -count=1 -v -run TestWebhookToCallback ./e2e
 
+.PHONY: chaos
+chaos: ## Strike a whole installation, compare the vendor's ledger (SEED= SCENARIO= MINUTES= DOCUMENTS=)
+	@tools/need redis-server
+	go run ./cmd/chaos -version '$(VERSION)' $(if $(SEED),-seed $(SEED)) $(if $(SCENARIO),-scenario $(SCENARIO)) \
+	  $(if $(MINUTES),-minutes $(MINUTES)) $(if $(DOCUMENTS),-documents $(DOCUMENTS))
+
 .PHONY: chaos-api
 chaos-api: ## Kill the service while 64 producers post 2,000 documents; cut 200 large uploads
 	@tools/need redis-server

@@ -57,7 +57,7 @@ func New(cfg Config) *Sandbox {
 		FailureRate: cfg.FailureRate, ExpireRate: cfg.ExpireRate,
 		Abandon:    cfg.UploadTTL,
 		MaxRecords: cfg.MaxExtractions, MaxBytes: maxTextBytes,
-		Limits: reader.Limits{},
+		Limits: reader.Limits{}, Taken: cfg.Taken,
 	}
 	expiring := rules
 	expiring.Expiry = cfg.Expiry

@@ -1,7 +1,9 @@
 package sandbox_test
 
 import (
+	"crypto/sha256"
 	"io"
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -186,4 +188,37 @@ func TestDownloadURL(t *testing.T) {
 	local = strings.Replace(x["download_url"].(string), "http://sandbox.test:8080", s.URL, 1)
 	checkS3(t, s.call("GET", local, nil), 404, "NoSuchKey")
 	checkS3(t, s.call("GET", local+"0", nil), 403, "SignatureDoesNotMatch")
+}
+
+// TestTaken: it is told of each document that a vendor takes, once, and of none that is
+// refused.
+func TestTaken(t *testing.T) {
+	t.Parallel()
+	for _, refuses := range []bool{false, true} {
+		cfg := sandbox.Config{}
+		if refuses {
+			fault, err := sandbox.ParseFault("*:500=1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.Faults = []sandbox.Fault{fault}
+		}
+		taken := map[string][sha256.Size]byte{}
+		cfg.Taken = func(id string, sum [sha256.Size]byte) { taken[id] = sum }
+		s := start(t, cfg)
+		want := map[string][sha256.Size]byte{}
+		if refuses {
+			s.typless("POST", "/extract-data-async", `{"file":"JVBERi0=","file_name":"a.pdf"}`)
+		} else {
+			receipt := s.object(s.sensible("POST", "/generate_upload_url/tax_forms", "{}"), 200)
+			for _, document := range [][]byte{fixtures.TaxForm(1), fixtures.TaxForm(2)} { // The second is refused.
+				s.call("PUT", receipt["upload_url"].(string), document)
+			}
+			want[receipt["id"].(string)] = sha256.Sum256(fixtures.TaxForm(1))
+			want[s.submitTypless(fixtures.Invoice(1), `,"document_type_name":"invoices"`)] = sha256.Sum256(fixtures.Invoice(1))
+		}
+		if !maps.Equal(taken, want) {
+			t.Errorf("taken %x, want %x", taken, want)
+		}
+	}
 }

@@ -47,6 +47,8 @@ type Config struct {
 	MaxBytes   int64
 	// Limits bound the reading of one document.
 	Limits reader.Limits
+	// Taken is told of every document that is taken, before its sender is; nil is not.
+	Taken func(id string, sum [sha256.Size]byte)
 }
 
 // maxPickup is how long a received document still counts as waiting: vendors

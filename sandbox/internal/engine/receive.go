@@ -40,6 +40,9 @@ func (e *Engine[M]) Receive(ctx context.Context, id string, data []byte, declare
 	// to be read.
 	r.received = e.cfg.Now()
 	e.mu.Unlock()
+	if e.cfg.Taken != nil {
+		e.cfg.Taken(id, sha256.Sum256(data))
+	}
 
 	given, isGiven := e.givenTime(data)
 	// The document is here; that its sender hangs up changes nothing.
