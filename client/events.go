@@ -125,7 +125,7 @@ func (s *stream) call() call {
 // a server that takes none.
 const lasted = 5 * time.Second
 
-// maxEvent is the longest event that is read.
+// maxEvent is the longest event that is read, all its lines together.
 const maxEvent = 16 << 20
 
 // read passes on the events of one connection, until it ends.
@@ -156,6 +156,9 @@ func (s *stream) read(r io.Reader) (end bool, err error) {
 		case "event":
 			kind = value
 		case "data":
+			if data.Len()+len(value) > maxEvent {
+				return false, bufio.ErrTooLong
+			}
 			if data.Len() > 0 {
 				data.WriteByte('\n')
 			}

@@ -110,9 +110,16 @@ func (s *Records) Latencies(ctx context.Context, account, label string) (all, ow
 	return decodeLatency(got[0].Val()), decodeLatency(got[1].Val()), nil
 }
 
+// mostLearned is above every number that is learned. What is greater is damage, and would
+// be infinite after a few operations.
+const mostLearned = 1e100
+
 func decodeLatency(fields map[string]string) Latency {
 	number := func(name string) float64 {
-		f, _ := strconv.ParseFloat(fields[name], 64)
+		f, err := strconv.ParseFloat(fields[name], 64)
+		if err != nil || !(f >= 0 && f <= mostLearned) { // NaN is neither.
+			return 0
+		}
 		return f
 	}
 	latest, base := number("latest"), number("base")
@@ -127,7 +134,7 @@ func decodeLatency(fields map[string]string) Latency {
 	l.ListEnds = int(number("list.n"))
 	for name := range fields {
 		if bin, err := strconv.Atoi(name); err == nil {
-			l.Bins[bin] = number(name) / scale
+			l.Bins[bin] = min(number(name)/scale, mostLearned)
 		}
 	}
 	return l

@@ -268,7 +268,9 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 		if err := json.Unmarshal([]byte(s), &r.Trouble); err != nil {
 			return r, fmt.Errorf("decode record trouble: %w", err)
 		}
-		r.Trouble.OverAt = extraction.FromMillis(number(detail[detailOver]))
+		if r.Trouble != nil { // It may be the word null.
+			r.Trouble.OverAt = extraction.FromMillis(number(detail[detailOver]))
+		}
 	}
 	return r, nil
 }

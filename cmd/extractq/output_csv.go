@@ -121,10 +121,10 @@ func (p *csvPrinter) write(out *csv.Writer, cells []string) error {
 }
 
 // formula is how a spreadsheet's formula begins, and number what it takes for one
-// although it begins like that.
+// although it begins like that. Some drop spaces first, and some know full-width signs.
 var (
-	formula = regexp.MustCompile(`^[=+\-@\t\r\n]`)
-	number  = regexp.MustCompile(`^[+-]?[0-9][0-9.,]*([eE][+-]?[0-9]+)?$`)
+	formula = regexp.MustCompile(`^[\s\p{Z}]*[=+\-@＝＋－＠]|^[\t\r\n]`)
+	number  = regexp.MustCompile(`^ *[+-]?[0-9][0-9.,]*([eE][+-]?[0-9]+)?$`)
 )
 
 // plainCell is a cell that no spreadsheet takes for a formula, and no terminal that the

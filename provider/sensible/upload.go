@@ -127,6 +127,10 @@ func classifyStore(r vendorhttp.Reply) vendorhttp.Class {
 // uploadLife is how long an upload URL works where it does not say.
 const uploadLife = 15 * time.Minute
 
+// maxLife is the longest that a signature of S3 is good for. A document and its slot are
+// held until its end, so more is not believed.
+const maxLife = 7 * 24 * time.Hour
+
 // maxSkew is how far the vendor's clock and ours may differ before the URL's
 // own date is no longer a measure for us.
 const maxSkew = 5 * time.Minute
@@ -142,7 +146,7 @@ func expiry(signed string, now time.Time) time.Time {
 	}
 	q := u.Query()
 	if life, err := strconv.Atoi(q.Get("X-Amz-Expires")); err == nil && life > 0 {
-		lasts := time.Duration(life) * time.Second
+		lasts := time.Duration(min(life, int(maxLife/time.Second))) * time.Second
 		if from, err := time.Parse("20060102T150405Z", q.Get("X-Amz-Date")); err == nil &&
 			from.Sub(now).Abs() <= maxSkew {
 			return from.Add(lasts)
@@ -150,7 +154,7 @@ func expiry(signed string, now time.Time) time.Time {
 		return now.Add(lasts)
 	}
 	if epoch, err := strconv.ParseInt(q.Get("Expires"), 10, 64); err == nil {
-		if at := time.Unix(epoch, 0).UTC(); at.After(now) {
+		if at := time.Unix(epoch, 0).UTC(); at.After(now) && !at.After(now.Add(maxLife)) {
 			return at
 		}
 	}

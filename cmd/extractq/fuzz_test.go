@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/extractq/extractq/extraction"
+)
+
+// A list from anywhere is read in entries of bounded length, each with something in it that
+// was in the list.
+func FuzzLists(f *testing.F) {
+	f.Add([]byte("a.pdf\nb.pdf\r\n"), true)
+	f.Add([]byte("a.pdf\x00new\nline.pdf\x00"), true)
+	f.Add([]byte("\xff\xfea\x00.\x00p\x00d\x00f\x00\n\x00"), true)
+	f.Add([]byte("\xfe\xff\xd8\x00\x00"), false)
+	f.Add([]byte("\xef\xbb\xbf01JD\x0001JE\n"), false)
+	f.Fuzz(func(t *testing.T, list []byte, paths bool) {
+		ahead := idsAhead
+		if paths {
+			ahead = pathAhead
+		}
+		lines, total := newLines(bytes.NewReader(list), ahead), 0
+		for lines.Scan() {
+			if n := len(lines.Bytes()); n > maxLine {
+				t.Fatalf("an entry of %d bytes", n)
+			}
+			if total++; total > len(list) {
+				t.Fatalf("%d entries of %d bytes", total, len(list))
+			}
+		}
+	})
+}
+
+// Any journal is opened, says what it passed over, and what is written to it afterwards is
+// found by the next run.
+func FuzzJournal(f *testing.F) {
+	line := `{"name":"a.pdf","path":"\"/in/a.pdf\"","sha256":"s","question":"q","id":"01A"}` + "\n"
+	f.Add([]byte(line + `{"id":"01A","accepted":true}` + "\n"))
+	f.Add([]byte(line + `{"id":"01A","vendor_id":7}` + "\n" + `{"id":"01`))
+	f.Add([]byte("\x00\x00\x00" + line + "null\n[]\n\n"))
+	f.Add([]byte(`{"path":"p","id":""}` + "\n" + `{"id":"01A","submitted_at":"x"}` + "\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		out := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(out, stateFolder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(out, stateFolder, "journal.ndjson"), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := entry{Name: "new.pdf", Path: `"/in/new.pdf"`, SHA256: "fuzz", Question: "fuzz", ID: "01NEW"}
+		for n := range 2 {
+			j, err := openJournal(out)
+			if err != nil {
+				t.Fatalf("openJournal: %v", err)
+			}
+			if len(j.damaged) > 0 && j.Damage() == "" {
+				t.Error("damage is not said")
+			}
+			if _, _, err := j.IDs("q"); err != nil {
+				t.Errorf("IDs: %v", err)
+			}
+			// What an earlier run may have written: an error is no find, and nothing else.
+			_, _, _, _ = j.Find(entry{Name: "a.pdf", Path: `"/in/a.pdf"`, SHA256: "s", Question: "q"})
+			if n == 0 {
+				if want, err = j.Begin(want, "whole/new.pdf"); err != nil {
+					t.Fatalf("Begin: %v", err)
+				}
+			}
+			if got, _, ok, err := j.Find(want); !ok || err != nil || got != want {
+				t.Errorf("run %d finds %+v, %t, %v, want %+v", n, got, ok, err, want)
+			}
+			if err := j.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// No cell is a formula, or has what a terminal acts on, and CSV gives it back as it was.
+func FuzzPlainCell(f *testing.F) {
+	f.Add("=HYPERLINK(\"http://x\")")
+	f.Add(" \t@SUM(1)")
+	f.Add("\x1b[2J\u202etxt.exe")
+	f.Add("-12.5")
+	f.Add("\r\n=1")
+	f.Fuzz(func(t *testing.T, s string) {
+		cell := plainCell(s)
+		if begin, _ := utf8.DecodeRuneInString(strings.TrimSpace(cell)); strings.ContainsRune("=@＝＋－＠", begin) {
+			t.Errorf("plainCell(%q) = %q, a formula", s, cell)
+		}
+		for _, r := range cell {
+			if r != '\n' && r != '\t' && r != '\r' && extraction.Deceptive(r) {
+				t.Errorf("plainCell(%q) = %q has %q", s, cell, r)
+			}
+		}
+		var b bytes.Buffer
+		w := csv.NewWriter(&b)
+		if err := w.Write([]string{cell, "end"}); err != nil {
+			t.Fatal(err)
+		}
+		w.Flush()
+		row, err := csv.NewReader(&b).Read()
+		if err != nil || len(row) != 2 || row[0] != strings.ReplaceAll(cell, "\r\n", "\n") {
+			t.Errorf("CSV gives %q, %v for %q", row, err, cell)
+		}
+	})
+}
