@@ -212,3 +212,23 @@ func TestWalkOfStdout(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestResultIsItsOwnersOnly: results hold what documents hold, whatever the umask lets through.
+func TestResultIsItsOwnersOnly(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "sub", "a.pdf.json")
+	for range 2 { // The second replaces a file.
+		if err := writeResult(path, extraction.Extraction{ID: "01A", Status: extraction.StatusSuccess}); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+			info, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := info.Mode().Perm(); got != want {
+				t.Errorf("%s has the mode %v, want %v", filepath.Base(name), got, want)
+			}
+		}
+	}
+}
