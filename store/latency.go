@@ -134,7 +134,9 @@ func decodeLatency(fields map[string]string) Latency {
 	l.ListEnds = int(number("list.n"))
 	for name := range fields {
 		if bin, err := strconv.Atoi(name); err == nil {
-			l.Bins[bin] = min(number(name)/scale, mostLearned)
+			if w := number(name) / scale; w <= mostLearned { // The scale may be 0.
+				l.Bins[bin] = w
+			}
 		}
 	}
 	return l
