@@ -137,7 +137,7 @@ func lose(t *testing.T, rdb *redis.Client, provider string, s *silence) {
 	w := r.worker()
 	r.drive(w, id)
 	if got := r.get(id); got.Status != extraction.StatusSuccess || len(v.bodies) != 1 {
-		t.Errorf("call %d lost: %s, submitted %d times, want SUCCESS after 1", s.from, got.Status, len(v.bodies))
+		t.Errorf("call %d lost: %s (%+v), submitted %d times, want SUCCESS after 1", s.from, got.Status, got.Failure, len(v.bodies))
 	}
 	if log.String() != "" {
 		t.Errorf("call %d lost: logged %s", s.from, log.String())
