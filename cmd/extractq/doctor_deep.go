@@ -38,6 +38,14 @@ func (d *doctor) deep(ctx context.Context, cfg settings) {
 	if lost > 0 {
 		d.found(checkRecords, healthFix, "Redis has lost the records of %s: run extractq recover", plural(lost))
 	}
+	young, err := unsettled(ctx, records, blobs, "")
+	if err != nil {
+		d.found(checkRecords, healthAway, "%v", err)
+		return
+	}
+	if young > 0 {
+		d.found(checkRecords, healthNote, "%s accepted in the last minute without a record yet: look again in a minute", plural(young))
+	}
 	accounts, err := records.Accounts(ctx)
 	if err != nil {
 		d.found(checkRecords, healthAway, "%v", err)

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -18,6 +22,9 @@ func recoverCommand() *cli.Command {
 Where Redis has no record of it any more, after a failover, a crash or an older
 backup, this writes the record anew. A worker then asks the vendor for what was
 sent, and submits the rest. It does no harm while workers run, nor twice.
+
+What was accepted in the last minute may be having its record written: give the command
+again a minute later where it says that there are such.
 
 What was canceled in the time that Redis has lost is carried out after all.
 
@@ -49,9 +56,13 @@ func recoverLost(c *cli.Context, cfg settings) error {
 		return err
 	}
 	defer s.Close()
+	only := c.String("account")
+	if err := knownAccount(c.Context, cfg, s, only); err != nil {
+		return err
+	}
 	n := 0
 	err = s.records.Lost(c.Context, s.blobs, store.AcceptedFor, func(a store.Accepted) error {
-		if account := c.String("account"); account != "" && a.Account != account {
+		if only != "" && a.Account != only {
 			return nil
 		}
 		if !c.Bool("dry-run") {
@@ -81,5 +92,40 @@ func recoverLost(c *cli.Context, cfg settings) error {
 	default:
 		cfg.say("%s recovered", plural(n))
 	}
+	young, err := unsettled(c.Context, s.records, s.blobs, only)
+	if young > 0 {
+		cfg.say("%s accepted in the last minute without a record yet; give the same command again in a minute", plural(young))
+	}
+	return err
+}
+
+// knownAccount refuses a name that neither the configuration nor Redis has: a typing error
+// would look like an account that has lost nothing. After Redis has lost everything the
+// configuration alone has it.
+func knownAccount(ctx context.Context, cfg settings, s *services, name string) error {
+	all, err := s.accounts(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if name != "" && !slices.Contains(all, name) {
+		return usage("--account: no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
+	}
 	return nil
+}
+
+// unsettled counts the extractions of an account, or of all, that have no record and were
+// accepted so recently that it may be being written at this moment. Called once those that
+// are surely lost have been recovered, or named.
+func unsettled(ctx context.Context, records *store.Records, blobs *store.Blobs, account string) (int, error) {
+	n := 0
+	err := records.Lost(ctx, blobs, 0, func(a store.Accepted) error {
+		if (account == "" || a.Account == account) && time.Since(a.AcceptedAt.Time) < store.AcceptedFor {
+			n++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	return n, nil
 }

@@ -294,7 +294,7 @@ func belongs(cfg settings, err error) error {
 	case errors.Is(err, store.ErrEmptyRedis):
 		return usage("%w (%s): bring the Redis back that has their records, from a backup where it lost them, "+
 			"or name it with --redis. Where they are lost for good, start run, up or a server role once with "+
-			"--accept-empty-redis: what is in the store now stays there and is never swept", err, cfg.Data.URL)
+			"--accept-empty-redis, and then extractq recover, which makes the records anew: what is in the store now is never swept", err, cfg.Data.URL)
 	case errors.Is(err, store.ErrNewer):
 		return usage("%w; update extractq", err)
 	case err != nil:
