@@ -135,6 +135,7 @@ func TestSubmitRefused(t *testing.T) {
 		"unknown field":     {r.do("POST", ok+"&colour=red", pdf), 422, codeInvalid},
 		"twice":             {r.do("POST", ok+"&account=other", pdf), 422, codeInvalid},
 		"empty":             {r.do("POST", ok, ""), 422, codeInvalid},
+		"an empty PDF":      {r.do("POST", ok, "", "Content-Type", "application/pdf"), 422, codeInvalid},
 		"too large":         {r.do("POST", ok, strings.Repeat("x", 1<<20+1)), 413, codeTooLarge},
 		"no PDF":            {r.do("POST", ok, "hello", "Content-Type", "application/pdf"), 422, codeMismatch},
 		"a PDF as PNG":      {r.do("POST", ok, pdf, "Content-Type", "image/png"), 422, codeMismatch},

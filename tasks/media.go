@@ -34,6 +34,9 @@ func settleType(declared, name string, head []byte) (string, error) {
 	if declared == "application/pdf" && bytes.Contains(head, []byte("%PDF-")) {
 		return declared, nil // Some programs put a line or a byte order mark before it; all readers take that.
 	}
+	if len(head) == 0 {
+		return declared, nil // An empty document is refused as such.
+	}
 	sure := sniff("", head)
 	if sure != declared && (slices.Contains(plainTypes, sure) || slices.Contains(plainTypes, declared)) {
 		return "", refuse(ErrMismatch, "the document is not what its Content-Type says")
