@@ -114,7 +114,7 @@ func environmentAccounts(f *file, o Options) []Account {
 func (c *Config) Account(name, provider string) (Account, error) {
 	i := slices.IndexFunc(c.providers, func(p Provider) bool { return p.Name == provider })
 	if provider != "" && i < 0 {
-		return Account{}, fmt.Errorf("unknown provider; want %s", orList(names(c.providers)))
+		return Account{}, fmt.Errorf("--provider: want %s", orList(names(c.providers)))
 	}
 	var found []Account
 	for _, a := range c.Accounts {

@@ -45,7 +45,7 @@ func (d *doctor) accounts(ctx context.Context, cfg settings) {
 func (d *doctor) account(ctx context.Context, a config.Account) finding {
 	f := finding{Check: "account " + a.Name}
 	if a.Provider == sandboxProvider && a.BaseURL == "" {
-		f.State, f.Message = healthNote, "run brings a sandbox of its own; for workers set accounts."+a.Name+".base_url to a sandbox that is running"
+		f.State, f.Message = healthNote, "run and up bring a sandbox of their own; for workers set accounts."+a.Name+".base_url to a sandbox that is running"
 		return f
 	}
 	p, err := newProvider(a, nil)

@@ -50,7 +50,7 @@ func (r *remote) explain(ctx context.Context, err error) error {
 	}
 	switch e.Code {
 	case client.CodeUnauthorized:
-		return usage("the server at %s takes no such key: set %s to one of its api.keys", r.cfg.serverName, apiKeyEnv)
+		return usage("the server at %s wants a key of its api.keys in %s, and does not know this one", r.cfg.serverName, apiKeyEnv)
 	case client.CodeForbidden:
 		return usage("the server at %s refuses this: %s; the key is %s", r.cfg.serverName, e.Detail, apiKeyEnv)
 	case client.CodeNotFound:
