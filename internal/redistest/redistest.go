@@ -44,6 +44,7 @@ type Server struct {
 	program string
 	args    []string
 	socket  string
+	clock   clock
 
 	mu      sync.Mutex
 	process *process
@@ -62,7 +63,7 @@ func Durable() []string {
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	Require(t)
-	return startProgram(t, "redis-server", args)
+	return startProgram(t, clock{}, "redis-server", args)
 }
 
 // StartValkey is Start with a valkey-server. Where there is none, the test is skipped: not
@@ -73,14 +74,14 @@ func StartValkey(t testing.TB, args ...string) *Server {
 	if _, err := exec.LookPath(program); err != nil {
 		t.Skip("no valkey-server on the PATH: apt-get install valkey-server, where there is such a package")
 	}
-	return startProgram(t, program, args)
+	return startProgram(t, clock{}, program, args)
 }
 
-func startProgram(t testing.TB, program string, args []string) *Server {
+func startProgram(t testing.TB, c clock, program string, args []string) *Server {
 	t.Helper()
 	dir := tempDir(t)
 	socket := filepath.Join(dir, "redis.sock")
-	s := &Server{URL: "unix://" + socket, Dir: dir, t: t, program: program, args: args, socket: socket}
+	s := &Server{URL: "unix://" + socket, Dir: dir, t: t, program: program, args: args, socket: socket, clock: c}
 	t.Cleanup(s.Kill)
 	s.Restart()
 	return s
@@ -164,7 +165,9 @@ func (s *Server) command() *exec.Cmd {
 		"--appendonly", "no",
 		"--daemonize", "no",
 	}, s.args...)
-	return exec.CommandContext(context.Background(), s.program, args...) // Kill ends it
+	cmd := exec.CommandContext(context.Background(), s.program, args...) // Kill ends it
+	cmd.Env = append(os.Environ(), s.clock.env...)
+	return cmd
 }
 
 // await returns when the server answers PING, which it does with an error
