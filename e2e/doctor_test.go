@@ -8,8 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/extractq/extractq/internal/redistest"
 )
 
 // diagnosis is what doctor --json printed: the state and message of each check.
@@ -59,7 +62,7 @@ func TestDoctorHealthy(t *testing.T) {
 	s := newSite(t, quick(0))
 	s.durable()
 	want := map[string]string{
-		"configuration": "ok", "redis": "ok", "redis persistence": "ok", "redis memory": "ok", "redis access": "ok",
+		"configuration": "ok", "redis": "ok", "redis clock": "ok", "redis persistence": "ok", "redis memory": "ok", "redis access": "ok",
 		"workers": "note", "documents": "ok", "account " + sensibleAccount: "ok", "account " + typlessAccount: "ok",
 	}
 	if diff := cmp.Diff(want, s.diagnose(0, s.shared()...).states()); diff != "" {
@@ -123,6 +126,18 @@ func TestDoctorRedis(t *testing.T) {
 			s.diagnose(test.code, s.shared()...).want(t, test.check, test.state, test.says)
 		})
 	}
+	t.Run("other clock", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t, quick(0))
+		s.redis = redistest.StartWithClock(t, redistest.Durable()...)
+		s.redis.SetClock(-10 * time.Minute)
+		if err := s.redis.Client().HSet(t.Context(), "extractq:{"+sensibleAccount+"}:account", "clock", 600_000).Err(); err != nil {
+			t.Fatal(err)
+		}
+		d := s.diagnose(0, s.shared()...)
+		d.want(t, "redis clock", "note", "10m0s behind")
+		d.want(t, "clock of "+sensibleAccount, "note", "10m0s away")
+	})
 	t.Run("snapshots only", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t, quick(0))

@@ -3,8 +3,7 @@
 -- Answers {verdict, wait us}: "go" with the time to wait in place until the
 -- reserved moment, "wait" with the time after which to ask again, else why not and when
 -- to come back.
-local t = redis.call('TIME')
-local now = t[1] * 1000000 + t[2]
+local now = micros
 local interval, patience, lead, op = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local function num(f) return tonumber(redis.call('HGET', KEYS[1], f) or '') or 0 end
 

@@ -1,11 +1,10 @@
 -- lift: makes the account active if it is paused for the reason. Where submissions failed
 -- in a row, a probe says nothing about them: polls go on, and one submission is let
 -- through as a trial. It lifts the pause when it succeeds.
--- KEYS: 1 account hash, 2 failures of polls, 3 failures of submissions. ARGV: reason, 1
--- where it is not known whether that is over, failures from which a row counts.
+-- KEYS: 1 account hash, 2 failures of polls, 3 failures of submissions, 4 account hash.
+-- ARGV: reason, 1 where it is not known whether that is over, failures from which a row counts.
 if redis.call('HGET', KEYS[1], 'reason') ~= ARGV[1] then return 0 end
-local t = redis.call('TIME')
-local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
+now = string.format('%.0f', now)
 redis.call('DEL', KEYS[2])
 if ARGV[1] == 'unavailable' and (tonumber(redis.call('HGET', KEYS[3], '') or '') or 0) >= tonumber(ARGV[3]) then
   redis.call('HSET', KEYS[1], 'trial', 1, 'trial_free', 1)

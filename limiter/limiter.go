@@ -124,7 +124,8 @@ func (l *Limiter) Admit(ctx context.Context, account string, op Op, perSecond fl
 // Block forbids every call to the account for d from now, for all workers. It
 // never shortens an earlier block.
 func (l *Limiter) Block(ctx context.Context, account string, d time.Duration) error {
-	err := blockScript.Run(ctx, l.rdb, []string{accountKeys(account).limits()}, d.Microseconds()).Err()
+	k := accountKeys(account)
+	err := blockScript.Run(ctx, l.rdb, []string{k.limits(), k.state()}, d.Microseconds()).Err()
 	if err != nil {
 		return fmt.Errorf("block %s: %w", account, err)
 	}
@@ -134,7 +135,8 @@ func (l *Limiter) Block(ctx context.Context, account string, d time.Duration) er
 // Used is how many calls a second were admitted to the account over the last
 // ten seconds, for all workers together.
 func (l *Limiter) Used(ctx context.Context, account string) (float64, error) {
-	used, err := usedScript.Run(ctx, l.rdb, []string{accountKeys(account).limits()}).Float64()
+	k := accountKeys(account)
+	used, err := usedScript.Run(ctx, l.rdb, []string{k.limits(), k.state()}).Float64()
 	if err != nil {
 		return 0, fmt.Errorf("read use of %s: %w", account, err)
 	}

@@ -55,7 +55,7 @@ func reserve(t testing.TB, rdb *redis.Client, op Op, rate float64, interval int6
 	var end *redis.StringCmd
 	var asked *redis.TimeCmd
 	_, err := rdb.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
-		verdict = p.Eval(t.Context(), admitLua, []string{k.limits(), k.state()}, interval, op.Patience().Microseconds(), op.lead().Microseconds(), string(op))
+		verdict = p.Eval(t.Context(), timeLua+admitLua, []string{k.limits(), k.state()}, interval, op.Patience().Microseconds(), op.lead().Microseconds(), string(op))
 		end = p.HGet(t.Context(), k.limits(), "tat")
 		asked = p.Time(t.Context())
 		return nil

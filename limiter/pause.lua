@@ -1,7 +1,5 @@
 -- pause: stops the account for a reason. KEYS: 1 account hash. ARGV: reason,
 -- ms until the first probe, key fingerprint, message. An operator's pause stays.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local old = redis.call('HGET', KEYS[1], 'reason') or ''
 if old == ARGV[1] or old == 'operator' then return 0 end
 redis.call('HDEL', KEYS[1], 'trial', 'trial_free', 'resumed')

@@ -2,8 +2,7 @@
 -- row of its kind. A vendor may answer polls and take no submission.
 -- KEYS: 1 failures of this kind, 2 account hash. ARGV: extraction, 1 for a success, 1 for
 -- a submission, failures and extractions from which the vendor counts as unavailable.
-local t = redis.call('TIME')
-local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
+now = string.format('%.0f', now)
 local submission = ARGV[3] == '1'
 if ARGV[2] == '1' then
   redis.call('DEL', KEYS[1])

@@ -8,6 +8,8 @@ import (
 
 // The scripts stand beside this file, each with what it takes and answers.
 var (
+	//go:embed time.lua
+	timeLua string
 	//go:embed admit.lua
 	admitLua string
 	//go:embed block.lua
@@ -39,21 +41,23 @@ var (
 )
 
 var (
-	admitScript  = redis.NewScript(admitLua)
-	blockScript  = redis.NewScript(blockLua)
-	pauseScript  = redis.NewScript(pauseLua)
-	probedScript = redis.NewScript(probedLua)
-	liftScript   = redis.NewScript(liftLua)
-	reportScript = redis.NewScript(reportLua)
+	admitScript  = newScript(admitLua)
+	blockScript  = newScript(blockLua)
+	pauseScript  = newScript(pauseLua)
+	probedScript = newScript(probedLua)
+	liftScript   = newScript(liftLua)
+	reportScript = newScript(reportLua)
 
-	throttledScript = redis.NewScript(throttledLua)
+	throttledScript = newScript(throttledLua)
 
-	usedScript    = redis.NewScript(usedLua)
-	troubleScript = redis.NewScript(troubleLua)
-	serveScript   = redis.NewScript(serveLua)
-	servedScript  = redis.NewScript(servedLua)
+	usedScript    = newScript(usedLua)
+	troubleScript = newScript(troubleLua)
+	serveScript   = newScript(serveLua)
+	servedScript  = newScript(servedLua)
 
-	storeFailsScript = redis.NewScript(storeFailsLua)
-	storeProbeScript = redis.NewScript(storeProbeLua)
-	storeWorksScript = redis.NewScript(storeWorksLua)
+	storeFailsScript = newScript(storeFailsLua)
+	storeProbeScript = newScript(storeProbeLua)
+	storeWorksScript = newScript(storeWorksLua)
 )
+
+func newScript(body string) *redis.Script { return redis.NewScript(timeLua + body) }

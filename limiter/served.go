@@ -16,7 +16,8 @@ const (
 // Serve notes that a worker serves an account, and returns how many do. An account
 // that nobody serves is in no worker's configuration.
 func (l *Limiter) Serve(ctx context.Context, account, worker string) (int, error) {
-	n, err := serveScript.Run(ctx, l.rdb, []string{accountKeys(account).workers()}, worker, servedFor.Milliseconds()).Int()
+	k := accountKeys(account)
+	n, err := serveScript.Run(ctx, l.rdb, []string{k.workers(), k.state()}, worker, servedFor.Milliseconds()).Int()
 	if err != nil {
 		return 0, fmt.Errorf("note worker of %s: %w", account, err)
 	}
@@ -33,7 +34,8 @@ func (l *Limiter) Leave(ctx context.Context, account, worker string) error {
 
 // Served reports whether any worker serves an account.
 func (l *Limiter) Served(ctx context.Context, account string) (bool, error) {
-	n, err := servedScript.Run(ctx, l.rdb, []string{accountKeys(account).workers()}, servedFor.Milliseconds()).Int()
+	k := accountKeys(account)
+	n, err := servedScript.Run(ctx, l.rdb, []string{k.workers(), k.state()}, servedFor.Milliseconds()).Int()
 	if err != nil {
 		return false, fmt.Errorf("look for workers of %s: %w", account, err)
 	}

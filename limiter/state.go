@@ -212,7 +212,7 @@ func (l *Limiter) LiftInDoubt(ctx context.Context, account string, r Reason) err
 
 func (l *Limiter) lift(ctx context.Context, account string, r Reason, doubt int) error {
 	k := accountKeys(account)
-	keys := []string{k.state(), k.failing(), k.failingSubmits()}
+	keys := []string{k.state(), k.failing(), k.failingSubmits(), k.state()}
 	if err := liftScript.Run(ctx, l.rdb, keys, string(r), doubt, unavailableFailures).Err(); err != nil {
 		return fmt.Errorf("lift pause of %s: %w", account, err)
 	}

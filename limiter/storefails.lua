@@ -2,8 +2,6 @@
 -- again within ten minutes waits longer for its next probe.
 -- KEYS: 1 account hash. ARGV: token, first wait in ms, longest wait in ms, code, message.
 -- Answers {1 where this call began it, ms until the next probe}.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function num(f) return tonumber(redis.call('HGET', KEYS[1], f) or '') or 0 end
 local function int(n) return string.format('%.0f', n) end
 if num('store_since') == 0 then

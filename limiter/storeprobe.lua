@@ -1,8 +1,6 @@
 -- storeprobe: is it this caller's turn to try the document store? It plans the next
 -- probe before this one, which may hang.
 -- KEYS: 1 account hash. ARGV: token, first wait in ms, longest wait in ms.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function num(f) return tonumber(redis.call('HGET', KEYS[1], f) or '') or 0 end
 if num('store_since') == 0 then return 0 end
 if redis.call('HGET', KEYS[1], 'store_prober') == ARGV[1] then return 1 end

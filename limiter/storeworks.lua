@@ -2,8 +2,6 @@
 -- for a while, in case it fails again.
 -- KEYS: 1 account hash. ARGV: token, the code of its trouble. Answers for how many ms it
 -- failed; -1 where it did not, or where another has said so.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function int(n) return string.format('%.0f', n) end
 if redis.call('HGET', KEYS[1], 'store_ended') == ARGV[1] then
   return tonumber(redis.call('HGET', KEYS[1], 'store_lasted'))

@@ -1,8 +1,6 @@
 -- throttled: counts the answers 429 in a row that say neither when to come back nor that a
 -- plan is used up. Those within a minute are one; a row ends after ten minutes.
 -- KEYS: 1 account hash.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local last = tonumber(redis.call('HGET', KEYS[1], 'throttled_at') or '') or 0
 local n = tonumber(redis.call('HGET', KEYS[1], 'throttled') or '') or 0
 if n > 0 and now - last < 50000 and now >= last then return n end

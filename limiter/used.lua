@@ -1,7 +1,6 @@
 -- used: how many calls a second were admitted over the last ten seconds.
--- KEYS: 1 limiter hash. Answers the rate as text.
-local t = redis.call('TIME')
-local now = t[1] + t[2] / 1000000
+-- KEYS: 1 limiter hash, 2 account hash. Answers the rate as text.
+local now = micros / 1000000
 local function num(f) return tonumber(redis.call('HGET', KEYS[1], f) or '') or 0 end
 local slot, over = math.floor(now / 10), now / 10 - math.floor(now / 10)
 local n, before, at = num('slot.now'), num('slot.before'), num('slot')

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -28,6 +30,15 @@ func newClockedRig(t testing.TB, rdb *redis.Client) *rig {
 			t.Fatalf("%s does not take its time from Redis", name)
 		}
 		s.scripts[name] = redis.NewScript(strings.ReplaceAll(text, clock, ours))
+	}
+	// Time passes by the monotonic clock as well: it does not jump.
+	s.scripts[clockName] = redis.NewScript(`local t = ` + ours + ` return {t[1] * 1000 + math.floor(t[2] / 1000), 0}`)
+	s.uptime = func() time.Duration {
+		seconds, err := rdb.HGet(context.Background(), clockKey, "s").Int64()
+		if err != nil {
+			t.Error(err)
+		}
+		return time.Duration(seconds) * time.Second
 	}
 	return &rig{t: t, rdb: rdb, s: s, k: accountKeys("acme")}
 }

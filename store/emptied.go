@@ -16,18 +16,17 @@ import (
 // its retention ago, at most limit, and returns how many it removed.
 func (s *Records) ForgetBatches(ctx context.Context, account string, limit int64) (int, error) {
 	k := accountKeys(account)
-	var first *redis.ZSliceCmd
-	var now *redis.TimeCmd
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		first, now = p.ZRangeWithScores(ctx, k.emptied(), 0, limit-1), p.Time(ctx)
-		return nil
-	})
+	now, err := s.now(ctx, account)
+	if err != nil {
+		return 0, err
+	}
+	first, err := s.rdb.ZRangeWithScores(ctx, k.emptied(), 0, limit-1).Result()
 	if err != nil {
 		return 0, fmt.Errorf("read emptied batches of %s: %w", account, err)
 	}
 	forgotten := 0
-	for _, z := range first.Val() {
-		if int64(z.Score) > now.Val().UnixMilli() {
+	for _, z := range first {
+		if int64(z.Score) > now.UnixMilli() {
 			break
 		}
 		name, _ := z.Member.(string)
@@ -46,9 +45,9 @@ func (s *Records) ForgetBatches(ctx context.Context, account string, limit int64
 // says when their counts go, as an earlier version left them: they go after kept.
 func (s *Records) FindEmptied(ctx context.Context, account string, kept time.Duration) error {
 	k := accountKeys(account)
-	now, err := s.rdb.Time(ctx).Result()
+	now, err := s.now(ctx, account)
 	if err != nil {
-		return fmt.Errorf("read clock: %w", err)
+		return err
 	}
 	for cursor := uint64(0); ; {
 		found, next, err := s.rdb.ZScan(ctx, k.batches(), cursor, "", listPage).Result()

@@ -180,9 +180,12 @@ func (s *Records) Running(ctx context.Context, account string) ([]Running, float
 	k := accountKeys(account)
 	var ids *redis.ZSliceCmd
 	var count *redis.IntCmd
-	var now *redis.TimeCmd
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		ids, count, now = p.ZRandMemberWithScores(ctx, k.inFlight(), runningLimit), p.ZCard(ctx, k.inFlight()), p.Time(ctx)
+	now, err := s.now(ctx, account)
+	if err != nil {
+		return nil, 0, err
+	}
+	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		ids, count = p.ZRandMemberWithScores(ctx, k.inFlight(), runningLimit), p.ZCard(ctx, k.inFlight())
 		return nil
 	})
 	if err != nil {
@@ -208,7 +211,7 @@ func (s *Records) Running(ctx context.Context, account string) ([]Running, float
 	for i, z := range ids.Val() {
 		var in Input
 		if json.Unmarshal([]byte(inputs[i].Val()), &in) == nil {
-			age := now.Val().Sub(time.UnixMilli(int64(z.Score)))
+			age := now.Sub(time.UnixMilli(int64(z.Score)))
 			known, order := decodeRunning(times[i].Val())
 			out = append(out, Running{
 				Label: in.TypeLabel(), Customer: in.Customer, Age: max(age, 0), Known: known, Order: order,

@@ -29,7 +29,7 @@ type Listing struct {
 	// At is when the lists were read last, and Requests how many requests that took.
 	At       time.Time
 	Requests float64
-	// Now is Redis's time.
+	// Now is the account's time.
 	Now time.Time
 }
 
@@ -51,17 +51,16 @@ func (l Listing) OnTrial() bool { return l.Every > 0 && !l.Trusted && l.Until.Is
 
 // Listing returns how an account's ready lists are read.
 func (s *Records) Listing(ctx context.Context, account string) (Listing, error) {
-	var fields *redis.MapStringStringCmd
-	var now *redis.TimeCmd
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		fields, now = p.HGetAll(ctx, accountKeys(account).listing()), p.Time(ctx)
-		return nil
-	})
+	now, err := s.now(ctx, account)
+	if err != nil {
+		return Listing{}, err
+	}
+	fields, err := s.rdb.HGetAll(ctx, accountKeys(account).listing()).Result()
 	if err != nil {
 		return Listing{}, fmt.Errorf("read listing of %s: %w", account, err)
 	}
-	l := decodeListing(fields.Val())
-	l.Now = now.Val()
+	l := decodeListing(fields)
+	l.Now = now
 	return l, nil
 }
 

@@ -78,6 +78,7 @@ type Glance struct {
 	Step     extraction.Step
 	Held     bool
 	Lease    time.Time
+	Due      time.Time
 	Orphaned time.Time
 	// Hinted reports a hint that no question to the vendor has answered yet.
 	Hinted bool
@@ -86,11 +87,11 @@ type Glance struct {
 }
 
 // Due returns at most limit extractions of the account that somebody must look
-// at, the most overdue first, and Redis's time.
+// at, the most overdue first, and the account's time.
 func (s *Records) Due(ctx context.Context, account string, limit int64) ([]Glance, time.Time, error) {
-	now, err := s.rdb.Time(ctx).Result()
+	now, err := s.now(ctx, account)
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("read clock: %w", err)
+		return nil, time.Time{}, err
 	}
 	k := accountKeys(account)
 	ids, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
@@ -102,7 +103,7 @@ func (s *Records) Due(ctx context.Context, account string, limit int64) ([]Glanc
 	cmds := make([]*redis.SliceCmd, len(ids))
 	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			cmds[i] = p.HMGet(ctx, k.record(id), fieldStatus, fieldSeq, fieldStep, fieldOwner, fieldLease, fieldOrphaned, fieldHint)
+			cmds[i] = p.HMGet(ctx, k.record(id), fieldStatus, fieldSeq, fieldStep, fieldOwner, fieldLease, fieldOrphaned, fieldHint, fieldDue)
 		}
 		return nil
 	})
@@ -116,7 +117,7 @@ func (s *Records) Due(ctx context.Context, account string, limit int64) ([]Glanc
 		out[i] = Glance{
 			ID: id, Status: extraction.Status(text(0)), Seq: number(text(1)), Step: extraction.Step(text(2)),
 			Held: text(3) != "", Lease: extraction.FromMillis(number(text(4))).Time,
-			Orphaned: extraction.FromMillis(number(text(5))).Time, Hinted: text(6) != "", Gone: v[0] == nil,
+			Orphaned: extraction.FromMillis(number(text(5))).Time, Hinted: text(6) != "", Due: extraction.FromMillis(number(text(7))).Time, Gone: v[0] == nil,
 		}
 	}
 	return out, now, nil

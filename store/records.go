@@ -57,6 +57,10 @@ type Records struct {
 	scripts map[string]*redis.Script
 	// known are the accounts that this process has registered, and when.
 	known sync.Map
+	// clocks are the latest readings of the accounts' clocks, *atomic.Pointer[reading], and
+	// uptime is this machine's own.
+	clocks sync.Map
+	uptime func() time.Duration
 	// seen is the document store that CheckRedis has seen Redis belong to.
 	seen atomic.Pointer[string]
 }
@@ -77,12 +81,13 @@ func scriptText(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("local NAME, GRACE = '%s', %d\n%s%s", name, grace.Milliseconds(), lib, body), nil
+	return fmt.Sprintf("local NAME, GRACE, SLACK = '%s', %d, %d\n%s%s",
+		name, grace.Milliseconds(), clockSlack.Milliseconds(), lib, body), nil
 }
 
 // NewRecords returns the records in rdb.
 func NewRecords(rdb redis.UniversalClient) (*Records, error) {
-	r := &Records{rdb: rdb, scripts: map[string]*redis.Script{}}
+	r := &Records{rdb: rdb, uptime: uptime, scripts: map[string]*redis.Script{clockName: redis.NewScript(clockLua)}}
 	for _, name := range scriptNames {
 		text, err := scriptText(name)
 		if err != nil {
@@ -114,7 +119,7 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch), k.queued(), k.tombs(),
 		k.idempotency(), k.batches(), k.gate(), k.line(), k.turns(), k.released(), k.state(), k.early(), k.emptied(),
 	}
-	answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append([]any{in.ID}, args...)...).Slice()
+	answer, err := s.call(ctx, script, in.Account, keys, append([]any{in.ID}, args...))
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", script, in.ID, err)
 	}
@@ -133,6 +138,29 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 		return nil, fmt.Errorf("%s %s: %w", script, in.ID, err)
 	}
 	return nil, fmt.Errorf("%s %s: unexpected answer %q", script, in.ID, verdict)
+}
+
+// call calls a script with the time that Redis's clock is expected to show. Where it shows
+// another one, the script has no effect: the clock may have jumped, or the call may have been
+// on its way for long. Reading the clock takes back a jump, after which the call is repeated.
+func (s *Records) call(ctx context.Context, script, account string, keys []string, args []any) ([]any, error) {
+	for try := 1; ; try++ {
+		clock, err := s.knownClock(ctx, account)
+		if err != nil {
+			return nil, err
+		}
+		expected := clock.expected(s.uptime()).Milliseconds()
+		if try == 3 {
+			expected = 0 // Calls take long here: any time is right.
+		}
+		answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append(args[:len(args):len(args)], expected)...).Slice()
+		if err != nil || answer[0] != "clock" {
+			return answer, err
+		}
+		if _, err := s.readClock(ctx, account); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // Change is a set of fields to write with a step. Build it with its methods;

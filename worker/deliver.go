@@ -125,6 +125,9 @@ func (w *Worker) mendDelivery(ctx context.Context, g store.Glance, r store.Recor
 	if err != nil {
 		return err
 	}
+	if presence == tasks.Asleep { // The clocks of two machines differ.
+		presence = tasks.Absent
+	}
 	if lost, err := w.lost(ctx, f, g, presence, deliveryOrphanAfter, got); !lost {
 		return err
 	}

@@ -44,6 +44,9 @@ type reconciled struct {
 // extraction does not keep the others waiting.
 func (w *Worker) reconcile(ctx context.Context, a *account) (reconciled, error) {
 	var got reconciled
+	if err := w.watchClock(ctx, a); err != nil {
+		return got, err
+	}
 	due, now, err := w.records.Due(ctx, a.Name, reconcileLimit)
 	if err != nil {
 		return got, err
@@ -85,9 +88,9 @@ func (w *Worker) mendStep(ctx context.Context, f store.Fence, g store.Glance, no
 		return err
 	}
 	asleep := presence == tasks.Asleep
-	if asleep && g.Step == extraction.StepSubmit || g.Hinted && (asleep || presence == tasks.Waiting) {
-		// Whoever gave it its turn died before its task ran, or its task waits for a
-		// time that was planned before the hint.
+	if asleep && (g.Step == extraction.StepSubmit || g.Hinted || !g.Due.After(now)) || g.Hinted && presence == tasks.Waiting {
+		// The process that gave it its turn died before its task ran, its task waits for a
+		// time that was planned before the hint, or the clocks of two machines differ.
 		if err := w.queue.Run(ctx, account, g.ID, g.Step, g.Seq); err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -196,6 +197,8 @@ type account struct {
 	reading chan struct{}
 	// probed is the latest probe that a refused step made.
 	probed *probed
+	// offset is by how much its time was ahead of Redis's own at the latest look.
+	offset *atomic.Pointer[time.Duration]
 }
 
 // probed is what a vendor said to a probe.
@@ -234,10 +237,10 @@ func (w *Worker) prepare(configured []Account) (map[string]*account, error) {
 		a := &account{
 			Account: c, places: newPlaces(w.cfg.Concurrency), unknown: new(sync.Map),
 			forecasts: new(forecasts), room: make(chan struct{}, 1), reading: make(chan struct{}, 1),
-			probed: new(probed),
+			probed: new(probed), offset: new(atomic.Pointer[time.Duration]),
 		}
 		if old, ok := w.account(c.Name); ok {
-			a.places, a.unknown, a.room, a.reading = old.places, old.unknown, old.room, old.reading
+			a.places, a.unknown, a.room, a.reading, a.offset = old.places, old.unknown, old.room, old.reading, old.offset
 			if c.PollPrice == old.PollPrice && c.Sweep == old.Sweep {
 				a.forecasts = old.forecasts
 			}

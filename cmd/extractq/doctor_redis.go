@@ -55,7 +55,9 @@ func (d *doctor) redis(ctx context.Context, cfg settings) {
 	}
 	for _, node := range nodes {
 		d.redisNode(ctx, node, host(address))
+		d.redisClock(ctx, node)
 	}
+	d.accountClocks(ctx, cfg)
 	d.redisWrites(ctx)
 }
 
