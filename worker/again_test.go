@@ -284,3 +284,33 @@ func (r *rig) forget(id string) {
 		r.t.Fatal(err)
 	}
 }
+
+// A vendor that gives one id to two documents does not make one's result the other's.
+func TestAnswerAboutAnotherDocument(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	var first string
+	v.onSubmit = func(n int, s extraction.Submission) error {
+		if n == 1 {
+			first = s.Name
+		}
+		return nil
+	}
+	v.onPoll = func(string, int) (extraction.Outcome, error) {
+		out := done()
+		out.Name = first
+		return out, nil
+	}
+	r := newRig(t, v)
+	w := r.worker()
+	one, two := r.polling(w, "one", time.Minute), r.polling(w, "two", time.Minute)
+	r.hset(two, "vid", r.get(one).VendorID)
+	r.pollOn(w, two)
+	if got := r.get(two); got.Status != extraction.StatusInProgress || got.Trouble == nil || !strings.Contains(got.Trouble.Message, "another document") {
+		t.Errorf("the second is %s, last error %+v", got.Status, got.Trouble)
+	}
+	r.pollOn(w, one)
+	if got := r.get(one); got.Status != extraction.StatusSuccess {
+		t.Errorf("the first is %s", got.Status)
+	}
+}

@@ -51,12 +51,29 @@ func (s *step) poll() error {
 	}
 	out, err := s.ask()
 	if err == nil {
+		err = s.aboutThis(out)
+	}
+	if err == nil {
 		return s.settle(out, &store.Change{})
 	}
 	if extraction.KindOf(err) == extraction.KindNotFound {
 		return s.missing(err)
 	}
 	return s.trouble(err, limiter.OpPoll, new(store.Change).Polls(s.rec.Polls))
+}
+
+// aboutThis refuses an answer about another document: the vendor gave one id to two
+// submissions, or answers one question with the answer to another. What was submitted
+// under a name with our token comes back under that, or under none.
+func (s *step) aboutThis(out extraction.Outcome) error {
+	_, uploads := s.acct.Provider.(extraction.Uploader)
+	token := extraction.TokenID(out.Name)
+	if s.rec.Attempts == 0 || uploads && s.rec.Document.URL == "" || token == "" || token == s.rec.ID {
+		return nil
+	}
+	return &extraction.Error{
+		Op: "poll", Kind: extraction.KindTransient, Err: errors.New("the answer is about another document"),
+	}
 }
 
 // ask asks the vendor for the extraction and counts the call.
