@@ -300,12 +300,12 @@ func mayHaveArrived(old store.Record) bool {
 	case old.Failure == nil:
 		return false
 	}
-	switch old.Failure.Code {
-	case extraction.CodeDeadlineExceeded, extraction.CodeSubmitUncertain:
+	switch code := old.Failure.Code; {
+	case code == extraction.CodeDeadlineExceeded, code == extraction.CodeSubmitUncertain:
 		return true
-	case extraction.CodeResultTooLarge, extraction.CodeInternal: // It has finished, if it got that far.
+	case code == extraction.CodeResultTooLarge, code == extraction.CodeInternal: // It has finished, if it got that far.
 		return has
-	case extraction.CodeVendorFailed: // The vendor's word, unless the last calls failed.
+	case code == extraction.CodeVendorFailed: // The vendor's word, unless the last calls failed.
 		return has && (old.PollErrors > 0 || old.SubmitErrors > 0)
 	}
 	return false
