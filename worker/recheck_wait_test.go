@@ -99,6 +99,10 @@ func TestRetryOfCanceledUpload(t *testing.T) {
 	if got := r.stepOn(w, again.ID); got.VendorID != "u2" || got.Status != extraction.StatusInProgress {
 		t.Errorf("afterwards it is %s with vendor id %q", got.Status, got.VendorID)
 	}
+	// The old one keeps its vendor id, which nothing follows any more.
+	if got, err := r.records.Audit(t.Context(), "acme", r.blobs); err != nil || len(got.Violations) > 0 {
+		t.Errorf("audit: %+v, %v", got.Violations, err)
+	}
 }
 
 // sent makes an extraction that was canceled after its last byte was let go and
