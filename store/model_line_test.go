@@ -78,7 +78,7 @@ func (m *model) barred() string {
 	}
 	l := m.line
 	switch {
-	case l.paused != "" && !(l.trial && released == 0):
+	case l.paused != "" && (!l.trial || released > 0):
 		return "account_paused"
 	case l.store:
 		return "store"

@@ -97,8 +97,8 @@ func (w *walk) run() {
 		w.setWindow(rapid.SampledFrom([]Window{wide, wide, {Released: 1, InFlight: 2}, {}}).Draw(w.rt, "window"))
 	}
 	w.create(w.rt)
-	w.rt.Repeat(map[string]func(*rapid.T){
-		"create": w.create,
+	actions := map[string]func(*rapid.T){
+		"create": w.create, "create more": w.create,
 		"work 1": w.work, "work 2": w.work, "work 3": w.work, "work 4": w.work,
 		"begin": w.anyBegin, "renew": w.renew, "mark": w.anyMark, "next": w.anyNext, "finish": w.anyFinish,
 		"reissue": w.reissue, "touch": w.touch, "resolve": w.resolve, "cancel": w.cancel,
@@ -106,7 +106,9 @@ func (w *walk) run() {
 		"delivered": w.anyDelivered, "redeliver": w.redeliver, "acknowledge": w.acknowledge,
 		"hint": w.hint, "hooked": w.hooked, "release": w.release,
 		"again": w.again, "clock": w.clock, "conditions": w.conditions,
-	})
+	}
+	w.rt.Repeat(actions)
+	w.rt.Repeat(actions) // Once is too short for what takes several steps and a jump of the clock.
 }
 
 // do makes a call in Redis and in the model, and sometimes again at once.
@@ -261,7 +263,7 @@ func (w *walk) setTime(ms int64) {
 }
 
 func (w *walk) setWindow(window Window) {
-	w.rig.window(window)
+	w.window(window)
 	w.m.line.window = &window
 }
 
@@ -333,6 +335,8 @@ func (w *walk) work(rt *rapid.T) {
 		w.delivered(rt, in, d.delivery)
 	case d.over():
 		[]func(*rapid.T){w.refetch, w.redeliver, w.claim, w.erase}[rapid.IntRange(0, 3).Draw(rt, "after the end")](rt)
+	case d.owner == "" && d.step == "poll" && rapid.IntRange(0, 3).Draw(rt, "webhook") == 0:
+		w.hintAt(rt, in, d.vendor)
 	case d.owner == "":
 		f.Token = NewToken()
 		w.begin(rt, f, d.step)
@@ -349,7 +353,7 @@ func (w *walk) create(rt *rapid.T) {
 	c := Creation{
 		Token: NewToken(), Key: rapid.SampledFrom([]string{"", "", "", "k1", "k2"}).Draw(rt, "key"),
 		Fingerprint: rapid.SampledFrom([]string{"f1", "f2"}).Draw(rt, "fingerprint"),
-		MaxBacklog:  rapid.SampledFrom([]int{0, 0, 0, 3}).Draw(rt, "backlog"),
+		MaxBacklog:  rapid.SampledFrom([]int{0, 0, 1, 2, 3}).Draw(rt, "backlog"),
 	}
 	if len(w.inputs) > 0 && rapid.IntRange(0, 4).Draw(rt, "same id") == 0 {
 		in, _ = w.pick(rt)
@@ -426,7 +430,7 @@ func (w *walk) change(rt *rapid.T, in Input) *Change {
 	d := w.m.docs[in.ID]
 	c := new(Change).Polls(rapid.IntRange(0, 9).Draw(rt, "polls"))
 	at := time.UnixMilli(w.m.now)
-	what := rapid.IntRange(0, 7).Draw(rt, "change")
+	what := rapid.IntRange(0, 8).Draw(rt, "change")
 	if d != nil && d.final() && what <= 2 {
 		what = 7 // A poll for a result that is fetched again is no submission.
 	}
@@ -442,8 +446,10 @@ func (w *walk) change(rt *rapid.T, in Input) *Change {
 	case 4:
 		c.TroubleOver(at)
 	case 5:
-		c.SentAt(at).Uncertain(at).WaitingSince(at).NotYetAt(at).PlannedAt(at)
+		c.SentAt(at).Uncertain(at).WaitingSince(at).NotYetAt(at)
 	case 6:
+		c.PlannedAt(at)
+	case 8:
 		c.PollErrors(2).FailingSince(at).MissingSince(at).UploadGone(rapid.Bool().Draw(rt, "gone")).Upload("https://u.test/", at)
 		if d != nil && d.final() {
 			c = new(Change).PollErrors(2).FailingSince(at).MissingSince(at)
@@ -569,7 +575,7 @@ func (w *walk) refetch(rt *rapid.T) {
 		"refetch " + in.ID, func() verdict {
 			at, err := w.s.Refetch(w.t.Context(), in, token, result)
 			return w.step(at, err)
-		}, func() verdict { return w.m.refetch(in, token, result) }, forever, false,
+		}, func() verdict { return w.m.refetch(in, token, result) }, atOnce, false,
 	})
 }
 
@@ -644,6 +650,10 @@ func (w *walk) hint(rt *rapid.T) {
 	if d != nil && d.vendor != "" && rapid.IntRange(0, 3).Draw(rt, "its own") > 0 {
 		vendor = d.vendor
 	}
+	w.hintAt(rt, in, vendor)
+}
+
+func (w *walk) hintAt(rt *rapid.T, in Input, vendor string) {
 	from := rapid.SampledFrom([]Source{SourceHook, SourceList}).Draw(rt, "source")
 	w.do(rt, op{
 		"hint " + in.ID, func() verdict {
