@@ -44,6 +44,8 @@ type settings struct {
 	// 0 for every other command.
 	waitRedis time.Duration
 	log       *slog.Logger
+	// absence is what log knows of a Redis that is away; nil where it says everything.
+	absence *absence
 	// metrics are those of a server role; nil otherwise.
 	metrics *metrics.Metrics
 	// admin is a server role's; nil otherwise.

@@ -73,6 +73,9 @@ func loadServer(c *cli.Context, choose func(*settings) error) (cfg settings, sto
 	}
 	came, unlisten := h.listen()
 	cfg, err = load(c, slog.LevelInfo)
+	if err == nil {
+		cfg.noteAbsence()
+	}
 	if cfg.waitRedis = c.Duration(waitFlag); err == nil && cfg.waitRedis < 0 {
 		err = usage("--%s: %v is negative", waitFlag, cfg.waitRedis)
 	}

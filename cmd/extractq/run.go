@@ -57,6 +57,7 @@ Examples:
 			if err != nil {
 				return err
 			}
+			cfg.noteAbsence()
 			if !c.Args().Present() {
 				return usage("run: name at least one document; see extractq run --help")
 			}

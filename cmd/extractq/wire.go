@@ -203,6 +203,9 @@ func connected(ctx context.Context, cfg settings, bring bool) (_ *services, err 
 	if err = s.reach(ctx, cfg, bring, poolSize(cfg)); err != nil {
 		return nil, err
 	}
+	if cfg.absence != nil {
+		s.rdb.AddHook(cfg.absence)
+	}
 	s.records, err = store.NewRecords(s.rdb)
 	return s, err
 }
