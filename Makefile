@@ -92,6 +92,16 @@ slow-line: ## 28 uploads of 25 MB that share a line of 1 MB/s (12 minutes)
 	@tools/need redis-server
 	EXTRACTQ_SLOW_LINE=25 go test -count=1 -v -run TestUploadsShareASlowLine -timeout 40m ./e2e
 
+.PHONY: takeover
+takeover: ## Kill twenty workers and measure how soon others have their work (six minutes)
+	@tools/need redis-server
+	EXTRACTQ_TAKEOVER=20 go test -count=1 -v -run TestWorkIsTakenOver -timeout 40m ./e2e
+
+.PHONY: redis-away
+redis-away: ## A minute without Redis under load: what a worker uses, how soon it goes on
+	@tools/need redis-server
+	EXTRACTQ_REDIS_AWAY=60s go test -count=1 -v -run TestRedisIsAway -timeout 20m ./e2e
+
 .PHONY: crash
 crash: ## Kill a process at every place between two of its effects, in every flow
 	@tools/need redis-server

@@ -89,7 +89,16 @@ type chaos struct {
 	wrong map[string]int
 }
 
+// newChaos is a running service and n documents for it.
 func newChaos(t *testing.T, n int) *chaos {
+	t.Helper()
+	c := prepareChaos(t, n)
+	c.start()
+	return c
+}
+
+// prepareChaos is newChaos without a service.
+func prepareChaos(t *testing.T, n int) *chaos {
 	t.Helper()
 	c := &chaos{
 		t: t, site: newSite(t, quick(time.Second)), ids: make([]string, n), wrong: map[string]int{},
@@ -113,7 +122,6 @@ func newChaos(t *testing.T, n int) *chaos {
 		c.account = append(c.account, account)
 	}
 	c.base = "http://" + freeAddress(t)
-	c.start()
 	return c
 }
 

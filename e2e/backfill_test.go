@@ -90,12 +90,15 @@ func watchMemory(b *testing.B, pid int, ended <-chan struct{}, done func() float
 }
 
 // peakMemory is VmHWM in KiB; 0 where there is no such process any more.
-func peakMemory(pid int) int {
+func peakMemory(pid int) int { return memoryOf(pid, "VmHWM:") }
+
+// memoryOf is a line of a process's status in KiB; 0 where there is none.
+func memoryOf(pid int, name string) int {
 	body, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
-	_, after, _ := strings.Cut(string(body), "VmHWM:")
+	_, after, _ := strings.Cut(string(body), name)
 	field := strings.Fields(after)
 	if len(field) == 0 {
 		return 0

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
 )
@@ -79,4 +81,45 @@ func TestBackoff(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whatever a vendor answers, and however often: the extraction ends, or the step comes again
+// after a second or so and within an hour. A pause ends none, and a poll of an answer that is
+// not too large never does.
+func TestReactAlways(t *testing.T) {
+	t.Parallel()
+	kinds := []extraction.Kind{
+		extraction.KindRejected, extraction.KindUnauthorized, extraction.KindForbidden, extraction.KindQuota,
+		extraction.KindRateLimited, extraction.KindTooLarge, extraction.KindUploadGone, extraction.KindTransient,
+		extraction.KindNotFound,
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		kind := rapid.SampledFrom(kinds).Draw(rt, "kind")
+		op := rapid.SampledFrom([]limiter.Op{limiter.OpSubmit, limiter.OpPoll, limiter.OpReady}).Draw(rt, "op")
+		failures := rapid.IntRange(1, 1<<40).Draw(rt, "failures")
+		attempts := rapid.IntRange(0, 10).Draw(rt, "attempts")
+		if op != limiter.OpSubmit {
+			attempts = 0
+		}
+		others := rapid.Bool().Draw(rt, "others")
+		err := &extraction.Error{
+			Op: string(op), Kind: kind, Err: errors.New("trouble"),
+			RetryAfter: time.Duration(rapid.Int64Range(-int64(time.Hour), int64(1000*time.Hour)).Draw(rt, "retry after")),
+		}
+		got := react(err, op, failures, attempts, others)
+		if ends, again := got.Failure != nil, got.Delay > 0 && got.Because != ""; ends == again {
+			rt.Fatalf("%+v: want an end or a repetition", got)
+		}
+		if got.Failure == nil && (got.Delay < 800*time.Millisecond || got.Delay > maxBlock) || got.Block > maxBlock || got.Block < 0 {
+			rt.Fatalf("%+v: again too soon or too late", got)
+		}
+		if got.Pause != limiter.Active && (got.Failure != nil || got.Fault) {
+			rt.Fatalf("%+v: a pause ends no extraction", got)
+		}
+		switch {
+		case got.Failure == nil, kind == extraction.KindTooLarge, kind == extraction.KindRejected && op == limiter.OpSubmit:
+		case op != limiter.OpSubmit, attempts == 0, failures < attempts, kind != extraction.KindUploadGone && !others:
+			rt.Fatalf("%+v: the extraction ends for what may pass", got)
+		}
+	})
 }

@@ -53,6 +53,14 @@ type Config struct {
 	drawn bool
 	// frozen lets the planner learn from the documents of the warm-up only.
 	frozen bool
+	// deadline ends a document that the vendor has not finished so long after its
+	// submission; 0 is none.
+	deadline time.Duration
+	// keep is how long a schedule is used in place of planFor.
+	keep time.Duration
+	// change changes the documents before any is carried, asked is told of each poll.
+	change func([]job)
+	asked  func(j *job, now time.Duration)
 }
 
 // Limits of a Config.

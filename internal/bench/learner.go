@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -77,7 +78,7 @@ func newLearner(c Config) learner {
 
 // known is the schedule now, of what was seen up to at most two seconds ago.
 func (l *learner) known(r *run) *planner.Schedule {
-	if l.schedule != nil && (r.now-l.at < planFor || r.frozen) {
+	if l.schedule != nil && (r.now-l.at < cmp.Or(r.cfg.keep, planFor) || r.frozen) {
 		return l.schedule
 	}
 	seen := planner.Histogram{}
@@ -159,10 +160,10 @@ func learnedNext(r *run, j *job) time.Duration { return r.planned(j, r.now) }
 func (r *run) planned(j *job, last time.Duration) time.Duration {
 	schedule := r.known(r)
 	if r.cfg.offGrid {
-		return j.submitted + schedule.After(last-j.submitted, 0)
+		return j.submitted + schedule.After(last-j.submitted, r.cfg.deadline)
 	}
 	epoch := time.Unix(0, 0)
-	return schedule.Due(epoch.Add(j.submitted), epoch.Add(last), 0).Sub(epoch)
+	return schedule.Due(epoch.Add(j.submitted), epoch.Add(last), r.cfg.deadline).Sub(epoch)
 }
 
 // replanned plans a poll anew that was planned before more was known, where it is

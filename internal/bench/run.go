@@ -86,6 +86,9 @@ func draw(c Config) []job {
 			measured: i >= c.WarmUp, loses: rng.Float64() >= c.Webhooks,
 		}
 	}
+	if c.change != nil {
+		c.change(jobs)
+	}
 	return jobs
 }
 
@@ -244,6 +247,9 @@ func (r *run) poll(j *job) {
 	allowed := r.vendor.allows(r.now)
 	j.polls++
 	r.tally.poll(j)
+	if r.cfg.asked != nil {
+		r.cfg.asked(j, r.now)
+	}
 	switch {
 	case !allowed:
 		r.tally.refused(j)
@@ -253,6 +259,8 @@ func (r *run) poll(j *job) {
 		}
 		j.turn++
 		r.events.add(event{at: r.backOff(j), kind: due, job: j, turn: j.turn})
+	case j.finish > r.now && r.cfg.deadline > 0 && r.now-j.submitted >= r.cfg.deadline:
+		r.end(j, true)
 	case j.finish > r.now:
 		j.notYet = r.now
 		r.plan(j)
