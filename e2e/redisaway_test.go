@@ -112,7 +112,7 @@ func messages(logged []string) map[string]int {
 	for _, line := range logged {
 		_, text, _ := strings.Cut(line, "level=")
 		var kept []string
-		for _, word := range strings.Fields(text) {
+		for word := range strings.FieldsSeq(text) {
 			if !strings.ContainsAny(word, "0123456789") {
 				kept = append(kept, word)
 			}

@@ -244,7 +244,7 @@ func (w *week) ended(v *vendor) *kept {
 	v.mu.Lock()
 	v.onPoll = func(string, int) (extraction.Outcome, error) { return out, nil }
 	v.mu.Unlock()
-	id := w.rig.submit("a document")
+	id := w.submit("a document")
 	if _, err := w.w.submit(w.t.Context(), w.payload(id)); err != nil {
 		w.t.Fatal(err)
 	}
