@@ -37,17 +37,13 @@ func aWeek(seed uint64) func([]job) {
 	}
 }
 
-// A week of 100,000 documents: each ends by its deadline, none is asked for more often than
-// every second or less often than every five minutes, and all of it takes fewer requests
-// than a fixed interval for about the same delay.
+// A week of 100,000 documents, and one of 20,000 with another seed: each ends by its
+// deadline, none is asked for more often than every second or less often than every five
+// minutes, and all of it takes fewer requests than a fixed interval for about the same delay.
 func TestWeek(t *testing.T) {
 	t.Parallel()
 	law := typical
-	for _, seed := range []uint64{1, rand.Uint64()} {
-		n := 100_000
-		if testing.Short() {
-			n = 10_000
-		}
+	for seed, n := range map[uint64]int{1: 100_000, rand.Uint64(): 20_000} {
 		last, found, stuck := map[*job]time.Duration{}, int32(0), int32(0)
 		c := Config{
 			Law: law, Documents: n, Seed: seed, deadline: weekDeadline, change: aWeek(seed),
