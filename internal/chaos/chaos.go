@@ -110,10 +110,10 @@ type Report struct {
 	Config
 
 	Took time.Duration
-	// Strikes is how often each kind of strike was carried out, Skipped which this machine
-	// does not allow.
-	Strikes int
-	Skipped []string
+	// Strikes is how many strikes there were, Refused how often a process would not start
+	// meanwhile, Skipped which strikes this machine does not allow.
+	Strikes, Refused int
+	Skipped          []string
 	// Success and Failed are documents that ended so at the vendor, Uncertain those of
 	// which it cannot be known, with the reason of each.
 	Accepted, Success, Failed int
@@ -130,9 +130,9 @@ func (r Report) String() string {
 	if len(r.Violations) > 0 {
 		verdict = fmt.Sprintf("FAILED (%d)", len(r.Violations))
 	}
-	line := fmt.Sprintf("%s seed=%d scenario=%s version=%s documents=%d accepted=%d success=%d failed=%d uncertain=%d callbacks=%d strikes=%d took=%s",
+	line := fmt.Sprintf("%s seed=%d scenario=%s version=%s documents=%d accepted=%d success=%d failed=%d uncertain=%d callbacks=%d strikes=%d refused_starts=%d took=%s",
 		verdict, r.Seed, r.Scenario, r.Version, r.Documents, r.Accepted, r.Success, r.Failed, len(r.Uncertain), r.Callbacks,
-		r.Strikes, r.Took.Round(time.Second))
+		r.Strikes, r.Refused, r.Took.Round(time.Second))
 	if len(r.Skipped) > 0 {
 		line += " skipped=" + strings.Join(r.Skipped, ",")
 	}

@@ -119,7 +119,7 @@ func decode(r io.Reader, into any) error { return json.NewDecoder(r).Decode(into
 func (s *site) judge(ctx context.Context, p *producers, all map[string]extraction) Report {
 	r := Report{Config: s.Config, Accepted: p.accepted(), Violations: slices.Clone(p.wrong)}
 	s.mu.Lock()
-	r.Strikes, r.Skipped = s.strikes, slices.Clone(s.skipped)
+	r.Strikes, r.Refused, r.Skipped = s.strikes, s.refused, slices.Clone(s.skipped)
 	for _, what := range s.ended {
 		r.broken("a process ended by itself: %s", what)
 	}

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,7 @@ type site struct {
 	mu      sync.Mutex
 	strikes int
 	skipped []string
+	refused int      // How often a process would not start.
 	ended   []string // What ended without being told to.
 }
 
@@ -80,7 +82,7 @@ func newSite(ctx context.Context, cfg Config, sc scenario, log *slog.Logger) (_ 
 		"--appendonly", "yes", "--appendfsync", "always"); err != nil {
 		return nil, err
 	}
-	if err = s.awaitRedis(ctx, socket); err != nil {
+	if err = s.awaitRedis(ctx); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"worker-1", "worker-2", "scheduler", "api"} {
@@ -97,7 +99,26 @@ func newSite(ctx context.Context, cfg Config, sc scenario, log *slog.Logger) (_ 
 		}
 		s.roles = append(s.roles, r)
 	}
-	return s, nil
+	return s, s.awaitRoles(ctx)
+}
+
+// awaitRoles returns when all serve. A strike before that would hit an installation that is
+// still being set up: the document store has no identity yet.
+func (s *site) awaitRoles(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for _, r := range s.roles {
+		for {
+			said, err := os.ReadFile(s.path(r.name + ".log"))
+			if err == nil && (bytes.Contains(said, []byte(" started")) || bytes.Contains(said, []byte("api at "))) {
+				break
+			}
+			if err := pause(ctx, 20*time.Millisecond); err != nil {
+				return fmt.Errorf("%s does not serve: %w: %s", r.name, err, said)
+			}
+		}
+	}
+	return nil
 }
 
 func (s *site) path(name string) string { return filepath.Join(s.Dir, name) }
@@ -173,7 +194,7 @@ func (s *site) launch(ctx context.Context, name, program string, args ...string)
 			r.mu.Unlock()
 			s.log.InfoContext(ctx, "ended", slog.String("role", name), slog.Bool("told", told), slog.String("how", how))
 			if !told {
-				s.note(name + ": " + how)
+				s.ending(name, how)
 				away = time.Second
 			}
 			if pause(ctx, away) != nil {
@@ -186,6 +207,18 @@ func (s *site) launch(ctx context.Context, name, program string, args ...string)
 		}
 	})
 	return r, nil
+}
+
+// ending is an end that no strike meant. A process refuses to start, with exit code 2 or 3,
+// while the store or Redis is not what it was; every other end is noted.
+func (s *site) ending(name, how string) {
+	if how != "exit status 2" && how != "exit status 3" {
+		s.note(name + ": " + how)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused++
 }
 
 // note remembers that a process ended by itself.
@@ -204,6 +237,18 @@ func (r *role) tell(sig syscall.Signal, away time.Duration) *child {
 	return r.p
 }
 
+// back waits until another process is in the place of one that was told to end.
+func (r *role) back(ctx context.Context, old *child) {
+	for pause(ctx, 10*time.Millisecond) == nil {
+		r.mu.Lock()
+		p := r.p
+		r.mu.Unlock()
+		if p != old {
+			return
+		}
+	}
+}
+
 // freeze stops a process for a while.
 func (r *role) freeze(ctx context.Context, d time.Duration) {
 	r.mu.Lock()
@@ -214,10 +259,10 @@ func (r *role) freeze(ctx context.Context, d time.Duration) {
 	p.signal(syscall.SIGCONT)
 }
 
-func (s *site) awaitRedis(ctx context.Context, socket string) error {
+func (s *site) awaitRedis(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, MaxRetries: -1})
+	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: filepath.Join(s.socketDir, "redis.sock"), MaxRetries: -1})
 	defer func() { _ = rdb.Close() }()
 	for {
 		err := rdb.Ping(ctx).Err()

@@ -92,13 +92,15 @@ func choose(name string, rng *rand.Rand) (scenario, error) {
 
 // strike carries out strikes until ctx ends, and is back when the site is whole.
 func (s *site) strike(ctx context.Context, sc scenario, rng *rand.Rand) {
-	for pause(ctx, between(rng, 200, 1500)) == nil {
+	// Beyond that a slow machine would never come to submit anything.
+	most := time.Now().Add(time.Duration(s.Documents)*time.Second/pace + 10*time.Second)
+	for pause(ctx, between(rng, 200, 1500)) == nil && time.Now().Before(most) {
 		x := sc.strikes[rng.IntN(len(sc.strikes))]
 		s.log.InfoContext(ctx, "strike", slog.String("name", x.name))
 		err := x.do(ctx, s, rng)
 		s.log.InfoContext(ctx, "strike is over", slog.String("name", x.name), slog.Any("error", err))
 		s.mu.Lock()
-		if s.strikes++; err != nil && !slices.Contains(s.skipped, x.name) {
+		if s.strikes++; err != nil && ctx.Err() == nil && !slices.Contains(s.skipped, x.name) {
 			s.skipped = append(s.skipped, x.name)
 		}
 		s.mu.Unlock()
@@ -115,17 +117,17 @@ func (s *site) anyRole(rng *rand.Rand) *role { return s.roles[rng.IntN(len(s.rol
 func kill(ctx context.Context, s *site, rng *rand.Rand) error {
 	r := s.anyRole(rng)
 	s.log.InfoContext(ctx, "killed", slog.String("role", r.name))
-	<-r.tell(syscall.SIGKILL, between(rng, 0, 2000)).done
+	r.back(ctx, r.tell(syscall.SIGKILL, between(rng, 0, 2000)))
 	return nil
 }
 
 // killAll is a machine that loses power.
-func killAll(_ context.Context, s *site, rng *rand.Rand) error {
+func killAll(ctx context.Context, s *site, rng *rand.Rand) error {
 	away := between(rng, 0, 2000)
 	for _, r := range append(slices.Clone(s.roles), s.redis) {
 		<-r.tell(syscall.SIGKILL, away).done
 	}
-	return nil
+	return s.awaitRedis(ctx)
 }
 
 // freeze stops a process, for longer than its leases in half of the cases.
@@ -141,9 +143,9 @@ func freezeRedis(ctx context.Context, s *site, rng *rand.Rand) error {
 	return nil
 }
 
-func killRedis(_ context.Context, s *site, rng *rand.Rand) error {
-	<-s.redis.tell(syscall.SIGKILL, between(rng, 0, 3000)).done
-	return nil
+func killRedis(ctx context.Context, s *site, rng *rand.Rand) error {
+	s.redis.back(ctx, s.redis.tell(syscall.SIGKILL, between(rng, 0, 3000)))
+	return s.awaitRedis(ctx)
 }
 
 // roll restarts one process after the other, each within what it needs to stop.
