@@ -69,10 +69,10 @@ func TestDue(t *testing.T) {
 		t.Fatalf("Due at %v, %v", now, err)
 	}
 	want := []Glance{
-		{ID: held.Input.ID, Status: extraction.StatusSubmitting, Seq: 1, Step: extraction.StepSubmit, Held: true, Lease: r.get(held).Lease},
+		{ID: held.Input.ID, Status: extraction.StatusSubmitting, Seq: 1, Step: extraction.StepSubmit, Held: true, Lease: r.get(held).Lease, Due: r.get(held).Due},
 		{ID: "gone", Gone: true},
 		{ID: final.Input.ID, Status: extraction.StatusSuccess, Seq: 3},
-		{ID: waiting.Input.ID, Status: extraction.StatusQueued, Seq: 1, Step: extraction.StepSubmit},
+		{ID: waiting.Input.ID, Status: extraction.StatusQueued, Seq: 1, Step: extraction.StepSubmit, Due: r.get(waiting).Due},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("due (-want +got):\n%s", diff)

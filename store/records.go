@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -153,7 +154,7 @@ func (s *Records) call(ctx context.Context, script, account string, keys []strin
 		if try == 3 {
 			expected = 0 // Calls take long here: any time is right.
 		}
-		answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append(args[:len(args):len(args)], expected)...).Slice()
+		answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append(slices.Clip(args), expected)...).Slice()
 		if err != nil || answer[0] != "clock" {
 			return answer, err
 		}
