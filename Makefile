@@ -107,6 +107,11 @@ crash: ## Kill a process at every place between two of its effects, in every flo
 	@tools/need redis-server
 	go test -count=1 -v -run TestEveryCrashPoint -timeout 60m ./e2e -all-points
 
+.PHONY: rewind
+rewind: ## Redis goes back in time in three ways, with 300 documents and three seeds each
+	@tools/need redis-server
+	EXTRACTQ_REWIND_DOCUMENTS=300 go test -count=1 -v -parallel 3 -run 'TestRedisGoesBack$$' -timeout 60m ./e2e
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for a while (FUZZTIME=10s each)
 	@tools/fuzz $(FUZZTIME)

@@ -272,10 +272,13 @@ func (b *Blobs) DeleteDocument(ctx context.Context, id string) error {
 	return b.remove(ctx, documentKey(id))
 }
 
-// Delete removes the document and all results of an extraction.
+// Delete removes all that is stored of an extraction.
 func (b *Blobs) Delete(ctx context.Context, id string) error {
 	if _, err := b.directory(); err != nil { // Nothing to delete is not the answer there.
 		return fmt.Errorf("list blobs: %w", err)
+	}
+	if err := b.deleteKey(ctx, id); err != nil {
+		return err
 	}
 	it := b.bucket.List(&blob.ListOptions{Prefix: id + "/"})
 	for {

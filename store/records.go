@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -101,6 +102,18 @@ func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 
 // NewID returns a fresh extraction id, a ULID.
 func NewID() string { return ulid.Make().String() }
+
+// RetryID returns the id of the extraction that repeats another one. It is always the same:
+// where Redis has forgotten a repetition, the next one is no second one.
+func RetryID(id string) string {
+	u, err := ulid.ParseStrict(id)
+	if err != nil {
+		return NewID()
+	}
+	sum := sha256.Sum256([]byte("retry " + id))
+	_ = u.SetEntropy(sum[:10]) // It has that length.
+	return u.String()
+}
 
 // NewToken returns a fresh token: the name of one attempt to change a record.
 // A repeated script with the same token has no second effect.

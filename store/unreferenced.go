@@ -128,6 +128,11 @@ func (w *sweep) flush(ctx context.Context) error {
 			if known && slices.Contains([]string{result, documentPart, sentPart, acceptedPart}, part) {
 				continue
 			}
+			if part == acceptedPart {
+				if err := w.b.deleteKey(ctx, id); err != nil {
+					return err
+				}
+			}
 			if err := w.b.remove(ctx, id+"/"+part); err != nil {
 				return err
 			}
@@ -143,8 +148,7 @@ func (w *sweep) keeps(ctx context.Context, id string, parts []string) (bool, err
 	if w.forgets || !slices.Contains(parts, acceptedPart) {
 		return false, nil
 	}
-	var a Accepted
-	err := w.b.readJSON(ctx, acceptedKey(id), &a)
+	a, err := w.b.Accepted(ctx, id)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) {
 		return false, nil
 	}

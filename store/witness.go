@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
 )
@@ -87,6 +90,58 @@ func (b *Blobs) PutAccepted(ctx context.Context, a Accepted, once bool) error {
 	return nil
 }
 
+// Accepted reads what was accepted under an id, or returns ErrNotFound.
+func (b *Blobs) Accepted(ctx context.Context, id string) (Accepted, error) {
+	var a Accepted
+	err := b.readJSON(ctx, acceptedKey(id), &a)
+	return a, err
+}
+
+// keyBlob is the blob that names the extraction of an idempotency key's digest: Redis may
+// forget it, and the producer repeat the request.
+func keyBlob(account, key string) string { return keysFolder + "/" + account + "." + key }
+
+const keysFolder = "keys"
+
+// PutKey names the extraction that a request with an idempotency key becomes, and returns
+// once that is durable.
+func (b *Blobs) PutKey(ctx context.Context, account, key, id string) error {
+	if err := b.put(ctx, keyBlob(account, key), strings.NewReader(id)); err != nil {
+		return fmt.Errorf("store idempotency key: %w", err)
+	}
+	return nil
+}
+
+// AcceptedAs reads what was accepted with an idempotency key, or returns ErrNotFound.
+func (b *Blobs) AcceptedAs(ctx context.Context, account, key string) (Accepted, error) {
+	id, err := b.bucket.ReadAll(ctx, keyBlob(account, key))
+	if err != nil {
+		return Accepted{}, fmt.Errorf("read idempotency key: %w", b.named(err))
+	}
+	return b.Accepted(ctx, string(id))
+}
+
+// deleteKey removes an extraction's idempotency key, unless another extraction has it by now.
+func (b *Blobs) deleteKey(ctx context.Context, id string) error {
+	a, err := b.Accepted(ctx, id)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) || err == nil && a.Key == "" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	has, err := b.bucket.ReadAll(ctx, keyBlob(a.Account, a.Key))
+	if err != nil && !errors.Is(b.named(err), ErrNotFound) {
+		return fmt.Errorf("read idempotency key: %w", err)
+	}
+	if string(has) != id {
+		return nil
+	}
+	err = b.remove(ctx, keyBlob(a.Account, a.Key))
+	b.removeFolder(keysFolder)
+	return err
+}
+
 // DeleteAccepted takes back what was not accepted after all.
 func (b *Blobs) DeleteAccepted(ctx context.Context, id string) error {
 	return b.remove(ctx, acceptedKey(id))
@@ -109,9 +164,12 @@ const AcceptedFor = time.Minute
 // Lost are the extractions that were accepted and of which Redis has neither a record nor
 // a tombstone: it has gone back in time, or is another one. Those accepted less than age
 // ago may have their records written at this moment. each is called for one after the
-// other; its error ends the search. One
-// whose note is damaged is ErrDamaged, after all others.
+// other; its error ends the search. One whose note is damaged is ErrDamaged, after all
+// others. A Redis in memory forgets by design, and loses nothing.
 func (s *Records) Lost(ctx context.Context, b *Blobs, age time.Duration, each func(Accepted) error) error {
+	if there, err := b.identity(ctx); err != nil || there.Volatile {
+		return err
+	}
 	accounts, err := s.Accounts(ctx)
 	if err != nil {
 		return err
@@ -162,8 +220,7 @@ func (s *Records) lostOf(ctx context.Context, b *Blobs, accounts, ids []string, 
 		if known[id] {
 			continue
 		}
-		var a Accepted
-		err := b.readJSON(ctx, acceptedKey(id), &a)
+		a, err := b.Accepted(ctx, id)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			continue // Erased meanwhile.
@@ -173,7 +230,7 @@ func (s *Records) lostOf(ctx context.Context, b *Blobs, accounts, ids []string, 
 		}
 		lost := false
 		if err == nil {
-			lost, err = s.lost(ctx, a.Input) // The list of accounts may be lost too.
+			lost, err = s.Forgotten(ctx, a.Account, id) // The list of accounts may be lost too.
 		}
 		if err == nil && lost {
 			err = each(a)
@@ -185,12 +242,27 @@ func (s *Records) lostOf(ctx context.Context, b *Blobs, accounts, ids []string, 
 	return damaged
 }
 
-// lost reports whether Redis knows nothing of an extraction.
-func (s *Records) lost(ctx context.Context, in Input) (bool, error) {
-	_, err := s.Get(ctx, in.Account, in.ID)
+// Forgotten reports whether Redis has neither a record nor a tombstone of an extraction.
+func (s *Records) Forgotten(ctx context.Context, account, id string) (bool, error) {
+	_, err := s.Get(ctx, account, id)
 	if !errors.Is(err, ErrNotFound) {
 		return false, err
 	}
-	erased, err := s.Erased(ctx, in.Account, in.ID)
-	return !erased, err
+	erased, err := s.Erased(ctx, account, id)
+	return !erased && err == nil, err
 }
+
+// Server names the run of the Redis server that answers: another one after a restart or a
+// failover.
+func (s *Records) Server(ctx context.Context) (string, error) {
+	// As a script it goes to the node of a cluster that has the key.
+	info, err := serverScript.Run(ctx, s.rdb, []string{metaKey}).Text()
+	if err != nil {
+		return "", fmt.Errorf("ask which Redis answers: %w", err)
+	}
+	_, id, _ := strings.Cut(info, "run_id:")
+	id, _, _ = strings.Cut(id, "\r")
+	return id, nil
+}
+
+var serverScript = redis.NewScript("return redis.call('INFO', 'server')")

@@ -141,6 +141,9 @@ func (c *Client) accept(ctx context.Context, s Submission, how store.Creation, b
 	first, repeated := errors.AsType[*store.RepeatedError](err)
 	if repeated {
 		first.Asked = how.Fingerprint
+		if err := c.cfg.Blobs.PutKey(ctx, in.Account, how.Key, first.ID); err != nil {
+			return extraction.Extraction{}, err
+		}
 	}
 	crowded := errors.Is(err, store.ErrBacklog)
 	if crowded && named {
@@ -169,6 +172,11 @@ func (c *Client) create(ctx context.Context, in store.Input, how store.Creation,
 			return store.Record{}, err
 		}
 		a.Begun = begun
+	}
+	if how.Key != "" { // First: what was accepted without it would not be found by it.
+		if err := c.cfg.Blobs.PutKey(ctx, in.Account, how.Key, in.ID); err != nil {
+			return store.Record{}, err
+		}
 	}
 	if err := c.cfg.Blobs.PutAccepted(ctx, a, shared); err != nil {
 		return store.Record{}, err

@@ -226,7 +226,7 @@ func (c *Client) Retry(ctx context.Context, account, id string, resubmit bool) (
 	}
 	in := old.Input
 	in.RetryOf = id
-	if in.ID, err = c.records.ClaimRetry(ctx, old.Input, store.NewID()); err != nil {
+	if in.ID, err = c.records.ClaimRetry(ctx, old.Input, store.RetryID(id)); err != nil {
 		return extraction.Extraction{}, err
 	}
 	if old.Document.Bytes != nil {

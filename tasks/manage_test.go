@@ -241,6 +241,31 @@ func TestRetryAfterCrash(t *testing.T) {
 	}
 }
 
+// A Redis that has forgotten a repetition makes the same one again, and no second one.
+func TestRetryAfterALoss(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	old := r.ended(t, extraction.StatusError, extraction.CodeVendorFailed, nil)
+	then := r.rdb.Dump(t.Context(), "extractq:{acme}:r:"+old.ID).Val()
+	first, err := r.Retry(t.Context(), "acme", old.ID, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.rdb.RestoreReplace(t.Context(), "extractq:{acme}:r:"+old.ID, 0, then).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Retry(t.Context(), "acme", old.ID, false); !errors.Is(err, ErrRetried) || !strings.Contains(err.Error(), first.ID) {
+		t.Errorf("Retry = %v, want %v by %s", err, ErrRetried, first.ID)
+	}
+	if err := r.rdb.RestoreReplace(t.Context(), "extractq:{acme}:r:"+old.ID, 0, then).Err(); err != nil {
+		t.Fatal(err)
+	}
+	r.rdb.Del(t.Context(), "extractq:{acme}:r:"+first.ID, "extractq:{acme}:x:"+first.ID)
+	if second, err := r.Retry(t.Context(), "acme", old.ID, false); err != nil || second.ID != first.ID {
+		t.Errorf("Retry = %s, %v, want %s", second.ID, err, first.ID)
+	}
+}
+
 // Of many who repeat one extraction at once, one does.
 func TestRetryAtOnce(t *testing.T) {
 	t.Parallel()

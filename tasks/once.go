@@ -45,6 +45,9 @@ func (c *Client) SubmitOnce(
 		return extraction.Extraction{}, false, err
 	}
 	first, err := c.records.Repeated(ctx, s.Account, key)
+	if err == nil && first == nil {
+		first, err = c.forgotten(ctx, s.Account, key)
+	}
 	if err != nil {
 		return extraction.Extraction{}, false, err
 	}
@@ -62,6 +65,27 @@ func (c *Client) SubmitOnce(
 		return extraction.Extraction{}, false, err
 	}
 	return c.replay(ctx, s.Account, first, fingerprint(in, vendorID))
+}
+
+// forgotten returns the extraction that a key belongs to which Redis does not know: it has
+// lost the record, which is written anew, or the process that accepted it died before the
+// record was there.
+func (c *Client) forgotten(ctx context.Context, account, key string) (*store.RepeatedError, error) {
+	a, err := c.cfg.Blobs.AcceptedAs(ctx, account, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	erased, err := c.records.Erased(ctx, account, a.ID)
+	if err != nil || erased {
+		return nil, err
+	}
+	if _, err := c.Recover(ctx, a); err != nil && !errors.Is(err, store.ErrExists) {
+		return nil, err
+	}
+	return &store.RepeatedError{ID: a.ID, Fingerprint: a.Fingerprint}, nil
 }
 
 // bind is an error where another account has the key: its extraction, or a request

@@ -48,9 +48,8 @@ func TestSubmitOnce(t *testing.T) {
 	if _, _, err := r.SubmitOnce(t.Context(), submission(""), "", "billing\nk1"); !errors.Is(err, ErrEmpty) {
 		t.Errorf("SubmitOnce of nothing = %v", err)
 	}
-	files, err := os.ReadDir(r.dir)
-	if len(files) != 2 || err != nil {
-		t.Errorf("%d documents are stored, want 2: %v", len(files), err)
+	if got := r.stored(t); len(got) != 2 {
+		t.Errorf("of %v something is stored, want of 2", got)
 	}
 	// The key lives as long as its extraction.
 	if _, err := r.Delete(t.Context(), "acme", first.ID); err != nil {
@@ -112,8 +111,8 @@ func TestSubmitOnceWhileReceiving(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("the first = %v, want a replay", err)
 	}
-	if files, err := os.ReadDir(r.dir); len(files) != 1 || files[0].Name() != second.ID || err != nil {
-		t.Errorf("the document store has %v, %v", files, err)
+	if got := r.stored(t); len(got) != 1 || got[0] != second.ID {
+		t.Errorf("the document store has %v", got)
 	}
 }
 
@@ -252,5 +251,53 @@ func TestSubmitAboveBacklog(t *testing.T) {
 	}
 	if files, err := os.ReadDir(r.dir); len(files) != 1 || err != nil {
 		t.Errorf("the document store has %v, %v", files, err)
+	}
+}
+
+// stored are the ids of which the document store has anything.
+func (r *rig) stored(t *testing.T) []string {
+	t.Helper()
+	files, err := os.ReadDir(r.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, f := range files {
+		if validID(f.Name()) {
+			out = append(out, f.Name())
+		}
+	}
+	return out
+}
+
+// A Redis that has forgotten an idempotency key costs no second extraction: the document
+// store knows the key for as long as its extraction is there.
+func TestSubmitOnceAfterALoss(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	first, _, err := r.SubmitOnce(t.Context(), submission("x"), "", "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // Redis has forgotten all of it, and then nothing.
+		again, replayed, err := r.SubmitOnce(t.Context(), submission("x"), "", "k")
+		if err != nil || !replayed || again.ID != first.ID {
+			t.Errorf("SubmitOnce = %s, replayed %v, %v; want %s", again.ID, replayed, err, first.ID)
+		}
+		if err := r.rdb.FlushDB(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := r.SubmitOnce(t.Context(), submission("y"), "", "k"); !errors.Is(err, ErrKeyReused) {
+		t.Errorf("SubmitOnce of another document = %v, want %v", err, ErrKeyReused)
+	}
+	if _, err := r.Delete(t.Context(), "acme", first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if files, err := os.ReadDir(r.dir); len(files) != 0 || err != nil {
+		t.Errorf("after the deletion the document store has %v, %v", files, err)
+	}
+	if e, replayed, err := r.SubmitOnce(t.Context(), submission("x"), "", "k"); err != nil || replayed || e.ID == first.ID {
+		t.Errorf("the key of a deleted one = %s, replayed %v, %v", e.ID, replayed, err)
 	}
 }

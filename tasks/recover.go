@@ -10,19 +10,31 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
+// Recover writes the record of an extraction anew that Redis has lost, and enqueues its
+// task; see Recover.
+func (c *Client) Recover(ctx context.Context, a store.Accepted) (extraction.Extraction, error) {
+	r, err := Recover(ctx, c.records, c.cfg.Blobs, a)
+	if err != nil {
+		return extraction.Extraction{}, err
+	}
+	c.enqueue(ctx, r)
+	return r.Extraction(), nil
+}
+
 // Recover writes the record of an extraction anew that Redis has lost. The vendor is asked
 // for it first where the document store says that it was sent. It returns store.ErrExists
-// where there is a record by now.
-func (c *Client) Recover(ctx context.Context, a store.Accepted) (extraction.Extraction, error) {
+// where there is a record by now, and store.ErrFollowed where another extraction has taken
+// its vendor id.
+func Recover(ctx context.Context, records *store.Records, blobs *store.Blobs, a store.Accepted) (store.Record, error) {
 	var b Begun
 	if len(a.Begun) > 0 {
 		if err := json.Unmarshal(a.Begun, &b); err != nil {
-			return extraction.Extraction{}, fmt.Errorf("recover %s: %w", a.ID, err)
+			return store.Record{}, fmt.Errorf("recover %s: %w", a.ID, err)
 		}
 	}
-	sent, err := c.cfg.Blobs.Sent(ctx, a.ID)
+	sent, err := blobs.Sent(ctx, a.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return extraction.Extraction{}, fmt.Errorf("recover %s: %w", a.ID, err)
+		return store.Record{}, fmt.Errorf("recover %s: %w", a.ID, err)
 	}
 	if err == nil {
 		b = begunBy(sent, b.RetryOf)
@@ -33,12 +45,13 @@ func (c *Client) Recover(ctx context.Context, a store.Accepted) (extraction.Extr
 	if a.VendorID != "" {
 		how.VendorID = a.VendorID
 	}
-	r, err := c.records.Create(ctx, a.Input, how)
-	if err != nil {
-		return extraction.Extraction{}, err
+	r, err := records.Create(ctx, a.Input, how)
+	if _, repeated := errors.AsType[*store.RepeatedError](err); repeated {
+		// Its producer has repeated the request since, and the key is that extraction's.
+		how.Key, how.Fingerprint = "", ""
+		r, err = records.Create(ctx, a.Input, how)
 	}
-	c.enqueue(ctx, r)
-	return r.Extraction(), nil
+	return r, err
 }
 
 // begunBy is where a submission stands of which the document store knows.

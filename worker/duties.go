@@ -37,7 +37,12 @@ func (w *Worker) lookAfter(ctx context.Context, apart bool) {
 		return
 	}
 	var watching sync.WaitGroup
-	watching.Go(func() { w.watchRedis(ctx) })
+	every := w.cfg.Tick
+	if every == 0 {
+		every = scheduler.Interval
+	}
+	watching.Go(func() { w.watchRedis(ctx, every) })
+	watching.Go(func() { w.watchServer(ctx, every) })
 	defer watching.Wait()
 	scheduler.New(duties{w, apart}, w.records.ClaimSlot, w.cfg.Tick, w.log).Run(ctx)
 }
@@ -45,11 +50,7 @@ func (w *Worker) lookAfter(ctx context.Context, apart bool) {
 // watchRedis looks once a tick whether Redis is still the one that belongs to the document
 // store, until ctx ends, and says when that changes. One that does not answer is asked
 // again.
-func (w *Worker) watchRedis(ctx context.Context) {
-	every := w.cfg.Tick
-	if every == 0 {
-		every = scheduler.Interval
-	}
+func (w *Worker) watchRedis(ctx context.Context, every time.Duration) {
 	for said := false; sleep(ctx, every) == nil; {
 		asking, cancel := context.WithTimeout(ctx, saveTimeout)
 		err := store.CheckPair(asking, w.records, w.cfg.Blobs)

@@ -42,8 +42,7 @@ func (w *Worker) expireUnreferenced(ctx context.Context) {
 		w.log.InfoContext(ctx, "unreferenced blobs deleted", slog.Int("count", swept.Deleted))
 	}
 	if swept.Lost > 0 {
-		w.log.ErrorContext(ctx, "accepted extractions have no record: Redis has lost them; extractq recover makes them anew",
-			slog.Int("count", swept.Lost))
+		w.nameLost(ctx)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotOurs):

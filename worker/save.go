@@ -8,6 +8,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
 )
 
 // A vendor id that no record holds is a document that was paid for and is lost. The
@@ -37,13 +38,39 @@ func (s *step) save(vendorID string, c *store.Change) error {
 	case errors.Is(err, store.ErrSupplanted):
 		s.w.log.ErrorContext(s.ctx, "the document was submitted twice: another vendor id is followed", s.paidFor(err, vendorID)...)
 	case errors.Is(err, store.ErrNotFound):
-		ctx, cancel := s.saving()
-		defer cancel()
-		if erased, erasedErr := s.w.records.Erased(ctx, s.acct.Name, s.rec.ID); erasedErr != nil || !erased {
-			s.w.log.ErrorContext(s.ctx, "the record of a submission is gone: its vendor id is followed by nothing", s.paidFor(err, vendorID)...)
-		}
+		return s.regain(vendorID, err)
 	}
 	return s.lost(err)
+}
+
+// regain writes the record of a submission anew where Redis has lost it meanwhile, with the
+// vendor's id. One that was deleted stays away.
+func (s *step) regain(vendorID string, cause error) error {
+	ctx, cancel := s.saving()
+	defer cancel()
+	gone, err := s.w.records.Forgotten(ctx, s.acct.Name, s.rec.ID)
+	if err == nil && !gone {
+		return s.lost(cause)
+	}
+	if err == nil {
+		err = s.witness(store.Sent{VendorID: vendorID})
+	}
+	var a store.Accepted
+	if err == nil {
+		a, err = s.w.cfg.Blobs.Accepted(ctx, s.rec.ID)
+	}
+	var r store.Record
+	if err == nil {
+		r, err = tasks.Recover(ctx, s.w.records, s.w.cfg.Blobs, a)
+	}
+	if err != nil {
+		s.w.log.ErrorContext(s.ctx, "the record of a submission is gone: its vendor id is followed by nothing",
+			s.paidFor(errors.Join(cause, err), vendorID)...)
+		return s.lost(cause)
+	}
+	s.w.log.ErrorContext(s.ctx, "Redis has lost the record of a submission: it is made anew", s.paidFor(cause, vendorID)...)
+	s.scheduled(ctx, extraction.StepPoll, extraction.BecauseScheduled, store.Scheduled{Seq: r.Seq, Due: r.Due, Now: r.Due})
+	return nil
 }
 
 // insist calls a script until Redis answers it, and no longer than the process lives.

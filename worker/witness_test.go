@@ -207,3 +207,27 @@ func TestRecoverBesideDamage(t *testing.T) {
 		t.Errorf("lost are %v, %v", got, err)
 	}
 }
+
+// The vendor answers when Redis has lost the record of the submission: it is made anew with
+// the vendor's id, and says so.
+func TestAnswerForALostRecord(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	v := newVendor()
+	r := newRigOn(t, rdb, v)
+	id := r.submit("the document")
+	v.onSubmit = func(int, extraction.Submission) error { return rdb.FlushDB(t.Context()).Err() }
+	var log lockedBuffer
+	r.cfg.Redis, r.cfg.Logger = rdb, slog.New(slog.NewTextHandler(&log, nil))
+	w := r.worker()
+	if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "made anew") || !strings.Contains(log.String(), id) {
+		t.Errorf("logged %s", log.String())
+	}
+	r.drive(w, id)
+	if got := r.get(id); got.Status != extraction.StatusSuccess || len(v.bodies) != 1 {
+		t.Errorf("%s (%+v), submitted %d times", got.Status, got.Failure, len(v.bodies))
+	}
+}

@@ -9,6 +9,9 @@ import (
 
 const checkRecords = "records"
 
+// lostShown bounds how many lost records are named one by one: recover --dry-run names all.
+const lostShown = 1000
+
 // violationsShown bounds how many of an account's violations are named one by one.
 const violationsShown = 20
 
@@ -30,7 +33,12 @@ func (d *doctor) deep(ctx context.Context, cfg settings) {
 	}
 	defer func() { _ = blobs.Close() }()
 	lost := 0
-	err = records.Lost(ctx, blobs, store.AcceptedFor, func(store.Accepted) error { lost++; return nil })
+	err = records.Lost(ctx, blobs, store.AcceptedFor, func(a store.Accepted) error {
+		if lost++; lost <= lostShown {
+			d.found(checkRecords, healthFix, "Redis has lost the record of %s, account %s", a.ID, a.Account)
+		}
+		return nil
+	})
 	if err != nil {
 		d.found(checkRecords, healthAway, "%v", err)
 		return

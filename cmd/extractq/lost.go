@@ -60,17 +60,21 @@ func recoverLost(c *cli.Context, cfg settings) error {
 	if err := knownAccount(c.Context, cfg, s, only); err != nil {
 		return err
 	}
-	n := 0
+	n, failed := 0, 0
 	err = s.records.Lost(c.Context, s.blobs, store.AcceptedFor, func(a store.Accepted) error {
 		if only != "" && a.Account != only {
 			return nil
 		}
 		if !c.Bool("dry-run") {
 			_, err := s.client.Recover(c.Context, a)
-			if errors.Is(err, store.ErrExists) {
+			switch {
+			case errors.Is(err, store.ErrExists):
 				return nil // Another process has recovered it.
-			}
-			if err != nil {
+			case errors.Is(err, store.ErrFollowed): // It keeps back no other.
+				failed++
+				cfg.say("%s is not recovered: %v", a.ID, err)
+				return nil
+			case err != nil:
 				return err
 			}
 		}
@@ -85,6 +89,8 @@ func recoverLost(c *cli.Context, cfg settings) error {
 		return unavailable(err)
 	}
 	switch {
+	case failed > 0:
+		return exitError{exitFailed, fmt.Errorf("%s recovered, and %d not", plural(n), failed)}
 	case n == 0:
 		cfg.say("nothing is lost")
 	case c.Bool("dry-run"):
