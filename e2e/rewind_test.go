@@ -53,7 +53,7 @@ func failsOver(s *site) func() func() {
 		return strings.Contains(rdb.Info(s.t.Context(), "replication").Val(), "master_link_status:up")
 	})
 	return func() func() {
-		if err := rdb.SlaveOf(s.t.Context(), "NO", "ONE").Err(); err != nil {
+		if err := rdb.ReplicaOf(s.t.Context(), "NO", "ONE").Err(); err != nil {
 			s.t.Fatal(err)
 		}
 		return func() {
