@@ -300,15 +300,14 @@ func mayHaveArrived(old store.Record) bool {
 	case old.Failure == nil:
 		return false
 	}
-	switch code := old.Failure.Code; {
-	case code == extraction.CodeDeadlineExceeded, code == extraction.CodeSubmitUncertain:
-		return true
-	case code == extraction.CodeResultTooLarge, code == extraction.CodeInternal: // It has finished, if it got that far.
-		return has
-	case code == extraction.CodeVendorFailed: // The vendor's word, unless the last calls failed.
+	code := old.Failure.Code
+	if code == extraction.CodeVendorFailed { // The vendor's word, unless the last calls failed.
 		return has && (old.PollErrors > 0 || old.SubmitErrors > 0)
 	}
-	return false
+	if code == extraction.CodeResultTooLarge || code == extraction.CodeInternal { // It has finished, if it got that far.
+		return has
+	}
+	return code == extraction.CodeDeadlineExceeded || code == extraction.CodeSubmitUncertain
 }
 
 // Remains is what a deletion cannot reach.
