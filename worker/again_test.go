@@ -220,6 +220,18 @@ func TestProviderChanged(t *testing.T) {
 	}
 }
 
+// A provider that speaks another's dialect goes by the configuration's name for it.
+func TestProviderName(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, other{newVendor()})
+	r.cfg.Accounts[0].ProviderName = "fake"
+	id := r.submit("the document")
+	r.drive(r.worker(), id)
+	if got := r.get(id); got.Status != extraction.StatusSuccess {
+		t.Errorf("it is %s, %+v", got.Status, got.Trouble)
+	}
+}
+
 // What another search came across while Redis had lost the record is found when the record
 // is made anew, and so is what was adopted under the vendor's id before its own search came
 // to it. Neither is paid again.

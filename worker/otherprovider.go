@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -16,14 +17,20 @@ import (
 // providerDelay is how soon such a step looks again.
 const providerDelay = time.Minute
 
+// providerName is what extractions of the account are accepted for. The sandbox speaks the
+// dialect of a vendor, and has a name of its own.
+func (a *account) providerName() string {
+	return cmp.Or(a.ProviderName, a.Provider.Traits().Provider)
+}
+
 // otherProvider reports whether the account has another provider than the extraction.
 func (s *step) otherProvider() bool {
-	return s.rec.Provider != "" && s.rec.Provider != s.acct.Provider.Traits().Provider
+	return s.rec.Provider != "" && s.rec.Provider != s.acct.providerName()
 }
 
 // waitForProvider puts the step off and says why.
 func (s *step) waitForProvider() error {
-	is := s.acct.Provider.Traits().Provider
+	is := s.acct.providerName()
 	if _, said := s.acct.unknown.LoadOrStore("provider "+s.rec.Provider+" "+is, true); !said {
 		s.w.log.ErrorContext(s.ctx, "account has another provider than its extractions, which wait",
 			slog.String("account", s.acct.Name), slog.String("provider", is), slog.String("extraction_provider", s.rec.Provider))

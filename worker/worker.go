@@ -35,6 +35,9 @@ type Account struct {
 	Name string
 	// Provider speaks to the vendor with the account's key.
 	Provider extraction.Provider
+	// ProviderName is what the configuration and the extractions call it; empty for the
+	// name that it has itself.
+	ProviderName string
 	// Key is a fingerprint of the key: when it changes, a refused account is
 	// probed at once.
 	Key string

@@ -106,7 +106,7 @@ func workerAccount(a config.Account, m *metrics.Metrics) (worker.Account, error)
 	}
 	key := sha256.Sum256([]byte("extractq key fingerprint\x00" + a.APIKey.Reveal()))
 	return worker.Account{
-		Name: a.Name, Provider: p, Key: hex.EncodeToString(key[:8]), Rate: float64(a.Rate),
+		Name: a.Name, Provider: p, ProviderName: a.Provider, Key: hex.EncodeToString(key[:8]), Rate: float64(a.Rate),
 		MaxInFlight: a.MaxInFlight, Deadline: a.Deadline, PollPrice: a.PollPrice,
 		Sweep: a.Sweep == config.SweepAuto, Resubmit: a.OnUncertain == config.UncertainResubmit, SubmitAttempts: a.SubmitAttempts,
 	}, nil
