@@ -175,6 +175,8 @@ func (d *doors) commandTo(ctx context.Context, in handed, stderr io.Writer) (cod
 		}
 	}
 	app := newApp(strings.NewReader(""), new(bytes.Buffer), stderr)
+	parsing.Lock()
+	defer parsing.Unlock()
 	args, err := permute(app, append(args, document))
 	if err == nil {
 		err = app.RunContext(ctx, args)

@@ -38,7 +38,10 @@ func TestLabels(t *testing.T) {
 				}
 				args = append(append(args, flag, label), rest...)
 				var stdout, stderr strings.Builder
-				if code := program(args, strings.NewReader("%PDF-1.7"), &stdout, &stderr); code != exitUsage {
+				parsing.Lock()
+				code := program(args, strings.NewReader("%PDF-1.7"), &stdout, &stderr)
+				parsing.Unlock()
+				if code != exitUsage {
 					t.Errorf("%s %s with %s: exit %d, %q, want %d", command, flag, what, code, stderr.String(), exitUsage)
 				}
 				if strings.ContainsAny(stderr.String(), "\x1b\x00\u202e") {

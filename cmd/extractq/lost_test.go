@@ -20,6 +20,8 @@ func TestRecoverSaysWhatItCannotJudge(t *testing.T) {
 	recovering := func(args ...string) (code int, said string) {
 		var stderr bytes.Buffer
 		app := newApp(strings.NewReader(""), new(bytes.Buffer), &stderr)
+		parsing.Lock()
+		defer parsing.Unlock()
 		code = report(&stderr, app.RunContext(t.Context(), append([]string{"extractq", "--config", d.file, "recover"}, args...)))
 		return code, stderr.String()
 	}
