@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"path"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ func (s *site) damage(id string) {
 	s.t.Helper()
 	n := 0
 	for _, file := range allFiles(s.t, s.dir) {
-		if strings.Contains(file, "/"+id+"/") && !strings.HasSuffix(file, "/document") {
+		if part := path.Base(file); strings.Contains(file, "/"+id+"/") && strings.Trim(part, "0123456789") == "" {
 			n++
 			s.write(strings.TrimPrefix(file, s.dir), `{"raw":{"iban":"another"}}`)
 		}

@@ -162,6 +162,8 @@ func (k *kitchen) prepare(command string) {
 		k.vendor.on(opOpen, first(1), func(x *exchange) { x.refuse(400, `{"error":"no"}`) })
 		k.extraction()
 		k.ends("ERROR")
+	case "recover":
+		k.service(true)
 	case "redeliver":
 		k.service(true)
 		k.extraction("--callback-url", k.instead["https://example.com/hook"])

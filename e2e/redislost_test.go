@@ -63,6 +63,10 @@ func TestRedisEmptied(t *testing.T) {
 	}
 	worker.says("belong together again")
 	// What the vendor has is fetched from there, and not submitted again.
+	for _, id := range watched {
+		s.age("data", "documents", id)
+	}
+	s.run(s.shared("recover")...).want(t, 0)
 	s.run(args...).want(t, 0)
 	s.vendor.wantOnce(t, docs)
 }

@@ -17,7 +17,7 @@ var (
 	// ErrNotFinal: only what has ended is repeated.
 	ErrNotFinal = errors.New("it has not ended yet")
 	// ErrSucceeded: it has its result, and there is nothing to repeat.
-	ErrSucceeded = errors.New("it succeeded")
+	ErrSucceeded = errors.New("the extraction succeeded and its result is readable; there is nothing to repeat")
 	// ErrRetried: it has been repeated already.
 	ErrRetried = errors.New("it has been repeated already")
 	// ErrDocumentGone: the document is not kept any more.

@@ -40,7 +40,8 @@ func (s *step) forgotten() (bool, error) {
 		return false, nil
 	case err != nil:
 		return true, s.storeFails(err, extraction.StepSubmit, new(store.Change))
-	case sent.Attempt < s.rec.Attempts, sent.Attempt == s.rec.Attempts && s.rec.Phase != store.PhaseSending:
+	case sent.VendorID != "" && sent.VendorID == s.rec.VendorID,
+		sent.Attempt < s.rec.Attempts, sent.Attempt == s.rec.Attempts && s.rec.Phase != store.PhaseSending:
 		return false, nil // The record knows what came of it.
 	}
 	s.w.log.ErrorContext(s.ctx, "Redis has gone back in time: the record has forgotten a submission, which the vendor is asked for",
