@@ -225,10 +225,15 @@ func (b *Blobs) identity(ctx context.Context) (identity, error) {
 // holdsExtractions reports whether there is anything of any extraction.
 func (b *Blobs) holdsExtractions(ctx context.Context) (bool, error) {
 	it := b.bucket.List(nil)
-	for {
+	for tries := 0; ; {
 		o, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return false, nil
+		}
+		if gcerrors.Code(err) == gcerrors.NotFound && tries < 100 {
+			tries++
+			it = b.bucket.List(nil) // Another process has just renamed or removed a file.
+			continue
 		}
 		if err != nil {
 			return false, fmt.Errorf("list blobs: %w", err)
