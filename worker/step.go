@@ -145,8 +145,10 @@ func (s *step) admit(op limiter.Op) (bool, error) {
 	case op == limiter.OpPoll && s.rec.Because == extraction.BecauseRate:
 		op = limiter.OpRepoll
 	}
-	if wait, barred := s.w.storeBarred(s.ctx, s.acct.Name); barred {
-		return false, s.again(s.kind, wait, extraction.BecauseStore, s.notBegun())
+	if wait, linger, barred := s.w.storeBarred(s.ctx, s.acct.Name); barred {
+		err := s.again(s.kind, wait, extraction.BecauseStore, s.notBegun())
+		_ = sleep(s.w.base, linger) // The step's own context ends with its lease.
+		return false, err
 	}
 	a, leave, err := s.w.await(s.ctx, s.acct, op)
 	defer leave()

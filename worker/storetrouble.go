@@ -70,25 +70,23 @@ func (w *Worker) tryStore(ctx context.Context, trouble time.Time) error {
 }
 
 // storeBarred reports whether this process makes no call, because its own document store
-// failed when it was tried last, and for how long a step waits then. Where the account goes
-// on with workers whose store works, the step keeps its slot meanwhile: a worker that gave
-// back at once whatever it takes would take nearly everything.
-func (w *Worker) storeBarred(ctx context.Context, account string) (time.Duration, bool) {
+// failed when it was tried last. Then it says for how long a step waits; or, where the
+// account goes on with workers whose store works, that the step is given back to them at
+// once, and for how long it keeps its slot here after that: a worker with a free slot would
+// take the same step again before the others look.
+func (w *Worker) storeBarred(ctx context.Context, account string) (wait, linger time.Duration, barred bool) {
 	h := &w.store
 	h.mu.Lock()
 	err, again := h.err, h.at.Add(w.cfg.StoreWait)
 	h.mu.Unlock()
 	if err == nil || !time.Now().Before(again) && w.tryStore(ctx, time.Now()) == nil {
-		return 0, false
+		return 0, 0, false
 	}
 	if state, err := w.limiter.State(ctx, account); err != nil || !state.StoreSince.IsZero() {
-		return w.cfg.StoreWait, true
+		return w.cfg.StoreWait, 0, true
 	}
 	w.sayAlone(ctx)
-	if sleep(ctx, w.cfg.StoreWait) != nil {
-		return 0, true
-	}
-	return 0, w.tryStore(ctx, time.Now()) != nil
+	return 0, w.cfg.StoreWait, true
 }
 
 // sayAlone logs once that the store fails for this process and works for another.
