@@ -101,11 +101,8 @@ func TestEveryAnswerLost(t *testing.T) {
 	}
 }
 
-func lose(t *testing.T, rdb *redis.Client, provider string, s *silence) {
-	t.Helper()
-	if err := rdb.FlushDB(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+// searchable is a vendor of one kind that lists what it has, and has finished it at once.
+func searchable(kind string) (*vendor, extraction.Provider) {
 	v := newVendor()
 	v.onReady = func() {
 		v.ready = nil
@@ -123,10 +120,18 @@ func lose(t *testing.T, rdb *redis.Client, provider string, s *silence) {
 		}
 		return done(), nil
 	}
-	var p extraction.Provider = v
-	if provider == "two steps" {
-		p = uploader{v}
+	if kind == "two steps" {
+		return v, uploader{v}
 	}
+	return v, v
+}
+
+func lose(t *testing.T, rdb *redis.Client, provider string, s *silence) {
+	t.Helper()
+	if err := rdb.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	v, p := searchable(provider)
 	r := newRigOn(t, rdb, p)
 	id := r.submit("the document")
 	lossy := redis.NewClient(rdb.Options())

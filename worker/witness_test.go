@@ -72,27 +72,7 @@ func TestRedisGoesBackInTime(t *testing.T) {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
 			rdb := redistest.Client(t)
-			v := newVendor()
-			v.onReady = func() {
-				v.ready = nil
-				for id := range v.bodies {
-					v.ready = append(v.ready, extraction.ReadyItem{VendorID: id, Name: v.names[id]})
-				}
-			}
-			v.onPoll = func(id string, _ int) (extraction.Outcome, error) {
-				v.mu.Lock()
-				defer v.mu.Unlock()
-				if _, ok := v.bodies[id]; !ok {
-					out := pending()
-					out.AwaitsDocument = true
-					return out, nil
-				}
-				return done(), nil
-			}
-			var p extraction.Provider = v
-			if provider == "two steps" {
-				p = uploader{v}
-			}
+			v, p := searchable(provider)
 			r := newRigOn(t, rdb, p)
 			id := r.submit("the document")
 			taken := &snapshots{rdb: rdb, all: []map[string]string{dump(t.Context(), rdb)}}
