@@ -49,6 +49,7 @@ type Clock struct {
 type reading struct {
 	redis, offset time.Duration // Redis's own time since 1970, and the account's offset.
 	sent, got     time.Duration // By this machine's monotonic clock.
+	confirmed     time.Duration // The account's time that a caller has confirmed last; 0 for never.
 }
 
 // now is the account's time at some uptime.
@@ -85,6 +86,24 @@ func (r reading) jump(later reading) time.Duration {
 func (s *Records) Clock(ctx context.Context, account string) (Clock, error) {
 	r, err := s.readClock(ctx, account)
 	return Clock{Now: r.now(s.uptime()), Offset: r.offset}, err
+}
+
+// SettleClock is called before a process acts on an account for the first time. Redis's clock
+// may have jumped just now, which a new process cannot tell from time passed, but the others
+// can. So where the last confirmed time is long ago, it waits for them to take the jump back.
+func (s *Records) SettleClock(ctx context.Context, account string, wait time.Duration) error {
+	r, err := s.askClock(ctx, account, nil, "", "")
+	if err != nil {
+		return fmt.Errorf("read clock of %s: %w", account, err)
+	}
+	if r.confirmed > 0 && r.redis+r.offset-r.confirmed > clockFor {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
+	_, err = s.readClock(ctx, account)
+	return err
 }
 
 // ClockOffset is by how much an account's time is ahead of Redis's own. It changes nothing.
@@ -144,5 +163,6 @@ func (s *Records) askClock(ctx context.Context, account string, last *reading, s
 	}
 	r.got = s.uptime()
 	r.redis, r.offset = time.Duration(got[0])*time.Millisecond, time.Duration(got[1])*time.Millisecond
+	r.confirmed = time.Duration(got[2]) * time.Millisecond
 	return r, nil
 }

@@ -3,7 +3,7 @@
 -- KEYS: 1 the limiter's state of the account. ARGV: Redis's time as the caller expects it
 -- in ms (0 where it has read none before), by how many ms it may differ, the offset that
 -- the caller saw, and the one that it is to be (empty: as it is).
--- Answers Redis's own time and the offset.
+-- Answers Redis's own time, the offset, and the last time that a caller has confirmed (0: none).
 local t = redis.call('TIME')
 local raw = t[1] * 1000 + math.floor(t[2] / 1000)
 local account = redis.call('HMGET', KEYS[1], 'clock', 'clock_high')
@@ -25,4 +25,4 @@ if offset == 0 then
 elseif offset ~= was then
   redis.call('HSET', KEYS[1], 'clock', string.format('%.0f', offset))
 end
-return {raw, offset}
+return {raw, offset, high}

@@ -32,7 +32,7 @@ func newClockedRig(t testing.TB, rdb *redis.Client) *rig {
 		s.scripts[name] = redis.NewScript(strings.ReplaceAll(text, clock, ours))
 	}
 	// Time passes by the monotonic clock as well: it does not jump.
-	s.scripts[clockName] = redis.NewScript(`local t = ` + ours + ` return {t[1] * 1000 + math.floor(t[2] / 1000), 0}`)
+	s.scripts[clockName] = redis.NewScript(`local t = ` + ours + ` return {t[1] * 1000 + math.floor(t[2] / 1000), 0, 0}`)
 	s.uptime = func() time.Duration {
 		seconds, err := rdb.HGet(context.Background(), clockKey, "s").Int64()
 		if err != nil {

@@ -182,3 +182,37 @@ func TestClockLease(t *testing.T) {
 		})
 	}
 }
+
+// A process that starts right after a jump cannot tell it from time passed. It waits for one
+// that can.
+func TestClockJumpsBeforeStart(t *testing.T) {
+	t.Parallel()
+	for name, by := range jumps {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, server := clockRig(t)
+			r.clock(r.s)
+			r.clock(r.s) // Confirms the time.
+			server.SetClock(by)
+			fresh, settled := r.another(), make(chan error, 1)
+			go func() {
+				// Longer than the other process needs to look again.
+				err := fresh.SettleClock(t.Context(), "acme", 3*time.Second)
+				if err == nil {
+					_, err = fresh.Clock(t.Context(), "acme") // Confirms the time that it has read.
+				}
+				settled <- err
+			}()
+			time.Sleep(500 * time.Millisecond)
+			r.clock(r.s)
+			if err := <-settled; err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if c, ahead := r.clock(fresh); ahead.Abs() > near {
+					t.Errorf("the account's time is %v ahead, with an offset of %v", ahead, c.Offset)
+				}
+			}
+		})
+	}
+}

@@ -3,8 +3,23 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 )
+
+// settleClocks reads the clocks of accounts before the worker begins to act on them. A worker
+// that is up sees a jump of Redis's clock within two ticks.
+func (w *Worker) settleClocks(ctx context.Context, accounts map[string]*account) {
+	var wg sync.WaitGroup
+	for name := range accounts {
+		wg.Go(func() {
+			if err := w.records.SettleClock(ctx, name, 2*w.tick()); err != nil && ctx.Err() == nil {
+				w.log.WarnContext(ctx, "clock not read", slog.String("account", name), slog.Any("error", err))
+			}
+		})
+	}
+	wg.Wait()
+}
 
 // watchClock reads an account's clock, which takes back what Redis's has jumped, and says
 // where it did. The rest of the run goes by that time.

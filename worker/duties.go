@@ -30,17 +30,25 @@ var _ scheduler.Duties = duties{}
 
 // LookAfter carries out what Run does beside the queues, and serves none of them, until
 // ctx ends.
-func (w *Worker) LookAfter(ctx context.Context) { w.lookAfter(ctx, true) }
+func (w *Worker) LookAfter(ctx context.Context) {
+	w.settleClocks(ctx, w.all())
+	w.lookAfter(ctx, true)
+}
+
+// tick is how often the worker looks after its accounts.
+func (w *Worker) tick() time.Duration {
+	if w.cfg.Tick == 0 {
+		return scheduler.Interval
+	}
+	return w.cfg.Tick
+}
 
 func (w *Worker) lookAfter(ctx context.Context, apart bool) {
 	if w.cfg.Tick < 0 {
 		return
 	}
 	var watching sync.WaitGroup
-	every := w.cfg.Tick
-	if every == 0 {
-		every = scheduler.Interval
-	}
+	every := w.tick()
 	watching.Go(func() { w.watchRedis(ctx, every) })
 	watching.Go(func() { w.watchServer(ctx, every) })
 	defer watching.Wait()

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 
 	"github.com/extractq/extractq/limiter"
@@ -74,6 +75,9 @@ func (w *Worker) exchange(ctx context.Context, accounts []Account) (changed []*a
 	if w.fleet == nil {
 		return changed, nil
 	}
+	added := maps.Clone(next)
+	maps.DeleteFunc(added, func(name string, _ *account) bool { return before[name] != nil })
+	w.settleClocks(ctx, added)
 	w.serve(ctx)
 	for name := range gone {
 		if _, ok := w.fleet.servers[name]; ok { // It may have failed to start.

@@ -54,6 +54,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer heard.Wait()
 	defer hush()
 
+	w.settleClocks(ctx, w.all())
 	w.turn.Lock()
 	w.serve(ctx)
 	err := f.launch()
