@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/extractq/extractq/internal/redistest"
@@ -142,4 +144,36 @@ func TestAbandon(t *testing.T) {
 	third := open(t, dir)
 	third.Abandon()
 	eventually(t, "the server is gone", func() bool { return !serverIn(t, dir) })
+}
+
+// kills counts how often a server is killed.
+type kills struct{ n *atomic.Int64 }
+
+func (k kills) stop() error  { return nil }
+func (k kills) leave() error { return nil }
+func (k kills) kill()        { k.n.Add(1) }
+
+// TestAbandonAmidClose ends a process at any moment of its Close: a server without other
+// users is killed, not left to them.
+func TestAbandonAmidClose(t *testing.T) {
+	t.Parallel()
+	p, err := makePlace(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5000 {
+		users, err := lockWait(t.Context(), p.usersLock(), shared)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n atomic.Int64
+		r := &Redis{place: p, logger: slog.New(slog.DiscardHandler), users: users, owned: kills{&n}}
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = r.Close() })
+		wg.Go(r.Abandon)
+		wg.Wait()
+		if n.Load() == 0 {
+			t.Fatal("the server was left running")
+		}
+	}
 }

@@ -174,12 +174,7 @@ func (r *Redis) start(ctx context.Context, program string, lock *fileLock) error
 // Close ends the use of the server, and the server itself if nobody else uses
 // it. An in-memory one always ends.
 func (r *Redis) Close() error {
-	if err := r.users.release(); err != nil {
-		return err
-	}
-	// Whoever gets the lock alone was the last. Of several that close at once
-	// exactly one does, unless a new user came; then that one is the last.
-	last, ok, err := tryLock(r.place.usersLock(), exclusive)
+	last, ok, err := r.lastUser()
 	if err != nil {
 		return err
 	}
@@ -190,9 +185,6 @@ func (r *Redis) Close() error {
 		}
 		return nil
 	}
-	r.mu.Lock()
-	r.ending = true
-	r.mu.Unlock()
 	r.place.compact()
 	if r.owned != nil {
 		err = r.owned.stop()
@@ -200,6 +192,19 @@ func (r *Redis) Close() error {
 		err = r.place.shutdown()
 	}
 	return errors.Join(err, last.release())
+}
+
+// lastUser ends the use of the server, and returns the lock of its users where there are no
+// others. The process that gets that lock was the last user: of several that close at once
+// exactly one does, unless a new user came; then that one is the last.
+func (r *Redis) lastUser() (last *fileLock, ok bool, err error) {
+	r.mu.Lock() // Abandon must not meet the lock of a Close that has not said so yet.
+	defer r.mu.Unlock()
+	if err := r.users.release(); err != nil {
+		return nil, false, err
+	}
+	last, r.ending, err = tryLock(r.place.usersLock(), exclusive)
+	return last, r.ending, err
 }
 
 // Abandon is Close for a process that ends at once, also in the middle of Close: it
@@ -210,8 +215,7 @@ func (r *Redis) Abandon() {
 	ending := r.ending
 	r.mu.Unlock()
 	if !ending {
-		_ = r.users.release() // Closed already, perhaps.
-		last, ok, err := tryLock(r.place.usersLock(), exclusive)
+		last, ok, err := r.lastUser()
 		if err != nil || !ok {
 			if r.owned != nil {
 				_ = r.owned.leave()

@@ -45,7 +45,9 @@ func (s *snapshots) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func dump(ctx context.Context, rdb *redis.Client) map[string]string {
 	out := map[string]string{}
 	for it := rdb.Scan(ctx, 0, "*", 1000).Iterator(); it.Next(ctx); {
-		out[it.Val()] = rdb.Dump(ctx, it.Val()).Val()
+		if value := rdb.Dump(ctx, it.Val()).Val(); value != "" { // It may have expired meanwhile.
+			out[it.Val()] = value
+		}
 	}
 	return out
 }
