@@ -3,10 +3,10 @@
 //
 // The body is a CloudEvents 1.0 event, the signature that of Standard Webhooks.
 // A Sender makes one attempt and says what came of it; Next says when another
-// is due. Whoever calls them keeps the record of the attempts, and the event's
-// id the same over all of them.
+// is due. The caller keeps the record of the attempts, and gives all of
+// them the same event id.
 //
-// The URL is somebody else's choice. Internal addresses are refused when it is
+// The URL comes from outside. Internal addresses are refused when it is
 // handed in, by Check, and again at every attempt by the address that is really
 // dialled. Redirects are not followed, no answer is read further than a few
 // kilobytes, and no host gets more than a few attempts at once, so that a slow
@@ -150,12 +150,12 @@ func (s *Sender) SetSecrets(cfg Config) error {
 	return nil
 }
 
-// Close gives up the connections that nobody uses.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }
 
 // ErrInternal is returned for a URL that leads to the inside. Its text says
-// neither where to nor what a name resolved to, so that nobody can look around
-// with it.
+// neither where to nor what a name resolved to, so that it cannot be used to
+// explore the internal network.
 var ErrInternal = errors.New("the callback URL leads to an internal address; " + setting + " allows it, if it is meant")
 
 // Check judges a URL when it is handed in. A name that cannot be resolved here

@@ -6,12 +6,12 @@ import (
 )
 
 const (
-	// firstGuess is how long an attempt takes at a host nobody has heard of.
+	// firstGuess is how long an attempt takes at an unknown host.
 	firstGuess = time.Second
 	// minTurn and maxTurn bound how long a delivery is sent away for.
 	minTurn = time.Second
 	maxTurn = 5 * time.Minute
-	// manyHosts is from how many on those that nobody uses are forgotten.
+	// manyHosts is the number of hosts from which on unused ones are forgotten.
 	manyHosts = 1024
 )
 

@@ -9,8 +9,8 @@ import (
 const window = 72 * time.Hour
 
 // delays are the waits after the first attempt, the second and so on. The first
-// few are for a host that is being restarted, the last for one that somebody has
-// to repair after a weekend.
+// few are for a host that is being restarted, the last for one that is
+// repaired after a weekend.
 var delays = [...]time.Duration{
 	5 * time.Second,
 	30 * time.Second, //        35 s after the first attempt

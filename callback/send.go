@@ -29,7 +29,7 @@ const (
 	OutcomeDelivered Outcome = "delivered"
 	// OutcomeRetry is everything that may be different the next time.
 	OutcomeRetry Outcome = "retry"
-	// OutcomeGone is a 410: nobody is there, and nobody will be.
+	// OutcomeGone is a 410: the address is gone for good.
 	OutcomeGone Outcome = "gone"
 	// OutcomeInvalid is a URL that no request can be made to, ever.
 	OutcomeInvalid Outcome = "invalid"
@@ -63,8 +63,8 @@ const (
 
 var eventIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
-// Send makes one attempt. An error is no outcome: the context ended, and nobody
-// knows whether the producer has the event, or the delivery makes no sense.
+// Send makes one attempt. An error is not an outcome: either the context ended,
+// and it is unknown whether the producer has the event, or the delivery is invalid.
 func (s *Sender) Send(ctx context.Context, d Delivery) (Result, error) {
 	if !eventIDPattern.MatchString(d.EventID) {
 		return Result{}, errors.New("callback: the event's id is not of letters, digits, - and _")

@@ -153,7 +153,7 @@ func New(cfg Config) (*Client, error) {
 func newTransport() http.RoundTripper {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
-		return http.DefaultTransport // Somebody has replaced it.
+		return http.DefaultTransport // The program has replaced it.
 	}
 	t = t.Clone()
 	t.MaxIdleConnsPerHost = 64

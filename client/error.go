@@ -63,8 +63,8 @@ type Error struct {
 	Extraction string
 	// RetryAfter is how long the server asks to wait, 0 where it does not.
 	RetryAfter time.Duration
-	// IdempotencyKey is the key of a submission that failed. Nobody can tell whether
-	// one without an answer was accepted: submitted again with this key, the
+	// IdempotencyKey is the key of a submission that failed. Whether
+	// one without an answer was accepted is unknown: submitted again with this key, the
 	// document is one extraction all the same.
 	IdempotencyKey string
 	// Err is the cause where there was no answer.

@@ -258,7 +258,7 @@ func (c *Client) CancelMany(ctx context.Context, b Bulk) (BulkResult, error) {
 	return c.many(ctx, "cancel", b)
 }
 
-// RetryMany repeats what ended otherwise than with SUCCESS.
+// RetryMany repeats extractions that ended with a status other than SUCCESS.
 func (c *Client) RetryMany(ctx context.Context, b Bulk) (BulkResult, error) {
 	return c.many(ctx, "retry", b)
 }

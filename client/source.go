@@ -12,8 +12,7 @@ import (
 // Source is the document of a submission: what File, Reader, URL or VendorID
 // returns.
 type Source struct {
-	// open opens it for one attempt, and size is how large it is; -1 where nobody
-	// knows.
+	// open opens it for one attempt, and size is how large it is; -1 if unknown.
 	open            func(context.Context) (part, error)
 	size            func() int64
 	name, mediaType string
@@ -23,7 +22,7 @@ type Source struct {
 // part is a document that is open for one attempt.
 type part struct {
 	r      io.Reader
-	length int64 // -1 where nobody knows.
+	length int64 // -1 if unknown.
 	close  func()
 }
 
@@ -64,8 +63,8 @@ func File(path string) Source {
 
 // Reader is the document that r gives, from where it stands to its end. One that is
 // an io.Seeker, such as a *bytes.Reader, is read again where a call is repeated; for
-// any other a call is repeated only until the document begins to be sent. Nobody
-// else may use r until Submit returns; where the context ends in the middle of a Read
+// any other a call is repeated only until the document begins to be sent. Only
+// Submit may use r until it returns; where the context ends in the middle of a Read
 // of one that is no io.Seeker, not until that Read returns.
 func Reader(r io.Reader, name string) Source {
 	if seeker, ok := r.(io.Seeker); ok {

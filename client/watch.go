@@ -64,15 +64,15 @@ func (b *watched) Close() error {
 	return err
 }
 
-// upload is the body of one request. It knows when nobody reads it any more, and
+// upload is the body of one request. It knows when it is no longer read, and
 // what its source ended with.
 type upload struct {
 	r      io.Reader
-	length int64 // -1 where nobody knows.
+	length int64 // -1 if unknown.
 	close  func()
 	watch  *watch
 
-	// turn is taken by whoever reads, and kept by finish.
+	// turn is taken by the reader, and kept by finish.
 	turn   chan struct{}
 	done   bool
 	failed error
@@ -105,8 +105,8 @@ func (u *upload) Read(p []byte) (int, error) {
 // Close is for the transport, which may call it while it reads.
 func (u *upload) Close() error { return nil }
 
-// finish waits until nobody reads the source and nobody will, lets it go, and returns
-// what it ended with, if that is no success.
+// finish waits until the source is no longer read, closes it, and returns the error
+// that it ended with, if any.
 func (u *upload) finish() error {
 	if u == nil || u.done {
 		return nil

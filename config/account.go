@@ -35,7 +35,7 @@ type Account struct {
 	PollPrice time.Duration
 	// Sweep says whether the vendor's ready lists are asked. Default auto.
 	Sweep Sweep
-	// OnUncertain says what happens when nobody can tell whether a submission
+	// OnUncertain says what happens when it is unknown whether a submission
 	// arrived. Default fail; resubmit may pay twice.
 	OnUncertain OnUncertain
 	// SubmitAttempts is how often one document is sent that draws a 5xx while

@@ -246,7 +246,7 @@ func (s *section) children() map[string]section {
 	return all
 }
 
-// close reports the keys that nobody asked for.
+// close reports unknown keys.
 func (s *section) close() {
 	for _, e := range s.entries {
 		if !slices.Contains(s.known, e.key) {

@@ -25,7 +25,7 @@ type Key struct {
 	// Operator keys may change things.
 	Operator bool
 	// Limited keys are for some accounts or one customer. The queues show
-	// everybody's tasks, so these keys are not let in.
+	// the tasks of all customers, so these keys are not let in.
 	Limited bool
 }
 
@@ -214,7 +214,7 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(name, "localhost")
 }
 
-// isPrivateName reports whether nobody can buy the name: an address, one word, or
+// isPrivateName reports whether the name cannot be bought: an address, one word, or
 // a name of a private domain.
 func isPrivateName(name string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {

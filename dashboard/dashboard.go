@@ -60,7 +60,7 @@ func New(cfg Config) (*Dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Nobody may operate yet, perhaps; keys can change.
+	// There may be no operator key yet; keys can change.
 	open, err := newQueues(cfg.Redis, false)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (d *Dashboard) Close() error {
 	return d.cfg.Redis.Close()
 }
 
-// Handler serves everything. Whoever uses it without Serve must ask
+// Handler serves everything. A caller that does not use Serve must ask
 // Config.Admits about the listener.
 func (d *Dashboard) Handler() http.Handler { return d.handler }
 

@@ -14,8 +14,8 @@
 // parent's thread at that, and only on Linux), since others may be using it. One
 // in a scratch folder is tied, because no later run could find it.
 // The server itself holds the lock that says a server is running: it inherits
-// the open file, so that no two ever write the same append-only file, whoever
-// dies in which order.
+// the open file, so that no two ever write the same append-only file, in whatever
+// order processes die.
 package embedded
 
 import (
@@ -71,7 +71,7 @@ type Redis struct {
 	owned stopper
 
 	mu sync.Mutex
-	// ending says that Close has found nobody else who uses the server.
+	// ending says that Close has found no other user of the server.
 	ending bool
 }
 
@@ -171,8 +171,8 @@ func (r *Redis) start(ctx context.Context, program string, lock *fileLock) error
 	return nil
 }
 
-// Close ends the use of the server, and the server itself if nobody else uses
-// it. An in-memory one always ends.
+// Close ends the use of the server, and the server itself if it has no other
+// user. An in-memory one always ends.
 func (r *Redis) Close() error {
 	last, ok, err := r.lastUser()
 	if err != nil {

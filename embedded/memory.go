@@ -52,7 +52,7 @@ func startMemory(socket string, p place, lock *fileLock) (*memory, error) {
 	return m, nil
 }
 
-// age lets what expires grow older, which it does not by itself.
+// age moves miniredis's clock: keys do not expire on their own.
 func (m *memory) age() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()

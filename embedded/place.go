@@ -33,8 +33,8 @@ func newPlace(dataDir string) (place, error) {
 	return place{dir: filepath.Join(abs, folder)}, nil
 }
 
-// makePlace creates the folder, and closes it to other users: whoever can open
-// the socket can read and change everything.
+// makePlace creates the folder, and closes it to other users: a process that
+// can open the socket can read and change everything.
 func makePlace(dataDir string) (place, error) {
 	p, err := newPlace(dataDir)
 	if err != nil {

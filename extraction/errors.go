@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Failure says why an extraction ended otherwise than SUCCESS.
+// Failure says why an extraction ended with another status than SUCCESS.
 type Failure struct {
 	Code      Code           `json:"code"`
 	Message   string         `json:"message"`

@@ -115,8 +115,8 @@ func (r *Result) WriteJSON(w io.Writer) error {
 	return enc.Encode(r)
 }
 
-// MarshalJSON writes {} for a result nobody has found yet, which is the zero
-// Result, and all five members for any other.
+// MarshalJSON writes {} for the zero Result, which was never found, and all five
+// members for any other.
 func (r Result) MarshalJSON() ([]byte, error) {
 	if r.Fields == nil && r.Raw == nil {
 		return []byte("{}"), nil

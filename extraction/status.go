@@ -23,7 +23,7 @@ func Statuses() []Status {
 }
 
 // Final reports whether the status can no longer change. A status this
-// version does not know is not final: whoever asks goes on waiting.
+// version does not know is not final: callers go on waiting.
 func (s Status) Final() bool {
 	switch s {
 	case StatusSuccess, StatusError, StatusExpired, StatusCanceled:
@@ -66,8 +66,8 @@ const (
 	CodeDocumentUnavailable Code = "document_unavailable"
 	// CodeDeadlineExceeded is a "not yet" of the vendor after the deadline.
 	CodeDeadlineExceeded Code = "deadline_exceeded"
-	// CodeSubmitUncertain is a submission of which nobody can tell whether it
-	// arrived; see on_uncertain.
+	// CodeSubmitUncertain is a submission that may or may not have arrived; see
+	// on_uncertain.
 	CodeSubmitUncertain Code = "submit_uncertain"
 	// CodeExpired is a result the vendor dropped before it was fetched.
 	CodeExpired Code = "expired"

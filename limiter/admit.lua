@@ -24,7 +24,7 @@ end
 
 -- tat is the moment from which the next call is within the rate (GCRA without
 -- a burst: a burst of b lets b + rate calls into one second at the vendor).
--- Nobody reserves more than a second ahead: what is much further away is of a clock
+-- No call reserves more than a second ahead: what is much further away is of a clock
 -- that has gone back since, or of a rate that was lower.
 local tat = num('tat')
 if tat > now + 1000000 + math.max(interval, 10000000) then tat = 0 end
@@ -60,7 +60,7 @@ if ready then
 end
 -- Too far away to reserve. They come back on a whole second: rather a little before
 -- their place, to wait for it, than after it. Of submissions no more are under way than
--- the rate lets through in a second; nobody comes back for a sweep or a probe, as the
+-- the rate lets through in a second; a sweep or a probe is not retried, as the
 -- next one is another; and a poll that has been in the line and found its moment taken
 -- tries the next second.
 if submits or op == 'sweep' or op == 'probe'

@@ -29,8 +29,8 @@ const (
 	// OpRepoll is a poll that has been sent away before.
 	OpRepoll Op = "repoll"
 	OpReady  Op = "ready"
-	// OpSweep is a reading of the ready lists for which nobody comes back where it
-	// cannot be made now.
+	// OpSweep reads the ready lists; one that cannot be made now is dropped, not
+	// retried.
 	OpSweep Op = "sweep"
 	OpProbe Op = "probe"
 )

@@ -14,7 +14,7 @@ const (
 )
 
 // Serve notes that a worker serves an account, and returns how many do. An account
-// that nobody serves is in no worker's configuration.
+// that no worker serves is in no worker's configuration.
 func (l *Limiter) Serve(ctx context.Context, account, worker string) (int, error) {
 	k := accountKeys(account)
 	n, err := serveScript.Run(ctx, l.rdb, []string{k.workers(), k.state()}, worker, servedFor.Milliseconds()).Int()

@@ -17,7 +17,7 @@ type Reason string
 // The reasons for a pause.
 const (
 	Active Reason = ""
-	// Operator: somebody paused it; only somebody lifts it.
+	// Operator: an operator paused it, and only an operator lifts it.
 	Operator Reason = "operator"
 	// Unauthorized: the vendor refuses the key.
 	Unauthorized Reason = "unauthorized"
@@ -203,7 +203,7 @@ func (l *Limiter) Lift(ctx context.Context, account string, r Reason) error {
 	return l.lift(ctx, account, r, 0)
 }
 
-// LiftInDoubt is Lift where nobody knows whether the reason is over: the next calls
+// LiftInDoubt is Lift where it is unknown whether the reason is over: the next calls
 // will show it. Where none of them works, State.DoubtedUntil bounds how soon the next
 // pause may be lifted in doubt.
 func (l *Limiter) LiftInDoubt(ctx context.Context, account string, r Reason) error {

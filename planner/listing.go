@@ -11,16 +11,16 @@ import (
 
 const (
 	// WindowShare of all extractions finish within the window in which they are looked
-	// for in the lists. What takes longer is asked for by itself: one that is stuck
+	// for in the lists. What takes longer is polled: one that is stuck
 	// would make every reading as long as the list of all that came after it.
 	WindowShare = 0.95
 	// leastListing and mostListing bound the time between two readings.
 	leastListing, mostListing = time.Second, 30 * time.Second
 	// listingLag is how long it takes from a reading to the question for what it lists.
 	listingLag = 0.2
-	// leastMissed is what is believed of the share of ends that nobody tells of at
-	// least. Those that somebody tells of are known at once, and the others only when
-	// they are asked for: until then nothing speaks for them, and a share that is near
+	// leastMissed is a floor for the share of ends without a notification. Notified ends
+	// are seen at once, the others only by polling: until then nothing speaks for them,
+	// and a share that is near
 	// nothing puts that off by minutes.
 	leastMissed = 0.01
 )
@@ -30,7 +30,7 @@ type Outlook struct {
 	InWindow float64       // How many are in flight and within the window.
 	Steady   float64       // How many finish each second, while as many are in flight.
 	Soon     float64       // How many finish each second now.
-	Alone    float64       // What each costs in J where it is asked for by itself.
+	Alone    float64       // What each costs in J where it is polled.
 	Window   time.Duration // In which WindowShare of all finish.
 }
 

@@ -60,7 +60,7 @@ type Config struct {
 	UploadTTL time.Duration
 	// SecondUpload is what an upload URL says to a second document:
 	// SecondUploadRefuse (the default, 403, as Sensible documents one-time URLs) or
-	// SecondUploadIgnore (200, as S3 does by itself).
+	// SecondUploadIgnore (200, as S3 does by default).
 	SecondUpload SecondUpload
 	// Expiry is how long after its end a Typless result can be fetched; 0 means
 	// 48 h, as at Typless. Nothing expires at Sensible.
@@ -73,13 +73,13 @@ type Config struct {
 	// (a failed extraction) or ContentTypeOff.
 	ContentTypeCheck ContentTypeCheck
 	// TyplessWebhook is the URL that Typless calls when an extraction ends; empty
-	// calls nobody. Sensible calls what each submission asks for.
+	// means no call. Sensible calls what each submission asks for.
 	TyplessWebhook string
 	// WebhookLoss and WebhookDuplicates are the shares of webhooks, of both vendors,
 	// that never come and that come twice.
 	WebhookLoss, WebhookDuplicates float64
 	// MaxDocument bounds a document sent to Sensible, in bytes; 0 means 100 MiB.
-	// Sensible takes up to 6 GB; nobody tests with that on one machine's memory.
+	// Sensible takes up to 6 GB, which is too much for a test on one machine.
 	MaxDocument int64
 	// MaxTyplessDocument bounds a document sent to Typless before it is encoded,
 	// in bytes; 0 means 30 MiB.
@@ -97,7 +97,7 @@ type Config struct {
 	// webhooks, wherever they are, this machine included; nil means clients of the
 	// sandbox's own.
 	HTTP *http.Client
-	// Logger gets one line a request at Debug; nil means nobody.
+	// Logger gets one line a request at Debug; nil means none.
 	Logger *slog.Logger
 }
 

@@ -107,7 +107,7 @@ type Batch struct {
 	Total   int64                       `json:"total"`
 	Counts  map[extraction.Status]int64 `json:"counts" doc:"by status, without those at zero"`
 	Percent float64                     `json:"percent" doc:"how much of it is final"`
-	// EstimatedFinishAt is null when all of it is final, or nobody can tell.
+	// EstimatedFinishAt is null when all of it is final, or when it is unknown.
 	EstimatedFinishAt extraction.Time `json:"estimated_finish_at"`
 }
 

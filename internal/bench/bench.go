@@ -49,7 +49,7 @@ type Config struct {
 	// offGrid lets polls be due at any moment, as the theory has it; the product's
 	// are due on whole seconds.
 	offGrid bool
-	// drawn lets each time be drawn by itself, as a vendor's come.
+	// drawn draws each time independently, as a vendor's come.
 	drawn bool
 	// frozen lets the planner learn from the documents of the warm-up only.
 	frozen bool

@@ -21,11 +21,11 @@ const (
 	planFor = 2 * time.Second
 	// runningLimit is how many of those in flight are looked at.
 	runningLimit = 500
-	// endsRemembered is how many ends the share is counted over that nobody told of.
+	// endsRemembered is over how many ends the share without a notification is counted.
 	endsRemembered = 30
 	// listChance is how many ends lists may miss before they show any.
 	listChance = 5
-	// toldWithin is how soon after the end somebody may still tell of it.
+	// toldWithin is how soon after the end a notification may still come.
 	toldWithin = 3 * time.Second
 )
 
@@ -48,9 +48,9 @@ type learner struct {
 	listed   time.Duration // The age up to which lists tell of an end.
 }
 
-// missing is the share of ends that somebody did not tell of who was to.
+// missing is the share of ends whose notification did not come.
 type missing struct {
-	share float64 // 1 where nobody knows.
+	share float64 // 1 if unknown.
 	ends  int
 }
 
@@ -64,7 +64,7 @@ func (m *missing) learn(told bool) {
 	m.share += (miss - m.share) / float64(min(m.ends+1, endsRemembered))
 }
 
-// orElse is the share, or what is believed of it while nobody knows.
+// orElse is the share, or the prior before any end is known.
 func (m missing) orElse(share float64) float64 {
 	if m.share >= 1 && m.ends < listChance {
 		return share

@@ -11,7 +11,7 @@ import (
 const (
 	// tendEvery is how often it is decided whether and how often they are read.
 	tendEvery = 2 * time.Second
-	// listMissed is what is believed of the share of ends they miss, while nobody knows.
+	// listMissed is what is believed of the share of ends they miss before any is known.
 	listMissed = 0.05
 	// listMargin is how much further back they are asked for than the oldest in flight.
 	listMargin = 5 * time.Second

@@ -26,7 +26,7 @@ type job struct {
 	over     bool
 }
 
-// hinted reports that somebody has told of its end.
+// hinted reports that a webhook or a list has told of its end.
 func (j *job) hinted() bool { return j.hooked || j.listed }
 
 // run is one policy carrying all documents.

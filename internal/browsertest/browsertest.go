@@ -1,5 +1,5 @@
-// Package browsertest opens pages in a real browser, which may ask nobody but the
-// server under test, and remembers everything that was wrong with them.
+// Package browsertest opens pages in a real browser, which may reach only the server
+// under test, and records everything that was wrong with them.
 package browsertest
 
 import (
@@ -39,7 +39,8 @@ type Browser struct {
 // loopback address.
 const Name = "extractq.example"
 
-// New starts a Chromium that may ask nobody but the host, until the test ends. password answers it when it asks for one. Where there is no Chromium, the
+// New starts a Chromium that may reach only the host, until the test ends. password
+// answers its question for one. Where there is no Chromium, the
 // test fails if CI is true and is skipped otherwise.
 func New(t *testing.T, base, password string) *Browser {
 	t.Helper()

@@ -121,7 +121,7 @@ func (s *site) judge(ctx context.Context, p *producers, all map[string]extractio
 	s.mu.Lock()
 	r.Strikes, r.Refused, r.Skipped = s.strikes, s.refused, slices.Clone(s.skipped)
 	for _, what := range s.ended {
-		r.broken("a process ended by itself: %s", what)
+		r.broken("a process ended without being killed: %s", what)
 	}
 	s.mu.Unlock()
 	taken := s.vendor.ledger()

@@ -221,7 +221,7 @@ func (s *site) ending(name, how string) {
 	s.refused++
 }
 
-// note remembers that a process ended by itself.
+// note remembers that a process ended without being killed.
 func (s *site) note(what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

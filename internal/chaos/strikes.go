@@ -17,7 +17,7 @@ type strike struct {
 	do   func(ctx context.Context, s *site, rng *rand.Rand) error
 }
 
-// scenario is which strikes there are, and which faults the vendor has by itself.
+// scenario is which strikes there are, and which faults the vendor has.
 type scenario struct {
 	name    string
 	strikes []strike

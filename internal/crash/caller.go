@@ -18,7 +18,7 @@ const (
 // them.
 var rooms = []string{"worker", "api", "main"}
 
-// upkeep are what asynq does by itself, without a task.
+// upkeep are asynq's own calls, made without a task.
 var upkeep = []string{
 	"WriteServerState", "ClearServerState", "ExtendLease", "ListLeaseExpired", "ForwardIfReady",
 	"DeleteExpiredCompletedTasks", "ReclaimStaleAggregationSets", "AggregationCheck", "CancelationPubSub", "Ping",

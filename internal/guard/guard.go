@@ -1,10 +1,10 @@
-// Package guard makes requests to addresses that somebody else chose, and keeps
+// Package guard makes requests to addresses from outside, and keeps
 // them away from the inside: loopback, private and link-local networks, the
 // metadata services of clouds, and whatever else is no public address.
 //
 // A name is judged by the address that is really dialled, again at every
 // redirect: what it resolved to a moment before says nothing. Proxies of the
-// environment are not used, because behind one nobody sees that address.
+// environment are not used, because behind one that address is not known.
 //
 // Nothing that a URL may hide, which is its credentials and its query, appears
 // in an error.
@@ -104,9 +104,9 @@ func (g *Guard) judge(host string, ip netip.Addr) error {
 	return nil
 }
 
-// Check judges a URL that somebody else will fetch: the host itself where it is
-// an address, and what it resolves to here. A name that nobody here knows is
-// let through: whoever fetches it may know it, and it cannot be ours.
+// Check judges a URL that another process will fetch: the host itself where it is
+// an address, and what it resolves to here. A name that does not resolve here is
+// let through: it may resolve there, and it cannot be internal.
 func (g *Guard) Check(ctx context.Context, rawURL string) error {
 	u, err := Parse(rawURL)
 	if err != nil {
@@ -202,7 +202,7 @@ func (g *Guard) Transport() *http.Transport {
 		TLSHandshakeTimeout:    10 * time.Second,
 		ResponseHeaderTimeout:  30 * time.Second,
 		IdleConnTimeout:        30 * time.Second,
-		MaxIdleConns:           64, // Of all hosts together; somebody else names the hosts.
+		MaxIdleConns:           64, // Of all hosts together; the hosts come from outside.
 		MaxIdleConnsPerHost:    4,
 		MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2:      true,

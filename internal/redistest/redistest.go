@@ -182,7 +182,7 @@ func (s *Server) await(p *process) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := dial(ctx, s.socket) // The client would log that there is nobody.
+		err := dial(ctx, s.socket) // The client would log each refused connection.
 		if err == nil {
 			err = c.Ping(ctx).Err()
 		}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// The limits of a connection. Whoever answers more slowly, as an event stream
-// does, moves its own deadline with http.ResponseController.
+// The limits of a connection. A handler that answers more slowly, as an event
+// stream does, moves its own deadline with http.ResponseController.
 const (
 	headerTimeout = 10 * time.Second
 	readTimeout   = 30 * time.Second

@@ -49,7 +49,7 @@ type Dialect struct {
 	Opened func(id, uploadURL string) Reply
 	// Pending are the answers to a poll in every state that is not final.
 	Pending func(id string) []Reply
-	// Unknown answers a poll with a state that nobody knows.
+	// Unknown answers a poll with an unknown state.
 	Unknown func(id string) Reply
 	// Done, Failed and Expired answer a poll with a final state. Expired is nil
 	// where the vendor has no such state.

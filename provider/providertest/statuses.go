@@ -81,7 +81,7 @@ func testStatuses(t *testing.T, h Harness) {
 						status, e.Kind, e.Code, e.Sent, e.Status, w.kind, w.code, w.sent)
 				}
 				if e.RetryAfter != 0 {
-					t.Errorf("%d: RetryAfter = %s, nobody asked", status, e.RetryAfter)
+					t.Errorf("%d: RetryAfter = %s, want none", status, e.RetryAfter)
 				}
 				if said, ok := e.Vendor.(map[string]any); !ok || said["message"] != "some message" {
 					t.Errorf("%d: Vendor = %#v, want what the vendor said", status, e.Vendor)

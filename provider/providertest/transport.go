@@ -107,7 +107,7 @@ func testSent(t *testing.T, h Harness) {
 			}
 		})
 	}
-	t.Run("nobody listens", func(t *testing.T) {
+	t.Run("connection refused", func(t *testing.T) {
 		t.Parallel()
 		f := NewFake(t, h.Dialect)
 		p := h.New(t, "http://127.0.0.1:1", Key)

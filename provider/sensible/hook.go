@@ -8,8 +8,8 @@ import (
 )
 
 // Hook implements extraction.Hooker. The body is what a poll of the finished
-// extraction gives, with the webhook of its submission in it. It comes again when
-// somebody reviews the extraction.
+// extraction gives, with the webhook of its submission in it. It comes again after
+// a human review of the extraction.
 //
 // https://docs.sensible.so/reference/webhooks
 func (c *Client) Hook(body []byte) (extraction.Hook, error) {

@@ -11,8 +11,8 @@ import (
 const eventFinished = "extraction.finished"
 
 // Hook implements extraction.Hooker. The body says that an extraction has ended, not
-// how; it is the same for all extractions of the vendor's account, whoever has
-// submitted them.
+// how; it is the same for all extractions of the vendor's account, also for those
+// that other software submitted.
 //
 // https://typless.gitbook.io/typlessapi/typless-hub/webhooks
 func (c *Client) Hook(body []byte) (extraction.Hook, error) {

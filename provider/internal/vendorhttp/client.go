@@ -49,7 +49,7 @@ type Config struct {
 	// MaxResult bounds in bytes an answer to a poll; 0 means DefaultMaxResult.
 	MaxResult int64
 	// Requested is told of every request that was made: its Op, the status of the
-	// answer (0: there was none), and how long it took. Nil tells nobody.
+	// answer (0: there was none), and how long it took. Nil turns it off.
 	Requested func(op string, status int, took time.Duration)
 }
 

@@ -111,7 +111,7 @@ func (r *Redactor) Text(s string) string {
 func withoutValue(pair string) string { return withoutValueIn(pair, 8) }
 
 // withoutValueIn looks depth levels into a value that is a query itself. What is
-// nested deeper is nobody's address, and is removed.
+// nested deeper is no real address, and is removed.
 func withoutValueIn(pair string, depth int) string {
 	m := parameter.FindStringSubmatch(pair)
 	name := strings.ToLower(m[1])

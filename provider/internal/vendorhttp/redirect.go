@@ -107,8 +107,8 @@ func NewTransport() *http.Transport {
 		MaxIdleConns:        256,
 		MaxIdleConnsPerHost: 64,
 		// Load balancers drop idle connections after 60 s and more. We leave
-		// earlier: a submission on a connection that is just being closed would
-		// be one of which nobody can tell whether it arrived.
+		// earlier: whether a submission on a connection
+		// that is just being closed arrived would be unknown.
 		IdleConnTimeout: 30 * time.Second,
 	}
 }

@@ -4,7 +4,7 @@
 // It knows neither HTTP nor any vendor's JSON; what a vendor remembers about an
 // extraction travels through it as the type parameter M. No time passes in here:
 // when a document is received its end is drawn, and every state is computed from
-// the clock when somebody asks. So nothing runs in the background, and a test
+// the clock on each request. So nothing runs in the background, and a test
 // turns hours into one assignment.
 package engine
 

@@ -35,8 +35,7 @@ func (e *Engine[M]) forget(now time.Time) {
 	}
 }
 
-// over reports that nobody will miss r much: it is final, or was registered by
-// somebody who never sent the document.
+// over reports that r can be forgotten: it is final, or its document never came.
 func (e *Engine[M]) over(r *record[M], now time.Time) bool {
 	if r.received.IsZero() {
 		return e.cfg.Abandon > 0 && now.Sub(r.created) > e.cfg.Abandon

@@ -13,7 +13,7 @@ import (
 
 // Errors of Receive and Fail.
 var (
-	// ErrUnknown is an id that nobody registered, or that was forgotten.
+	// ErrUnknown is an id that was never registered, or was forgotten.
 	ErrUnknown = errors.New("unknown extraction")
 	// ErrReceived is a second document for the same extraction.
 	ErrReceived = errors.New("document already received")

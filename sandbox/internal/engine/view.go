@@ -14,7 +14,7 @@ type State int
 // The states, in the order an extraction goes through them; Done and Failed are
 // alternatives.
 const (
-	// Waiting has no document yet, or nobody has noticed it.
+	// Waiting has no document yet, or has one that the vendor has not noticed yet.
 	Waiting State = iota
 	// Processing is under way.
 	Processing
@@ -26,7 +26,7 @@ const (
 	Expired
 )
 
-// Extraction is one extraction as of the moment somebody asked.
+// Extraction is one extraction as of the moment of the request.
 type Extraction[M any] struct {
 	ID      string
 	Meta    M

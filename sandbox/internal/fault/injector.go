@@ -120,8 +120,8 @@ func (i *Injector) inject(rule Rule, d Dialect, w http.ResponseWriter, r *http.R
 // drop breaks the connection; net/http takes this panic for what it is.
 func drop() { panic(http.ErrAbortHandler) }
 
-// wait returns after d. When the client leaves or the injector is closed there is
-// nobody left to answer.
+// wait returns after d. It returns earlier when the client leaves or
+// the injector is closed.
 func (i *Injector) wait(r *http.Request, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

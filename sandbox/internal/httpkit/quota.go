@@ -9,7 +9,7 @@ import (
 const quotaPeriod = 30 * 24 * time.Hour
 
 // Quota is how much a plan allows in a month: submissions, or all calls. It has
-// no Retry-After: whoever has used it up waits for the next month or buys more.
+// no Retry-After: a used-up quota is over with the month, or when the customer buys more.
 type Quota struct {
 	limit int
 	all   bool

@@ -2,8 +2,8 @@
 // metadata.
 //
 // Documents come from strangers. Whatever they hold, reading one ends within
-// its limits: in a Document, or in a Refusal whose Reason can be shown to whoever
-// sent it. It never ends the process and leaves nothing running.
+// its limits: in a Document, or in a Refusal whose Reason can be shown to
+// its sender. It never ends the process and leaves nothing running.
 package reader
 
 import (
@@ -67,9 +67,9 @@ func (d *Document) Size() int64 {
 
 // Refusal is a document that cannot be read. The fault is the document's.
 type Refusal struct {
-	// Reason is a sentence for whoever sent the document.
+	// Reason is a sentence for the sender of the document.
 	Reason string
-	// Err is what the PDF library said; nil where nobody was asked.
+	// Err is what the PDF library said; nil where it was not asked.
 	Err error
 }
 

@@ -16,7 +16,7 @@ import (
 // maxClassified bounds a document that is to be classified.
 const maxClassified = 4_500_000
 
-// unclassified is the type of a document where nobody named any.
+// unclassified is the type of a document that came without one.
 const unclassified = "document"
 
 // classify takes a document and says where its type will be found.

@@ -28,7 +28,7 @@ func visible(x engine.Extraction[Meta]) bool {
 	return x.State != engine.Expired && !x.Meta.Classify
 }
 
-// full is all that Sensible tells of x, to whoever reaches the sandbox at base.
+// full is all that Sensible says about x to a caller that reaches the sandbox at base.
 func (a *api) full(x engine.Extraction[Meta], base string) extraction {
 	answer := summary(x)
 	answer.ExtraData, answer.Webhook = x.Meta.ExtraData, x.Meta.Webhook

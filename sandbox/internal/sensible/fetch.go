@@ -94,8 +94,8 @@ func (f *Fetcher) fetch(job fetchJob) {
 	if f.ctx.Err() != nil {
 		return
 	}
-	// Only an extraction that was forgotten meanwhile is refused, and then nobody
-	// asks for it.
+	// Only an extraction that was forgotten meanwhile is refused, and then no
+	// request asks for it.
 	if err != nil {
 		err = f.engine.Fail(job.id, "Could not download the document: "+err.Error())
 	} else {

@@ -7,7 +7,7 @@ import (
 )
 
 // problems collects what is wrong with the path, the query and the body of one
-// request. Sensible names all of it at once, and only to whoever has a key.
+// request. Sensible names all of it at once, and only to callers with a key.
 type problems []problem
 
 type problem struct {

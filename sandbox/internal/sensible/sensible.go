@@ -69,7 +69,7 @@ type Meta struct {
 	ContentType  string
 	ExtraData    map[string]any
 	Webhook      *Webhook
-	// Base is where whoever asked for a webhook reaches the sandbox.
+	// Base is the URL at which the caller that asked for a webhook reaches the sandbox.
 	Base string
 	// Classify marks a document that only wants to know its type, one of Types.
 	Classify bool

@@ -50,8 +50,8 @@ func (a *api) result(w http.ResponseWriter, r *http.Request) {
 	httpkit.JSON(w, http.StatusOK, answer)
 }
 
-// awaiting lists what has ended and can be fetched. A customer nobody submitted
-// for has nothing, which is no error.
+// awaiting lists what has ended and can be fetched. A customer without
+// submissions has an empty list, which is not an error.
 func (a *api) awaiting(w http.ResponseWriter, r *http.Request) {
 	customer := r.URL.Query().Get("customer")
 	ids := a.Engine.Finished(func(m Meta) bool {

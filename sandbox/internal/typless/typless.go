@@ -39,7 +39,7 @@ type Config struct {
 	// DropFetched takes an extraction out of awaiting-poll once it was fetched.
 	// Typless does not say whether it does.
 	DropFetched bool
-	// WebhookURL is called when an extraction ends; empty calls nobody.
+	// WebhookURL is called when an extraction ends; empty means no call.
 	WebhookURL string
 	Hooks      *webhook.Sender
 }
