@@ -38,6 +38,10 @@ type Account struct {
 	// OnUncertain says what happens when it is unknown whether a submission
 	// arrived. Default fail; resubmit may pay twice.
 	OnUncertain OnUncertain
+	// UncertainWindow is the longest that the vendor's list is searched for a submission
+	// whose answer was lost. Default 0: as long as the account's latencies suggest; at
+	// most a year.
+	UncertainWindow time.Duration
 	// SubmitAttempts is how often one document is sent that draws a 5xx while
 	// others of the account succeed. Default 5; from 1 to 100.
 	SubmitAttempts int

@@ -73,6 +73,7 @@ accounts:
     poll_price: 250ms
     sweep: off
     on_uncertain: resubmit
+    uncertain_window: 45s
     submit_attempts: 2
     max_result: 1GiB
     hook_token: "t0ken"
@@ -112,7 +113,7 @@ func TestLoadReadsEverything(t *testing.T) {
 			{
 				Name: "acme-sensible", Provider: "sensible", APIKey: NewSecret("sk"), BaseURL: "https://api.sensible.so/v0",
 				Rate: 10, MaxInFlight: 20, MaxBacklog: 1000, Deadline: 15 * time.Minute, PollPrice: 250 * time.Millisecond,
-				Sweep: SweepOff, OnUncertain: UncertainResubmit, SubmitAttempts: 2, MaxResult: 1 << 30, HookToken: NewSecret("t0ken"),
+				Sweep: SweepOff, OnUncertain: UncertainResubmit, UncertainWindow: 45 * time.Second, SubmitAttempts: 2, MaxResult: 1 << 30, HookToken: NewSecret("t0ken"),
 			},
 			typless,
 		},

@@ -180,6 +180,7 @@ func readAccount(name string, s section, providers []Provider) Account {
 	read(&s, "poll_price", &a.PollPrice, duration(time.Millisecond, time.Hour))
 	read(&s, "sweep", &a.Sweep, oneOf(SweepAuto, SweepOff))
 	read(&s, "on_uncertain", &a.OnUncertain, oneOf(UncertainFail, UncertainResubmit))
+	read(&s, "uncertain_window", &a.UncertainWindow, duration(0, year))
 	read(&s, "submit_attempts", &a.SubmitAttempts, whole(1, 100))
 	read(&s, "max_result", &a.MaxResult, ParseBytes)
 	read(&s, "hook_token", &a.HookToken, hookToken)

@@ -82,7 +82,7 @@ func (x *death) begin(point string, args ...string) *process {
 		x.t.Fatal(err)
 	}
 	cmd := exec.CommandContext(x.t.Context(), file, args...)
-	cmd.Env, cmd.Dir = append(slices.Clone(x.env), "EXTRACTQ_CRASH_LEASE=500ms", "EXTRACTQ_CRASH_WINDOW=5s"), x.dir
+	cmd.Env, cmd.Dir = append(slices.Clone(x.env), "EXTRACTQ_CRASH_LEASE=500ms"), x.dir
 	cmd.Env = append(cmd.Env, "EXTRACTQ_CRASH_AT="+point)
 	if point == "" { // What others pass is no point of the victim's.
 		cmd.Env = append(cmd.Env, "EXTRACTQ_CRASH_SEEN="+x.path("seen"))
@@ -188,7 +188,7 @@ func TestEveryCrashPoint(t *testing.T) {
 // carryOut runs the flow on a new site.
 func (x *death) carryOut(t *testing.T) {
 	x.reader = nil
-	x.site = newSite(t, siteConfig{concurrency: 4, sandbox: sandbox.Config{ProcessingTime: sandbox.Fixed(200 * time.Millisecond)}})
+	x.site = newSite(t, siteConfig{concurrency: 4, uncertainWindow: 5 * time.Second, sandbox: sandbox.Config{ProcessingTime: sandbox.Fixed(200 * time.Millisecond)}})
 	x.flow.run(x)
 	if x.redis != nil {
 		x.sound()

@@ -64,6 +64,8 @@ type siteConfig struct {
 	sandbox sandbox.Config
 	// concurrency is worker.concurrency; 0 leaves the default.
 	concurrency int
+	// uncertainWindow is each account's; 0 leaves the default.
+	uncertainWindow time.Duration
 }
 
 // quick is a vendor that takes d for every document.
@@ -94,12 +96,14 @@ func newSite(t *testing.T, cfg siteConfig) *site {
     api_key: "${E2E_SENSIBLE_KEY}"
     base_url: "%s/sensible/v0"
     rate: "50/s"
-  %s:
+    uncertain_window: %[5]v
+  %[3]s:
     provider: typless
     api_key: "${E2E_TYPLESS_KEY}"
-    base_url: "%s/typless/api"
+    base_url: "%[4]s/typless/api"
     rate: "50/s"
-`, sensibleAccount, s.vendor.URL, typlessAccount, s.vendor.URL))
+    uncertain_window: %[5]v
+`, sensibleAccount, s.vendor.URL, typlessAccount, s.vendor.URL, cfg.uncertainWindow))
 	return s
 }
 

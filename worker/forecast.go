@@ -216,9 +216,13 @@ func (s *step) tooEarly() (due time.Time, early bool) {
 }
 
 // uncertainWindow is how long a submission whose answer was lost is looked for: until
-// 999 of 1,000 have ended by then, and a minute.
+// 999 of 1,000 have ended by then, and a minute; no longer than the account allows.
 func (s *step) uncertainWindow() time.Duration {
-	return cmp.Or(s.forecast.uncertain, s.w.cfg.UncertainWindow)
+	window := cmp.Or(s.forecast.uncertain, s.w.cfg.UncertainWindow)
+	if most := s.acct.UncertainWindow; most > 0 {
+		return min(window, most)
+	}
+	return window
 }
 
 // lookAgain is when to look again for something that was sent at some time and that

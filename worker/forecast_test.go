@@ -186,7 +186,8 @@ func TestUncertainWindowIsLearned(t *testing.T) {
 			}
 		}
 		w := r.worker()
-		s := step{w: w, forecast: w.forecast(t.Context(), w.accounts["acme"], "t")}
+		a := w.accounts["acme"]
+		s := step{w: w, acct: a, forecast: w.forecast(t.Context(), a, "t")}
 		return s.uncertainWindow()
 	}
 	for _, n := range []float64{0, 19} {
@@ -196,6 +197,14 @@ func TestUncertainWindowIsLearned(t *testing.T) {
 	}
 	if got := window(500); got < 31*time.Minute || got > time.Hour {
 		t.Errorf("after 500 that took half an hour: %v", got)
+	}
+	for bound, want := range map[time.Duration]time.Duration{
+		5 * time.Second: 5 * time.Second, 2 * time.Hour: window(0),
+	} {
+		r.cfg.Accounts[0].UncertainWindow = bound
+		if got := window(0); got != want {
+			t.Errorf("with a bound of %v: %v, want %v", bound, got, want)
+		}
 	}
 }
 

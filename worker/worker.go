@@ -52,6 +52,9 @@ type Account struct {
 	// Resubmit submits again when nobody can tell whether a submission
 	// arrived; otherwise that ends the extraction.
 	Resubmit bool
+	// UncertainWindow is the longest that a submission whose answer was lost is searched
+	// for, whatever the latencies suggest; 0 sets no bound.
+	UncertainWindow time.Duration
 	// HookURL is where the vendor reports what it has finished, told with each
 	// submission where the vendor takes that; empty for nowhere. It is a secret.
 	HookURL string

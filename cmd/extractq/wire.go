@@ -108,7 +108,8 @@ func workerAccount(a config.Account, m *metrics.Metrics) (worker.Account, error)
 	return worker.Account{
 		Name: a.Name, Provider: p, ProviderName: a.Provider, Key: hex.EncodeToString(key[:8]), Rate: float64(a.Rate),
 		MaxInFlight: a.MaxInFlight, Deadline: a.Deadline, PollPrice: a.PollPrice,
-		Sweep: a.Sweep == config.SweepAuto, Resubmit: a.OnUncertain == config.UncertainResubmit, SubmitAttempts: a.SubmitAttempts,
+		Sweep: a.Sweep == config.SweepAuto, Resubmit: a.OnUncertain == config.UncertainResubmit,
+		UncertainWindow: a.UncertainWindow, SubmitAttempts: a.SubmitAttempts,
 	}, nil
 }
 
@@ -371,7 +372,7 @@ func workerConfig(cfg settings, s *services, accounts []config.Account) (worker.
 	}
 	return worker.Config{
 		Redis: s.rdb, Blobs: s.blobs, Accounts: own, Concurrency: cfg.Worker.Concurrency,
-		Lease: crash.Lease(), UncertainWindow: crash.Window(),
+		Lease:     crash.Lease(),
 		Retention: cfg.Data.Retention, DocumentRetention: cfg.Data.DocumentRetention, Logger: cfg.log,
 		Ended: func(e worker.End) { cfg.metrics.Ended(metrics.End(e)) }, Delivered: cfg.metrics.Delivered,
 		Duplicate: cfg.metrics.Duplicate,

@@ -40,9 +40,9 @@ type Config struct {
 }
 
 const (
-	// lease and window are what the program's own lease and search window are shortened to.
+	// lease is what the program's own is shortened to, window the accounts' uncertain_window.
 	lease  = 2 * time.Second
-	window = 5 * time.Second
+	window = 15 * time.Second
 	// pace is how many documents a second are submitted, so that strikes meet documents at
 	// every stage.
 	pace          = 13

@@ -129,9 +129,9 @@ func (s *site) settings() string {
 	return fmt.Sprintf(`admin: {listen: "127.0.0.1:0"}
 callbacks: {secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", allow_hosts: ["127.0.0.1"]}
 accounts:
-  %s: {provider: sensible, api_key: k, base_url: "http://%s/sensible/v0", rate: "1000/s", max_in_flight: 2000}
-  %s: {provider: typless, api_key: k, base_url: "http://%s/typless/api", rate: "1000/s", max_in_flight: 2000}
-`, sensibleAccount, s.vendorLine.addr, typlessAccount, s.vendorLine.addr)
+  %s: {provider: sensible, api_key: k, base_url: "http://%s/sensible/v0", rate: "1000/s", max_in_flight: 2000, uncertain_window: %[5]v}
+  %[3]s: {provider: typless, api_key: k, base_url: "http://%[4]s/typless/api", rate: "1000/s", max_in_flight: 2000, uncertain_window: %[5]v}
+`, sensibleAccount, s.vendorLine.addr, typlessAccount, s.vendorLine.addr, window)
 }
 
 // shared are the arguments of a command that works on the round's Redis and store.
@@ -144,7 +144,7 @@ func (s *site) command(ctx context.Context, name string, args ...string) *exec.C
 	cmd.Dir = s.Dir
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.Dir, "TMPDIR=" + s.socketDir,
-		"EXTRACTQ_CRASH_LEASE=" + lease.String(), "EXTRACTQ_CRASH_WINDOW=" + window.String(),
+		"EXTRACTQ_CRASH_LEASE=" + lease.String(),
 	}
 	return cmd
 }

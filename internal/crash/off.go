@@ -23,7 +23,3 @@ func Transport(_ string, next http.RoundTripper) http.RoundTripper { return next
 
 // Lease is how long a step is held here, 0 for as long as always.
 func Lease() time.Duration { return 0 }
-
-// Window is how long an uncertain submission is searched for here, 0 for as long as
-// always.
-func Window() time.Duration { return 0 }

@@ -23,9 +23,8 @@ const (
 	AtEnv = "EXTRACTQ_CRASH_AT"
 	// SeenEnv is a file that gets a line for each point that is passed.
 	SeenEnv = "EXTRACTQ_CRASH_SEEN"
-	// LeaseEnv is what Lease returns, and WindowEnv what Window does.
-	LeaseEnv  = "EXTRACTQ_CRASH_LEASE"
-	WindowEnv = "EXTRACTQ_CRASH_WINDOW"
+	// LeaseEnv is what Lease returns.
+	LeaseEnv = "EXTRACTQ_CRASH_LEASE"
 )
 
 var state = sync.OnceValue(func() *points {
@@ -77,14 +76,8 @@ func Before(effect string) { at("before", effect) }
 func After(effect string) { at("after", effect) }
 
 // Lease is how long a step is held here, 0 for as long as always.
-func Lease() time.Duration { return duration(LeaseEnv) }
-
-// Window is how long an uncertain submission is searched for here, 0 for as long as
-// always.
-func Window() time.Duration { return duration(WindowEnv) }
-
-func duration(env string) time.Duration {
-	d, _ := time.ParseDuration(os.Getenv(env))
+func Lease() time.Duration {
+	d, _ := time.ParseDuration(os.Getenv(LeaseEnv))
 	return d
 }
 
