@@ -203,7 +203,7 @@ type moving struct {
 
 func (m *moving) Write(p []byte) (n int, err error) {
 	n, m.err = m.w.Write(p)
-	transfer.Moved(m.ctx)
+	transfer.Moved(m.ctx, n)
 	return n, m.err
 }
 

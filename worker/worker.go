@@ -96,7 +96,8 @@ type Config struct {
 	// StoreWait is how long a document store that fails is first left alone; the waits
 	// double up to twelve times that. 0 means 5 s.
 	StoreWait time.Duration
-	// Stall is how long a transfer to or from a vendor or the store may stand still;
+	// Stall is how long a transfer to or from a vendor or the store may stand still, and
+	// a quarter of how long it may drip;
 	// 0 means 30 s.
 	Stall time.Duration
 	// UncertainWindow is how long a submission whose answer was lost is searched for

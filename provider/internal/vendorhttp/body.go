@@ -113,6 +113,7 @@ type tracked struct {
 	body *Body
 	r    io.ReadCloser
 	ctx  context.Context //nolint:containedctx // Of the request that reads it.
+	last int             // How many bytes the latest Read gave.
 }
 
 // Read implements io.Reader. What arrives after the seal is dropped: the
@@ -120,8 +121,9 @@ type tracked struct {
 // verdict on the body has been given by then.
 func (t *tracked) Read(p []byte) (int, error) {
 	// The transport asks for more once it has written what it got before.
-	transfer.Moved(t.ctx)
+	transfer.Moved(t.ctx, t.last)
 	n, err := t.r.Read(p)
+	t.last = n
 	return t.body.took(n, err)
 }
 

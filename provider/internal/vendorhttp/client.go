@@ -191,7 +191,7 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	}
 	status = resp.StatusCode
 	defer resp.Body.Close()
-	transfer.Moved(ctx)
+	transfer.Answered(ctx)
 	elsewhere := !sameOrigin(resp.Request.URL, req.URL)
 	if !call.Foreign && !elsewhere {
 		c.clock.learn(resp.Header.Get("Date"), sent, time.Now())

@@ -21,7 +21,7 @@ const maxRedirects = 5
 // one leaves the scheme, host and port of the API. The standard library keeps
 // it for other ports of the same host, and for the same host over plain HTTP.
 func followWithoutKey(req *http.Request, via []*http.Request) error {
-	transfer.Moved(req.Context())
+	transfer.Answered(req.Context())
 	if len(via) > maxRedirects {
 		return errors.New("too many redirects")
 	}

@@ -47,6 +47,13 @@ func TestCallsAreBoundedByProgress(t *testing.T) {
 		"a slow answer": {func(w http.ResponseWriter, _ *http.Request) {
 			slowly(func() { _, _ = io.WriteString(w, " "); w.(http.Flusher).Flush() })
 		}, false, ""},
+		"an answer that drips": {func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				_, _ = io.WriteString(w, " ")
+				w.(http.Flusher).Flush()
+				time.Sleep(stallAfter / 40)
+			}
+		}, false, "bytes moved in"},
 		"an upload that stands still": {func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.CopyN(io.Discard, r.Body, 1<<20)
 			<-over
