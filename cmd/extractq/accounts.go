@@ -16,6 +16,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/tasks"
 )
@@ -41,7 +42,7 @@ Examples:
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 1 {
-				return usage("accounts takes at most one name; see extractq accounts --help")
+				return errkind.Usagef("accounts takes at most one name; see extractq accounts --help")
 			}
 			return withAccounts(c, func(desk, string) error { return nil })
 		},
@@ -74,7 +75,7 @@ Example:
 // what came of it.
 func changeAccount(c *cli.Context, change func(desk, context.Context, string) error) error {
 	if c.NArg() != 1 {
-		return usage("accounts %s takes one name; see extractq accounts %[1]s --help", c.Command.Name)
+		return errkind.Usagef("accounts %s takes one name; see extractq accounts %[1]s --help", c.Command.Name)
 	}
 	return withAccounts(c, func(d desk, name string) error { return change(d, c.Context, name) })
 }
@@ -91,7 +92,7 @@ func withAccounts(c *cli.Context, act func(desk, string) error) error {
 		return err
 	}
 	if f == formatCSV {
-		return usage("accounts: --format: want table, json or ndjson")
+		return errkind.Usagef("accounts: --format: want table, json or ndjson")
 	}
 	p, err := openProducer(c.Context, cfg, openRecords)
 	if err != nil {
@@ -105,7 +106,7 @@ func withAccounts(c *cli.Context, act func(desk, string) error) error {
 	}
 	if name := c.Args().First(); name != "" {
 		if !slices.Contains(all, name) {
-			return usage("no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
+			return errkind.Usagef("no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
 		}
 		if err := act(d, name); err != nil {
 			return err
@@ -149,7 +150,7 @@ func (d *accountDesk) states(ctx context.Context, names []string) ([]extraction.
 	for i, name := range names {
 		var err error
 		if out[i], err = d.state(ctx, name); err != nil {
-			return nil, unavailable(err)
+			return nil, errkind.MarkUnavailable(err)
 		}
 	}
 	return out, nil
@@ -168,10 +169,10 @@ func (d *accountDesk) account(name string) (config.Account, bool) {
 // the queues are brought in line with it by the next tick too.
 func (d *accountDesk) pause(ctx context.Context, name string) error {
 	if _, err := d.limits.Pause(ctx, name, limiter.Operator, "", "paused by an operator"); err != nil {
-		return unavailable(err)
+		return errkind.MarkUnavailable(err)
 	}
 	if err := d.queue.SetPaused(ctx, name, true, true); err != nil {
-		return unavailable(err)
+		return errkind.MarkUnavailable(err)
 	}
 	return nil
 }
@@ -180,16 +181,16 @@ func (d *accountDesk) pause(ctx context.Context, name string) error {
 func (d *accountDesk) resume(ctx context.Context, name string) error {
 	served, err := d.limits.Served(ctx, name)
 	if err != nil {
-		return unavailable(err)
+		return errkind.MarkUnavailable(err)
 	}
 	if _, ok := d.account(name); !ok && !served {
-		return usage("account %s is not in the configuration: it goes on when it is back there", name)
+		return errkind.Usagef("account %s is not in the configuration: it goes on when it is back there", name)
 	}
 	if err := d.limits.Resume(ctx, name); err != nil {
-		return unavailable(err)
+		return errkind.MarkUnavailable(err)
 	}
 	if err := d.queue.SetPaused(ctx, name, false, false); err != nil {
-		return unavailable(err)
+		return errkind.MarkUnavailable(err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/metrics"
@@ -63,7 +64,7 @@ func newAdmin(ctx context.Context, cfg settings, rdb redis.UniversalClient, blob
 		cfg.log.WarnContext(ctx, "no health and metrics: another process has their address; give each its own with admin.listen",
 			slog.String("address", address))
 	default:
-		return nil, unavailable(fmt.Errorf("admin.listen: %w", err))
+		return nil, errkind.MarkUnavailable(fmt.Errorf("admin.listen: %w", err))
 	}
 	return a, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 func adoptCommand() *cli.Command {
@@ -36,7 +37,7 @@ Examples:
 				return err
 			}
 			if !c.Args().Present() {
-				return usage("adopt: name at least one id of the vendor's; see extractq adopt --help")
+				return errkind.Usagef("adopt: name at least one id of the vendor's; see extractq adopt --help")
 			}
 			want, err := readInputs(c, cfg)
 			if err != nil {
@@ -64,10 +65,10 @@ Examples:
 				}
 			}
 			if !named {
-				return usage("there is no id in what was named")
+				return errkind.Usagef("there is no id in what was named")
 			}
 			if failed {
-				return exitError{exitFailed, errReported}
+				return errkind.New(errkind.Failed, errkind.ErrReported)
 			}
 			return nil
 		},
@@ -109,7 +110,7 @@ func eachListed(ctx context.Context, stdin io.Reader, arg string, use func(strin
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return usage("%s: %w", visible(arg), cause(err))
+			return errkind.Usagef("%s: %w", visible(arg), cause(err))
 		}
 		defer func() { _ = f.Close() }()
 		in = f
@@ -128,7 +129,7 @@ func eachListed(ctx context.Context, stdin io.Reader, arg string, use func(strin
 		return context.Cause(ctx)
 	}
 	if err := lines.Err(); err != nil {
-		return usage("%s cannot be read: %w", visible(arg), cause(err))
+		return errkind.Usagef("%s cannot be read: %w", visible(arg), cause(err))
 	}
 	return nil
 }

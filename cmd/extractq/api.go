@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"github.com/extractq/extractq/api"
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/tasks"
@@ -39,7 +39,7 @@ Examples:
 			}
 			defer deaf()
 			if c.Args().Present() {
-				return usage("api takes no arguments")
+				return errkind.Usagef("api takes no arguments")
 			}
 			listener, err := listen(c, cfg)
 			if err != nil {
@@ -89,12 +89,12 @@ func listen(c *cli.Context, cfg settings) (net.Listener, error) {
 	if s := c.String("listen"); s != "" {
 		var err error
 		if address, err = config.ListenAddress(s); err != nil {
-			return nil, usage("--listen: %w", err)
+			return nil, errkind.Usagef("--listen: %w", err)
 		}
 	}
 	l, err := new(net.ListenConfig).Listen(c.Context, "tcp", address)
 	if err != nil {
-		return nil, unavailable(fmt.Errorf("%w; choose another address with --listen", err))
+		return nil, errkind.MarkUnavailable(fmt.Errorf("%w; choose another address with --listen", err))
 	}
 	return l, nil
 }
@@ -102,7 +102,7 @@ func listen(c *cli.Context, cfg settings) (net.Listener, error) {
 // admit is an error where such an API may not listen on the address.
 func admit(cfg settings, addr net.Addr) error {
 	if err := (api.Config{Keys: apiKeys(cfg)}).Admits(addr); err != nil {
-		return usage("cannot listen on %s: %w; listen on 127.0.0.1, or configure api.keys", addr, err)
+		return errkind.Usagef("cannot listen on %s: %w; listen on 127.0.0.1, or configure api.keys", addr, err)
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func (s *apiServer) reload(next settings) error {
 func newAPI(cfg settings, svc *services) (*apiServer, error) {
 	document, callback, err := tasks.URLChecks(cfg.Fetch.AllowHosts, cfg.Callbacks.AllowHosts)
 	if err != nil {
-		return nil, exitError{exitUsage, err}
+		return nil, errkind.New(errkind.Usage, err)
 	}
 	accounts, err := apiAccounts(cfg.Accounts)
 	if err != nil {
@@ -205,8 +205,8 @@ func (d *accountDesk) Pause(ctx context.Context, name string) error { return d.p
 // Resume is resume, for the API.
 func (d *accountDesk) Resume(ctx context.Context, name string) error {
 	err := d.resume(ctx, name)
-	if e, ok := errors.AsType[exitError](err); ok && e.code == exitUsage {
-		return fmt.Errorf("%w: %w", extraction.ErrInvalid, e.err)
+	if errkind.Of(err) == errkind.Usage {
+		return fmt.Errorf("%w: %w", extraction.ErrInvalid, err)
 	}
 	return err
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // permute puts the arguments into the one order that the library understands,
@@ -22,7 +24,7 @@ func permute(app *cli.App, args []string) ([]string, error) {
 	p := permutation{levels: []*level{rootLevel(app, args[0])}}
 	p.take(args[1:])
 	if p.bare != "" {
-		return nil, usage("flag needs an argument: %s", p.bare)
+		return nil, errkind.Usagef("flag needs an argument: %s", p.bare)
 	}
 	return p.ordered(), nil
 }

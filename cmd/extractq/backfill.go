@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -156,7 +157,7 @@ func (b *backfill) verdict(ctx context.Context, err error) error {
 	if errors.Is(err, errPaused) {
 		state, stateErr := b.limiter.State(context.WithoutCancel(ctx), b.account.Name)
 		if stateErr != nil {
-			return unavailable(stateErr)
+			return errkind.MarkUnavailable(stateErr)
 		}
 		code, advice := extraction.CodeUnauthorized, "the vendor refuses the key: replace it"
 		if state.Reason == limiter.Quota {
@@ -166,14 +167,15 @@ func (b *backfill) verdict(ctx context.Context, err error) error {
 			advice += " (" + state.Message + ")"
 		}
 		left := int64(b.found.documents) - b.shown.Finished()
-		return exitError{exitFailed, fmt.Errorf("%s: %s; %d of %d documents are left, the same command again does the rest",
-			code, advice, left, b.found.documents)}
+		return errkind.New(errkind.Failed, fmt.Errorf("%s: %s; %d of %d documents are left, the same command again does the rest",
+			code, advice, left, b.found.documents))
+
 	}
 	if err != nil {
 		return err
 	}
 	if b.failed.Load() > 0 {
-		return exitError{exitFailed, errReported}
+		return errkind.New(errkind.Failed, errkind.ErrReported)
 	}
 	return nil
 }
@@ -223,7 +225,7 @@ func (b *backfill) begin(ctx context.Context, d source) error {
 	switch {
 	case err == nil, ctx.Err() != nil:
 		return nil
-	case isUnavailable(err), isOutput(err):
+	case errkind.Of(err) == errkind.Unavailable, isOutput(err):
 		return err
 	}
 	b.shown.Skip(countsFailed)
@@ -264,7 +266,7 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 		b.say("%s: its result will be in %s: no file can have its own name", visible(d.name), b.resultFile(begun.Name))
 	}
 	if _, err := b.handIn(ctx, b.outage, doc, s, b.client.Submit); err != nil {
-		if !isUnavailable(err) {
+		if errkind.Of(err) != errkind.Unavailable {
 			err = errors.Join(err, b.journal.Void(begun))
 		}
 		return false, err
@@ -359,7 +361,7 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 				"the same command again writes it", b.resultFile(name), errnoOf(err)))
 			return nil
 		} else if err != nil {
-			return unavailable(fmt.Errorf("--out cannot be written: %s: %w", b.resultFile(name), errnoOf(err)))
+			return errkind.MarkUnavailable(fmt.Errorf("--out cannot be written: %s: %w", b.resultFile(name), errnoOf(err)))
 		}
 	}
 	done(counted(e))
@@ -398,12 +400,6 @@ func (b *backfill) writeOut(name string, e extraction.Extraction) error {
 	}
 	b.say("%s: its result is in %s: %s: %v", visible(name), b.resultFile(other), b.resultFile(name), errnoOf(err))
 	return nil
-}
-
-// isUnavailable reports whether something that all documents need is not there.
-func isUnavailable(err error) bool {
-	e, ok := errors.AsType[exitError](err)
-	return ok && e.code == exitUnavailable
 }
 
 // isOutput reports whether a result could not be printed.

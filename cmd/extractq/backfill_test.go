@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -110,7 +111,7 @@ func TestLinesShowWhatTheyHold(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
 	settings{stderr: &redirect{w: &said}}.say("%s: %s", "x.pdf", "\x1b[31mred\a\u202e")
-	report(&said, usage("a \x1b[2J\nb \u202e"))
+	report(&said, errkind.Usagef("a \x1b[2J\nb \u202e"))
 	if strings.ContainsAny(said.String(), "\x1b\a\u202e") || strings.Count(said.String(), "\n") != 3 {
 		t.Errorf("said %q", said.String())
 	}

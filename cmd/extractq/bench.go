@@ -10,6 +10,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/internal/bench"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
 	"github.com/extractq/extractq/sandbox"
@@ -53,7 +54,7 @@ Examples:
 		Flags: benchFlags(&law),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usage("bench takes no arguments")
+				return errkind.Usagef("bench takes no arguments")
 			}
 			cfg, err := benchConfig(c, law)
 			if err != nil {
@@ -76,7 +77,7 @@ Examples:
 				return err
 			}
 			if lost := report.Policies[0].Lost; lost > 0 {
-				return exitError{exitFailed, fmt.Errorf("bench: %d documents did not end with SUCCESS", lost)}
+				return errkind.New(errkind.Failed, fmt.Errorf("bench: %d documents did not end with SUCCESS", lost))
 			}
 			return nil
 		},
@@ -133,29 +134,29 @@ func benchConfig(c *cli.Context, law sandbox.Latency) (bench.Config, error) {
 	case config.SweepAuto:
 		cfg.Lists = true
 	default:
-		return cfg, usage("--sweep: want auto or off")
+		return cfg, errkind.Usagef("--sweep: want auto or off")
 	}
 	if cfg.Price <= 0 {
-		return cfg, usage("--poll-price: want a time above 0")
+		return cfg, errkind.Usagef("--poll-price: want a time above 0")
 	}
 	switch c.String("provider") {
 	case sensible.Name:
 	case typless.Name:
 		cfg.Intervals = true
 	default:
-		return cfg, usage("--provider: want %s or %s", sensible.Name, typless.Name)
+		return cfg, errkind.Usagef("--provider: want %s or %s", sensible.Name, typless.Name)
 	}
 	for name, to := range map[string]*float64{"arrive": &cfg.Arrive, "rate": &cfg.Rate} {
 		if text := c.String(name); text != "" {
 			r, err := config.ParseRate(text)
 			if err != nil {
-				return cfg, usage("--%s: %w", name, err)
+				return cfg, errkind.Usagef("--%s: %w", name, err)
 			}
 			*to = float64(r)
 		}
 	}
 	if err := cfg.Validate(); err != nil {
-		return cfg, usage("bench: %w", err)
+		return cfg, errkind.Usagef("bench: %w", err)
 	}
 	return cfg, nil
 }
@@ -169,5 +170,5 @@ func benchPrinter(c *cli.Context) (func(bench.Report) error, error) {
 		return func(r bench.Report) error { return r.WriteJSON(c.App.Writer) }, nil
 	case formatNDJSON, formatCSV:
 	}
-	return nil, usage("--format: want table or json")
+	return nil, errkind.Usagef("--format: want table or json")
 }

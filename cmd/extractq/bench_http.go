@@ -13,6 +13,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/internal/bench"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/fixtures"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/provider/typless"
@@ -117,7 +118,7 @@ type vendor struct {
 func (b *httpBench) vendor(ctx context.Context, sc sandbox.Config) (*vendor, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, errkind.MarkUnavailable(err)
 	}
 	sc.Times, sc.Seed, sc.RateLimit, sc.Logger = b.times(), b.want.Seed, b.want.Rate, b.log
 	v := &vendor{box: sandbox.New(sc)}
@@ -133,7 +134,7 @@ func (b *httpBench) vendor(ctx context.Context, sc sandbox.Config) (*vendor, err
 	v.account, err = b.Account("", sandboxProvider) // One with all defaults.
 	if err != nil {
 		v.stop()
-		return nil, exitError{exitUsage, err}
+		return nil, errkind.New(errkind.Usage, err)
 	}
 	path := sandboxPath
 	if b.provider == typless.Name {

@@ -15,6 +15,7 @@ import (
 	"github.com/extractq/extractq/embedded"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/bench"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/provider/typless"
 	"github.com/extractq/extractq/sandbox"
 	"github.com/extractq/extractq/store"
@@ -37,14 +38,14 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 	if cfg.Redis.URL == "" || !b.dataGiven {
 		scratch, err := embedded.NewScratch() //nolint:contextcheck // It ends with the process, not with a context.
 		if err != nil {
-			return o, unavailable(err)
+			return o, errkind.MarkUnavailable(err)
 		}
 		defer func() { _ = scratch.Close() }() // A temporary folder; there is nobody to tell.
 		cfg.Data.URL, s.scratch = config.FileURL(scratch.Dir), true
 	}
 	hooks, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return o, unavailable(err)
+		return o, errkind.MarkUnavailable(err)
 	}
 	defer func() { _ = hooks.Close() }() // Whoever served it has closed it already.
 	sc := sandbox.Config{WebhookLoss: 1 - b.want.Webhooks}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/extractq/extractq/internal/bench"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // picture is the file for --svg. It is made before the benchmark begins, which may
@@ -22,7 +23,7 @@ func newPicture(name string) (*picture, error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".bench-*.svg")
 	if err != nil {
-		return nil, unavailable(fmt.Errorf("--svg cannot be written: %w", cause(err)))
+		return nil, errkind.MarkUnavailable(fmt.Errorf("--svg cannot be written: %w", cause(err)))
 	}
 	return &picture{name, f}, nil
 }
@@ -43,7 +44,7 @@ func (p *picture) Draw(r bench.Report) error {
 		err = os.Rename(p.file.Name(), p.name)
 	}
 	if err != nil {
-		return unavailable(fmt.Errorf("--svg cannot be written: %w", cause(err)))
+		return errkind.MarkUnavailable(fmt.Errorf("--svg cannot be written: %w", cause(err)))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/callback"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/worker"
 )
@@ -25,7 +26,7 @@ func senderConfig(cfg settings) callback.Config {
 func newSender(cfg settings) (*callback.Sender, error) {
 	s, err := callback.New(senderConfig(cfg))
 	if err != nil {
-		return nil, exitError{exitUsage, fmt.Errorf("callbacks: %w", err)}
+		return nil, errkind.New(errkind.Usage, fmt.Errorf("callbacks: %w", err))
 	}
 	return s, nil
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 )
 
@@ -81,7 +82,7 @@ func (ch change) run(c *cli.Context) (err error) {
 		return err
 	}
 	if c.Args().Present() == isFiltered(c) {
-		return usage("%s takes either ids or a filter such as --batch; see extractq %[1]s --help", ch.verb)
+		return errkind.Usagef("%s takes either ids or a filter such as --batch; see extractq %[1]s --help", ch.verb)
 	}
 	p, err := openProducer(c.Context, cfg, ch.open)
 	if err != nil {
@@ -144,7 +145,7 @@ func (x *changer) byID() error {
 		}
 	}
 	if failed {
-		return exitError{exitFailed, errReported}
+		return errkind.New(errkind.Failed, errkind.ErrReported)
 	}
 	return nil
 }
@@ -217,10 +218,10 @@ func (x *changer) one(e extraction.Extraction) (refused, err error) {
 		return err, nil
 	case err != nil && ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case err != nil && isExit(err):
+	case err != nil && errkind.Of(err) != errkind.None:
 		return nil, err
 	case err != nil:
-		return nil, unavailable(err)
+		return nil, errkind.MarkUnavailable(err)
 	}
 	x.changed++
 	if x.c.Bool("json") {
@@ -237,7 +238,7 @@ func (x *changer) confirm(matched int) error {
 	}
 	in, ok := x.c.App.Reader.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return usage("%s would concern %s: add --yes, or --dry-run to see them", x.verb, plural(matched))
+		return errkind.Usagef("%s would concern %s: add --yes, or --dry-run to see them", x.verb, plural(matched))
 	}
 	_, _ = fmt.Fprintf(x.cfg.stderr, "%s %s? [y/N] ", x.verb, plural(matched))
 	answer, err := bufio.NewReader(interruptible{x.c.Context, in}).ReadString('\n')
@@ -248,5 +249,5 @@ func (x *changer) confirm(matched int) error {
 	case "y", "yes":
 		return nil
 	}
-	return exitError{exitFailed, errors.New("nothing was changed")}
+	return errkind.New(errkind.Failed, errors.New("nothing was changed"))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
 )
@@ -42,7 +43,7 @@ Examples, each for every new shell:
    extractq completion fish > ~/.config/fish/completions/extractq.fish`,
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 || !slices.Contains(shells, c.Args().First()) {
-				return usage("completion: name one shell: %s", strings.Join(shells, ", "))
+				return errkind.Usagef("completion: name one shell: %s", strings.Join(shells, ", "))
 			}
 			script, err := shellScripts.ReadFile("completion/" + c.Args().First())
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/dashboard"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 func dashboardCommand() *cli.Command {
@@ -40,7 +41,7 @@ Examples:
 			}
 			defer deaf()
 			if c.Args().Present() {
-				return usage("dashboard takes no arguments")
+				return errkind.Usagef("dashboard takes no arguments")
 			}
 			d, err := readDashboard(c, cfg)
 			if err != nil {
@@ -96,7 +97,7 @@ func (b *board) Close() { _ = b.listener.Close() }
 func readDashboard(c *cli.Context, cfg settings) (*board, error) {
 	b := &board{cfg: dashboard.Config{Operator: c.Bool("operator"), NoAuth: c.Bool("no-auth"), Logger: cfg.log, Refused: cfg.metrics.Refused("dashboard")}}
 	if b.cfg.Operator && b.cfg.NoAuth {
-		return nil, usage("--operator and --no-auth exclude each other: who is let in without a key may only look")
+		return nil, errkind.Usagef("--operator and --no-auth exclude each other: who is let in without a key may only look")
 	}
 	b.cfg.Keys = dashboardKeys(cfg)
 	var err error
@@ -109,7 +110,7 @@ func readDashboard(c *cli.Context, cfg settings) (*board, error) {
 		if errors.Is(err, dashboard.ErrOperatorExposed) {
 			hint = "leave --operator out and use a key with operator: true"
 		}
-		return nil, usage("cannot listen on %s: %w; %s", b.listener.Addr(), err, hint)
+		return nil, errkind.Usagef("cannot listen on %s: %w; %s", b.listener.Addr(), err, hint)
 	}
 	return b, nil
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // diskEvery is how often a run makes sure that --out can be written to. Redis's
@@ -44,7 +46,7 @@ func (b *backfill) storeFailed(err error) {
 			continue
 		}
 		select {
-		case b.storeFails <- unavailable(fmt.Errorf("results cannot be written: %w; the same command again goes on", lasting)):
+		case b.storeFails <- errkind.MarkUnavailable(fmt.Errorf("results cannot be written: %w; the same command again goes on", lasting)):
 		default: // Said already.
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 func doctorCommand() *cli.Command {
@@ -39,7 +39,7 @@ Examples:
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usage("doctor takes no arguments")
+				return errkind.Usagef("doctor takes no arguments")
 			}
 			d := &doctor{}
 			examine := d.examine
@@ -122,7 +122,7 @@ func (d *doctor) healthz(c *cli.Context) error {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil || req.URL.Host == "" {
-		return usage("--healthz: want a URL such as http://127.0.0.1:8080/healthz")
+		return errkind.Usagef("--healthz: want a URL such as http://127.0.0.1:8080/healthz")
 	}
 	// No proxy stands between a server and itself.
 	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
@@ -163,17 +163,15 @@ func (d *doctor) configuration(c *cli.Context, cfg settings) {
 // verdict is the exit code: what has to be mended comes before what may come
 // back by itself.
 func (d *doctor) verdict() error {
-	code := exitOK
+	away := false
 	for _, f := range d.findings {
 		if f.State == healthFix {
-			return exitError{exitUsage, errReported}
+			return errkind.New(errkind.Usage, errkind.ErrReported)
 		}
-		if f.State == healthAway {
-			code = exitUnavailable
-		}
+		away = away || f.State == healthAway
 	}
-	if code != exitOK {
-		return exitError{code, errReported}
+	if away {
+		return errkind.MarkUnavailable(errkind.ErrReported)
 	}
 	return nil
 }
@@ -198,7 +196,7 @@ func printFindings(w io.Writer, asJSON bool, all []finding) error {
 
 // healthOf tells what a person must mend from what may come back by itself.
 func healthOf(err error) health {
-	if e, ok := errors.AsType[exitError](err); ok && e.code == exitUnavailable && !redis.IsAuthError(err) && !redis.IsPermissionError(err) {
+	if errkind.Of(err) == errkind.Unavailable && !redis.IsAuthError(err) && !redis.IsPermissionError(err) {
 		return healthAway
 	}
 	return healthFix

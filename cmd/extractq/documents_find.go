@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // finder finds the documents that arguments name: files, directories, patterns,
@@ -89,16 +91,16 @@ func findDocuments(ctx context.Context, args []string, name string, limit int, m
 			reads++
 		}
 		if arg == "@" {
-			return nil, usage("@: name the file with the list, as in @list.txt, or @- for standard input")
+			return nil, errkind.Usagef("@: name the file with the list, as in @list.txt, or @- for standard input")
 		}
 	}
 	switch asDocument := f.names("-"); {
 	case reads > 1:
-		return nil, usage("standard input can be read only once: give - or @-, and only one of them")
+		return nil, errkind.Usagef("standard input can be read only once: give - or @-, and only one of them")
 	case name != "" && !asDocument:
-		return nil, usage("--name is the name of the document on standard input: give - for that")
+		return nil, errkind.Usagef("--name is the name of the document on standard input: give - for that")
 	case name != "" && (strings.ContainsAny(name, `/\`) || name == "." || name == ".."):
-		return nil, usage("--name: %q is not the name of a file, such as 1040.pdf", name)
+		return nil, errkind.Usagef("--name: %q is not the name of a file, such as 1040.pdf", name)
 	case asDocument:
 		if max > 0 {
 			stdin = io.LimitReader(stdin, max+1) // One more shows that it is too large.
@@ -116,7 +118,7 @@ func (f *finder) names(arg string) bool { return slices.Contains(f.args, arg) }
 func (f *finder) keep(ctx context.Context, arg string, r io.Reader) error {
 	file, err := scratchFile()
 	if err != nil {
-		return unavailable(fmt.Errorf("keep standard input: %w", err))
+		return errkind.MarkUnavailable(fmt.Errorf("keep standard input: %w", err))
 	}
 	f.copies[arg] = &copied{file}
 	done := make(chan error, 1)
@@ -127,7 +129,7 @@ func (f *finder) keep(ctx context.Context, arg string, r io.Reader) error {
 	select {
 	case err := <-done:
 		if err != nil {
-			return unavailable(fmt.Errorf("keep standard input: %w", err))
+			return errkind.MarkUnavailable(fmt.Errorf("keep standard input: %w", err))
 		}
 		return nil
 	case <-ctx.Done():

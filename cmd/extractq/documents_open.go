@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/guard"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -28,7 +29,7 @@ type reader struct {
 func newReader(cfg settings, want wanted) (*reader, error) {
 	g, err := guard.New("fetch.allow_hosts", cfg.Fetch.AllowHosts)
 	if err != nil {
-		return nil, exitError{exitUsage, err}
+		return nil, errkind.New(errkind.Usage, err)
 	}
 	return &reader{wanted: want, fetcher: guard.NewFetcher(g, userAgent()), limit: cfg.API.MaxDocument}, nil
 }
@@ -176,7 +177,7 @@ func (d *opened) Blame(err error) error {
 	case errors.Is(err, tasks.ErrURLRefused):
 		return refusedURL(plain(err))
 	case errors.Is(err, tasks.ErrOtherProvider):
-		return exitError{exitUsage, err}
+		return errkind.New(errkind.Usage, err)
 	case errors.Is(err, extraction.ErrInvalid), errors.Is(err, store.ErrTooLarge):
 		return err
 	case d.failed != nil:
@@ -184,7 +185,7 @@ func (d *opened) Blame(err error) error {
 	case errors.Is(err, store.ErrTaken):
 		return unreadable{errors.New("it changed while it was handed in: submit it again")}
 	}
-	return unavailable(err)
+	return errkind.MarkUnavailable(err)
 }
 
 // documentCode is the code of a document that could not be submitted.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
 	"github.com/extractq/extractq/store"
@@ -95,7 +96,7 @@ func TestOpenURL(t *testing.T) {
 				t.Fatalf("%q without an error", body)
 			}
 			err = d.Blame(err)
-			if isUnavailable(err) || documentCode(err) != test.code || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "secret") {
+			if errkind.Of(err) == errkind.Unavailable || documentCode(err) != test.code || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%s: %v, want %s with %q", documentCode(err), err, test.code, test.says)
 			}
 		})
@@ -141,7 +142,7 @@ func TestOpenFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if _, err := io.ReadAll(d); isUnavailable(d.Blame(err)) || documentCode(d.Blame(err)) != extraction.CodeDocumentUnavailable {
+	if _, err := io.ReadAll(d); errkind.Of(d.Blame(err)) == errkind.Unavailable || documentCode(d.Blame(err)) != extraction.CodeDocumentUnavailable {
 		t.Errorf("a folder: %v, want its own trouble", d.Blame(err))
 	}
 	good, err := o.Open(t.Context(), source{path: filepath.Join(dir, "a.pdf")})
@@ -153,7 +154,7 @@ func TestOpenFile(t *testing.T) {
 		t.Error(err)
 	}
 	for err, all := range map[error]bool{errors.New("disk is full"): true, store.ErrTooLarge: false, tasks.ErrEmpty: false} {
-		if got := isUnavailable(good.Blame(err)); got != all {
+		if got := errkind.Of(good.Blame(err)) == errkind.Unavailable; got != all {
 			t.Errorf("%v: trouble of all documents is %v, want %v", err, got, all)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // tree writes files below a folder and returns it.
@@ -172,7 +174,7 @@ func TestFindDocumentsRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := findDocuments(t.Context(), test.args, test.name, 0, 0, strings.NewReader(""))
-			if e, ok := errors.AsType[exitError](err); !ok || e.code != exitUsage || !strings.Contains(err.Error(), test.says) {
+			if errkind.Of(err) != errkind.Usage || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("%v, want a usage error with %q", err, test.says)
 			}
 		})
@@ -180,7 +182,7 @@ func TestFindDocumentsRefuses(t *testing.T) {
 	t.Run("a list that is not there", func(t *testing.T) {
 		t.Parallel()
 		_, err := find(t, 0, "", "@"+filepath.Join(t.TempDir(), "list")).Look(t.Context(), false, nil)
-		if e, ok := errors.AsType[exitError](err); !ok || e.code != exitUsage {
+		if errkind.Of(err) != errkind.Usage {
 			t.Errorf("%v, want a usage error", err)
 		}
 	})

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // documentTypes are the extensions that are taken from a directory: what the
@@ -140,7 +142,7 @@ func (f *finder) list(ctx context.Context, arg, path string, v visitor) error {
 	}
 	file, err := source{path: path, stdin: kept}.open()
 	if err != nil {
-		return usage("%s: %w", arg, advise(err))
+		return errkind.Usagef("%s: %w", arg, advise(err))
 	}
 	defer func() { _ = file.Close() }()
 	lines := newLines(file, pathAhead)
@@ -154,7 +156,7 @@ func (f *finder) list(ctx context.Context, arg, path string, v visitor) error {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return usage("%s: %w: it holds one path or URL a line", arg, cause(err))
+		return errkind.Usagef("%s: %w: it holds one path or URL a line", arg, cause(err))
 	}
 	return nil
 }
@@ -162,7 +164,7 @@ func (f *finder) list(ctx context.Context, arg, path string, v visitor) error {
 func (f *finder) keepList(ctx context.Context, arg, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
-		return usage("%s: %w", arg, advise(err))
+		return errkind.Usagef("%s: %w", arg, advise(err))
 	}
 	defer func() { _ = file.Close() }()
 	return f.keep(ctx, arg, file)

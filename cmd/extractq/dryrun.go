@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/tasks"
 )
@@ -65,7 +66,7 @@ func (b *backfill) dryRun(ctx context.Context, w io.Writer, asJSON bool) error {
 		err = p.print(w)
 	}
 	if err == nil && p.Refused > 0 {
-		err = exitError{exitFailed, errReported}
+		err = errkind.New(errkind.Failed, errkind.ErrReported)
 	}
 	return err
 }
@@ -87,7 +88,7 @@ func (b *backfill) sortOut(ctx context.Context, p *plan) error {
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case isUnavailable(err):
+		case errkind.Of(err) == errkind.Unavailable:
 			return err
 		case err != nil:
 			b.fail(s.title(), documentCode(err), err)

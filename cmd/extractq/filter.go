@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 )
 
@@ -51,7 +52,7 @@ func readFilter(c *cli.Context, all []string) (selection, error) {
 	for _, name := range filterNames() {
 		// As from a variable that is not set: it would choose everything.
 		if c.IsSet(name) && strings.TrimSpace(c.String(name)) == "" {
-			return selection{}, usage("--%s is empty; leave it out to choose whatever it is", name)
+			return selection{}, errkind.Usagef("--%s is empty; leave it out to choose whatever it is", name)
 		}
 	}
 	s := selection{accounts: all, filter: store.Filter{
@@ -61,7 +62,7 @@ func readFilter(c *cli.Context, all []string) (selection, error) {
 	if only := c.StringSlice("account"); len(only) > 0 {
 		for _, name := range only {
 			if !slices.Contains(all, name) {
-				return s, usage("--account: no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
+				return s, errkind.Usagef("--account: no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
 			}
 		}
 		slices.Sort(only)
@@ -71,7 +72,7 @@ func readFilter(c *cli.Context, all []string) (selection, error) {
 	for _, text := range c.StringSlice("status") {
 		status := extraction.Status(strings.ToUpper(text))
 		if !slices.Contains(statuses, status) {
-			return s, usage("--status: %q is none of %s", text, strings.Join(texts(statuses), ", "))
+			return s, errkind.Usagef("--status: %q is none of %s", text, strings.Join(texts(statuses), ", "))
 		}
 		s.filter.Statuses = append(s.filter.Statuses, status)
 	}
@@ -107,7 +108,7 @@ func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usage("--%s: %q is no time such as 2026-05-17 or 2026-05-17T08:00:00Z, and no duration such as 24h", flag, text)
+	return time.Time{}, errkind.Usagef("--%s: %q is no time such as 2026-05-17 or 2026-05-17T08:00:00Z, and no duration such as 24h", flag, text)
 }
 
 // noneMatches is said where a filter chooses nothing.

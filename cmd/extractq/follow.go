@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 )
 
@@ -54,12 +55,12 @@ func newFollower(ctx context.Context, records *store.Records, accounts []string)
 	f := &follower{records: records, waiting: map[string]string{}, cursors: map[string]string{}}
 	var err error
 	if f.redis, err = records.Identity(ctx); err != nil {
-		return nil, unavailable(err)
+		return nil, errkind.MarkUnavailable(err)
 	}
 	for _, a := range accounts {
 		cursor, err := records.EventCursor(ctx, a)
 		if err != nil {
-			return nil, unavailable(err)
+			return nil, errkind.MarkUnavailable(err)
 		}
 		f.cursors[a] = cursor
 	}
@@ -113,7 +114,7 @@ func (f *follower) Run(ctx context.Context, stop func() bool, final func(r store
 		case !ok:
 			return err
 		case time.Since(lastAnswer) > redisPatience:
-			return unavailable(e.err)
+			return errkind.MarkUnavailable(e.err)
 		default: // A restart; the workers wait for it too.
 			lastSweep = time.Time{}
 		}
@@ -216,7 +217,7 @@ func (f *follower) same(ctx context.Context) error {
 func (f *follower) lost() error {
 	ids := f.Waiting()
 	slices.Sort(ids)
-	return unavailable(fmt.Errorf("%w; bring its data back. Where they are lost for good, see what the vendor has before anything is "+
+	return errkind.MarkUnavailable(fmt.Errorf("%w; bring its data back. Where they are lost for good, see what the vendor has before anything is "+
 		"submitted again; start run, up or a server role once with --%s, and run with the same --out goes on with what it finds there. "+
 		"%d extractions were waited for: %s", store.ErrRedisLost, acceptEmptyFlag, len(ids), strings.Join(ids, " ")))
 }
@@ -236,7 +237,7 @@ func (f *follower) tell(r store.Record, gone bool, final func(store.Record, bool
 func withResult(ctx context.Context, blobs *store.Blobs, r store.Record) (extraction.Extraction, error) {
 	e, err := blobs.Whole(ctx, r)
 	if err != nil {
-		return e, unavailable(err)
+		return e, errkind.MarkUnavailable(err)
 	}
 	return e, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/metrics"
 )
 
@@ -130,23 +131,23 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 	}
 	cfg, err := config.Load(configFile(c.String("config")), config.Options{Providers: knownProviders()})
 	if err != nil {
-		return settings{}, exitError{exitUsage, err}
+		return settings{}, errkind.New(errkind.Usage, err)
 	}
 	if s := c.String("redis"); s != "" {
 		if cfg.Redis.URL, err = config.RedisURL(s); err != nil {
-			return settings{}, usage("--redis: %w", err)
+			return settings{}, errkind.Usagef("--redis: %w", err)
 		}
 	}
 	if s := c.String("data"); s != "" {
 		if cfg.Data.URL, err = config.DataURL(s); err != nil {
-			return settings{}, usage("--data: %w", err)
+			return settings{}, errkind.Usagef("--data: %w", err)
 		}
 	}
 	if cfg.Redis.WaitReplicas > 0 { // Silence would promise what is not kept.
-		return settings{}, usage("redis.wait_replicas: waiting for replicas is not built yet; leave it out")
+		return settings{}, errkind.Usagef("redis.wait_replicas: waiting for replicas is not built yet; leave it out")
 	}
 	if scheme, _, _ := strings.Cut(cfg.Data.URL, "://"); scheme == "s3" || scheme == "gs" || scheme == "azblob" {
-		return settings{}, usage("data.url: %s:// is not built yet; use a directory that all processes see", scheme)
+		return settings{}, errkind.Usagef("data.url: %s:// is not built yet; use a directory that all processes see", scheme)
 	}
 	s := settings{
 		Config: cfg, log: log, stderr: stderr, stdout: &redirect{w: c.App.Writer}, dataGiven: cfg.Data.URL != "",
@@ -191,7 +192,7 @@ func stateDir() (string, error) {
 		}
 	}
 	if err != nil || !filepath.IsAbs(home) {
-		return "", usage("there is no place for data, since this user has no home directory: set --data")
+		return "", errkind.Usagef("there is no place for data, since this user has no home directory: set --data")
 	}
 	return filepath.Join(home, ".local", "state", "extractq"), nil
 }
@@ -200,7 +201,7 @@ func newLogger(w io.Writer, level, format string, otherwise slog.Level) (*slog.L
 	l := otherwise
 	if level != "" {
 		if err := l.UnmarshalText([]byte(level)); err != nil {
-			return nil, usage("--log-level: %q is not debug, info, warn or error", level)
+			return nil, errkind.Usagef("--log-level: %q is not debug, info, warn or error", level)
 		}
 	}
 	o := &slog.HandlerOptions{Level: l}
@@ -210,5 +211,5 @@ func newLogger(w io.Writer, level, format string, otherwise slog.Level) (*slog.L
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, o)), nil
 	}
-	return nil, usage("--log-format: %q is neither text nor json", format)
+	return nil, errkind.Usagef("--log-format: %q is neither text nor json", format)
 }

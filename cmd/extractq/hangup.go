@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/metrics"
 )
 
@@ -77,7 +78,7 @@ func loadServer(c *cli.Context, choose func(*settings) error) (cfg settings, sto
 		cfg.noteAbsence()
 	}
 	if cfg.waitRedis = c.Duration(waitFlag); err == nil && cfg.waitRedis < 0 {
-		err = usage("--%s: %v is negative", waitFlag, cfg.waitRedis)
+		err = errkind.Usagef("--%s: %v is negative", waitFlag, cfg.waitRedis)
 	}
 	if err == nil {
 		err = choose(&cfg)
@@ -99,7 +100,7 @@ func loadServer(c *cli.Context, choose func(*settings) error) (cfg settings, sto
 // wantAccounts is an error where a server role would have nothing to do.
 func wantAccounts(cfg *settings) error {
 	if len(cfg.Accounts) == 0 {
-		return usage("no account is configured: name one in the configuration file, or set SENSIBLE_API_KEY or TYPLESS_API_KEY")
+		return errkind.Usagef("no account is configured: name one in the configuration file, or set SENSIBLE_API_KEY or TYPLESS_API_KEY")
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -65,10 +66,10 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 		CallbackURL: c.String("callback-url"),
 	}
 	if t.Type == "" && len(t.Types) == 0 {
-		return wanted{}, usage("--type (or --types, for a portfolio) says what the documents are and is required")
+		return wanted{}, errkind.Usagef("--type (or --types, for a portfolio) says what the documents are and is required")
 	}
 	if err := tasks.CheckName(c.String("name")); err != nil {
-		return wanted{}, usage("--%s", plain(err))
+		return wanted{}, errkind.Usagef("--%s", plain(err))
 	}
 	if t.Metadata, err = pairs("metadata", c.StringSlice("metadata")); err != nil {
 		return wanted{}, err
@@ -96,7 +97,7 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	case errors.Is(err, tasks.ErrURLRefused):
 		return wanted{}, refusedURL(plain(err))
 	case err != nil:
-		return wanted{}, usage("%s", plain(err))
+		return wanted{}, errkind.Usagef("%s", plain(err))
 	}
 	return w, nil
 }
@@ -115,7 +116,7 @@ func producerRules(cfg settings, a config.Account, p extraction.Provider) (tasks
 	}
 	document, callback, err := tasks.URLChecks(cfg.Fetch.AllowHosts, cfg.Callbacks.AllowHosts)
 	if err != nil {
-		return r, exitError{exitUsage, err}
+		return r, errkind.New(errkind.Usage, err)
 	}
 	r.CheckDocumentURL, r.CheckCallback = document, once(callback)
 	return r, nil
@@ -166,10 +167,10 @@ func pairs(flag string, values []string) (map[string]string, error) {
 	for _, s := range values {
 		k, v, ok := strings.Cut(s, "=")
 		if !ok || k == "" {
-			return nil, usage("--%s: %q has not the form K=V", flag, s)
+			return nil, errkind.Usagef("--%s: %q has not the form K=V", flag, s)
 		}
 		if _, twice := out[k]; twice {
-			return nil, usage("--%s: %s is given twice", flag, k)
+			return nil, errkind.Usagef("--%s: %s is given twice", flag, k)
 		}
 		out[k] = v
 	}

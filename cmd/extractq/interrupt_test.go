@@ -9,20 +9,22 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	stopped, cancel := context.WithCancelCause(t.Context())
 	cancel(signaled{syscall.SIGINT})
-	inACall := unavailable(fmt.Errorf("read list of acme: %w", context.Canceled))
+	inACall := errkind.MarkUnavailable(fmt.Errorf("read list of acme: %w", context.Canceled))
 	for name, tt := range map[string]struct {
 		ctx  context.Context
 		err  error
 		want int
 	}{
 		"in a call":              {stopped, inACall, exitInterrupted},
-		"trouble all the same":   {stopped, unavailable(errors.New("refused")), exitUnavailable},
+		"trouble all the same":   {stopped, errkind.MarkUnavailable(errors.New("refused")), exitUnavailable},
 		"a call without signals": {t.Context(), inACall, exitUnavailable},
 		"nothing":                {stopped, nil, exitOK},
 	} {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -115,7 +116,7 @@ func openJournal(out string) (*journal, error) {
 		return nil, outFails(err)
 	}
 	if !ok {
-		return nil, usage("another run is using --out %s: wait for it, or use another folder", out)
+		return nil, errkind.Usagef("another run is using --out %s: wait for it, or use another folder", out)
 	}
 	file, err := os.OpenFile(filepath.Join(dir, "journal.ndjson"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -129,7 +130,7 @@ func openJournal(out string) (*journal, error) {
 	}
 	if err := j.read(); err != nil {
 		_ = j.Close()
-		return nil, unavailable(fmt.Errorf("read %s: %w", file.Name(), err))
+		return nil, errkind.MarkUnavailable(fmt.Errorf("read %s: %w", file.Name(), err))
 	}
 	if err := file.Truncate(j.size); err != nil {
 		_ = j.Close()
@@ -147,12 +148,12 @@ func peekJournal(out string) (*journal, error) {
 		file, err = os.Open(os.DevNull)
 	}
 	if err != nil {
-		return nil, unavailable(fmt.Errorf("--out cannot be read: %w", cause(err)))
+		return nil, errkind.MarkUnavailable(fmt.Errorf("--out cannot be read: %w", cause(err)))
 	}
 	j := newJournal(dir, file)
 	if err := j.read(); err != nil {
 		_ = j.Close()
-		return nil, unavailable(fmt.Errorf("read %s: %w", file.Name(), err))
+		return nil, errkind.MarkUnavailable(fmt.Errorf("read %s: %w", file.Name(), err))
 	}
 	return j, nil
 }
@@ -166,7 +167,7 @@ func newJournal(dir string, file *os.File) *journal {
 
 // outFails is trouble with writing to --out.
 func outFails(err error) error {
-	return unavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
+	return errkind.MarkUnavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
 }
 
 // read takes in the lines. A torn last one is what a crash leaves: what it was to
@@ -243,7 +244,7 @@ func (j *journal) lineAt(at int64, into any) error {
 		err = json.Unmarshal(bytes.TrimLeft(line, "\x00"), into)
 	}
 	if err != nil {
-		return unavailable(fmt.Errorf("read journal: %w", err))
+		return errkind.MarkUnavailable(fmt.Errorf("read journal: %w", err))
 	}
 	return nil
 }
@@ -299,7 +300,7 @@ func (j *journal) IDs(question string) (ids map[digest]struct{}, others bool, er
 		}
 	})
 	if err != nil {
-		err = unavailable(fmt.Errorf("read journal: %w", err))
+		err = errkind.MarkUnavailable(fmt.Errorf("read journal: %w", err))
 	}
 	return ids, others, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -244,8 +245,7 @@ func TestJournalIsForOne(t *testing.T) {
 }
 
 func isUsage(err error) bool {
-	e, ok := errors.AsType[exitError](err)
-	return ok && e.code == exitUsage
+	return errkind.Of(err) == errkind.Usage
 }
 
 // TestJournalKeepsUploadURLs apart, as long as they are needed and only where

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/extractq/extractq/internal/crash"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -79,7 +80,7 @@ func (j *journal) Rename(id string, name func(entry) string) (string, error) {
 		}
 	})
 	if err != nil {
-		return "", unavailable(fmt.Errorf("read journal: %w", err))
+		return "", errkind.MarkUnavailable(fmt.Errorf("read journal: %w", err))
 	}
 	if e.Path == "" {
 		return "", nil

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 func listCommand() *cli.Command {
@@ -27,10 +29,10 @@ func listCommand() *cli.Command {
 				return err
 			}
 			if c.Args().Present() {
-				return usage("list takes filters, no arguments; see extractq list --help")
+				return errkind.Usagef("list takes filters, no arguments; see extractq list --help")
 			}
 			if c.Int("limit") < 0 {
-				return usage("--limit: %d is less than 0", c.Int("limit"))
+				return errkind.Usagef("--limit: %d is less than 0", c.Int("limit"))
 			}
 			p, err := newOutput(c, cfg.stdout, true)
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -44,7 +45,7 @@ func (l *local) list(ctx context.Context, s selection) iter.Seq2[extraction.Extr
 	return func(yield func(extraction.Extraction, error) bool) {
 		for r, err := range l.svc.records.List(ctx, s.accounts, s.filter, store.Cursor{}) {
 			if err != nil {
-				yield(extraction.Extraction{}, unavailable(err))
+				yield(extraction.Extraction{}, errkind.MarkUnavailable(err))
 				return
 			}
 			if !yield(r.Extraction(), nil) {
@@ -64,7 +65,7 @@ func (l *local) batch(ctx context.Context, name string) iter.Seq2[place, error] 
 		for _, account := range accounts {
 			ids, err := l.svc.records.Batch(ctx, account, name)
 			if err != nil {
-				yield(place{}, unavailable(err))
+				yield(place{}, errkind.MarkUnavailable(err))
 				return
 			}
 			for _, id := range ids {
@@ -82,11 +83,11 @@ func (l *local) result(ctx context.Context, e extraction.Extraction) (*extractio
 		return nil, noExtraction(e.ID)
 	}
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, errkind.MarkUnavailable(err)
 	}
 	e, err = withResult(ctx, l.svc.blobs, r)
 	if err == nil && e.Error != nil {
-		err = exitError{exitFailed, fmt.Errorf("%s: %s", e.Error.Code, e.Error.Message)}
+		err = errkind.New(errkind.Failed, fmt.Errorf("%s: %s", e.Error.Code, e.Error.Message))
 	}
 	return e.Result, err
 }
@@ -111,17 +112,17 @@ func (l *local) adopt(ctx context.Context, s tasks.Submission, vendorID string) 
 	case errors.Is(err, store.ErrFollowed):
 		id, err := l.svc.records.Follower(ctx, s.Account, vendorID)
 		if err != nil {
-			return e, false, unavailable(err)
+			return e, false, errkind.MarkUnavailable(err)
 		}
 		r, err := l.svc.records.Get(ctx, s.Account, id)
 		if err != nil {
-			return e, false, unavailable(err)
+			return e, false, errkind.MarkUnavailable(err)
 		}
 		return r.Extraction(), true, nil
 	case errors.Is(err, extraction.ErrInvalid):
 		return e, false, err
 	case err != nil:
-		return e, false, unavailable(err)
+		return e, false, errkind.MarkUnavailable(err)
 	}
 	return e, false, nil
 }
@@ -191,7 +192,7 @@ func (l *local) erased(ctx context.Context, id string) (bool, error) {
 	for _, account := range accounts {
 		erased, err := l.svc.records.Erased(ctx, account, id)
 		if err != nil {
-			return false, unavailable(err)
+			return false, errkind.MarkUnavailable(err)
 		}
 		if erased {
 			l.touched[account] = true // The one before may have died in the middle.
@@ -204,7 +205,7 @@ func (l *local) erased(ctx context.Context, id string) (bool, error) {
 func (l *local) forget(ctx context.Context) error {
 	for account := range l.touched {
 		if err := l.svc.client.ForgetEvents(ctx, account); err != nil {
-			return unavailable(err)
+			return errkind.MarkUnavailable(err)
 		}
 	}
 	return nil
@@ -217,7 +218,7 @@ func (l *local) unserved(ctx context.Context, accounts []string) ([]string, erro
 	for _, name := range accounts {
 		served, err := limits.Served(ctx, name)
 		if err != nil {
-			return nil, unavailable(err)
+			return nil, errkind.MarkUnavailable(err)
 		}
 		if !served {
 			out = append(out, name)

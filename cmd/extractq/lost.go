@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 )
 
@@ -39,7 +40,7 @@ Examples:
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usage("recover takes no arguments; see extractq recover --help")
+				return errkind.Usagef("recover takes no arguments; see extractq recover --help")
 			}
 			cfg, err := load(c, slog.LevelWarn)
 			if err != nil {
@@ -86,11 +87,11 @@ func recoverLost(c *cli.Context, cfg settings) error {
 		return err
 	})
 	if err != nil {
-		return unavailable(err)
+		return errkind.MarkUnavailable(err)
 	}
 	switch {
 	case failed > 0:
-		return exitError{exitFailed, fmt.Errorf("%s recovered, and %d not", plural(n), failed)}
+		return errkind.New(errkind.Failed, fmt.Errorf("%s recovered, and %d not", plural(n), failed))
 	case n == 0:
 		cfg.say("nothing is lost")
 	case c.Bool("dry-run"):
@@ -114,7 +115,7 @@ func knownAccount(ctx context.Context, cfg settings, s *services, name string) e
 		return err
 	}
 	if name != "" && !slices.Contains(all, name) {
-		return usage("--account: no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
+		return errkind.Usagef("--account: no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
 	}
 	return nil
 }
@@ -131,7 +132,7 @@ func unsettled(ctx context.Context, records *store.Records, blobs *store.Blobs, 
 		return nil
 	})
 	if err != nil {
-		return 0, unavailable(err)
+		return 0, errkind.MarkUnavailable(err)
 	}
 	return n, nil
 }

@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // version is set at build time.
@@ -56,58 +58,45 @@ const (
 	exitTerminated  = 143
 )
 
-// exitError is an error with the code the process ends with.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e exitError) Error() string { return e.err.Error() }
-func (e exitError) Unwrap() error { return e.err }
-
-// usage is an error of what the user asked for.
-func usage(format string, args ...any) error {
-	return exitError{exitUsage, fmt.Errorf(format, args...)}
-}
-
-// unavailable is an error of a service that is needed and not there.
-func unavailable(err error) error { return exitError{exitUnavailable, err} }
-
-// isExit reports whether it is settled what an error means to the process.
-func isExit(err error) bool {
-	_, ok := errors.AsType[exitError](err)
-	return ok
-}
-
-// errReported ends the process with a code after everything was said already.
-var errReported = errors.New("already reported")
-
-// report writes the error as one clear line and gives the exit code.
+// report writes the error as one clear line and returns the exit code.
 func report(stderr io.Writer, err error) int {
+	code := exitCode(err)
+	if err == nil || code == exitPipe || errors.Is(err, errkind.ErrReported) {
+		return code
+	}
+	lines := strings.SplitSeq("extractq: "+err.Error(), "\n") // A configuration file may have several problems.
+	for line := range lines {
+		_, _ = fmt.Fprintln(stderr, visible(line))
+	}
+	return code
+}
+
+// exitCode is the one place that turns an error into the code the process ends with.
+func exitCode(err error) int {
 	if err == nil {
 		return exitOK
 	}
-	code := exitFailed
-	var e exitError
-	var s signaled
-	var out outputError
-	switch {
-	case errors.As(err, &out) && errors.Is(out, syscall.EPIPE):
-		return exitPipe // Nobody reads any more; as a shell would say it.
-	case errors.As(err, &out):
-		code = exitUnavailable
-	case errors.As(err, &e):
-		code = e.code
-	case errors.As(err, &s):
-		code = s.code()
-	}
-	if !errors.Is(err, errReported) {
-		lines := strings.SplitSeq("extractq: "+err.Error(), "\n") // Those of a configuration file are several.
-		for line := range lines {
-			_, _ = fmt.Fprintln(stderr, visible(line))
+	if out, ok := errors.AsType[outputError](err); ok {
+		if errors.Is(out, syscall.EPIPE) {
+			return exitPipe // The reader has gone; a shell reports it the same way.
 		}
+		return exitUnavailable
 	}
-	return code
+	switch errkind.Of(err) {
+	case errkind.Usage:
+		return exitUsage
+	case errkind.Unavailable:
+		return exitUnavailable
+	case errkind.Timeout:
+		return exitTimeout
+	case errkind.Failed:
+		return exitFailed
+	case errkind.None:
+	}
+	if s, ok := errors.AsType[signaled](err); ok {
+		return s.code()
+	}
+	return exitFailed
 }
 
 // newApp is the command line. It prints nothing by itself but help.
@@ -129,7 +118,7 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		HideHelpCommand:           true,
 		// main alone prints errors and ends the process.
 		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usage("%w; see extractq --help", err) },
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return errkind.Usagef("%w; see extractq --help", err) },
 		Commands: []*cli.Command{
 			runCommand(), upCommand(), workerCommand(), apiCommand(), schedulerCommand(), dashboardCommand(),
 			submitCommand(), adoptCommand(), statusCommand(), resultCommand(), listCommand(), watchCommand(),
@@ -138,7 +127,7 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usage("unknown command %q; see extractq --help", c.Args().First())
+				return errkind.Usagef("unknown command %q; see extractq --help", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -155,7 +144,7 @@ func complain(commands []*cli.Command, above string) {
 		name := above + command.Name
 		command.HideHelpCommand = true // "help" may be a document.
 		command.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
-			return usage("%s: %w; see extractq %s --help", name, err, name)
+			return errkind.Usagef("%s: %w; see extractq %s --help", name, err, name)
 		}
 		complain(command.Subcommands, name+" ")
 	}

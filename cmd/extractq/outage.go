@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -109,7 +110,7 @@ func (s *services) handIn(
 ) (extraction.Extraction, error) {
 	for {
 		if err := store.CheckPair(ctx, s.records, s.blobs); errors.Is(err, store.ErrRedisLost) {
-			return extraction.Extraction{}, unavailable(err) // Nothing would be submitted from there.
+			return extraction.Extraction{}, errkind.MarkUnavailable(err) // Nothing would be submitted from there.
 		}
 		e, err := send(ctx, sub)
 		if errors.Is(err, store.ErrExists) {

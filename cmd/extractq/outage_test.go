@@ -15,6 +15,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -220,7 +221,7 @@ func TestRedisAway(t *testing.T) {
 	server := redistest.Start(t)
 	server.Kill()
 	rdb := server.Client()
-	if away, returning := redisAway(unavailable(rdb.Ping(t.Context()).Err())); !away || returning {
+	if away, returning := redisAway(errkind.MarkUnavailable(rdb.Ping(t.Context()).Err())); !away || returning {
 		t.Errorf("a Redis that is not there: away %v, returning %v", away, returning)
 	}
 	for _, err := range []error{nil, redis.Nil, store.ErrTooLarge, os.ErrPermission, &os.PathError{Op: "write", Err: os.ErrClosed}} {

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // format is how extractions are printed.
@@ -34,9 +35,9 @@ func chooseFormat(name string, asJSON, isTerminal bool) (format, error) {
 	case f == "":
 		return formatNDJSON, nil
 	case f != formatTable && f != formatJSON && f != formatNDJSON && f != formatCSV:
-		return "", usage("--format: want table, json, ndjson or csv")
+		return "", errkind.Usagef("--format: want table, json, ndjson or csv")
 	case asJSON && f != formatNDJSON:
-		return "", usage("--json means --format ndjson; leave one of them out")
+		return "", errkind.Usagef("--json means --format ndjson; leave one of them out")
 	default:
 		return f, nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -108,12 +109,12 @@ func chooseAccount(ctx context.Context, cfg settings, name, provider string) (co
 	}
 	a, err := cfg.Account(name, provider)
 	if err != nil {
-		return a, exitError{exitUsage, err}
+		return a, errkind.New(errkind.Usage, err)
 	}
 	return a, nil
 }
 
 // noExtraction is the error for an id that nobody knows.
 func noExtraction(id string) error {
-	return exitError{exitFailed, fmt.Errorf("there is no extraction %q", id)}
+	return errkind.New(errkind.Failed, fmt.Errorf("there is no extraction %q", id))
 }

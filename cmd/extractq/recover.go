@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 )
 
@@ -176,7 +177,7 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 	known := map[digest]struct{}{}
 	for id, err := range b.records.IDs(ctx, b.account.Name) {
 		if err != nil {
-			return unavailable(err)
+			return errkind.MarkUnavailable(err)
 		}
 		known[digestOf(id)] = struct{}{}
 		if _, ok := named[digestOf(id)]; !ok {
@@ -187,7 +188,7 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 	for page := range slices.Chunk(unnamed, 200) {
 		found, err := b.records.GetAll(ctx, []string{b.account.Name}, page...)
 		if err != nil {
-			return unavailable(err)
+			return errkind.MarkUnavailable(err)
 		}
 		for _, r := range found {
 			if r.RetriedBy == "" { // Its repetition is the one that counts.
@@ -198,7 +199,7 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 	}
 	ids, err := b.blobs.Documents(ctx)
 	if err != nil {
-		return unavailable(err)
+		return errkind.MarkUnavailable(err)
 	}
 	for _, id := range ids {
 		_, inRedis := known[digestOf(id)]
@@ -233,12 +234,12 @@ func (b *backfill) sumOf(ctx context.Context, id string) (string, error) {
 		return "", nil
 	}
 	if err != nil {
-		return "", unavailable(err)
+		return "", errkind.MarkUnavailable(err)
 	}
 	defer func() { _ = kept.Close() }()
 	got, err := store.Digest(io.Discard, kept, 0)
 	if err != nil {
-		return "", unavailable(err)
+		return "", errkind.MarkUnavailable(err)
 	}
 	return got.SHA256, nil
 }
@@ -253,7 +254,7 @@ func (b *backfill) unsent(ctx context.Context, old entry) (resumption, error) {
 	kept, err := b.blobs.HasDocument(ctx, old.ID)
 	switch {
 	case err != nil:
-		return settledIt, unavailable(err)
+		return settledIt, errkind.MarkUnavailable(err)
 	case kept:
 		return settledIt, b.settled(old)
 	}

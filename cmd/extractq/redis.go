@@ -11,6 +11,7 @@ import (
 
 	"github.com/extractq/extractq/internal/address"
 	"github.com/extractq/extractq/internal/crash"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // pingTimeout is how long a Redis may take to answer before it counts as not
@@ -25,14 +26,14 @@ func connect(ctx context.Context, where string, pool int) (redis.UniversalClient
 	if err != nil {
 		// The library's error may repeat the address with its password.
 		scheme, _, _ := strings.Cut(where, "://")
-		return nil, usage("redis: the address is not a valid URL; want one such as %s", exampleURL[scheme])
+		return nil, errkind.Usagef("redis: the address is not a valid URL; want one such as %s", exampleURL[scheme])
 	}
 	crash.Redis(rdb)
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if err := rdb.Ping(ctx).Err(); err != nil {
 		_ = rdb.Close()
-		return nil, unavailable(fmt.Errorf("redis at %s does not answer: %w; start it, or set --redis", host(where), err))
+		return nil, errkind.MarkUnavailable(fmt.Errorf("redis at %s does not answer: %w; start it, or set --redis", host(where), err))
 	}
 	return rdb, nil
 }

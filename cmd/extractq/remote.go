@@ -13,6 +13,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -50,9 +51,9 @@ func (r *remote) explain(ctx context.Context, err error) error {
 	}
 	switch e.Code {
 	case client.CodeUnauthorized:
-		return usage("the server at %s wants a key of its api.keys in %s, and does not know this one", r.cfg.serverName, apiKeyEnv)
+		return errkind.Usagef("the server at %s wants a key of its api.keys in %s, and does not know this one", r.cfg.serverName, apiKeyEnv)
 	case client.CodeForbidden:
-		return usage("the server at %s refuses this: %s; the key is %s", r.cfg.serverName, e.Detail, apiKeyEnv)
+		return errkind.Usagef("the server at %s refuses this: %s; the key is %s", r.cfg.serverName, e.Detail, apiKeyEnv)
 	case client.CodeNotFound:
 		return store.ErrNotFound
 	case client.CodeFinal:
@@ -62,7 +63,7 @@ func (r *remote) explain(ctx context.Context, err error) error {
 	case client.CodeConflict:
 		return refusal(e.Detail)
 	case client.CodeResultUnavailable:
-		return exitError{exitFailed, fmt.Errorf("%s: %s", e.Code, e.Detail)}
+		return errkind.New(errkind.Failed, fmt.Errorf("%s: %s", e.Code, e.Detail))
 	case client.CodeTooLarge:
 		return fmt.Errorf("%w: %s", store.ErrTooLarge, e.Detail)
 	}
@@ -70,7 +71,7 @@ func (r *remote) explain(ctx context.Context, err error) error {
 	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return fmt.Errorf("%w: %s", extraction.ErrInvalid, e.Detail)
 	}
-	return unavailable(fmt.Errorf("the server at %s: %w; see --server (%s)", r.cfg.serverName, err, serverEnv))
+	return errkind.MarkUnavailable(fmt.Errorf("the server at %s: %w; see --server (%s)", r.cfg.serverName, err, serverEnv))
 }
 
 func (r *remote) accounts(ctx context.Context) ([]string, error) {
@@ -104,14 +105,14 @@ func chooseRemote(ctx context.Context, cfg settings, name, provider string) (con
 		}
 	}
 	if len(theirs.Accounts) == 0 {
-		return config.Account{}, usage("the server at %s has no account that this key may use", cfg.serverName)
+		return config.Account{}, errkind.Usagef("the server at %s has no account that this key may use", cfg.serverName)
 	}
 	chosen, err := theirs.Account(name, provider)
 	if err != nil {
-		return chosen, exitError{exitUsage, err}
+		return chosen, errkind.New(errkind.Usage, err)
 	}
 	if !slices.Contains(names(theirs.Accounts), chosen.Name) { // Here it would need none.
-		return chosen, usage("the server at %s has no account with provider %s", cfg.serverName, provider)
+		return chosen, errkind.Usagef("the server at %s has no account with provider %s", cfg.serverName, provider)
 	}
 	return chosen, nil
 }
@@ -252,7 +253,7 @@ func (d remoteDesk) resume(ctx context.Context, name string) error {
 // misuse is explain for what the command line alone can have asked wrongly.
 func (d remoteDesk) misuse(ctx context.Context, err error) error {
 	if err = d.explain(ctx, err); errors.Is(err, extraction.ErrInvalid) {
-		return usage("%s", plain(err))
+		return errkind.Usagef("%s", plain(err))
 	}
 	return err
 }

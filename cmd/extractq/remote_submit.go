@@ -11,6 +11,7 @@ import (
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -76,7 +77,7 @@ func (r *remote) refusedBefore(status int) error {
 // refusedURL is the error of the URL that the server's words begin with.
 func refusedURL(detail string) error {
 	if why, ok := strings.CutPrefix(detail, "callback_url: "); ok {
-		return usage("--callback-url: %s", why)
+		return errkind.Usagef("--callback-url: %s", why)
 	}
 	return unreadable{errors.New(strings.TrimPrefix(detail, "document_url: "))}
 }
@@ -89,7 +90,7 @@ func (r *remote) adopt(ctx context.Context, s tasks.Submission, vendorID string)
 	}
 	first, found, err := r.find(ctx, failed.Extraction)
 	if err == nil && !found {
-		err = unavailable(store.ErrNotFound) // It was erased at this moment.
+		err = errkind.MarkUnavailable(store.ErrNotFound) // It was erased at this moment.
 	}
 	return first, true, err
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -104,7 +105,7 @@ func (b *backfill) questionOf(q asked) string {
 func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resumption, error) {
 	r, err := b.records.Get(ctx, b.account.Name, old.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return settledIt, unavailable(err)
+		return settledIt, errkind.MarkUnavailable(err)
 	}
 	if err == nil {
 		switch what := ending(b.resultFile(old.Name), old, done); {
@@ -116,7 +117,7 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 		case r.Status == extraction.StatusSuccess: // Its result may be damaged or gone, then it is fetched again.
 			_, err := b.client.Retry(ctx, r.Account, r.ID, false)
 			if err != nil && !errors.Is(err, tasks.ErrSucceeded) && !errors.Is(err, store.ErrNotFound) {
-				return settledIt, unavailable(err)
+				return settledIt, errkind.MarkUnavailable(err)
 			}
 		}
 		b.journal.Resume(done)
@@ -163,10 +164,10 @@ func (b *backfill) repeat(
 	case errors.Is(err, store.ErrNotFound):
 		r = b.past(old, done)
 	case err != nil:
-		return old, done, settledIt, unavailable(err)
+		return old, done, settledIt, errkind.MarkUnavailable(err)
 	default: // Only one repeats it; this goes on with what another began.
 		if id, err = b.claim(ctx, r, id); err != nil {
-			return old, done, settledIt, unavailable(err)
+			return old, done, settledIt, errkind.MarkUnavailable(err)
 		}
 	}
 	want.ID = id
@@ -227,7 +228,7 @@ func (b *backfill) resumable(ctx context.Context, old entry) (resumption, error)
 	erased, err := b.records.Erased(ctx, b.account.Name, old.ID)
 	switch {
 	case err != nil:
-		return settledIt, unavailable(err)
+		return settledIt, errkind.MarkUnavailable(err)
 	case !erased:
 		return resumeIt, nil
 	case b.retryFailed:

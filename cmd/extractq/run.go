@@ -15,6 +15,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/embedded"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/sandbox"
 	"github.com/extractq/extractq/tasks"
@@ -59,25 +60,25 @@ Examples:
 			}
 			cfg.noteAbsence()
 			if !c.Args().Present() {
-				return usage("run: name at least one document; see extractq run --help")
+				return errkind.Usagef("run: name at least one document; see extractq run --help")
 			}
 			want, err := readInputs(c, cfg)
 			if err != nil {
 				return err
 			}
 			if c.Int("limit") < 0 || c.IsSet("limit") && c.Int("limit") == 0 {
-				return usage("--limit: want a number of documents from 1 on")
+				return errkind.Usagef("--limit: want a number of documents from 1 on")
 			}
 			if s := c.String("rate"); s != "" {
 				if want.account.Rate, err = config.ParseRate(s); err != nil {
-					return usage("--rate: %w", err)
+					return errkind.Usagef("--rate: %w", err)
 				}
 			}
 			ctx := c.Context
 			if d := c.Duration("timeout"); d > 0 {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeoutCause(ctx, d,
-					exitError{exitTimeout, fmt.Errorf("timeout of %v passed; the same command again goes on", d)})
+					errkind.New(errkind.Timeout, fmt.Errorf("timeout of %v passed; the same command again goes on", d)))
 				defer cancel()
 			}
 			var p printer = silent{}
@@ -197,9 +198,9 @@ func (f found) check(cfg settings) error {
 	skipped := f.skippedText()
 	switch {
 	case f.documents == 0 && f.troubles > 0:
-		return exitError{exitUsage, errReported}
+		return errkind.New(errkind.Usage, errkind.ErrReported)
 	case f.documents == 0:
-		return usage("there is no document in what was named%s", skipped)
+		return errkind.Usagef("there is no document in what was named%s", skipped)
 	case skipped != "":
 		cfg.say("%d documents%s", f.documents, skipped)
 	}
@@ -217,7 +218,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 	}
 	if b.out != "" {
 		if err := os.MkdirAll(b.out, 0o700); err != nil {
-			return nil, unavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
+			return nil, errkind.MarkUnavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
 		}
 		j, err := openJournal(b.out)
 		if err != nil {
@@ -232,7 +233,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 			dir, err := filepath.Abs(filepath.Join(b.out, stateFolder))
 			if err != nil {
 				closeAll()
-				return nil, exitError{exitUsage, err}
+				return nil, errkind.New(errkind.Usage, err)
 			}
 			b.Data.URL = config.FileURL(dir)
 		}
@@ -244,7 +245,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 			scratch, err := embedded.NewScratch() //nolint:contextcheck // It ends with the process, not with a context.
 			if err != nil {
 				closeAll()
-				return nil, unavailable(err)
+				return nil, errkind.MarkUnavailable(err)
 			}
 			closers = append(closers, func() { _ = scratch.Close() }) // A temporary folder; there is nobody to tell.
 			b.Data.URL, b.scratch = config.FileURL(scratch.Dir), true
@@ -252,7 +253,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 		base, stop, err := startSandbox(ctx, sandbox.Config{})
 		if err != nil {
 			closeAll()
-			return nil, unavailable(err)
+			return nil, errkind.MarkUnavailable(err)
 		}
 		closers = append(closers, stop)
 		b.account.BaseURL = base + sandboxPath
@@ -294,7 +295,7 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 		err = l.Lift(ctx, b.account.Name, state.Reason)
 	}
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, errkind.MarkUnavailable(err)
 	}
 	b.limiter = l
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -312,7 +313,7 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 func (b *backfill) agrees(ctx context.Context, l *limiter.Limiter) error {
 	served, err := l.Served(ctx, b.account.Name)
 	if err != nil {
-		return unavailable(err)
+		return errkind.MarkUnavailable(err)
 	}
 	if !served {
 		return nil
@@ -320,10 +321,11 @@ func (b *backfill) agrees(ctx context.Context, l *limiter.Limiter) error {
 	theirs, ok, err := b.records.Known(ctx, b.account.Name)
 	switch {
 	case err != nil:
-		return unavailable(err)
+		return errkind.MarkUnavailable(err)
 	case ok && theirs.Provider != b.account.Provider:
-		return exitError{exitUsage, fmt.Errorf("%w: account %s has provider %s there, and %s here",
-			tasks.ErrOtherProvider, b.account.Name, theirs.Provider, b.account.Provider)}
+		return errkind.New(errkind.Usage, fmt.Errorf("%w: account %s has provider %s there, and %s here",
+			tasks.ErrOtherProvider, b.account.Name, theirs.Provider, b.account.Provider))
+
 	}
 	return nil
 }

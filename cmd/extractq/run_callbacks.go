@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -51,7 +52,7 @@ func (b *backfill) drain(ctx context.Context, err error) error {
 	if b.outbox.Left() == 0 {
 		return err
 	}
-	if b.ownsQueue() && !isUnavailable(err) && !isOutput(err) && ctx.Err() == nil {
+	if b.ownsQueue() && errkind.Of(err) != errkind.Unavailable && !isOutput(err) && ctx.Err() == nil {
 		slow := time.AfterFunc(sayWaiting, func() { b.say("waiting for the callbacks; %d left", b.outbox.Left()) })
 		if drainErr := b.outbox.Drain(ctx); err == nil {
 			err = drainErr

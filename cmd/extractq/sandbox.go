@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/sandbox"
 )
 
@@ -42,16 +43,16 @@ Examples:
 				return err
 			}
 			if c.Args().Present() {
-				return usage("sandbox takes no arguments")
+				return errkind.Usagef("sandbox takes no arguments")
 			}
 			cfg, err := sandboxConfig(c, latency)
 			if err != nil {
-				return usage("sandbox: %w", err)
+				return errkind.Usagef("sandbox: %w", err)
 			}
 			cfg.Logger = log
 			listener, err := new(net.ListenConfig).Listen(c.Context, "tcp", c.String("listen"))
 			if err != nil {
-				return unavailable(fmt.Errorf("--listen: %w", err))
+				return errkind.MarkUnavailable(fmt.Errorf("--listen: %w", err))
 			}
 			_, _ = fmt.Fprintf(c.App.ErrWriter, "sandbox: Sensible at http://%[1]s/sensible/v0, Typless at http://%[1]s/typless/api\n", listener.Addr())
 			return sandbox.New(cfg).Serve(c.Context, listener)

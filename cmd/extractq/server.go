@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/client"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 const (
@@ -32,7 +33,7 @@ func refuseServer(commands []*cli.Command) {
 		name := command.Name
 		command.Before = func(c *cli.Context) error {
 			if givenByFlag(c, "server", serverEnv) {
-				return usage("%s works with Redis and the document store itself, not through an API: leave out --server", name)
+				return errkind.Usagef("%s works with Redis and the document store itself, not through an API: leave out --server", name)
 			}
 			return nil
 		}
@@ -46,13 +47,13 @@ func chosenServer(c *cli.Context) (*client.Client, string, error) {
 	flag, redis := givenByFlag(c, "server", serverEnv), givenByFlag(c, "redis", "EXTRACTQ_REDIS_URL")
 	switch {
 	case flag && redis:
-		return nil, "", usage("--server and --redis exclude each other: a command works with an API, or with Redis itself")
+		return nil, "", errkind.Usagef("--server and --redis exclude each other: a command works with an API, or with Redis itself")
 	case address == "", redis, !slices.Contains(overHTTP, c.Command.Name):
 		return nil, "", nil
 	}
 	s, err := client.New(client.Config{URL: address, Key: os.Getenv(apiKeyEnv), UserAgent: userAgent()})
 	if err != nil {
-		return nil, "", usage("--server (%s): %w; the key is %s", serverEnv, err, apiKeyEnv)
+		return nil, "", errkind.Usagef("--server (%s): %w; the key is %s", serverEnv, err, apiKeyEnv)
 	}
 	return s, host(address), nil
 }

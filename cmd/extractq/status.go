@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 func statusCommand() *cli.Command {
@@ -37,7 +38,7 @@ func resultCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			return withOne(c, withStore, func(p producer, e extraction.Extraction) error {
 				if e.Status != extraction.StatusSuccess {
-					return exitError{exitFailed, fmt.Errorf("%s has no result: it is %s", e.ID, e.Status)}
+					return errkind.New(errkind.Failed, fmt.Errorf("%s has no result: it is %s", e.ID, e.Status))
 				}
 				result, err := p.result(c.Context, e)
 				if err != nil {
@@ -56,7 +57,7 @@ func withOne(c *cli.Context, open openFunc, use func(producer, extraction.Extrac
 		return err
 	}
 	if c.NArg() != 1 {
-		return usage("%s takes one id; see extractq %[1]s --help", c.Command.Name)
+		return errkind.Usagef("%s takes one id; see extractq %[1]s --help", c.Command.Name)
 	}
 	p, err := openProducer(c.Context, cfg, open)
 	if err != nil {

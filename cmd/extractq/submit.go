@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 func submitCommand() *cli.Command {
@@ -41,10 +42,10 @@ Examples:
 				return err
 			}
 			if !c.Bool("wait") && (c.IsSet("format") || c.IsSet("timeout")) {
-				return usage("submit: --format and --timeout go with --wait")
+				return errkind.Usagef("submit: --format and --timeout go with --wait")
 			}
 			if !c.Args().Present() {
-				return usage("submit: name at least one document; see extractq submit --help")
+				return errkind.Usagef("submit: name at least one document; see extractq submit --help")
 			}
 			want, err := readInputs(c, cfg)
 			if err != nil {
@@ -99,7 +100,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 			accepted++
 		case c.Err() != nil:
 			return context.Cause(c.Context)
-		case isExit(err):
+		case errkind.Of(err) != errkind.None:
 			return err
 		case err != nil:
 			refuse(d.title(), documentCode(err), err)
@@ -110,7 +111,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 		err = followAll(c, cfg, p, f, accepted)
 	}
 	if err == nil && failed {
-		err = exitError{exitFailed, errReported}
+		err = errkind.New(errkind.Failed, errkind.ErrReported)
 	}
 	return err
 }
@@ -140,7 +141,7 @@ func enqueue(c *cli.Context, cfg settings, p producer, o *reader, d source) (ext
 		_, err = fmt.Fprintln(c.App.Writer, e.ID)
 	}
 	if err != nil { // Nobody would learn of the others' ids either.
-		return e, unavailable(fmt.Errorf("%s is accepted, but %w", e.ID, err))
+		return e, errkind.MarkUnavailable(fmt.Errorf("%s is accepted, but %w", e.ID, err))
 	}
 	return e, nil
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // newOutput is where a command prints extractions. Without a format it prints
@@ -15,7 +16,7 @@ import (
 func newOutput(c *cli.Context, w io.Writer, table bool) (printer, error) {
 	f, err := chooseFormat(c.String("format"), c.Bool("json"), table && isTerminal(c.App.Writer))
 	if err != nil {
-		return nil, exitError{exitUsage, err}
+		return nil, errkind.New(errkind.Usage, err)
 	}
 	return newPrinter(w, f), nil
 }

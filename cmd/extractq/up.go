@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/sandbox"
 )
 
@@ -40,7 +40,7 @@ Examples:
 			}
 			defer deaf()
 			if c.Args().Present() {
-				return usage("up takes no arguments; in another terminal, extractq submit takes documents")
+				return errkind.Usagef("up takes no arguments; in another terminal, extractq submit takes documents")
 			}
 			b, err := readDashboard(c, cfg)
 			if err != nil {
@@ -49,7 +49,7 @@ Examples:
 			defer b.Close()
 			stop, err := standIn(c.Context, cfg.Accounts, sandbox.Config{ProcessingTime: latency, Logger: cfg.log})
 			if err != nil {
-				return unavailable(err)
+				return errkind.MarkUnavailable(err)
 			}
 			defer stop()
 			svc, err := open(c.Context, cfg, true)
@@ -69,7 +69,7 @@ func chooseAccounts(cfg *settings, provider string) error {
 	}
 	account, err := cfg.Account("", provider)
 	if err != nil {
-		return exitError{exitUsage, err}
+		return errkind.New(errkind.Usage, err)
 	}
 	cfg.Accounts = []config.Account{account}
 	return nil
@@ -138,7 +138,7 @@ func sameStandIn(running, next []config.Account) error {
 		}
 		at := slices.IndexFunc(running, func(r config.Account) bool { return r.Name == a.Name && r.Provider == sandboxProvider })
 		if at < 0 {
-			return usage("account %s wants a sandbox of this process: that takes a restart", a.Name)
+			return errkind.Usagef("account %s wants a sandbox of this process: that takes a restart", a.Name)
 		}
 		next[i].BaseURL = running[at].BaseURL
 	}
@@ -188,8 +188,8 @@ func inOrder(ctx context.Context, log *slog.Logger, roles ...role) error {
 		default:
 		}
 	}
-	if _, coded := errors.AsType[exitError](err); err == nil || coded {
+	if err == nil || errkind.Of(err) != errkind.None {
 		return err
 	}
-	return unavailable(err)
+	return errkind.MarkUnavailable(err)
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // The roles stop one after the other, the last first, each after the one before
@@ -28,7 +30,7 @@ func TestInOrder(t *testing.T) {
 		"told to stop":      {ended: []string{"c", "b", "a"}},
 		"one fails":         {byItself: map[string]error{"b": broken}, want: broken, ended: []string{"b", "c", "a"}},
 		"one stops badly":   {stopped: map[string]error{"c": broken}, want: broken, ended: []string{"c", "b", "a"}},
-		"a code of its own": {byItself: map[string]error{"a": usage("no")}, want: usage("no"), ended: []string{"a", "c", "b"}},
+		"a code of its own": {byItself: map[string]error{"a": errkind.Usagef("no")}, want: errkind.Usagef("no"), ended: []string{"a", "c", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +63,7 @@ func TestInOrder(t *testing.T) {
 				if (err == nil) != (tt.want == nil) || tt.want != nil && err.Error() != tt.want.Error() {
 					t.Errorf("inOrder = %v, want %v", err, tt.want)
 				}
-				if e, ok := errors.AsType[exitError](err); err != nil && (!ok || !slices.Contains([]int{exitUsage, exitUnavailable}, e.code)) {
+				if err != nil && !slices.Contains([]errkind.Kind{errkind.Usage, errkind.Unavailable}, errkind.Of(err)) {
 					t.Errorf("%v has no exit code of its own", err)
 				}
 				if diff := cmp.Diff(tt.ended, ended); diff != "" {

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 func watchCommand() *cli.Command {
@@ -31,7 +32,7 @@ func watchCommand() *cli.Command {
 				return err
 			}
 			if c.Args().Present() == (c.String("batch") != "") {
-				return usage("watch takes either ids or --batch; see extractq watch --help")
+				return errkind.Usagef("watch takes either ids or --batch; see extractq watch --help")
 			}
 			p, err := openProducer(c.Context, cfg, withStore)
 			if err != nil {
@@ -68,7 +69,7 @@ func watched(c *cli.Context, p producer, f watcher) (int, error) {
 			n++
 		}
 		if n == 0 {
-			return 0, exitError{exitFailed, fmt.Errorf("there is no extraction in a batch %q", batch)}
+			return 0, errkind.New(errkind.Failed, fmt.Errorf("there is no extraction in a batch %q", batch))
 		}
 		return n, nil
 	}
@@ -92,7 +93,7 @@ func followAll(c *cli.Context, cfg settings, source producer, f watcher, total i
 	if d := c.Duration("timeout"); d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, d,
-			exitError{exitTimeout, fmt.Errorf("timeout of %v passed; the work goes on", d)})
+			errkind.New(errkind.Timeout, fmt.Errorf("timeout of %v passed; the work goes on", d)))
 		defer cancel()
 	}
 	p, err := newOutput(c, cfg.stdout, true)
@@ -122,7 +123,7 @@ func followAll(c *cli.Context, cfg settings, source producer, f watcher, total i
 		return closeErr
 	}
 	if err == nil && failed > 0 {
-		return exitError{exitFailed, errReported}
+		return errkind.New(errkind.Failed, errkind.ErrReported)
 	}
 	return err
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/address"
 	"github.com/extractq/extractq/internal/crash"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/metrics"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
@@ -85,19 +86,19 @@ func newProvider(a config.Account, m *metrics.Metrics) (extraction.Provider, err
 		if p.Name == a.Provider {
 			built, err := p.build(a, func(op string, status int, took time.Duration) { m.Requested(a.Name, op, status, took) })
 			if err != nil {
-				return nil, exitError{exitUsage, fmt.Errorf("account %s: %w", a.Name, err)}
+				return nil, errkind.New(errkind.Usage, fmt.Errorf("account %s: %w", a.Name, err))
 			}
 			return built, nil
 		}
 	}
-	return nil, usage("account %s: unknown provider %q", a.Name, a.Provider)
+	return nil, errkind.Usagef("account %s: unknown provider %q", a.Name, a.Provider)
 }
 
 // workerAccount is an account as the worker knows it.
 func workerAccount(a config.Account, m *metrics.Metrics) (worker.Account, error) {
 	if a.Provider == sandboxProvider && a.BaseURL == "" {
 		// Its dialect's default address is the vendor's own: documents would go there.
-		return worker.Account{}, usage("account %s: a sandbox has no address of its own: set base_url to the one that "+
+		return worker.Account{}, errkind.Usagef("account %s: a sandbox has no address of its own: set base_url to the one that "+
 			"extractq sandbox prints, or use up or run", a.Name)
 	}
 	p, err := newProvider(a, m)
@@ -153,7 +154,7 @@ func open(ctx context.Context, cfg settings, bring bool) (_ *services, err error
 		}
 	}
 	if s.blobs, err = store.OpenBlobs(ctx, address.Documents(cfg.Data.URL)); err != nil {
-		return nil, unavailable(err)
+		return nil, errkind.MarkUnavailable(err)
 	}
 	s.closers = append(s.closers, s.blobs.Close)
 	// A Redis that this command brought lives in the store's directory.
@@ -226,8 +227,7 @@ func (s *services) reach(ctx context.Context, cfg settings, bring bool, pool int
 		if err == nil {
 			err = s.connect(ctx, pool)
 		}
-		e, coded := errors.AsType[exitError](err)
-		if err == nil || !coded || e.code != exitUnavailable || !time.Now().Before(over) || ctx.Err() != nil {
+		if err == nil || errkind.Of(err) != errkind.Unavailable || !time.Now().Before(over) || ctx.Err() != nil {
 			return err
 		}
 		if !said {
@@ -268,7 +268,7 @@ func newClient(cfg settings, s *services) (*tasks.Client, error) {
 func (s *services) accounts(ctx context.Context, cfg settings) ([]string, error) {
 	registered, err := s.records.Accounts(ctx)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, errkind.MarkUnavailable(err)
 	}
 	all := append(names(cfg.Accounts), registered...)
 	slices.Sort(all)
@@ -283,7 +283,7 @@ func (s *services) find(ctx context.Context, cfg settings, ids ...string) ([]sto
 	}
 	found, err := s.records.GetAll(ctx, accounts, ids...)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, errkind.MarkUnavailable(err)
 	}
 	return found, nil
 }
@@ -292,17 +292,17 @@ func (s *services) find(ctx context.Context, cfg settings, ids ...string) ([]sto
 func belongs(cfg settings, err error) error {
 	switch {
 	case errors.Is(err, store.ErrOtherStore):
-		return usage("%s is %w; set data.url (--data) to the one where the documents of this Redis are. "+
+		return errkind.Usagef("%s is %w; set data.url (--data) to the one where the documents of this Redis are. "+
 			"Where that one is gone for good, and the extractions in this Redis may go with it, "+
 			"let Redis forget it: redis-cli del extractq:meta", cfg.Data.URL, err)
 	case errors.Is(err, store.ErrEmptyRedis):
-		return usage("%w (%s): bring the Redis back that has their records, from a backup where it lost them, "+
+		return errkind.Usagef("%w (%s): bring the Redis back that has their records, from a backup where it lost them, "+
 			"or name it with --redis. Where they are lost for good, start run, up or a server role once with "+
 			"--accept-empty-redis, and then extractq recover, which makes the records anew: what is in the store now is never swept", err, cfg.Data.URL)
 	case errors.Is(err, store.ErrNewer):
-		return usage("%w; update extractq", err)
+		return errkind.Usagef("%w; update extractq", err)
 	case err != nil:
-		return unavailable(err)
+		return errkind.MarkUnavailable(err)
 	}
 	return nil
 }
@@ -325,13 +325,13 @@ func (s *services) embedded(ctx context.Context, cfg settings, bring bool) (stri
 	if !bring {
 		found, err := embedded.Find(ctx, dir)
 		if err != nil {
-			return "", unavailable(err)
+			return "", errkind.MarkUnavailable(err)
 		}
 		return found, nil
 	}
 	r, err := embedded.Start(ctx, embedded.Config{Dir: dir, Bound: cfg.scratch, Logger: cfg.log})
 	if err != nil {
-		return "", unavailable(err)
+		return "", errkind.MarkUnavailable(err)
 	}
 	endAtOnce(ctx, r.Abandon)
 	s.persistent = r.Persistent

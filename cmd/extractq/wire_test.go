@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +10,7 @@ import (
 	"github.com/extractq/extractq/callback"
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/redistest"
 )
 
@@ -20,7 +20,7 @@ func TestSandboxWithoutAddress(t *testing.T) {
 	t.Parallel()
 	a := config.Account{Name: "a", Provider: sandboxProvider}
 	_, err := workerAccount(a, nil)
-	if e, ok := errors.AsType[exitError](err); !ok || e.code != exitUsage || !strings.Contains(err.Error(), "base_url") {
+	if errkind.Of(err) != errkind.Usage || !strings.Contains(err.Error(), "base_url") {
 		t.Errorf("workerAccount = %v, want a complaint about base_url", err)
 	}
 	a.BaseURL = "http://127.0.0.1:9" + sandboxPath

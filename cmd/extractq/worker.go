@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/callback"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/worker"
 )
 
@@ -63,7 +64,7 @@ func (w serverWorker) reload(ctx context.Context, next settings) error {
 	}
 	// Whether they are secrets at all, the configuration has checked.
 	if err := w.sender.SetSecrets(senderConfig(next)); err != nil {
-		return usage("callbacks: %w", err)
+		return errkind.Usagef("callbacks: %w", err)
 	}
 	warnInClear(w.started.log, next.Accounts)
 	return w.Reload(ctx, accounts)
@@ -77,7 +78,7 @@ func serveWorker(ctx context.Context, cfg settings, svc *services) error {
 	}
 	cfg.onHangup(w.reload)
 	if err := w.Run(ctx); err != nil {
-		return unavailable(err)
+		return errkind.MarkUnavailable(err)
 	}
 	return nil
 }
@@ -124,7 +125,7 @@ func serveRole(c *cli.Context, open openFunc, role func(context.Context, setting
 	}
 	defer stop()
 	if c.Args().Present() {
-		return usage("%s takes no arguments", c.Command.Name)
+		return errkind.Usagef("%s takes no arguments", c.Command.Name)
 	}
 	svc, err := open(c.Context, cfg)
 	if err != nil {
