@@ -1,5 +1,5 @@
 # extractq alone: one static binary, the certificates of the public authorities, and
-# a user without a name. It builds with BuildKit and with the older builder.
+# a user without a name, the licenses. It builds with BuildKit and with the older builder.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -14,6 +14,7 @@ FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build --chown=65532:65532 /image/owned/ /
 COPY --from=build /image/extractq /usr/local/bin/extractq
+COPY LICENSE THIRD_PARTY_NOTICES /licenses/
 USER 65532:65532
 ENV EXTRACTQ_DATA_URL=/data
 ENTRYPOINT ["/usr/local/bin/extractq"]

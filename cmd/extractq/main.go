@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -20,8 +21,16 @@ import (
 	"github.com/extractq/extractq/internal/errkind"
 )
 
-// version is set at build time.
-var version = "dev"
+// version may be set at build time. Where it is not, it is the one that the Go command
+// recorded.
+var version = recordedVersion()
+
+func recordedVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}
 
 func main() {
 	os.Exit(program(os.Args, os.Stdin, os.Stdout, os.Stderr))
