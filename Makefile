@@ -112,6 +112,11 @@ rewind: ## Redis goes back in time in three ways, with 300 documents and three s
 	@tools/need redis-server
 	EXTRACTQ_REWIND_DOCUMENTS=300 go test -count=1 -v -parallel 3 -run 'TestRedisGoesBack$$' -timeout 60m ./e2e
 
+.PHONY: clock
+clock: ## Redis's clock jumps 600 s back and 4,000 s ahead, with 150 documents each
+	@tools/need redis-server gcc
+	EXTRACTQ_CLOCK_DOCUMENTS=150 go test -count=1 -v -run TestRedisClockJumps -timeout 40m ./e2e
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for a while (FUZZTIME=10s each)
 	@tools/fuzz $(FUZZTIME)
