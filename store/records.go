@@ -87,9 +87,16 @@ func scriptText(name string) (string, error) {
 		name, grace.Milliseconds(), clockSlack.Milliseconds(), lib, body), nil
 }
 
+// clocked is a Redis client with a monotonic clock of its own, which all that use it share:
+// where days pass at once, both clocks must.
+type clocked interface{ Uptime() time.Duration }
+
 // NewRecords returns the records in rdb.
 func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 	r := &Records{rdb: rdb, uptime: uptime, scripts: map[string]*redis.Script{clockName: redis.NewScript(clockLua)}}
+	if c, ok := rdb.(clocked); ok {
+		r.uptime = c.Uptime
+	}
 	for _, name := range scriptNames {
 		text, err := scriptText(name)
 		if err != nil {

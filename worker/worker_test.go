@@ -182,7 +182,7 @@ func newRig(t testing.TB, p extraction.Provider) *rig {
 }
 
 // newRigOn is newRig with a Redis of the test's own.
-func newRigOn(t testing.TB, rdb *redis.Client, p extraction.Provider) *rig {
+func newRigOn(t testing.TB, rdb redis.UniversalClient, p extraction.Provider) *rig {
 	t.Helper()
 	dir := t.TempDir()
 	blobs, err := store.OpenBlobs(t.Context(), "file://"+dir)
