@@ -13,6 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -47,7 +48,7 @@ func (r *rig) atVendor(vendorID string) store.Record {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := tasks.NewQueue(r.rdb).Schedule(r.t.Context(), rec, extraction.StepPoll, at); err != nil {
+	if err := queue.New(r.rdb).Schedule(r.t.Context(), rec, extraction.StepPoll, at); err != nil {
 		r.t.Fatal(err)
 	}
 	return r.record(rec.ID)
@@ -56,7 +57,7 @@ func (r *rig) atVendor(vendorID string) store.Record {
 // poll is where the poll's task is.
 func (r *rig) poll(rec store.Record) asynq.TaskState {
 	r.t.Helper()
-	info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(tasks.PollQueue(rec.Account), tasks.TaskID(rec.ID, rec.Seq))
+	info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(queue.PollQueue(rec.Account), queue.TaskID(rec.ID, rec.Seq))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/internal/browsertest"
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/queue"
 )
 
 // update writes the screenshots again that the documentation shows.
@@ -91,7 +91,7 @@ func TestPagesInABrowser(t *testing.T) {
 	}
 	screenshot(t, b, "scheduled")
 
-	scheduled, err := asynq.NewInspectorFromRedisClient(s.rdb).ListScheduledTasks(tasks.PollQueue("acme"), asynq.PageSize(1))
+	scheduled, err := asynq.NewInspectorFromRedisClient(s.rdb).ListScheduledTasks(queue.PollQueue("acme"), asynq.PageSize(1))
 	if err != nil || len(scheduled) != 1 {
 		t.Fatalf("%d scheduled tasks, %v", len(scheduled), err)
 	}
@@ -120,7 +120,7 @@ func TestPagesInABrowser(t *testing.T) {
 	// What is over is a completed task for a while.
 	s.vendor.finish.Store(true)
 	inspector := asynq.NewInspectorFromRedisClient(s.rdb)
-	if err := inspector.RunTask(tasks.PollQueue("acme"), scheduled[0].ID); err != nil {
+	if err := inspector.RunTask(queue.PollQueue("acme"), scheduled[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "one is completed", func() bool { return s.snapshot().tasks["completed"] == 1 })
@@ -152,7 +152,7 @@ func TestOperatorInABrowser(t *testing.T) {
 	base := listen(t, Config{Redis: s.rdb, Operator: true})
 	until(t, "the queue is there", func() bool { return s.snapshot().tasks["scheduled"] == 1 })
 	paused := func() bool {
-		info, err := asynq.NewInspectorFromRedisClient(s.rdb).GetQueueInfo(tasks.PollQueue("acme"))
+		info, err := asynq.NewInspectorFromRedisClient(s.rdb).GetQueueInfo(queue.PollQueue("acme"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,9 +16,9 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 const host = "127.0.0.1:8080"
@@ -123,10 +123,10 @@ func TestTasksShowLabelsOnly(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Client(t)
 	d := open(t, Config{Redis: rdb})
-	queue := tasks.NewQueue(rdb)
+	q := queue.New(rdb)
 	now := time.Now()
 	for range 3 {
-		err := queue.Schedule(t.Context(), store.Record{
+		err := q.Schedule(t.Context(), store.Record{
 			Input: store.Input{ID: store.NewID(), Account: "acme", Type: "tax_forms", Customer: "north", Batch: "may"},
 			Polls: 2, VendorStatus: "PROCESSING",
 		}, extraction.StepPoll, store.Scheduled{Seq: 4, Due: now.Add(time.Hour), Now: now})

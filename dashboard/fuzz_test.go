@@ -6,15 +6,15 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/queue"
 )
 
 // Whatever is in a task, the page shows labels: short, printable, and no member that is none.
 func FuzzFormatPayload(f *testing.F) {
-	f.Add(tasks.TypePoll, []byte(`{"id":"01JD","account":"a","type":"tax","polls":2,"vendor_status":"WAITING"}`))
-	f.Add(tasks.TypeSubmit, []byte(`{"id":"\u202e\u001b[2J","password":"geheim","customer":"<script>"}`))
+	f.Add(queue.TypePoll, []byte(`{"id":"01JD","account":"a","type":"tax","polls":2,"vendor_status":"WAITING"}`))
+	f.Add(queue.TypeSubmit, []byte(`{"id":"\u202e\u001b[2J","password":"geheim","customer":"<script>"}`))
 	f.Add("other:kind", []byte(`geheim`))
-	f.Add(tasks.TypeDeliver, []byte(`null`))
+	f.Add(queue.TypeDeliver, []byte(`null`))
 	known := map[string]bool{
 		"id": true, "account": true, "type": true, "customer": true, "batch": true, "polls": true, "vendor_status": true,
 		"status": true, "error_code": true, "attempts": true, "outcome": true,

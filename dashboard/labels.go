@@ -5,8 +5,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // hidden is shown in place of what is not known to be labels: another program's
@@ -31,7 +31,7 @@ type step struct {
 // nothing that anyone else might have put there.
 func formatPayload(kind string, payload []byte) string {
 	switch kind {
-	case tasks.TypeSubmit, tasks.TypePoll, tasks.TypeDeliver:
+	case queue.TypeSubmit, queue.TypePoll, queue.TypeDeliver:
 		var s step
 		if json.Unmarshal(payload, &s) != nil {
 			return hidden
@@ -48,10 +48,10 @@ func formatResult(kind string, result []byte) string {
 	if len(result) == 0 {
 		return ""
 	}
-	if kind != tasks.TypeSubmit && kind != tasks.TypePoll && kind != tasks.TypeDeliver {
+	if kind != queue.TypeSubmit && kind != queue.TypePoll && kind != queue.TypeDeliver {
 		return hidden
 	}
-	var o tasks.Outcome
+	var o queue.Outcome
 	if json.Unmarshal(result, &o) != nil || !o.Status.Final() {
 		return hidden
 	}

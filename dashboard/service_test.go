@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -139,8 +140,8 @@ func (s *service) snapshot() snapshot {
 	s.t.Helper()
 	reads := map[string][]*redis.StringSliceCmd{}
 	_, err := s.rdb.TxPipelined(s.t.Context(), func(p redis.Pipeliner) error {
-		for _, queue := range []string{tasks.SubmitQueue("acme"), tasks.PollQueue("acme")} {
-			key := "asynq:{" + queue + "}:"
+		for _, name := range []string{queue.SubmitQueue("acme"), queue.PollQueue("acme")} {
+			key := "asynq:{" + name + "}:"
 			for _, state := range []string{"pending", "active"} {
 				reads[state] = append(reads[state], p.LRange(s.t.Context(), key+state, 0, -1))
 			}

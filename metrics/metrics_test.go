@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
@@ -28,7 +29,7 @@ func shared(t *testing.T, rdb *redis.Client) Shared {
 		t.Fatal(err)
 	}
 	return Shared{
-		Records: records, Limiter: limiter.New(rdb), Queue: tasks.NewQueue(rdb), Accounts: func() []string { return []string{"acme"} },
+		Records: records, Limiter: limiter.New(rdb), Queue: queue.New(rdb), Accounts: func() []string { return []string{"acme"} },
 	}
 }
 

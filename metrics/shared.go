@@ -8,16 +8,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // Shared is the state that all processes have in common.
 type Shared struct {
 	Records *store.Records
 	Limiter *limiter.Limiter
-	Queue   *tasks.Queue
+	Queue   *queue.Queue
 	// Accounts are those of the configuration, as it is now. Those that have
 	// extractions without being there are shown too.
 	Accounts func() []string
@@ -75,11 +75,11 @@ func (c collector) collect(ctx context.Context, ch chan<- prometheus.Metric) err
 	if err != nil {
 		return err
 	}
-	queues := []string{tasks.DeliverQueue}
+	queues := []string{queue.DeliverQueue}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for _, name := range accounts {
-		queues = append(queues, tasks.SubmitQueue(name), tasks.PollQueue(name))
+		queues = append(queues, queue.SubmitQueue(name), queue.PollQueue(name))
 		g.Go(func() error { return c.account(ctx, name, ch) })
 	}
 	for _, name := range queues {

@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
 )
 
@@ -85,7 +86,7 @@ type Parts struct {
 type Client struct {
 	cfg      Parts
 	records  *store.Records
-	queue    *Queue
+	queue    *queue.Queue
 	register *register
 	// rules are those of the accounts; nil for a client that only looks whether a
 	// submission is well formed.
@@ -100,7 +101,7 @@ func NewClient(cfg Parts) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, records: records, queue: NewQueue(cfg.Redis), register: newRegister(records)}, nil
+	return &Client{cfg: cfg, records: records, queue: queue.New(cfg.Redis), register: newRegister(records)}, nil
 }
 
 // ErrEmpty is returned for a document of no bytes.
@@ -205,7 +206,7 @@ func (c *Client) free(ctx context.Context, s Submission) error {
 // task that cannot be enqueued now is made when it has its turn, or by reconcile.
 func (c *Client) enqueue(ctx context.Context, r store.Record) {
 	if r.Waiting {
-		_ = c.queue.Wait(ctx, r)
+		_ = c.queue.Park(ctx, r)
 		return
 	}
 	_ = c.queue.Schedule(ctx, r, r.Step, store.Scheduled{Seq: r.Seq, Due: r.Due, Now: r.Due})

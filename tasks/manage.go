@@ -199,7 +199,7 @@ func (c *Client) cancel(ctx context.Context, r store.Record) error {
 	}
 	// Its task would find nothing to do; one that a worker has just made for a
 	// later step is left to that.
-	_ = c.queue.remove(r.Account, r.ID, r.Seq)
+	_ = c.queue.Remove(r.Account, r.ID, r.Seq)
 	return nil
 }
 
@@ -356,7 +356,7 @@ func (c *Client) Delete(ctx context.Context, account, id string) (Remains, error
 		return Remains{}, err
 	}
 	for n := range r.Deliveries.Number {
-		if err := c.queue.delete(DeliverQueue, deliveryID(id, n+1)); err != nil {
+		if err := c.queue.RemoveDelivery(id, n+1); err != nil {
 			return Remains{}, err
 		}
 	}
@@ -386,7 +386,7 @@ func (c *Client) Delete(ctx context.Context, account, id string) (Remains, error
 // the one that ended it has the seq before.
 func (c *Client) removeTasks(r store.Record) error {
 	for _, seq := range []int64{r.Seq - 1, r.Seq} {
-		if err := c.queue.remove(r.Account, r.ID, seq); err != nil {
+		if err := c.queue.Remove(r.Account, r.ID, seq); err != nil {
 			return err
 		}
 	}

@@ -1,3 +1,5 @@
+// Package tasks is the client with which Go services enqueue beside extractq's own
+// processes: Open, and the methods of Client.
 package tasks
 
 import (

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
 )
 
@@ -56,7 +57,7 @@ func TestRetryFetchesAgain(t *testing.T) {
 	if !got.Fetching() || got.Seq != old.Seq+1 || got.RetriedBy != "" || len(r.queued(t, "acme.submit")) != submitted {
 		t.Errorf("now %+v, before seq %d", got, old.Seq)
 	}
-	if tasks := r.queued(t, "acme.poll"); len(tasks) != 1 || tasks[0] != TaskID(old.ID, got.Seq) {
+	if tasks := r.queued(t, "acme.poll"); len(tasks) != 1 || tasks[0] != queue.TaskID(old.ID, got.Seq) {
 		t.Errorf("the poll queue holds %v", tasks)
 	}
 	if _, err := r.Delete(t.Context(), "acme", old.ID); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
 )
 
@@ -24,7 +25,7 @@ func (r *rig) window(t *testing.T, released int) {
 // state is where the task of an extraction is; 0 where there is none.
 func (r *rig) state(t *testing.T, rec store.Record) asynq.TaskState {
 	t.Helper()
-	info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(SubmitQueue("acme"), TaskID(rec.ID, rec.Seq))
+	info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(queue.SubmitQueue("acme"), queue.TaskID(rec.ID, rec.Seq))
 	if errors.Is(err, asynq.ErrTaskNotFound) {
 		return 0
 	}
@@ -77,9 +78,9 @@ func TestPull(t *testing.T) {
 		before, after func(*rig, store.Record) error
 	}{
 		"far off":   {},
-		"absent":    {before: func(r *rig, rec store.Record) error { return r.queue.remove("acme", rec.ID, rec.Seq) }},
+		"absent":    {before: func(r *rig, rec store.Record) error { return r.queue.Remove("acme", rec.ID, rec.Seq) }},
 		"twice":     {before: func(r *rig, rec store.Record) error { return r.queue.Pull(t.Context(), rec) }},
-		"too late":  {after: func(r *rig, rec store.Record) error { return r.queue.Wait(t.Context(), rec) }},
+		"too late":  {after: func(r *rig, rec store.Record) error { return r.queue.Park(t.Context(), rec) }},
 		"scheduled": {after: func(r *rig, rec store.Record) error { return r.queue.Pull(t.Context(), rec) }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +108,7 @@ func TestPull(t *testing.T) {
 			if got := r.state(t, rec); got != asynq.TaskStatePending {
 				t.Errorf("the task is %v, want it pending", got)
 			}
-			if got := r.queued(t, SubmitQueue("acme")); len(got) != 1 {
+			if got := r.queued(t, queue.SubmitQueue("acme")); len(got) != 1 {
 				t.Errorf("the tasks are %v, want one", got)
 			}
 		})
@@ -121,7 +122,7 @@ func TestPullRunning(t *testing.T) {
 	rec := r.submitOne(t)
 	began, end := make(chan struct{}), make(chan struct{})
 	server := asynq.NewServerFromRedisClient(r.rdb, asynq.Config{
-		Queues: map[string]int{SubmitQueue("acme"): 1}, TaskCheckInterval: 10 * time.Millisecond, LogLevel: asynq.FatalLevel,
+		Queues: map[string]int{queue.SubmitQueue("acme"): 1}, TaskCheckInterval: 10 * time.Millisecond, LogLevel: asynq.FatalLevel,
 	})
 	if err := server.Start(asynq.HandlerFunc(running(began, end))); err != nil {
 		t.Fatal(err)
@@ -152,7 +153,7 @@ func TestCancelWaiting(t *testing.T) {
 	if _, err := r.Delete(t.Context(), "acme", deleted.ID); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.queued(t, SubmitQueue("acme")); len(got) != 0 {
+	if got := r.queued(t, queue.SubmitQueue("acme")); len(got) != 0 {
 		t.Errorf("left the tasks %v", got)
 	}
 	r.window(t, 10)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
@@ -189,9 +190,9 @@ func TestTaskOfAnotherClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := r.get(id)
-	key := "asynq:{" + tasks.PollQueue("acme") + "}:scheduled"
-	later := z(float64(time.Now().Add(5*time.Hour).Unix()), tasks.TaskID(id, rec.Seq))
-	if n, err := r.rdb.ZAddXX(t.Context(), key, later).Result(); err != nil || r.rdb.ZScore(t.Context(), key, tasks.TaskID(id, rec.Seq)).Val() != later.Score {
+	key := "asynq:{" + queue.PollQueue("acme") + "}:scheduled"
+	later := z(float64(time.Now().Add(5*time.Hour).Unix()), queue.TaskID(id, rec.Seq))
+	if n, err := r.rdb.ZAddXX(t.Context(), key, later).Result(); err != nil || r.rdb.ZScore(t.Context(), key, queue.TaskID(id, rec.Seq)).Val() != later.Score {
 		t.Fatal(n, err)
 	}
 	r.start()

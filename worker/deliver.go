@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // Deliverer tells a producer of the end of an extraction.
@@ -47,7 +47,7 @@ const deliverySlots = 64
 
 // deliver makes one delivery. That it is made twice when the process dies behind
 // the producer's answer cannot be helped: the event's id is the same then.
-func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, error) {
+func (w *Worker) deliver(ctx context.Context, p queue.Payload) (*queue.Outcome, error) {
 	r, err := w.records.Get(ctx, p.Account, p.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
@@ -84,7 +84,7 @@ func (w *Worker) deliver(ctx context.Context, p tasks.Payload) (*tasks.Outcome, 
 	if got.State == store.DeliveryPending || got.State == store.DeliveryBusy {
 		return nil, w.queue.Deliver(saving, r, next)
 	}
-	return &tasks.Outcome{Status: r.Status, Polls: r.Polls}, nil
+	return &queue.Outcome{Status: r.Status, Polls: r.Polls}, nil
 }
 
 // tell makes one attempt. Without the result there is nothing to tell: one that the
@@ -116,7 +116,7 @@ func (w *Worker) countDelivery(s store.DeliveryState) {
 
 // deliveryOrphanAfter is how long the task of a delivery may be active, longer than an
 // attempt may take: after that it is asynq's leftover of a dead worker.
-const deliveryOrphanAfter = tasks.DeliverTimeout + 15*time.Second
+const deliveryOrphanAfter = queue.DeliverTimeout + 15*time.Second
 
 // mendDelivery acts on an overdue delivery.
 func (w *Worker) mendDelivery(ctx context.Context, g store.Glance, r store.Record, got *reconciled) error {
@@ -125,8 +125,8 @@ func (w *Worker) mendDelivery(ctx context.Context, g store.Glance, r store.Recor
 	if err != nil {
 		return err
 	}
-	if presence == tasks.Asleep { // The clocks of two machines differ.
-		presence = tasks.Absent
+	if presence == queue.Asleep { // The clocks of two machines differ.
+		presence = queue.Absent
 	}
 	if lost, err := w.lost(ctx, f, g, presence, deliveryOrphanAfter, got); !lost {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -133,7 +134,7 @@ func TestDeliveryWithoutResult(t *testing.T) {
 			if err := lose(r, rec); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.deliver(t.Context(), tasks.For(rec, rec.Deliveries.Number)); err != nil {
+			if _, err := w.deliver(t.Context(), queue.For(rec, rec.Deliveries.Number)); err != nil {
 				t.Errorf("deliver = %v, which is tried again", err)
 			}
 			got := r.get(id)
@@ -151,7 +152,7 @@ func TestDeliveryWithoutResult(t *testing.T) {
 				t.Fatal(err)
 			}
 			rec = r.get(id)
-			if _, err := w.deliver(t.Context(), tasks.For(rec, rec.Deliveries.Number)); err != nil {
+			if _, err := w.deliver(t.Context(), queue.For(rec, rec.Deliveries.Number)); err != nil {
 				t.Fatal(err)
 			}
 			if all := p.deliveries(); len(all) != 1 || all[0].Extraction.Error != nil || len(all[0].Extraction.Result.Raw) == 0 || v.submits != 1 {
@@ -172,7 +173,7 @@ func TestLostDelivery(t *testing.T) {
 		t.Fatal(err)
 	}
 	inspector := asynq.NewInspectorFromRedisClient(r.rdb)
-	if err := inspector.DeleteTask(tasks.DeliverQueue, id+":d1"); err != nil {
+	if err := inspector.DeleteTask(queue.DeliverQueue, id+":d1"); err != nil {
 		t.Fatal(err)
 	}
 	r.start()
@@ -183,7 +184,7 @@ func TestLostDelivery(t *testing.T) {
 	}
 	// A task that was already carried out does nothing.
 	w := r.worker()
-	if _, err := w.deliver(t.Context(), tasks.Payload{ID: id, Account: "acme", Seq: 1}); err != nil {
+	if _, err := w.deliver(t.Context(), queue.Payload{ID: id, Account: "acme", Seq: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(p.deliveries()); n != 1 {

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // With no scheduler anywhere, a paused account comes back and its documents end: a worker
@@ -22,7 +22,7 @@ func TestPausedAccountComesBackByItself(t *testing.T) {
 	r := newRig(t, p)
 	r.cfg.Tick = 20 * time.Millisecond
 	r.paused(limiter.Quota)
-	if err := tasks.NewQueue(r.rdb).SetPaused(t.Context(), "acme", true, true); err != nil {
+	if err := queue.New(r.rdb).SetPaused(t.Context(), "acme", true, true); err != nil {
 		t.Fatal(err)
 	}
 	r.run(r.worker())
@@ -31,7 +31,7 @@ func TestPausedAccountComesBackByItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		paused, err := tasks.NewQueue(r.rdb).Paused(t.Context(), "acme")
+		paused, err := queue.New(r.rdb).Paused(t.Context(), "acme")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,7 @@ func TestDocumentsOfALeftAccountGo(t *testing.T) {
 	}
 	w := r.worker()
 	id := r.submit("finished")
-	for _, step := range []func(context.Context, tasks.Payload) (*tasks.Outcome, error){w.submit, w.poll} {
+	for _, step := range []func(context.Context, queue.Payload) (*queue.Outcome, error){w.submit, w.poll} {
 		if _, err := step(t.Context(), r.payload(id)); err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestAWorkerSpendsNoTicksOfOthers(t *testing.T) {
 	if n := r.rdb.Exists(t.Context(), "extractq:{acme}:ticks").Val(); n != 0 {
 		t.Error("a worker that does not have the account claimed a slot of it")
 	}
-	if names, err := tasks.NewQueue(r.rdb).Names(); err != nil || len(names) != 1 || names[0] != tasks.SubmitQueue("acme") {
+	if names, err := queue.New(r.rdb).Names(); err != nil || len(names) != 1 || names[0] != queue.SubmitQueue("acme") {
 		t.Errorf("the queues are %q, %v: looking after accounts makes no tasks", names, err)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // age makes a document one of two hours ago.
@@ -77,7 +77,7 @@ func TestNoDocumentRetention(t *testing.T) {
 	r.cfg.DocumentRetention = 0
 	w := r.worker()
 	id := r.submit("x")
-	for _, step := range []func(context.Context, tasks.Payload) (*tasks.Outcome, error){w.submit, w.poll} {
+	for _, step := range []func(context.Context, queue.Payload) (*queue.Outcome, error){w.submit, w.poll} {
 		if _, err := step(t.Context(), r.payload(id)); err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestBatchExpires(t *testing.T) {
 			}
 			w := r.worker()
 			id := r.submit("x")
-			for _, step := range []func(context.Context, tasks.Payload) (*tasks.Outcome, error){w.submit, w.poll} {
+			for _, step := range []func(context.Context, queue.Payload) (*queue.Outcome, error){w.submit, w.poll} {
 				if _, err := step(t.Context(), r.payload(id)); err != nil {
 					t.Fatal(err)
 				}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -123,7 +124,7 @@ func TestFetchAgain(t *testing.T) {
 				if !rec.MissingSince.IsZero() {
 					r.hset(id, "nf", ago(2*missingLimit)) // It has said so for long.
 				}
-				if ended, err := w.poll(t.Context(), tasks.For(rec, rec.Seq)); err != nil || ended != nil {
+				if ended, err := w.poll(t.Context(), queue.For(rec, rec.Seq)); err != nil || ended != nil {
 					t.Fatalf("poll = %+v, %v", ended, err)
 				}
 			}
@@ -218,19 +219,19 @@ func TestFetchAgainLostTask(t *testing.T) {
 	w := r.worker()
 	id := r.succeeded(w).ID
 	r.refetch(id)
-	i := tasks.NewQueue(r.rdb)
+	i := queue.New(r.rdb)
 	for name, look := range map[string]func() (reconciled, error){
 		"served": func() (reconciled, error) { return w.reconcile(t.Context(), w.accounts["acme"]) },
 		"gone":   func() (reconciled, error) { return w.reconcileGone(t.Context(), "acme") },
 	} {
-		if err := r.rdb.Del(t.Context(), "asynq:{acme.poll}:t:"+tasks.TaskID(id, r.get(id).Seq)).Err(); err != nil {
+		if err := r.rdb.Del(t.Context(), "asynq:{acme.poll}:t:"+queue.TaskID(id, r.get(id).Seq)).Err(); err != nil {
 			t.Fatal(err)
 		}
 		r.overdue(id)
 		if got, err := look(); err != nil || got.Reissued != 1 {
 			t.Errorf("%s: %+v, %v, want it issued again", name, got, err)
 		}
-		if p, err := i.Presence("acme", id, extraction.StepPoll, r.get(id).Seq); err != nil || p != tasks.Waiting {
+		if p, err := i.Presence("acme", id, extraction.StepPoll, r.get(id).Seq); err != nil || p != queue.Waiting {
 			t.Errorf("%s: its task is %v, %v", name, p, err)
 		}
 	}
@@ -287,9 +288,9 @@ func TestFetchAgainBeforeDelivery(t *testing.T) {
 	w := r.worker()
 	id := r.submitWithCallback()
 	for range 2 {
-		if _, err := map[extraction.Step]func() (*tasks.Outcome, error){
-			extraction.StepSubmit: func() (*tasks.Outcome, error) { return w.submit(t.Context(), r.payload(id)) },
-			extraction.StepPoll:   func() (*tasks.Outcome, error) { return w.poll(t.Context(), r.payload(id)) },
+		if _, err := map[extraction.Step]func() (*queue.Outcome, error){
+			extraction.StepSubmit: func() (*queue.Outcome, error) { return w.submit(t.Context(), r.payload(id)) },
+			extraction.StepPoll:   func() (*queue.Outcome, error) { return w.poll(t.Context(), r.payload(id)) },
 		}[r.get(id).Step](); err != nil {
 			t.Fatal(err)
 		}
@@ -297,7 +298,7 @@ func TestFetchAgainBeforeDelivery(t *testing.T) {
 	rec := r.get(id)
 	r.damage(rec)
 	r.refetch(id)
-	if _, err := w.deliver(t.Context(), tasks.For(rec, rec.Deliveries.Number)); err != nil || len(p.deliveries()) != 0 {
+	if _, err := w.deliver(t.Context(), queue.For(rec, rec.Deliveries.Number)); err != nil || len(p.deliveries()) != 0 {
 		t.Fatalf("deliver while the result is fetched = %v, %d made", err, len(p.deliveries()))
 	}
 	r.start()

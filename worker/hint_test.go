@@ -8,8 +8,8 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // distant makes the account's polls so dear that they are minutes away.
@@ -85,7 +85,7 @@ func TestReconcileRunsWhatIsHinted(t *testing.T) {
 	rec := r.get(id)
 	state := func() asynq.TaskState {
 		t.Helper()
-		info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(tasks.PollQueue("acme"), tasks.TaskID(id, rec.Seq))
+		info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(queue.PollQueue("acme"), queue.TaskID(id, rec.Seq))
 		if err != nil {
 			t.Fatal(err)
 		}

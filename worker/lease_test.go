@@ -12,8 +12,8 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // The same task is delivered to many workers at once: one call is made.
@@ -23,7 +23,7 @@ func TestDeliveredTwice(t *testing.T) {
 	r := newRig(t, v)
 	w := r.worker()
 	id := r.submit("x")
-	everyone := func(h func(context.Context, tasks.Payload) (*tasks.Outcome, error)) {
+	everyone := func(h func(context.Context, queue.Payload) (*queue.Outcome, error)) {
 		p := r.payload(id)
 		var wg sync.WaitGroup
 		for range 32 {
@@ -82,7 +82,7 @@ func TestScheduledTaskDeleted(t *testing.T) {
 	if got, err := w.reconcile(t.Context(), a); err != nil || got.Waiting != 1 || got.Reissued != 0 {
 		t.Errorf("with the task there: %+v, %v, want it left alone", got, err)
 	}
-	if err := inspector.DeleteTask("acme.poll", tasks.TaskID(id, before)); err != nil {
+	if err := inspector.DeleteTask("acme.poll", queue.TaskID(id, before)); err != nil {
 		t.Fatal(err)
 	}
 	r.overdue(id)
@@ -92,7 +92,7 @@ func TestScheduledTaskDeleted(t *testing.T) {
 	if got := r.get(id).Seq; got != before+1 {
 		t.Errorf("seq %d, want %d", got, before+1)
 	}
-	if _, err := inspector.GetTaskInfo("acme.poll", tasks.TaskID(id, before+1)); err != nil {
+	if _, err := inspector.GetTaskInfo("acme.poll", queue.TaskID(id, before+1)); err != nil {
 		t.Errorf("the new task: %v", err)
 	}
 }

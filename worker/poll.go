@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // A vendor that answers 404 has either not yet made the extraction visible or
@@ -23,7 +23,7 @@ const (
 
 // poll asks the vendor once. "Not yet" is no failure: the next poll is planned
 // and the task is done.
-func (w *Worker) poll(ctx context.Context, p tasks.Payload) (*tasks.Outcome, error) {
+func (w *Worker) poll(ctx context.Context, p queue.Payload) (*queue.Outcome, error) {
 	s, err := w.begin(ctx, p, extraction.StepPoll)
 	if err != nil || s == nil {
 		return nil, err
@@ -166,7 +166,7 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	}
 	if err == nil {
 		s.ended, s.outcome = true, string(out.Status)
-		s.final = &tasks.Outcome{Status: out.Status, Polls: s.rec.Polls}
+		s.final = &queue.Outcome{Status: out.Status, Polls: s.rec.Polls}
 		s.callBack(ctx)
 		return nil
 	}

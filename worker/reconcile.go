@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 const (
@@ -87,8 +87,8 @@ func (w *Worker) mendStep(ctx context.Context, f store.Fence, g store.Glance, no
 	if err != nil {
 		return err
 	}
-	asleep := presence == tasks.Asleep
-	if asleep && (g.Step == extraction.StepSubmit || g.Hinted || !g.Due.After(now)) || g.Hinted && presence == tasks.Waiting {
+	asleep := presence == queue.Asleep
+	if asleep && (g.Step == extraction.StepSubmit || g.Hinted || !g.Due.After(now)) || g.Hinted && presence == queue.Waiting {
 		// The process that gave it its turn died before its task ran, its task waits for a
 		// time that was planned before the hint, or the clocks of two machines differ.
 		if err := w.queue.Run(ctx, account, g.ID, g.Step, g.Seq); err != nil {
@@ -104,13 +104,13 @@ func (w *Worker) mendStep(ctx context.Context, f store.Fence, g store.Glance, no
 // lost reports whether the overdue task of f will not run; otherwise it is looked at
 // again later. patience is how long it may be active.
 func (w *Worker) lost(
-	ctx context.Context, f store.Fence, g store.Glance, presence tasks.Presence, patience time.Duration, got *reconciled,
+	ctx context.Context, f store.Fence, g store.Glance, presence queue.Presence, patience time.Duration, got *reconciled,
 ) (bool, error) {
 	switch {
-	case presence == tasks.Waiting, presence == tasks.Asleep:
+	case presence == queue.Waiting, presence == queue.Asleep:
 		got.Waiting++
 		return false, nothingToDo(w.records.Touch(ctx, f, waitingRecheck, false))
-	case presence == tasks.Running && g.Orphaned.IsZero():
+	case presence == queue.Running && g.Orphaned.IsZero():
 		got.Orphaned++
 		return false, nothingToDo(w.records.Touch(ctx, f, patience, true))
 	}

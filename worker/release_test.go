@@ -11,6 +11,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -141,7 +142,7 @@ func TestBulkGoesLast(t *testing.T) {
 func (r *rig) submitTask(id string) asynq.TaskState {
 	r.t.Helper()
 	rec := r.get(id)
-	info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(tasks.SubmitQueue("acme"), tasks.TaskID(id, rec.Seq))
+	info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(queue.SubmitQueue("acme"), queue.TaskID(id, rec.Seq))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func TestReleasedAndAbandoned(t *testing.T) {
 		t.Fatalf("released %d, %v, want 2", len(let), err)
 	}
 	// Of the second one there is not even a task.
-	if err := asynq.NewInspectorFromRedisClient(r.rdb).DeleteTask(tasks.SubmitQueue("acme"), tasks.TaskID(let[1].ID, 1)); err != nil {
+	if err := asynq.NewInspectorFromRedisClient(r.rdb).DeleteTask(queue.SubmitQueue("acme"), queue.TaskID(let[1].ID, 1)); err != nil {
 		t.Fatal(err)
 	}
 	for _, rec := range let {

@@ -13,6 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -75,7 +76,7 @@ func (r *rig) getOf(account, id string) store.Record {
 // look at the queue.
 func (r *rig) queuePaused(account string) bool {
 	r.t.Helper()
-	info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetQueueInfo(tasks.SubmitQueue(account))
+	info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetQueueInfo(queue.SubmitQueue(account))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -222,7 +223,7 @@ func TestGoneExpires(t *testing.T) {
 	r := newRig(t, newVendor())
 	w := r.worker()
 	finished := r.submit("finished")
-	for _, step := range []func(context.Context, tasks.Payload) (*tasks.Outcome, error){w.submit, w.poll} {
+	for _, step := range []func(context.Context, queue.Payload) (*queue.Outcome, error){w.submit, w.poll} {
 		if _, err := step(t.Context(), r.payload(finished)); err != nil {
 			t.Fatal(err)
 		}

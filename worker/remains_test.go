@@ -14,6 +14,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -230,8 +231,8 @@ func TestNothingOutlivesItsRecord(t *testing.T) {
 			}
 		}
 		inspector := asynq.NewInspectorFromRedisClient(r.rdb)
-		for _, queue := range []string{tasks.SubmitQueue("acme"), tasks.PollQueue("acme"), tasks.DeliverQueue} {
-			if _, err := inspector.DeleteAllCompletedTasks(queue); err != nil { // asynq does so after ten minutes.
+		for _, name := range []string{queue.SubmitQueue("acme"), queue.PollQueue("acme"), queue.DeliverQueue} {
+			if _, err := inspector.DeleteAllCompletedTasks(name); err != nil { // asynq does so after ten minutes.
 				t.Fatal(err)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/queue"
 )
 
 // startThrough is start for a test in which Redis goes away: its ticks may fail.
@@ -68,10 +68,10 @@ func (r *rig) worker() *Worker {
 	return w
 }
 
-func (r *rig) payload(id string) tasks.Payload {
+func (r *rig) payload(id string) queue.Payload {
 	r.t.Helper()
 	rec := r.get(id)
-	return tasks.For(rec, rec.Seq)
+	return queue.For(rec, rec.Seq)
 }
 
 // polling makes an extraction that was submitted some time ago.

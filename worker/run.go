@@ -10,8 +10,8 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/tasks"
 )
 
 // fleet are the asynq servers of a running worker: one for each account, so that
@@ -25,7 +25,7 @@ type fleet struct {
 	shared  []*server
 	servers map[string]*server // By account.
 	// bell wakes the servers when there is something to do.
-	bell *tasks.Bell
+	bell *queue.Bell
 	// leaving waits for the servers of accounts that have left.
 	leaving sync.WaitGroup
 }
@@ -47,7 +47,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	w.base = base
-	f := &fleet{w: w, base: base, servers: map[string]*server{}, bell: tasks.NewBell(w.cfg.Redis)}
+	f := &fleet{w: w, base: base, servers: map[string]*server{}, bell: queue.NewBell(w.cfg.Redis)}
 	ringing, hush := context.WithCancel(ctx)
 	var heard sync.WaitGroup
 	heard.Go(func() { f.bell.Run(ringing) })
@@ -92,8 +92,8 @@ func (f *fleet) launch() error {
 		return nil
 	}
 	mux := asynq.NewServeMux()
-	mux.HandleFunc(tasks.TypeDeliver, f.w.handle(f.w.deliver))
-	s := f.server(deliverySlots, tasks.DeliverQueue)
+	mux.HandleFunc(queue.TypeDeliver, f.w.handle(f.w.deliver))
+	s := f.server(deliverySlots, queue.DeliverQueue)
 	if err := s.Start(mux); err != nil {
 		return fmt.Errorf("start server: %w", err)
 	}
@@ -105,9 +105,9 @@ func (f *fleet) launch() error {
 // frees a slot.
 func (f *fleet) add(account string) error {
 	mux := asynq.NewServeMux()
-	mux.HandleFunc(tasks.TypeSubmit, f.w.handle(f.w.submit))
-	mux.HandleFunc(tasks.TypePoll, f.w.handle(f.w.poll))
-	s := f.server(f.w.cfg.Concurrency, tasks.PollQueue(account), tasks.SubmitQueue(account))
+	mux.HandleFunc(queue.TypeSubmit, f.w.handle(f.w.submit))
+	mux.HandleFunc(queue.TypePoll, f.w.handle(f.w.poll))
+	s := f.server(f.w.cfg.Concurrency, queue.PollQueue(account), queue.SubmitQueue(account))
 	if err := s.Start(mux); err != nil {
 		return fmt.Errorf("start server: %w", err)
 	}
@@ -165,8 +165,8 @@ func (f *fleet) server(concurrency int, queues ...string) *server {
 		BaseContext:    func() context.Context { return f.base },
 		// The defaults of 1 s and 5 s make an idle queue up to a second late
 		// and a delayed task up to five. Between two looks the client waits as well.
-		TaskCheckInterval:        tasks.Breath,
-		DelayedTaskCheckInterval: tasks.Breath,
+		TaskCheckInterval:        queue.Breath,
+		DelayedTaskCheckInterval: queue.Breath,
 		// Only trouble with Redis or the store is retried by asynq.
 		RetryDelayFunc:  func(int, error, *asynq.Task) time.Duration { return f.w.cfg.RetryDelay },
 		ShutdownTimeout: f.w.cfg.StopTimeout + 2*time.Second,

@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -36,36 +37,36 @@ func TestFinishedIsShownOnce(t *testing.T) {
 	r.final(good)
 	r.final(e.ID)
 	inspector := asynq.NewInspectorFromRedisClient(r.rdb)
-	shown := func() map[string]tasks.Outcome {
-		out := map[string]tasks.Outcome{}
-		for _, queue := range []string{tasks.SubmitQueue("acme"), tasks.PollQueue("acme")} {
-			completed, err := inspector.ListCompletedTasks(queue)
+	shown := func() map[string]queue.Outcome {
+		out := map[string]queue.Outcome{}
+		for _, name := range []string{queue.SubmitQueue("acme"), queue.PollQueue("acme")} {
+			completed, err := inspector.ListCompletedTasks(name)
 			if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
 				t.Fatal(err)
 			}
 			for _, task := range completed {
-				var p tasks.Payload
-				var o tasks.Outcome
+				var p queue.Payload
+				var o queue.Outcome
 				if err := errors.Join(json.Unmarshal(task.Payload, &p), json.Unmarshal(task.Result, &o)); err != nil {
 					t.Fatal(err)
 				}
-				out[queue+" "+p.ID] = o
+				out[name+" "+p.ID] = o
 			}
 		}
 		return out
 	}
-	want := map[string]tasks.Outcome{
-		tasks.PollQueue("acme") + " " + good:   {Status: extraction.StatusSuccess, Polls: 2},
-		tasks.SubmitQueue("acme") + " " + e.ID: {Status: extraction.StatusError, ErrorCode: extraction.CodeDocumentUnavailable},
+	want := map[string]queue.Outcome{
+		queue.PollQueue("acme") + " " + good:   {Status: extraction.StatusSuccess, Polls: 2},
+		queue.SubmitQueue("acme") + " " + e.ID: {Status: extraction.StatusError, ErrorCode: extraction.CodeDocumentUnavailable},
 	}
 	r.await("both to be completed tasks", func() bool { return len(shown()) == 2 })
 	if diff := cmp.Diff(want, shown()); diff != "" {
 		t.Errorf("completed tasks (-want +got):\n%s", diff)
 	}
-	for _, queue := range []string{tasks.SubmitQueue("acme"), tasks.PollQueue("acme")} {
-		info, err := inspector.GetQueueInfo(queue)
+	for _, name := range []string{queue.SubmitQueue("acme"), queue.PollQueue("acme")} {
+		info, err := inspector.GetQueueInfo(name)
 		if err != nil || info.Size != info.Completed {
-			t.Errorf("%s holds %+v, %v; want completed tasks only", queue, info, err)
+			t.Errorf("%s holds %+v, %v; want completed tasks only", name, info, err)
 		}
 	}
 }
@@ -82,13 +83,13 @@ func TestTaskShowsTheVendorsLastWord(t *testing.T) {
 	r := newRig(t, uploader{v})
 	w := r.worker()
 	id := r.submit("a")
-	shown := func() tasks.Payload {
+	shown := func() queue.Payload {
 		t.Helper()
-		task, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(tasks.PollQueue("acme"), tasks.TaskID(id, r.get(id).Seq))
+		task, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(queue.PollQueue("acme"), queue.TaskID(id, r.get(id).Seq))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var p tasks.Payload
+		var p queue.Payload
 		if err := json.Unmarshal(task.Payload, &p); err != nil {
 			t.Fatal(err)
 		}

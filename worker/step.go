@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // step is one attempt at one step of one extraction, under its lease.
@@ -27,7 +27,7 @@ type step struct {
 	began    time.Time      // Local, when the lease was taken.
 	redisNow time.Time      // Redis's time then.
 	outcome  string         // What the attempt came to, for its log line.
-	final    *tasks.Outcome // Set when this attempt ended the extraction.
+	final    *queue.Outcome // Set when this attempt ended the extraction.
 	delay    time.Duration  // How long the vendor's end was unknown, for metrics.
 	answered func()         // Ends the latest poll's call and what its answer holds.
 	ended    bool           // The step has been given back, or lost.
@@ -38,7 +38,7 @@ type step struct {
 
 // begin takes the lease of the step that p names. A nil step means that there is
 // nothing to do for this task.
-func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Step) (*step, error) {
+func (w *Worker) begin(ctx context.Context, p queue.Payload, kind extraction.Step) (*step, error) {
 	acct, ok := w.account(p.Account)
 	if !ok {
 		return nil, fmt.Errorf("account %q is not configured", p.Account)
@@ -52,7 +52,7 @@ func (w *Worker) begin(ctx context.Context, p tasks.Payload, kind extraction.Ste
 	switch {
 	case errors.Is(err, store.ErrWaits):
 		acct.roomMade() // There may be room for others.
-		return nil, w.queue.Wait(ctx, lease.Record)
+		return nil, w.queue.Park(ctx, lease.Record)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrFinal),
 		errors.Is(err, store.ErrStale), errors.Is(err, store.ErrBusy):
 		w.log.DebugContext(ctx, "task has nothing to do", slog.String("extraction_id", p.ID),
@@ -225,7 +225,7 @@ func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Ch
 		return s.lost(err)
 	}
 	s.ended, s.outcome = true, string(status)+" "+string(f.Code)
-	s.final = &tasks.Outcome{Status: status, ErrorCode: f.Code, Polls: s.rec.Polls}
+	s.final = &queue.Outcome{Status: status, ErrorCode: f.Code, Polls: s.rec.Polls}
 	s.callBack(ctx)
 	return nil
 }

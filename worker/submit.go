@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -13,7 +14,7 @@ import (
 
 // submit hands one document to the vendor, or finds out what became of an
 // earlier attempt to.
-func (w *Worker) submit(ctx context.Context, p tasks.Payload) (*tasks.Outcome, error) {
+func (w *Worker) submit(ctx context.Context, p queue.Payload) (*queue.Outcome, error) {
 	s, err := w.begin(ctx, p, extraction.StepSubmit)
 	if err != nil || s == nil {
 		return nil, err

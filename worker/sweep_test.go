@@ -13,10 +13,10 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // slow teaches the account that its vendor takes a minute or more, and that its
@@ -41,7 +41,7 @@ func (r *rig) slow(every time.Duration) {
 
 func (r *rig) pollState(id string) asynq.TaskState {
 	r.t.Helper()
-	info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(tasks.PollQueue("acme"), tasks.TaskID(id, r.get(id).Seq))
+	info, err := asynq.NewInspectorFromRedisClient(r.rdb).GetTaskInfo(queue.PollQueue("acme"), queue.TaskID(id, r.get(id).Seq))
 	if err != nil {
 		r.t.Fatal(err)
 	}

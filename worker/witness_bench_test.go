@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -36,7 +37,7 @@ func BenchmarkWitness(b *testing.B) {
 			b.Fatal(err)
 		}
 		began = time.Now()
-		if _, err := w.submit(ctx, tasks.For(rec, rec.Seq)); err != nil {
+		if _, err := w.submit(ctx, queue.For(rec, rec.Seq)); err != nil {
 			b.Fatal(err)
 		}
 		submits = append(submits, time.Since(began))

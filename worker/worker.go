@@ -23,6 +23,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
@@ -168,7 +169,7 @@ type Worker struct {
 	cfg     Config
 	id      string // Of this worker among all that serve an account.
 	records *store.Records
-	queue   *tasks.Queue
+	queue   *queue.Queue
 	limiter *limiter.Limiter
 	log     *slog.Logger
 	// reading holds those who read ready lists, and probing those who probe.
@@ -223,7 +224,7 @@ func New(cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{
-		cfg: cfg, id: store.NewToken(), records: records, queue: tasks.NewQueue(cfg.Redis),
+		cfg: cfg, id: store.NewToken(), records: records, queue: queue.New(cfg.Redis),
 		limiter: limiter.New(cfg.Redis), log: cfg.Logger, base: context.Background(),
 		reading: make(chan struct{}, vendorSlots), probing: make(chan struct{}, vendorSlots),
 	}
@@ -275,9 +276,9 @@ func (w *Worker) all() map[string]*account {
 // handle turns the handler of a step into one of asynq: it decodes, logs what
 // asynq would retry, lets a panic cost one attempt, not the process, and leaves a
 // completed task behind where the handler ended the extraction.
-func (w *Worker) handle(h func(context.Context, tasks.Payload) (*tasks.Outcome, error)) func(context.Context, *asynq.Task) error {
+func (w *Worker) handle(h func(context.Context, queue.Payload) (*queue.Outcome, error)) func(context.Context, *asynq.Task) error {
 	return func(ctx context.Context, t *asynq.Task) (err error) {
-		p, err := tasks.Decode(t)
+		p, err := queue.Decode(t)
 		if err != nil {
 			w.log.ErrorContext(ctx, "task not understood", slog.String("type", t.Type()), slog.Any("error", err))
 			return err
@@ -296,13 +297,13 @@ func (w *Worker) handle(h func(context.Context, tasks.Payload) (*tasks.Outcome, 
 			return err
 		}
 		if ended == nil {
-			return tasks.Passed
+			return queue.Passed
 		}
 		// One that was deleted at this moment leaves no completed task either.
 		if erased, err := w.records.Erased(ctx, p.Account, p.ID); err == nil && erased {
-			return tasks.Passed
+			return queue.Passed
 		}
-		if err := tasks.Show(t, *ended); err != nil { // The record has it all the same.
+		if err := queue.Show(t, *ended); err != nil { // The record has it all the same.
 			w.log.WarnContext(ctx, "outcome not shown", slog.String("extraction_id", p.ID), slog.Any("error", err))
 		}
 		return nil
@@ -323,7 +324,7 @@ func (l asynqLogger) Fatal(args ...any) { l.write(slog.LevelError, args) }
 func (l asynqLogger) write(level slog.Level, args []any) {
 	message := fmt.Sprint(args...)
 	if strings.HasPrefix(message, "revoke task") {
-		return // Every step but the last returns tasks.Passed.
+		return // Every step but the last returns queue.Passed.
 	}
 	l.log.Log(context.Background(), level, "asynq", slog.String("message", message))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
@@ -515,7 +516,7 @@ func TestUnavailablePauses(t *testing.T) {
 		s, err := r.limiter.State(t.Context(), "acme")
 		return err == nil && s.Reason == limiter.Unavailable
 	})
-	info, err := tasks.NewQueue(r.rdb).Paused(context.Background(), "acme")
+	info, err := queue.New(r.rdb).Paused(context.Background(), "acme")
 	if err != nil || !info {
 		t.Errorf("Paused = %v, %v, want the queues paused", info, err)
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/tasks"
 )
 
 func accountsCommand() *cli.Command {
@@ -141,7 +141,7 @@ type accountDesk struct {
 
 	configured func() []config.Account
 	limits     *limiter.Limiter
-	queue      *tasks.Queue
+	queue      *queue.Queue
 }
 
 // states are some accounts as they are now.

@@ -16,11 +16,11 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/metrics"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // admin is the port that every server role has for supervisors and Prometheus:
@@ -50,7 +50,7 @@ func newAdmin(ctx context.Context, cfg settings, rdb redis.UniversalClient, blob
 		return store.CheckPair(ctx, records, blobs)
 	}
 	cfg.metrics.Share(metrics.Shared{
-		Records: records, Limiter: limiter.New(rdb), Queue: tasks.NewQueue(rdb), Accounts: func() []string { return *a.accounts.Load() },
+		Records: records, Limiter: limiter.New(rdb), Queue: queue.New(rdb), Accounts: func() []string { return *a.accounts.Load() },
 	})
 	address := cfg.Admin.Listen
 	if address == "" {

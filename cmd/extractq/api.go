@@ -13,6 +13,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/tasks"
@@ -155,7 +156,7 @@ func newAPI(cfg settings, svc *services) (*apiServer, error) {
 	s.Server = api.New(api.Config{
 		Client: svc.client, Records: svc.records, Blobs: svc.blobs, Accounts: accounts, States: &accountDesk{
 			configured: func() []config.Account { return *s.accounts.Load() },
-			services:   svc, limits: limiter.New(svc.rdb), queue: tasks.NewQueue(svc.rdb),
+			services:   svc, limits: limiter.New(svc.rdb), queue: queue.New(svc.rdb),
 		},
 		Keys: apiKeys(cfg), HookTokens: hookTokens(cfg), MaxDocument: cfg.API.MaxDocument,
 		CheckURL: callback, CheckDocumentURL: document,

@@ -9,6 +9,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -229,6 +230,6 @@ func (l *local) unserved(ctx context.Context, accounts []string) ([]string, erro
 
 func (l *local) desk() desk {
 	return &accountDesk{
-		configured: func() []config.Account { return l.cfg.Accounts }, services: l.svc, limits: limiter.New(l.svc.rdb), queue: tasks.NewQueue(l.svc.rdb),
+		configured: func() []config.Account { return l.cfg.Accounts }, services: l.svc, limits: limiter.New(l.svc.rdb), queue: queue.New(l.svc.rdb),
 	}
 }

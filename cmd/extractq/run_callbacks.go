@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 const (
@@ -74,7 +74,7 @@ func (b *backfill) drain(ctx context.Context, err error) error {
 	switch {
 	case !b.ownsQueue():
 		hint := ""
-		if delivers, err := tasks.NewQueue(b.rdb).Delivers(); err == nil && !delivers {
+		if delivers, err := queue.New(b.rdb).Delivers(); err == nil && !delivers {
 			hint = ", and none is running"
 		}
 		b.say("%s left to the workers of this Redis%s", callbacks, hint)

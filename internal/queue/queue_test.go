@@ -1,4 +1,4 @@
-package tasks
+package queue
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func info(t *testing.T, i *asynq.Inspector, queue string) *asynq.QueueInfo {
 func TestSchedule(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Client(t)
-	q, i := NewQueue(rdb), asynq.NewInspectorFromRedisClient(rdb)
+	q, i := New(rdb), asynq.NewInspectorFromRedisClient(rdb)
 	r := record()
 	now := time.Now().Add(-time.Hour) // Redis's clock is another one than ours.
 	for range 3 {
@@ -57,7 +57,7 @@ func TestSchedule(t *testing.T) {
 func TestPresence(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Client(t)
-	q, i := NewQueue(rdb), asynq.NewInspectorFromRedisClient(rdb)
+	q, i := New(rdb), asynq.NewInspectorFromRedisClient(rdb)
 	r := record()
 	look := func(what string, step extraction.Step, seq int64, want Presence) {
 		t.Helper()
@@ -79,7 +79,7 @@ func TestPresence(t *testing.T) {
 	look("scheduled", extraction.StepPoll, 2, Waiting)
 	waiting := r
 	waiting.Seq = 3
-	if err := q.Wait(t.Context(), waiting); err != nil {
+	if err := q.Park(t.Context(), waiting); err != nil {
 		t.Fatal(err)
 	}
 	look("far off", extraction.StepSubmit, 3, Asleep)
@@ -111,7 +111,7 @@ func TestPresence(t *testing.T) {
 func TestSetPaused(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Client(t)
-	q, i := NewQueue(rdb), asynq.NewInspectorFromRedisClient(rdb)
+	q, i := New(rdb), asynq.NewInspectorFromRedisClient(rdb)
 	set := func(submits, polls bool) {
 		t.Helper()
 		for range 2 {
@@ -153,7 +153,7 @@ func TestSetPausedInARace(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, paused := range []bool{true, false} { // All ask for the same at about the same time.
 		for range 8 {
-			q := NewQueue(rdb)
+			q := New(rdb)
 			wg.Go(func() {
 				for n := range 50 {
 					if err := q.SetPaused(t.Context(), fmt.Sprintf("a%d", n), paused, paused); err != nil {
@@ -164,7 +164,7 @@ func TestSetPausedInARace(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	q := NewQueue(rdb)
+	q := New(rdb)
 	if err := q.SetPaused(t.Context(), "acme", true, false); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package tasks
+package queue
 
 import (
 	"context"
@@ -21,8 +21,8 @@ type Queue struct {
 	inspector *asynq.Inspector
 }
 
-// NewQueue returns the queue in rdb, which stays the caller's to close.
-func NewQueue(rdb redis.UniversalClient) *Queue {
+// New returns the queue in rdb, which stays the caller's to close.
+func New(rdb redis.UniversalClient) *Queue {
 	return &Queue{
 		rdb:       rdb,
 		client:    asynq.NewClientFromRedisClient(rdb),
@@ -107,15 +107,20 @@ func stepQueue(account string, step extraction.Step) string {
 	return SubmitQueue(account)
 }
 
-// remove takes the tasks of one seq of an extraction out of its account's queues.
+// Remove takes the tasks of one seq of an extraction out of its account's queues.
 // One that runs stays: it finds its step stale.
-func (q *Queue) remove(account, id string, seq int64) error {
+func (q *Queue) Remove(account, id string, seq int64) error {
 	for _, step := range []extraction.Step{extraction.StepSubmit, extraction.StepPoll} {
 		if err := q.delete(stepQueue(account, step), TaskID(id, seq)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// RemoveDelivery takes the task of a delivery out of its queue, unless it runs.
+func (q *Queue) RemoveDelivery(id string, n int64) error {
+	return q.delete(DeliverQueue, deliveryID(id, n))
 }
 
 func (q *Queue) delete(queue, id string) error {

@@ -1,11 +1,11 @@
-// Package tasks is what travels in the queue: the kinds of task, their payloads,
-// ids, queues and options, and the Client with which other services enqueue.
+// Package queue is the adapter to asynq: the kinds of task, their payloads, ids,
+// queues and options, and what is done with them.
 //
 // A task is an accelerator: the record in the store says which step is due, and
 // a lost task is made again from it. A payload therefore holds ids and a few
 // labels and never a secret, a document's name or what the vendor said about
 // it.
-package tasks
+package queue
 
 import (
 	"encoding/json"

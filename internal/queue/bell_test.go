@@ -1,4 +1,4 @@
-package tasks
+package queue
 
 import (
 	"context"
@@ -55,7 +55,7 @@ func TestBellWakes(t *testing.T) {
 	rdb := redistest.Client(t)
 	b := NewBell(rdb)
 	b.patience = 30 * time.Minute
-	q := NewQueue(rdb)
+	q := New(rdb)
 	taken := serveQueues(t, rdb, b)
 	now := time.Now()
 	want := func(id string) {

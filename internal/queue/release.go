@@ -1,4 +1,4 @@
-package tasks
+package queue
 
 import (
 	"context"
@@ -23,8 +23,8 @@ const asleepAfter = time.Minute
 // releaseLimit is how many are given their turn in one call of Redis.
 const releaseLimit = 100
 
-// Wait enqueues the task of an extraction that waits for its turn.
-func (q *Queue) Wait(ctx context.Context, r store.Record) error {
+// Park enqueues the task of an extraction that waits for its turn.
+func (q *Queue) Park(ctx context.Context, r store.Record) error {
 	task, opts := newStep(extraction.StepSubmit, For(r, r.Seq), time.Now().Add(farOff))
 	return q.enqueue(ctx, task, opts)
 }
