@@ -138,7 +138,7 @@ func TestBadRequests(t *testing.T) {
 	r.submit("account=acme&type=t") // It still serves.
 }
 
-// manyOptions is a submission with options that nobody knows.
+// manyOptions is a submission with unknown options.
 func manyOptions() string {
 	var b strings.Builder
 	b.WriteString(`{"account":"acme","type":"t","document_url":"https://x.test","options":{`)

@@ -16,8 +16,8 @@ import (
 )
 
 // listMark stands for a list and its filter. It is in the list's cursors: with
-// another filter, a place would be where it was by chance, and the pages would have
-// gaps that nobody sees.
+// another filter its position would be meaningless, and the pages would have gaps that
+// the reader cannot see.
 type listMark [6]byte
 
 func markOf(list string, f protocol.Filter) listMark {

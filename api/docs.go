@@ -77,6 +77,6 @@ func writeJSON(w http.ResponseWriter, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // Nobody reads any more where this fails.
+	_ = enc.Encode(v) // The client has gone where this fails.
 	return nil
 }

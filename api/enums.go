@@ -27,7 +27,7 @@ func enumerate[T ~string](name, means string, all []T) enumeration {
 
 var enums = map[reflect.Type]enumeration{
 	typeOf[extraction.Status]():        enumerate("Status", "SUCCESS, ERROR, EXPIRED and CANCELED are final", extraction.Statuses()),
-	typeOf[extraction.Code]():          enumerate("Code", "why an extraction ended otherwise than SUCCESS, or what troubles it", extraction.Codes()),
+	typeOf[extraction.Code]():          enumerate("Code", "why an extraction ended without SUCCESS, or what delays it", extraction.Codes()),
 	typeOf[extraction.Step]():          enumerate("Step", "what an extraction waits for", extraction.Steps()),
 	typeOf[extraction.Because]():       enumerate("Because", "why a step is not taken earlier", extraction.Reasons()),
 	typeOf[extraction.CallbackState](): enumerate("CallbackState", "", extraction.CallbackStates()),

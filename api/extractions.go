@@ -355,7 +355,7 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, id string) err
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	// The document is somebody else's: a browser must save it, not show it.
+	// The document comes from outside: a browser must save it, not show it.
 	w.Header().Set("Content-Disposition", "attachment")
 	w.Header().Set("Content-Security-Policy", nothing+"; sandbox")
 	w.Header().Set("Content-Type", "application/octet-stream")

@@ -156,7 +156,7 @@ func FuzzSubmit(f *testing.F) {
 			return w
 		}
 		if strings.ContainsAny(query, " \r\n\t#\x00") || strings.Contains(query, "wait") || strings.Contains(body, "wait") {
-			return // No request line has these, and nobody wants to wait.
+			return // No request line has these, and the test must not wait.
 		}
 		if _, err := url.ParseRequestURI("/v1/extractions?" + query); err != nil {
 			return

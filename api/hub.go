@@ -60,8 +60,7 @@ func (h *hub) run(ctx context.Context) {
 	}
 }
 
-// runOnce reads what is new and wakes those who wait for it. While nobody does, it
-// reads nothing.
+// runOnce reads new events and wakes their waiters. Without waiters it reads nothing.
 func (h *hub) runOnce(ctx context.Context) error {
 	h.mu.Lock()
 	idle := len(h.byID)+len(h.all) == 0
@@ -104,7 +103,7 @@ func (h *hub) runOnce(ctx context.Context) error {
 	return nil
 }
 
-// wake wakes those who wait for the extractions of some events; of none: everybody.
+// wake wakes those that wait for the extractions of some events; without events, all.
 func (h *hub) wake(events []store.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

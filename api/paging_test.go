@@ -150,7 +150,7 @@ func TestPagingUnderInserts(t *testing.T) {
 			}
 		}
 		if fresh := slices.DeleteFunc(slices.Clone(seen), func(e extraction.Extraction) bool { return slices.Contains(before, e.ID) }); len(fresh) > len(late) {
-			rt.Errorf("%d were listed that nobody submitted", len(fresh)-len(late))
+			rt.Errorf("%d were listed that were never submitted", len(fresh)-len(late))
 		}
 	})
 }

@@ -165,7 +165,7 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 	}
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // Nobody reads any more where this fails.
+	_ = json.NewEncoder(w).Encode(p) // The client has gone where this fails.
 }
 
 // explain is the problem that an error of the client, the records or the store

@@ -38,7 +38,7 @@ func (k *kept) counted(reason string) int {
 }
 
 // Who is not let in is logged and counted with the address and the reason, and never
-// with what was sent. Nobody is locked out.
+// with what was sent. There is no lock-out.
 func TestRefusedIsSeen(t *testing.T) {
 	t.Parallel()
 	seen := &kept{counts: map[string]int{}}

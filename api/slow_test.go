@@ -56,7 +56,7 @@ func closedWithin(t *testing.T, what string, c net.Conn, limit time.Duration) st
 	return string(said)
 }
 
-// trickle writes a byte now and then until nobody takes it any more.
+// trickle writes a byte now and then until the server closes the connection.
 func trickle(c net.Conn, done <-chan struct{}) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -72,8 +72,8 @@ func trickle(c net.Conn, done <-chan struct{}) {
 	}
 }
 
-// Clients that hold connections and send next to nothing are let go, and keep nobody
-// else waiting meanwhile.
+// Clients that hold connections and send next to nothing are disconnected, and delay no
+// other client meanwhile.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

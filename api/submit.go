@@ -117,7 +117,7 @@ func (s *Server) answerOne(ctx context.Context, w http.ResponseWriter, rec store
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(e) // Nobody reads any more where this fails.
+	_ = enc.Encode(e) // The client has gone where this fails.
 	return nil
 }
 

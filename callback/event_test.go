@@ -127,7 +127,7 @@ func TestLargeResult(t *testing.T) {
 		"the largest":             {extraction.StatusSuccess, sized(256 << 10), "https://q.example", false, ""},
 		"one byte more":           {extraction.StatusSuccess, sized(256<<10 + 1), "https://q.example", true, "https://q.example/v1/extractions/01JD8Z3V5K7M9N0P2Q4R6S8T0W/result"},
 		"a slash too many":        {extraction.StatusSuccess, sized(1 << 20), "https://q.example/", true, "https://q.example/v1/extractions/01JD8Z3V5K7M9N0P2Q4R6S8T0W/result"},
-		"nobody knows our name":   {extraction.StatusSuccess, sized(1 << 20), "", true, "/v1/extractions/01JD8Z3V5K7M9N0P2Q4R6S8T0W/result"},
+		"no public name":          {extraction.StatusSuccess, sized(1 << 20), "", true, "/v1/extractions/01JD8Z3V5K7M9N0P2Q4R6S8T0W/result"},
 		"not loaded":              {extraction.StatusSuccess, nil, "", true, "/v1/extractions/01JD8Z3V5K7M9N0P2Q4R6S8T0W/result"},
 		"there is none":           {extraction.StatusError, nil, "", false, ""},
 		"there is none, and said": {extraction.StatusCanceled, &extraction.Result{}, "", false, ""},

@@ -103,7 +103,7 @@ func TestNonsense(t *testing.T) {
 	ok := "HTTP/1.1 200 OK\r\n"
 	for name, tt := range map[string]struct {
 		answer  string
-		forever string // Repeated until nobody reads it.
+		forever string // Repeated until the reader stops.
 		hang    bool   // Keep the connection open afterwards.
 		want    Outcome
 		problem string
@@ -258,7 +258,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// Nobody listens, or nobody has the name: to be repeated, in words of our own.
+// A refused connection, or an unknown name: to be repeated, in words of our own.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // It is closed at once.
@@ -277,7 +277,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// Deliveries that make no sense are the caller's mistake, and reach nobody.
+// Invalid deliveries are the caller's mistake, and are not sent.
 func TestSenseless(t *testing.T) {
 	t.Parallel()
 	var hits atomic.Int32

@@ -57,7 +57,7 @@ func TestEventsOverBrokenConnections(t *testing.T) {
 	<-opened
 	for i := range 4 {
 		if i%2 == 0 {
-			cut() // What is submitted now, nobody listens to.
+			cut() // No stream is open for what is submitted now.
 		}
 		e := must[client.Extraction](t, "Submit")(c.Submit(ctx, form("b")))
 		for got := ""; got != e.ID; {

@@ -426,7 +426,7 @@ func TestEventsAreTakenUp(t *testing.T) {
 	if diff := cmp.Diff([]string{"", "0", "1", "1"}, after); diff != "" {
 		t.Errorf("asked for after (-want +got):\n%s", diff)
 	}
-	// One that takes nobody is not asked for ever.
+	// One that accepts nothing is not asked for ever.
 	s = newScript(t, stream(": listening\n\n"))
 	for _, err := range s.c.Events(t.Context(), EventFilter{Batch: "b"}) {
 		if !hasCode(err, CodeUnreachable) || len(s.seen()) != 4 {

@@ -61,7 +61,7 @@ func screenshot(t *testing.T, b *browsertest.Browser, name string) {
 }
 
 // Every page works in a real browser with 200 documents in flight: nothing in its
-// console, nothing refused by the policy, nobody else asked; and what it shows is
+// console, nothing refused by the policy, no other host asked; and what it shows is
 // what is in Redis.
 func TestPagesInABrowser(t *testing.T) {
 	t.Parallel()

@@ -95,7 +95,7 @@ func killedParent(t *testing.T, dir string) (url string) {
 	return url
 }
 
-// TestScratchEndsWithItsProcess kills extractq: nobody could adopt a server in a
+// TestScratchEndsWithItsProcess kills extractq: no process could adopt a server in a
 // scratch folder, so neither is left.
 func TestScratchEndsWithItsProcess(t *testing.T) {
 	t.Parallel()

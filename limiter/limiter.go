@@ -50,8 +50,8 @@ func (o Op) Patience() time.Duration {
 // lead is how long before its moment a call is given it, at most. Polls come on whole
 // seconds and go first, as what they find frees a slot: so they may take every moment of
 // the second that they can wait for, while a submission gets its moment only when that is
-// about to come. Who was sent away gets it before who comes new: those who come back on
-// whole seconds would find none left by those who come at any time.
+// about to come. A requeued call gets it before a new one: requeued calls come back on
+// whole seconds, and would find none left by those that come at any time.
 func (o Op) lead() time.Duration {
 	switch o {
 	case OpSubmit:

@@ -108,7 +108,7 @@ func TestRate(t *testing.T) {
 			if d < interval {
 				t.Errorf("at %v/s two calls are %d us apart, want at least %d", rate, d, interval)
 			}
-			// The rate is also used: nobody waits for longer than that.
+			// The rate is also used: no call waits longer than that.
 			if d > interval && places[i].at > places[i].asked {
 				t.Errorf("at %v/s a call that could have been made waits for %d us", rate, places[i].at-places[i].asked)
 			}
@@ -199,7 +199,7 @@ func TestPollsFirst(t *testing.T) {
 	if got := admit(t, l, OpSubmit, rate, true); got.Verdict == Go {
 		t.Errorf("a submission before the polls: %+v", got)
 	}
-	// Whoever asks as told gets the moment after them, and none is lost.
+	// A call that comes back when it was told to gets the moment after them, and none is lost.
 	end, err := rdb.HGet(t.Context(), accountKeys("acme").limits(), "tat").Int64()
 	if err != nil {
 		t.Fatal(err)
@@ -280,7 +280,7 @@ func TestDroppedSweepTakesNoPlace(t *testing.T) {
 }
 
 // Polls that are sent away and made to run again, as hints do it, take a place each time.
-// However often that was, nobody is sent away for longer than there may be between two
+// However often that was, no call is sent away for longer than there may be between two
 // polls.
 func TestFarIsBounded(t *testing.T) {
 	t.Parallel()

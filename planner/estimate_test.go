@@ -99,7 +99,7 @@ func TestRunningCounts(t *testing.T) {
 		t.Errorf("without those that run F(9 s) = %.3f: this test shows nothing", f)
 	}
 	if f := got.At(30); f > typical.cdf(30) {
-		t.Errorf("F(30 s) = %.3f: nobody has seen that", f)
+		t.Errorf("F(30 s) = %.3f: that was never seen", f)
 	}
 }
 

@@ -18,7 +18,7 @@ func TestLeastMissed(t *testing.T) {
 		}
 	}
 	if Unheard(1, 0.5, 0) != nil {
-		t.Error("where nobody tells of anything some is not asked for")
+		t.Error("without notifications a share is not polled")
 	}
 }
 

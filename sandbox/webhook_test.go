@@ -100,7 +100,7 @@ func TestTyplessWebhook(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	s := start(t, sandbox.Config{TyplessWebhook: r.URL})
-	s.typless("POST", "/extract-data", `{"file":"/9j/4A==","file_name":"a.jpg","document_type_name":"x"}`) // calls nobody
+	s.typless("POST", "/extract-data", `{"file":"/9j/4A==","file_name":"a.jpg","document_type_name":"x"}`) // no call
 	for _, document := range [][]byte{fixtures.Invoice(1), []byte("no document")} {
 		id := s.submitTypless(document, `,"document_type_name":"invoices"`)
 		s.pass(2 * time.Second)
@@ -202,5 +202,5 @@ func TestCloseGivesUpWebhooks(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Error("Close waits for a receiver that does not answer")
 	}
-	s.submitTypless([]byte("no document"), `,"document_type_name":"x"`) // and calls nobody any more
+	s.submitTypless([]byte("no document"), `,"document_type_name":"x"`) // and there are no more calls
 }

@@ -9,8 +9,8 @@ set -euo pipefail
 batch=$1
 server=${EXTRACTQ_SERVER:-http://127.0.0.1:8080}
 
-# authorize is the API key as a file for curl: whoever lists the processes must not
-# see it.
+# authorize is the API key as a file for curl: a list of processes must not
+# show it.
 authorize() { printf '%s\n' "${EXTRACTQ_API_KEY:+header = \"Authorization: Bearer $EXTRACTQ_API_KEY\"}"; }
 
 resume=()

@@ -13,8 +13,8 @@ server=${EXTRACTQ_SERVER:-http://127.0.0.1:8080}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# authorize is the API key as a file for curl: whoever lists the processes must not
-# see it.
+# authorize is the API key as a file for curl: a list of processes must not
+# show it.
 authorize() { printf '%s\n' "${EXTRACTQ_API_KEY:+header = \"Authorization: Bearer $EXTRACTQ_API_KEY\"}"; }
 
 # call PATH ARGUMENT… makes one call, and repeats it while the server is away or
@@ -45,7 +45,7 @@ while [[ -n $(header Retry-After) ]]; do
   call "$location?wait=60s"
 done
 
-# There is no result where the extraction has ended otherwise than with SUCCESS:
+# There is no result where the extraction has ended without SUCCESS:
 # the extraction itself says why.
 if ! call "$location/result"; then
   call "$location"

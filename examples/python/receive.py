@@ -54,7 +54,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             return self.answer(400)
         event = json.loads(body)
         if event["id"] not in self.seen:
-            # First keep it, then answer: after the answer nobody sends it again.
+            # First keep it, then answer: after the answer it is not sent again.
             extraction = event["data"]
             print(extraction["status"], extraction["id"], extraction["document"]["name"], flush=True)
             self.seen.add(event["id"])

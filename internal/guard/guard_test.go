@@ -92,7 +92,7 @@ func TestDialledAddressIsJudged(t *testing.T) {
 		t.Errorf("an allowed name gives %v and %q", err, got.String())
 	}
 	if err := newGuard(t).Check(t.Context(), "https://name.invalid/x"); err != nil {
-		t.Errorf("a name that nobody knows is blocked: %v", err)
+		t.Errorf("an unknown name is blocked: %v", err)
 	}
 }
 

@@ -55,7 +55,7 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
-// A large answer has a file while the transfer lasts, which nobody finds; then it is gone,
+// A large answer has a file while the transfer lasts, which has no name; then it is gone,
 // and reading it is an error.
 func TestSpooledAnswer(t *testing.T) {
 	t.Parallel()

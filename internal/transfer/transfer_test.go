@@ -85,7 +85,7 @@ func TestAnsweredBeginsAnew(t *testing.T) {
 	})
 }
 
-// Without a watch there is nobody to tell.
+// Without a watch there is nothing to report to.
 func TestUnwatched(t *testing.T) {
 	t.Parallel()
 	Moved(t.Context(), 1)

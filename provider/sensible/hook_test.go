@@ -26,11 +26,11 @@ func TestHook(t *testing.T) {
 			providertest.Fixture(t, "poll_complete.json"),
 			extraction.Hook{VendorID: "14d82783-0d3d-4105-92c2-768f8360b934", Echo: "01JD"},
 		},
-		"the webhook's members only": {`{"id":"v1","status":"FAILED","webhook":{"url":"https://h","payload":"01JD"}}`, extraction.Hook{VendorID: "v1", Echo: "01JD"}},
-		"the payload at the top":     {`{"id":"v1","status":"COMPLETE","payload":"01JD"}`, extraction.Hook{VendorID: "v1", Echo: "01JD"}},
-		"somebody's own payload":     {`{"id":"v1","status":"COMPLETE","webhook":{"payload":{"a":[1]}}}`, extraction.Hook{VendorID: "v1"}},
-		"no status":                  {`{"id":"v1"}`, extraction.Hook{VendorID: "v1"}},
-		"not finished":               {`{"id":"v1","status":"PROCESSING"}`, extraction.Hook{}},
+		"the webhook's members only":  {`{"id":"v1","status":"FAILED","webhook":{"url":"https://h","payload":"01JD"}}`, extraction.Hook{VendorID: "v1", Echo: "01JD"}},
+		"the payload at the top":      {`{"id":"v1","status":"COMPLETE","payload":"01JD"}`, extraction.Hook{VendorID: "v1", Echo: "01JD"}},
+		"a payload of other software": {`{"id":"v1","status":"COMPLETE","webhook":{"payload":{"a":[1]}}}`, extraction.Hook{VendorID: "v1"}},
+		"no status":                   {`{"id":"v1"}`, extraction.Hook{VendorID: "v1"}},
+		"not finished":                {`{"id":"v1","status":"PROCESSING"}`, extraction.Hook{}},
 	} {
 		if got, err := c.Hook([]byte(tt.body)); err != nil || got != tt.want {
 			t.Errorf("%s: %+v, %v, want %+v", name, got, err, tt.want)
@@ -45,7 +45,7 @@ func TestHook(t *testing.T) {
 	}
 }
 
-// TestHookSecret: what the vendor says may repeat our webhook, and nobody is shown
+// TestHookSecret: what the vendor says may repeat our webhook, and it is never shown with
 // its URL.
 func TestHookSecret(t *testing.T) {
 	t.Parallel()

@@ -65,7 +65,7 @@ func TestTheLifeOfADocument(t *testing.T) {
 		t.Errorf("second Receive = %v, want %v", err, engine.ErrReceived)
 	}
 	if err := e.Receive(t.Context(), "y", nil, ""); !errors.Is(err, engine.ErrUnknown) {
-		t.Errorf("Receive for nobody = %v, want %v", err, engine.ErrUnknown)
+		t.Errorf("Receive for an unknown id = %v, want %v", err, engine.ErrUnknown)
 	}
 	check(engine.Waiting) // for the moment until it is noticed
 	c.pass(time.Second)
@@ -123,13 +123,13 @@ func TestFailures(t *testing.T) {
 	}
 	_ = e.Receive(t.Context(), "empty", nil, "")
 	_ = e.Receive(t.Context(), "broken", []byte("%PDF-1.4"), "")
-	if err := e.Fail("gone", "nobody there"); err != nil {
+	if err := e.Fail("gone", "connection refused"); err != nil {
 		t.Errorf("Fail = %v, want nil", err)
 	}
 	if err := e.Fail("empty", "too late"); !errors.Is(err, engine.ErrReceived) {
 		t.Errorf("Fail of what was received = %v, want %v", err, engine.ErrReceived)
 	}
-	if err := e.Fail("other", "nobody there"); !errors.Is(err, engine.ErrUnknown) {
+	if err := e.Fail("other", "connection refused"); !errors.Is(err, engine.ErrUnknown) {
 		t.Errorf("Fail of what is unknown = %v, want %v", err, engine.ErrUnknown)
 	}
 	c.pass(time.Second)
@@ -141,7 +141,7 @@ func TestFailures(t *testing.T) {
 		}
 		got[id] = x.Failure
 	}
-	want := map[string]string{"empty": reader.ReasonEmpty, "broken": reader.ReasonInvalid, "gone": "nobody there"}
+	want := map[string]string{"empty": reader.ReasonEmpty, "broken": reader.ReasonInvalid, "gone": "connection refused"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("failures (-want +got):\n%s", diff)
 	}

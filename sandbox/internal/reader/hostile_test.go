@@ -85,7 +85,7 @@ func TestHostile(t *testing.T) {
 		{"table of two billion objects", build("/Size 2000000000", catalog, onePage, page, stream("", "")), ""},
 		{"numbers beyond measure", build("", catalog, onePage, page, stream("", "BT /F1 1e300 Tf 1e300 0 0 1e300 1e300 1e300 Tm (abc) Tj 1e300 Tc (abc) Tj ET")), ""},
 		{"previous table is this table", build("/Prev 9", catalog, onePage, page, stream("", "")), ""},
-		{"encrypted by nobody knows what", build("/Encrypt << /Filter /Nobody /V 9 >> /ID [(a) (b)]", catalog, onePage, page, stream("", "")), ""},
+		{"encrypted by an unknown filter", build("/Encrypt << /Filter /Unheard /V 9 >> /ID [(a) (b)]", catalog, onePage, page, stream("", "")), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -59,7 +59,7 @@ func FuzzUploadURL(f *testing.F) {
 // a 400, never a fault.
 func FuzzSubmission(f *testing.F) {
 	cfg := testConfig(time.Now)
-	// Closed, it takes no work: a fuzzer's URLs are nobody's to fetch.
+	// Closed, it takes no work: a fuzzer's URLs are not to be fetched.
 	cfg.Fetch.Close()
 	handler := Handler(cfg)
 	f.Add("generate_upload_url", `{"types":["a"],"segment_documents_with":"llm"}`)
