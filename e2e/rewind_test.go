@@ -283,6 +283,8 @@ func (p *posts) settle(w *process) {
 		})
 		taken := p.vendor.takenBy()[p.docs[i].sha256]
 		switch {
+		case len(taken) > 1:
+			t.Errorf("the vendor has taken %s twice, as %v", p.docs[i].name, taken)
 		case status == "ERROR" && code == "submit_uncertain":
 			uncertain++
 		case status != "SUCCESS" || len(taken) != 1:

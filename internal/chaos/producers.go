@@ -196,18 +196,26 @@ func (p *producers) command(ctx context.Context, n int, docs []*document) {
 			docs[min(i, len(docs)-1)].accept(id)
 		}
 		p.site.log.InfoContext(ctx, "submitted", slog.Int("group", n), slog.Int("exit_code", code), slog.Int("ids", len(ids)), slog.String("stderr", said))
-		switch code {
-		case 0:
+		switch {
+		case code == 0:
 			if len(ids) != len(docs) {
 				p.complain("submit of %d documents prints %d ids", len(docs), len(ids))
 			}
 			return
-		case 3, -1: // Something is away, or it was killed.
+		case refuses(code, said):
+			p.site.refuse()
+		case code == 3, code == -1: // Something is away, or it was killed.
 		default:
 			p.complain("submit ends with exit code %d: %s", code, said)
 		}
 		_ = pause(ctx, time.Second)
 	}
+}
+
+// refuses reports that a process did not start because what it found is not the document
+// store of the others: that one has vanished.
+func refuses(code int, said string) bool {
+	return code == 2 && strings.Contains(said, "is not the document store that the others use")
 }
 
 // once runs a command; a code of -1 means that it was killed. Of what it printed only whole

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -12,8 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // site is the installation of a round.
@@ -216,6 +215,11 @@ func (s *site) ending(name, how string) {
 		s.note(name + ": " + how)
 		return
 	}
+	s.refuse()
+}
+
+// refuse counts a process that would not start.
+func (s *site) refuse() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refused++
@@ -262,15 +266,29 @@ func (r *role) freeze(ctx context.Context, d time.Duration) {
 func (s *site) awaitRedis(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: filepath.Join(s.socketDir, "redis.sock"), MaxRetries: -1})
-	defer func() { _ = rdb.Close() }()
-	for {
-		err := rdb.Ping(ctx).Err()
-		if err == nil || ctx.Err() != nil {
-			return err
+	for !pings(ctx, filepath.Join(s.socketDir, "redis.sock")) {
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("redis does not serve: %w", err)
 		}
-		_ = pause(ctx, 20*time.Millisecond)
 	}
+	return nil
+}
+
+// pings reports whether the Redis at a socket answers, and has loaded its data.
+func pings(ctx context.Context, socket string) bool {
+	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = c.Close() }()
+	at, _ := ctx.Deadline()
+	_ = c.SetDeadline(at)
+	if _, err := io.WriteString(c, "PING\r\n"); err != nil {
+		return false
+	}
+	answer := make([]byte, 5)
+	_, err = io.ReadFull(c, answer)
+	return err == nil && string(answer) == "+PONG"
 }
 
 // close ends everything.
