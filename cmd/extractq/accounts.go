@@ -1,15 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -18,6 +13,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/queue"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/limiter"
 )
 
@@ -87,11 +83,11 @@ func withAccounts(c *cli.Context, act func(desk, string) error) error {
 	if err != nil {
 		return err
 	}
-	f, err := chooseFormat(c.String("format"), c.Bool("json"), isTerminal(c.App.Writer))
+	f, err := render.ChooseFormat(c.String("format"), c.Bool("json"), render.IsTerminal(c.App.Writer))
 	if err != nil {
 		return err
 	}
-	if f == formatCSV {
+	if f == render.CSV {
 		return errkind.Usagef("accounts: --format: want table, json or ndjson")
 	}
 	p, err := openProducer(c.Context, cfg, openRecords)
@@ -119,9 +115,9 @@ func withAccounts(c *cli.Context, act func(desk, string) error) error {
 	}
 	d.remark(cfg, all)
 	if unserved, err := p.unserved(c.Context, all); err == nil && len(unserved) > 0 {
-		cfg.say("%s", unservedText(unserved))
+		cfg.Say("%s", unservedText(unserved))
 	}
-	return printAccounts(c.App.Writer, f, shown)
+	return render.WriteAccounts(c.App.Writer, f, shown)
 }
 
 // remark names those of the shown accounts that wait for webhooks and whose vendor
@@ -130,7 +126,7 @@ func (d *accountDesk) remark(cfg settings, shown []string) {
 	for _, a := range d.configured() {
 		if cfg.API.PublicURL == "" && !a.HookToken.IsZero() && slices.Contains(shown, a.Name) {
 			_, why := judgeHook("", a)
-			cfg.say("%s", why)
+			cfg.Say("%s", why)
 		}
 	}
 }
@@ -262,56 +258,4 @@ func (d *accountDesk) state(ctx context.Context, name string) (extraction.Accoun
 	rate := float64(a.Rate)
 	out.Provider, out.Rate = extraction.Null(a.Provider), &rate
 	return out, nil
-}
-
-func printAccounts(w io.Writer, f format, all []extraction.AccountState) error {
-	switch f {
-	case formatJSON:
-		return printJSON(w, all)
-	case formatNDJSON:
-		for _, a := range all {
-			if err := printJSON(w, a); err != nil {
-				return err
-			}
-		}
-		return nil
-	case formatTable, formatCSV:
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	rows := [][]string{{"NAME", "PROVIDER", "STATE", "REASON", "SINCE", "NEXT PROBE", "QUEUED", "IN FLIGHT", "OLDEST QUEUED", "RATE", "USED", "LAST ERROR"}}
-	for _, a := range all {
-		rows = append(rows, accountRow(a))
-	}
-	for _, row := range rows {
-		if _, err := fmt.Fprintln(t, strings.Join(row, "\t")); err != nil {
-			return err
-		}
-	}
-	return t.Flush()
-}
-
-// accountRow is an account's line in the table; what there is none of is a dash.
-func accountRow(a extraction.AccountState) []string {
-	moment := func(t extraction.Time) string {
-		if t.IsZero() {
-			return "-"
-		}
-		return t.Format(time.RFC3339)
-	}
-	word := func(s extraction.Null) string { return cmp.Or(visible(string(s)), "-") }
-	rate, trouble := "-", "-"
-	if a.Rate != nil {
-		rate = config.Rate(*a.Rate).String()
-	}
-	if a.LastError != nil {
-		trouble = moment(a.LastError.At) + " " + visible(string(a.LastError.Code)+": "+a.LastError.Message)
-		if !a.LastError.OverAt.IsZero() {
-			trouble += " (over since " + moment(a.LastError.OverAt) + ")"
-		}
-	}
-	return []string{
-		a.Name, word(a.Provider), a.State, word(a.Reason), moment(a.Since), moment(a.NextProbeAt),
-		strconv.FormatInt(a.Queued, 10), strconv.FormatInt(a.InFlight, 10), moment(a.OldestQueuedAt),
-		rate, strconv.FormatFloat(a.RateUsed, 'f', 1, 64) + "/s", trouble,
-	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 )
 
 func adoptCommand() *cli.Command {
@@ -55,7 +56,7 @@ Examples:
 					err := adoptOne(c, cfg, p, want, vendorID)
 					if errors.Is(err, extraction.ErrInvalid) {
 						failed = true
-						cfg.say("%s: %s", visible(vendorID), plain(err))
+						cfg.Say("%s: %s", render.Escape(vendorID), render.OneLine(err))
 						return nil
 					}
 					return err
@@ -86,15 +87,15 @@ func adoptedFlags() []cli.Flag {
 func adoptOne(c *cli.Context, cfg settings, p producer, want wanted, vendorID string) error {
 	e, followed, err := p.adopt(c.Context, want.template, vendorID)
 	if followed && err == nil {
-		cfg.say("%s is followed already as %s", visible(vendorID), e.ID)
+		cfg.Say("%s is followed already as %s", render.Escape(vendorID), e.ID)
 	}
 	switch {
 	case err != nil:
 		return err
 	case c.Bool("json"):
-		return printJSON(cfg.stdout, e)
+		return render.WriteJSON(cfg.Out, e)
 	}
-	_, err = fmt.Fprintln(cfg.stdout, e.ID)
+	_, err = fmt.Fprintln(cfg.Out, e.ID)
 	return err
 }
 
@@ -110,7 +111,7 @@ func eachListed(ctx context.Context, stdin io.Reader, arg string, use func(strin
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return errkind.Usagef("%s: %w", visible(arg), cause(err))
+			return errkind.Usagef("%s: %w", render.Escape(arg), cause(err))
 		}
 		defer func() { _ = f.Close() }()
 		in = f
@@ -129,7 +130,7 @@ func eachListed(ctx context.Context, stdin io.Reader, arg string, use func(strin
 		return context.Cause(ctx)
 	}
 	if err := lines.Err(); err != nil {
-		return errkind.Usagef("%s cannot be read: %w", visible(arg), cause(err))
+		return errkind.Usagef("%s cannot be read: %w", render.Escape(arg), cause(err))
 	}
 	return nil
 }

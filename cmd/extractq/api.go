@@ -68,7 +68,7 @@ Examples:
 				}
 				return s.reload(next)
 			})
-			cfg.say("api at http://%s/v1", listener.Addr())
+			cfg.Say("api at http://%s/v1", listener.Addr())
 			return cfg.admin.beside(c.Context, func(ctx context.Context) error {
 				return serveAPI(ctx, cfg, s, s.Handler(), listener)
 			})

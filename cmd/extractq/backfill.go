@@ -11,6 +11,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -30,7 +31,7 @@ type backfill struct {
 	lost    lost
 	follow  *follower
 	room    chan struct{} // One slot for each extraction that is not final.
-	shown   *progress
+	shown   *render.Progress
 	failed  atomic.Int64 // Documents that did not end with SUCCESS.
 	// forgets says that what has its result is taken out of Redis, which has only
 	// this process's memory.
@@ -120,7 +121,7 @@ func (b *backfill) carry(ctx context.Context) error {
 				return false // Redis is away; the worker waits for it too.
 			}
 			if line := held.look(b.account.Name, state, time.Now()); line != "" {
-				b.say("%s", line)
+				b.Say("%s", line)
 			}
 			b.holdUp(state, time.Now())
 			if b.stuck(ctx, state) {
@@ -225,10 +226,10 @@ func (b *backfill) begin(ctx context.Context, d source) error {
 	switch {
 	case err == nil, ctx.Err() != nil:
 		return nil
-	case errkind.Of(err) == errkind.Unavailable, isOutput(err):
+	case errkind.Of(err) == errkind.Unavailable, render.IsOutputError(err):
 		return err
 	}
-	b.shown.Skip(countsFailed)
+	b.shown.Skip(render.Failed)
 	b.fail(d.title(), documentCode(err), err)
 	return nil
 }
@@ -263,7 +264,7 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 	case what != submitIt:
 		return what == followIt, nil
 	case tooLong(d.name):
-		b.say("%s: its result will be in %s: no file can have its own name", visible(d.name), b.resultFile(begun.Name))
+		b.Say("%s: its result will be in %s: no file can have its own name", render.Escape(d.name), b.resultFile(begun.Name))
 	}
 	if _, err := b.handIn(ctx, b.outage, doc, s, b.client.Submit); err != nil {
 		if errkind.Of(err) != errkind.Unavailable {
@@ -314,7 +315,7 @@ func (b *backfill) holdUp(state limiter.State, now time.Time) {
 	}
 	b.shown.Holds(b.unanswered.text())
 	if line := b.unanswered.look(now); line != "" {
-		b.say("%s", line)
+		b.Say("%s", line)
 	}
 }
 
@@ -340,13 +341,13 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	for range w.documents {
 		<-b.room
 	}
-	done := func(as tally) {
+	done := func(as render.Tally) {
 		for range w.documents {
 			b.shown.Done(as)
 		}
 	}
 	if gone {
-		done(countsFailed)
+		done(render.Failed)
 		b.fail(name, extraction.CodeInternal, errors.New("the extraction was erased while it was waited for"))
 		return nil
 	}
@@ -356,7 +357,7 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	}
 	if b.out != "" {
 		if err := b.writeOut(name, e); isOfPath(err) { // The others are not held up.
-			done(countsFailed)
+			done(render.Failed)
 			b.fail(name, extraction.CodeInternal, fmt.Errorf("its result cannot be written to %s: %w; make room there, and "+
 				"the same command again writes it", b.resultFile(name), errnoOf(err)))
 			return nil
@@ -364,10 +365,10 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 			return errkind.MarkUnavailable(fmt.Errorf("--out cannot be written: %s: %w", b.resultFile(name), errnoOf(err)))
 		}
 	}
-	done(counted(e))
+	done(render.TallyOf(e))
 	if e.Error != nil {
-		text := failureText(e.Error)
-		if b.out != "" && counted(e) == countsUnavailable {
+		text := render.FailureText(e.Error)
+		if b.out != "" && render.TallyOf(e) == render.ResultUnavailable {
 			text += "; the same command again asks the vendor for it, and submits nothing"
 		}
 		b.fail(name, e.Error.Code, errors.New(text))
@@ -398,18 +399,12 @@ func (b *backfill) writeOut(name string, e extraction.Extraction) error {
 		}
 		return writeErr
 	}
-	b.say("%s: its result is in %s: %s: %v", visible(name), b.resultFile(other), b.resultFile(name), errnoOf(err))
+	b.Say("%s: its result is in %s: %s: %v", render.Escape(name), b.resultFile(other), b.resultFile(name), errnoOf(err))
 	return nil
-}
-
-// isOutput reports whether a result could not be printed.
-func isOutput(err error) bool {
-	_, ok := errors.AsType[outputError](err)
-	return ok
 }
 
 // fail counts and names a document that did not succeed.
 func (b *backfill) fail(name string, code extraction.Code, err error) {
 	b.failed.Add(1)
-	b.say("%s: %s: %s", visible(name), code, plain(err))
+	b.Say("%s: %s: %s", render.Escape(name), code, render.OneLine(err))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -19,8 +21,8 @@ func TestSlotsAreGivenBackOnce(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
 	b := &backfill{services: &services{}, room: make(chan struct{}, 3), watched: map[string]followed{}}
-	b.stderr = &redirect{w: &said}
-	b.shown = newProgress(&said, false, 3, time.Now)
+	b.Console = render.NewConsole(io.Discard, &said)
+	b.shown = render.NewProgress(&said, false, 3, time.Now)
 	defer b.shown.Close()
 	b.follow = &follower{waiting: map[string]string{}}
 	for range 3 {
@@ -110,7 +112,7 @@ func TestEnding(t *testing.T) {
 func TestLinesShowWhatTheyHold(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
-	settings{stderr: &redirect{w: &said}}.say("%s: %s", "x.pdf", "\x1b[31mred\a\u202e")
+	render.NewConsole(io.Discard, &said).Say("%s: %s", "x.pdf", "\x1b[31mred\a\u202e")
 	report(&said, errkind.Usagef("a \x1b[2J\nb \u202e"))
 	if strings.ContainsAny(said.String(), "\x1b\a\u202e") || strings.Count(said.String(), "\n") != 3 {
 		t.Errorf("said %q", said.String())

@@ -11,6 +11,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/internal/bench"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
 	"github.com/extractq/extractq/sandbox"
@@ -112,7 +113,7 @@ func benchFlags(law *sandbox.Latency) []cli.Flag {
 		&cli.Float64Flag{Name: "webhooks", Usage: "share (`P`) of the ends that a webhook tells of at once; 0 is no webhooks"},
 		&cli.StringFlag{Name: "sweep", Value: string(config.SweepOff), Usage: "`HOW` ready lists are used: auto measures the schedule with them, too; off"},
 		&cli.StringFlag{Name: "svg", Usage: "draw the delays and the requests into `FILE`"},
-		&cli.StringFlag{Name: "format", Value: string(formatTable), Usage: "table or json"},
+		&cli.StringFlag{Name: "format", Value: string(render.Table), Usage: "table or json"},
 	}
 }
 
@@ -163,12 +164,12 @@ func benchConfig(c *cli.Context, law sandbox.Latency) (bench.Config, error) {
 
 // benchPrinter is how the report is printed.
 func benchPrinter(c *cli.Context) (func(bench.Report) error, error) {
-	switch format(c.String("format")) {
-	case formatTable:
+	switch render.Format(c.String("format")) {
+	case render.Table:
 		return func(r bench.Report) error { return r.WriteText(c.App.Writer) }, nil
-	case formatJSON:
+	case render.JSON:
 		return func(r bench.Report) error { return r.WriteJSON(c.App.Writer) }, nil
-	case formatNDJSON, formatCSV:
+	case render.NDJSON, render.CSV:
 	}
 	return nil, errkind.Usagef("--format: want table or json")
 }

@@ -57,7 +57,7 @@ func (b *httpBench) run(ctx context.Context) (bench.Report, error) {
 		o.Judge(report)
 		report.Policies = append(report.Policies, o)
 	}
-	b.say("bench: clients without a queue take the same %d documents through", b.want.Documents)
+	b.Say("bench: clients without a queue take the same %d documents through", b.want.Documents)
 	clients := bench.Clients()
 	outcomes, errs := make([]bench.Outcome, len(clients)), make([]error, len(clients))
 	var all sync.WaitGroup

@@ -79,13 +79,13 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 	}
 	defer stop()
 	if b.want.WarmUp > 0 {
-		b.say("bench: %s: %d documents to learn from", v.name, b.want.WarmUp)
+		b.Say("bench: %s: %d documents to learn from", v.name, b.want.WarmUp)
 		at := func(context.Context) error { return nil }
 		if _, err := s.carry(ctx, svc, b.warmUp(), at); err != nil {
 			return o, err
 		}
 	}
-	b.say("bench: %s: %d documents", v.name, b.want.Documents)
+	b.Say("bench: %s: %d documents", v.name, b.want.Documents)
 	vendor.calls.Reset()
 	ended, err := s.carry(ctx, svc, b.measured(), b.arrivals())
 	if err != nil {

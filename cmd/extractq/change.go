@@ -17,6 +17,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
 )
 
@@ -128,10 +129,10 @@ func (x *changer) byID() error {
 				return err
 			}
 			if gone {
-				x.cfg.say("%s is %s already", visible(id), x.done)
+				x.cfg.Say("%s is %s already", render.Escape(id), x.done)
 			} else {
 				failed = true
-				x.cfg.say("%s", noExtraction(id))
+				x.cfg.Say("%s", noExtraction(id))
 			}
 			continue
 		}
@@ -141,7 +142,7 @@ func (x *changer) byID() error {
 		}
 		if refused != nil {
 			failed = true
-			x.cfg.say("%s is not %s: %s", id, x.done, strings.TrimPrefix(refused.Error(), x.verb+" "+id+": "))
+			x.cfg.Say("%s is not %s: %s", id, x.done, strings.TrimPrefix(refused.Error(), x.verb+" "+id+": "))
 		}
 	}
 	if failed {
@@ -198,7 +199,7 @@ func (x *changer) partly(err error) error {
 	if x.skipped > 0 {
 		skipped = fmt.Sprintf(", %d left as they are", x.skipped)
 	}
-	x.cfg.say("%s %s%s", plural(x.changed), done, skipped)
+	x.cfg.Say("%s %s%s", plural(x.changed), done, skipped)
 	return err
 }
 
@@ -225,9 +226,9 @@ func (x *changer) one(e extraction.Extraction) (refused, err error) {
 	}
 	x.changed++
 	if x.c.Bool("json") {
-		return nil, printJSON(x.cfg.stdout, shown)
+		return nil, render.WriteJSON(x.cfg.Out, shown)
 	}
-	_, err = fmt.Fprintln(x.cfg.stdout, id)
+	_, err = fmt.Fprintln(x.cfg.Out, id)
 	return nil, err
 }
 
@@ -240,7 +241,7 @@ func (x *changer) confirm(matched int) error {
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return errkind.Usagef("%s would concern %s: add --yes, or --dry-run to see them", x.verb, plural(matched))
 	}
-	_, _ = fmt.Fprintf(x.cfg.stderr, "%s %s? [y/N] ", x.verb, plural(matched))
+	_, _ = fmt.Fprintf(x.cfg.Err, "%s %s? [y/N] ", x.verb, plural(matched))
 	answer, err := bufio.NewReader(interruptible{x.c.Context, in}).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
 )
@@ -173,7 +174,7 @@ func (p *permutation) values(flag string) []candidate {
 		}
 		return plainCandidates(known)
 	case "format":
-		all := []format{formatTable, formatJSON, formatNDJSON, formatCSV}
+		all := []render.Format{render.Table, render.JSON, render.NDJSON, render.CSV}
 		switch p.command() {
 		case "accounts": // It prints no extractions, which alone have a CSV.
 			all = all[:3]

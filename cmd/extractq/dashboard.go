@@ -126,7 +126,7 @@ func (b *board) serve(ctx context.Context, cfg settings, redisURL string) error 
 		return errors.Join(err, rdb.Close())
 	}
 	defer b.end(d)
-	cfg.say("dashboard at http://%s/", b.listener.Addr())
+	cfg.Say("dashboard at http://%s/", b.listener.Addr())
 	if b.api != nil {
 		return serveAPI(ctx, cfg, b.api, beside(b.api.Handler(), d.Handler()), b.listener)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/render"
 )
 
 func deleteCommand() *cli.Command {
@@ -39,7 +40,7 @@ Examples:
 							e.ID, left.Provider, left.Token)
 					case left.VendorID != "":
 						_, err = fmt.Fprintf(c.App.ErrWriter, "extractq: %s: %s still has it as %s; delete it there\n",
-							e.ID, left.Provider, visible(string(left.VendorID)))
+							e.ID, left.Provider, render.Escape(string(left.VendorID)))
 					}
 					return e.ID, left, err
 				},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 )
 
 func doctorCommand() *cli.Command {
@@ -179,7 +180,7 @@ func (d *doctor) verdict() error {
 func printFindings(w io.Writer, asJSON bool, all []finding) error {
 	if asJSON {
 		for _, f := range all {
-			if err := printJSON(w, f); err != nil {
+			if err := render.WriteJSON(w, f); err != nil {
 				return err
 			}
 		}
@@ -187,7 +188,7 @@ func printFindings(w io.Writer, asJSON bool, all []finding) error {
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range all {
-		if _, err := fmt.Fprintf(t, "%s\t%s\t%s\n", f.State, f.Check, visible(f.Message)); err != nil {
+		if _, err := fmt.Fprintf(t, "%s\t%s\t%s\n", f.State, f.Check, render.Escape(f.Message)); err != nil {
 			return err
 		}
 	}

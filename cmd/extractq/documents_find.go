@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/scratch"
 )
 
 // finder finds the documents that arguments name: files, directories, patterns,
@@ -116,7 +117,7 @@ func (f *finder) names(arg string) bool { return slices.Contains(f.args, arg) }
 
 // keep copies what can be read only once to a file.
 func (f *finder) keep(ctx context.Context, arg string, r io.Reader) error {
-	file, err := scratchFile()
+	file, err := scratch.File()
 	if err != nil {
 		return errkind.MarkUnavailable(fmt.Errorf("keep standard input: %w", err))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/guard"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -73,7 +74,7 @@ func (o *reader) Open(ctx context.Context, s source) (*opened, error) {
 		err = fmt.Errorf("%w: copy the file again, or leave it out", tasks.ErrEmpty)
 	}
 	if err == nil && o.limit > 0 && info.Mode().IsRegular() && info.Size() > o.limit {
-		err = fmt.Errorf("%w: %s, and api.max_document is %s", store.ErrTooLarge, sizeText(info.Size()), sizeText(o.limit))
+		err = fmt.Errorf("%w: %s, and api.max_document is %s", store.ErrTooLarge, render.Size(info.Size()), render.Size(o.limit))
 	}
 	if err != nil {
 		_ = f.Close()
@@ -175,7 +176,7 @@ func (d *opened) Close() {
 func (d *opened) Blame(err error) error {
 	switch {
 	case errors.Is(err, tasks.ErrURLRefused):
-		return refusedURL(plain(err))
+		return refusedURL(render.OneLine(err))
 	case errors.Is(err, tasks.ErrOtherProvider):
 		return errkind.New(errkind.Usage, err)
 	case errors.Is(err, extraction.ErrInvalid), errors.Is(err, store.ErrTooLarge):

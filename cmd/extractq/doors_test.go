@@ -21,6 +21,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -285,7 +286,7 @@ func TestThreeDoors(t *testing.T) {
 		}
 		says := test.says
 		if says == "" {
-			says = plain(err)
+			says = render.OneLine(err)
 		}
 		if p := d.post(in); p.Status != test.status || p.Code != test.code || !strings.Contains(p.Detail, says) {
 			t.Errorf("%s: the API says %d %s %q, want %d %s %q", test.name, p.Status, p.Code, p.Detail, test.status, test.code, says)

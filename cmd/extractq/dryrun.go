@@ -10,6 +10,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/planner"
 	"github.com/extractq/extractq/tasks"
 )
@@ -61,7 +62,7 @@ func (b *backfill) dryRun(ctx context.Context, w io.Writer, asJSON bool) error {
 	p.estimate(b.account.PollPrice, b.account.Deadline, b.account.MaxInFlight)
 	var err error
 	if asJSON {
-		err = printJSON(w, p)
+		err = render.WriteJSON(w, p)
 	} else {
 		err = p.print(w)
 	}
@@ -80,7 +81,7 @@ func (b *backfill) sortOut(ctx context.Context, p *plan) error {
 		}
 		defer func() { _ = b.journal.Close() }() // It was only read.
 		if damage := b.journal.Damage(); damage != "" {
-			b.say("%s", damage)
+			b.Say("%s", damage)
 		}
 	}
 	return b.documents.Each(ctx, func(s source) error {
@@ -120,7 +121,7 @@ func (b *backfill) wouldDo(ctx context.Context, s source) (oldState, error) {
 	}
 	defer d.Close()
 	if err := b.rules.Judge(ctx, d.In(b.template)); errors.Is(err, tasks.ErrURLRefused) {
-		return neverSent, refusedURL(plain(err))
+		return neverSent, refusedURL(render.OneLine(err))
 	} else if err != nil || b.journal == nil || b.journal.size == 0 && !b.stands(d) {
 		return neverSent, err
 	}
@@ -189,7 +190,7 @@ func (p *plan) print(w io.Writer) error {
 		lines = append(lines, [2]string{name, fmt.Sprintf(format, args...)})
 	}
 	add("documents", "%d%s", p.Documents, p.skipped)
-	size := sizeText(p.Bytes)
+	size := render.Size(p.Bytes)
 	if p.URLs > 0 {
 		size += fmt.Sprintf(", and what is at %d URLs", p.URLs)
 	}
@@ -204,25 +205,13 @@ func (p *plan) print(w io.Writer) error {
 	add("vendor calls", "about %d: %d to submit, and %d for each result", p.VendorCalls, p.Submit, p.PollsEach)
 	rate := "without a limit on the rate"
 	if p.rate > 0 {
-		rate = "at " + rateText(p.rate)
+		rate = "at " + render.Rate(p.rate)
 	}
-	add("time", "about %s %s, if a document takes %s", roughly(time.Duration(p.Seconds*float64(time.Second))), rate, typicalTime)
+	add("time", "about %s %s, if a document takes %s", render.Duration(time.Duration(p.Seconds*float64(time.Second))), rate, typicalTime)
 	for _, l := range lines {
 		if _, err := fmt.Fprintf(w, "%-14s %s\n", l[0], l[1]); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// sizeText is a number of bytes in the unit that fits.
-func sizeText(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	size, unit := float64(n)/1000, 0
-	for size >= 999.95 && unit < 3 {
-		size, unit = size/1000, unit+1
-	}
-	return fmt.Sprintf("%.1f %cB", size, "kMGT"[unit])
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/extractq/extractq/internal/render"
 )
 
 func TestPlanEstimate(t *testing.T) {
@@ -59,7 +61,7 @@ func TestSizeText(t *testing.T) {
 	for n, want := range map[int64]string{
 		0: "0 bytes", 999: "999 bytes", 1000: "1.0 kB", 999_949: "999.9 kB", 999_950: "1.0 MB", 8_581_740_000: "8.6 GB", 5e15: "5000.0 TB",
 	} {
-		if got := sizeText(n); got != want {
+		if got := render.Size(n); got != want {
 			t.Errorf("sizeText(%d) = %q, want %q", n, got, want)
 		}
 	}

@@ -112,7 +112,7 @@ func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 }
 
 // noneMatches is said where a filter chooses nothing.
-func noneMatches(cfg settings) { cfg.say("no extraction matches") }
+func noneMatches(cfg settings) { cfg.Say("no extraction matches") }
 
 // plural is a number of extractions.
 func plural(n int) string {

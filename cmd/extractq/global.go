@@ -1,14 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -16,6 +14,7 @@ import (
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/metrics"
 )
 
@@ -34,6 +33,7 @@ func globalFlags() []cli.Flag {
 // settings are what the global flags, the environment and the file say.
 type settings struct {
 	*config.Config
+	*render.Console
 
 	// dataGiven reports whether the document store was named anywhere.
 	dataGiven bool
@@ -51,10 +51,6 @@ type settings struct {
 	metrics *metrics.Metrics
 	// admin is a server role's; nil otherwise.
 	admin *admin
-	// stderr is where the log and everything that is no result goes.
-	stderr *redirect
-	// stdout is where results go.
-	stdout *redirect
 	// server is the API that a producer's command works with, and serverName where it
 	// is; nil for Redis.
 	server     *client.Client
@@ -79,53 +75,10 @@ func waitForRedis() cli.Flag {
 	return &cli.DurationFlag{Name: waitFlag, Value: 30 * time.Second, Usage: "how long to wait at the start for a Redis that is away; 0 fails at once"}
 }
 
-// redirect is a writer whose target can change: log lines go through the
-// progress bar while there is one, or they would tear it.
-type redirect struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-// To changes the target.
-func (r *redirect) To(w io.Writer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.w = w
-}
-
-func (r *redirect) Write(b []byte) (int, error) {
-	r.mu.Lock()
-	w := r.w
-	r.mu.Unlock()
-	return w.Write(b)
-}
-
-// say tells the user something in one line. Nothing in it moves the cursor or turns the
-// text around, wherever it comes from.
-func (s settings) say(format string, args ...any) {
-	_, _ = fmt.Fprintln(s.stderr, "extractq: "+visible(fmt.Sprintf(format, args...)))
-}
-
-// progress shows how far total extractions are, until the returned function is
-// called; what is said meanwhile comes above it.
-func (s settings) progress(total int) (*progress, func()) {
-	errors, results := s.stderr.w, s.stdout.w
-	p := newProgress(errors, isTerminal(errors), total, time.Now)
-	s.stderr.To(p)
-	if isTerminal(errors) && isTerminal(results) {
-		s.stdout.To(p) // The bar would erase what is printed beside it.
-	}
-	return p, func() {
-		p.Close()
-		s.stderr.To(errors)
-		s.stdout.To(results)
-	}
-}
-
 // load reads the configuration. level is the log level where no flag sets one.
 func load(c *cli.Context, level slog.Level) (settings, error) {
-	stderr := &redirect{w: c.App.ErrWriter}
-	log, err := newLogger(stderr, c.String("log-level"), c.String("log-format"), level)
+	out := render.NewConsole(c.App.Writer, c.App.ErrWriter)
+	log, err := newLogger(out.Err, c.String("log-level"), c.String("log-format"), level)
 	if err != nil {
 		return settings{}, err
 	}
@@ -150,7 +103,7 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 		return settings{}, errkind.Usagef("data.url: %s:// is not built yet; use a directory that all processes see", scheme)
 	}
 	s := settings{
-		Config: cfg, log: log, stderr: stderr, stdout: &redirect{w: c.App.Writer}, dataGiven: cfg.Data.URL != "",
+		Config: cfg, Console: out, log: log, dataGiven: cfg.Data.URL != "",
 		acceptEmpty: c.Bool(acceptEmptyFlag),
 	}
 	if s.server, s.serverName, err = chosenServer(c); err != nil {

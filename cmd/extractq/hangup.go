@@ -134,7 +134,7 @@ func (r *reloader) reload(now settings, apply func(context.Context, settings) er
 	}
 	if err == nil {
 		// These are the process's own.
-		next.log, next.stderr, next.stdout, next.reloader, next.metrics = now.log, now.stderr, now.stdout, r, now.metrics
+		next.log, next.Console, next.reloader, next.metrics = now.log, now.Console, r, now.metrics
 		err = apply(r.ctx, next)
 	}
 	if err == nil && now.admin != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -69,7 +70,7 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 		return wanted{}, errkind.Usagef("--type (or --types, for a portfolio) says what the documents are and is required")
 	}
 	if err := tasks.CheckName(c.String("name")); err != nil {
-		return wanted{}, errkind.Usagef("--%s", plain(err))
+		return wanted{}, errkind.Usagef("--%s", render.OneLine(err))
 	}
 	if t.Metadata, err = pairs("metadata", c.StringSlice("metadata")); err != nil {
 		return wanted{}, err
@@ -95,9 +96,9 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	case c.Err() != nil:
 		return wanted{}, context.Cause(c.Context)
 	case errors.Is(err, tasks.ErrURLRefused):
-		return wanted{}, refusedURL(plain(err))
+		return wanted{}, refusedURL(render.OneLine(err))
 	case err != nil:
-		return wanted{}, errkind.Usagef("%s", plain(err))
+		return wanted{}, errkind.Usagef("%s", render.OneLine(err))
 	}
 	return w, nil
 }
@@ -149,16 +150,9 @@ func (w wanted) warnSize(cfg settings, d *opened) {
 		return
 	}
 	if info, err := d.file.Stat(); err == nil && info.Size() > limit {
-		cfg.say("%s: %d MB may be too large for %s, which is said to take %d MB",
-			visible(d.title()), info.Size()>>20, w.account.Provider, limit>>20)
+		cfg.Say("%s: %d MB may be too large for %s, which is said to take %d MB",
+			render.Escape(d.title()), info.Size()>>20, w.account.Provider, limit>>20)
 	}
-}
-
-// plain is an error in one line, without the words that only mark it as the
-// user's.
-func plain(err error) string {
-	s := strings.ReplaceAll(err.Error(), extraction.ErrInvalid.Error()+": ", "")
-	return strings.ReplaceAll(s, "\n", "; ")
 }
 
 // pairs reads K=V flags.

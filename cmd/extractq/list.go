@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 )
 
 func listCommand() *cli.Command {
@@ -34,7 +35,7 @@ func listCommand() *cli.Command {
 			if c.Int("limit") < 0 {
 				return errkind.Usagef("--limit: %d is less than 0", c.Int("limit"))
 			}
-			p, err := newOutput(c, cfg.stdout, true)
+			p, err := choosePrinter(c, cfg.Out, true)
 			if err != nil {
 				return err
 			}
@@ -61,7 +62,7 @@ func listCommand() *cli.Command {
 }
 
 // printList prints what is selected, as it is read.
-func printList(c *cli.Context, from producer, s selection, p printer) error {
+func printList(c *cli.Context, from producer, s selection, p render.Printer) error {
 	n := 0
 	for e, err := range from.list(c.Context, s) {
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
 )
 
@@ -73,7 +74,7 @@ func recoverLost(c *cli.Context, cfg settings) error {
 				return nil // Another process has recovered it.
 			case errors.Is(err, store.ErrFollowed): // It keeps back no other.
 				failed++
-				cfg.say("%s is not recovered: %v", a.ID, err)
+				cfg.Say("%s is not recovered: %v", a.ID, err)
 				return nil
 			case err != nil:
 				return err
@@ -81,7 +82,7 @@ func recoverLost(c *cli.Context, cfg settings) error {
 		}
 		n++
 		if c.Bool("json") {
-			return printJSON(c.App.Writer, a)
+			return render.WriteJSON(c.App.Writer, a)
 		}
 		_, err := fmt.Fprintln(c.App.Writer, a.ID)
 		return err
@@ -93,15 +94,15 @@ func recoverLost(c *cli.Context, cfg settings) error {
 	case failed > 0:
 		return errkind.New(errkind.Failed, fmt.Errorf("%s recovered, and %d not", plural(n), failed))
 	case n == 0:
-		cfg.say("nothing is lost")
+		cfg.Say("nothing is lost")
 	case c.Bool("dry-run"):
-		cfg.say("%s lost; without --dry-run they are recovered", plural(n))
+		cfg.Say("%s lost; without --dry-run they are recovered", plural(n))
 	default:
-		cfg.say("%s recovered", plural(n))
+		cfg.Say("%s recovered", plural(n))
 	}
 	young, err := unsettled(c.Context, s.records, s.blobs, only)
 	if young > 0 {
-		cfg.say("%s accepted in the last minute without a record yet; give the same command again in a minute", plural(young))
+		cfg.Say("%s accepted in the last minute without a record yet; give the same command again in a minute", plural(young))
 	}
 	return err
 }

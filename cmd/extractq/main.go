@@ -19,6 +19,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 )
 
 // version may be set at build time. Where it is not, it is the one that the Go command
@@ -75,7 +76,7 @@ func report(stderr io.Writer, err error) int {
 	}
 	lines := strings.SplitSeq("extractq: "+err.Error(), "\n") // A configuration file may have several problems.
 	for line := range lines {
-		_, _ = fmt.Fprintln(stderr, visible(line))
+		_, _ = fmt.Fprintln(stderr, render.Escape(line))
 	}
 	return code
 }
@@ -85,7 +86,7 @@ func exitCode(err error) int {
 	if err == nil {
 		return exitOK
 	}
-	if out, ok := errors.AsType[outputError](err); ok {
+	if out, ok := errors.AsType[render.OutputError](err); ok {
 		if errors.Is(out, syscall.EPIPE) {
 			return exitPipe // The reader has gone; a shell reports it the same way.
 		}
@@ -121,7 +122,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 Every flag may stand before or after the arguments; -- ends the flags.`,
 		Flags:                     globalFlags(),
 		Reader:                    stdin,
-		Writer:                    output{stdout},
+		Writer:                    render.NewOutput(stdout),
 		ErrWriter:                 stderr,
 		DisableSliceFlagSeparator: true,
 		HideHelpCommand:           true,

@@ -17,6 +17,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -141,7 +142,7 @@ func submitting(t *testing.T, rdb redis.UniversalClient, said io.Writer) (*local
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := settings{Config: &config.Config{}, stderr: &redirect{w: said}}
+	cfg := settings{Config: &config.Config{}, Console: render.NewConsole(io.Discard, said)}
 	l := newLocal(cfg, &services{rdb: rdb, blobs: blobs, records: records, client: c})
 	t.Cleanup(l.Close)
 	return l, &reader{}

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/render"
 )
 
 // TestResultOfItsOwnPath tells trouble with one result's path from trouble with --out.
@@ -42,7 +44,7 @@ func TestResultUnderAnotherName(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
 	b := &backfill{runConfig: runConfig{out: t.TempDir()}}
-	b.stderr = &redirect{w: &said}
+	b.Console = render.NewConsole(io.Discard, &said)
 	b.journal = journalIn(t, b.out)
 	if err := os.WriteFile(filepath.Join(b.out, "sub"), nil, 0o600); err != nil {
 		t.Fatal(err)

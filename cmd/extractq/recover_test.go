@@ -14,6 +14,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -84,11 +85,11 @@ func (r *earlier) read() []byte {
 func (r *earlier) run(kind string) *backfill {
 	r.t.Helper()
 	b := &backfill{services: r.svc, outage: &outage{}, watched: map[string]followed{}, follow: &follower{waiting: map[string]string{}}}
-	b.Config, b.stderr, b.out, b.print = &config.Config{}, &redirect{w: io.Discard}, r.out, silent{}
+	b.Config, b.Console, b.out, b.print = &config.Config{}, render.NewConsole(io.Discard, io.Discard), r.out, render.Discard{}
 	b.account.Name, b.template.Type, b.template.Options = "acme", kind, map[string]any{}
 	b.reader = new(reader)
 	b.journal = journalIn(r.t, r.out)
-	b.shown = newProgress(io.Discard, false, 10, time.Now)
+	b.shown = render.NewProgress(io.Discard, false, 10, time.Now)
 	b.outbox = b.newOutbox()
 	r.t.Cleanup(b.shown.Close)
 	return b

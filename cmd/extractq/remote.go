@@ -14,6 +14,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -253,7 +254,7 @@ func (d remoteDesk) resume(ctx context.Context, name string) error {
 // misuse is explain for what the command line alone can have asked wrongly.
 func (d remoteDesk) misuse(ctx context.Context, err error) error {
 	if err = d.explain(ctx, err); errors.Is(err, extraction.ErrInvalid) {
-		return errkind.Usagef("%s", plain(err))
+		return errkind.Usagef("%s", render.OneLine(err))
 	}
 	return err
 }

@@ -37,7 +37,7 @@ func (r *remote) submit(ctx context.Context, d *opened, s tasks.Submission, key 
 		case !ok && ctx.Err() == nil:
 			return e, unreadable{advise(err)}
 		case ok && failed.Code == client.CodeBacklog && (d.file != nil || d.body == nil) && ctx.Err() == nil:
-			r.backlog.Do(func() { r.cfg.say("account %s takes no more for now; waiting until it does", s.Account) })
+			r.backlog.Do(func() { r.cfg.Say("account %s takes no more for now; waiting until it does", s.Account) })
 			sub.IdempotencyKey = failed.IdempotencyKey
 		case ok && failed.Code == client.CodeURLRefused:
 			return e, refusedURL(failed.Detail)

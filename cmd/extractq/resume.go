@@ -9,6 +9,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
 )
@@ -234,7 +235,7 @@ func (b *backfill) resumable(ctx context.Context, old entry) (resumption, error)
 	case b.retryFailed:
 		return submitIt, nil
 	}
-	b.shown.Skip(countsFailed)
+	b.shown.Skip(render.Failed)
 	b.fail(old.Name, extraction.CodeCanceled, errors.New("its extraction was erased; --retry-failed submits it again"))
 	return settledIt, nil
 }
@@ -243,14 +244,14 @@ func (b *backfill) resumable(ctx context.Context, old entry) (resumption, error)
 func (b *backfill) settled(old entry) error {
 	e, ok := readResult(b.resultFile(old.Name))
 	if !ok || e.ID != old.ID {
-		b.shown.Skip(countsFailed)
+		b.shown.Skip(render.Failed)
 		b.fail(old.Name, extraction.CodeSubmitUncertain, errors.New(
 			"an earlier run may have submitted it, and its state is gone: name the same Redis, or submit again with --retry-failed"))
 		return nil
 	}
-	b.shown.Skip(counted(e))
+	b.shown.Skip(render.TallyOf(e))
 	if e.Error != nil {
-		b.fail(old.Name, e.Error.Code, errors.New(failureText(e.Error)))
+		b.fail(old.Name, e.Error.Code, errors.New(render.FailureText(e.Error)))
 	}
 	return b.print.Print(e)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/extractq/extractq/embedded"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/sandbox"
 	"github.com/extractq/extractq/tasks"
@@ -81,9 +82,9 @@ Examples:
 					errkind.New(errkind.Timeout, fmt.Errorf("timeout of %v passed; the same command again goes on", d)))
 				defer cancel()
 			}
-			var p printer = silent{}
+			var p render.Printer = render.Discard{}
 			if c.String("out") == "" || c.String("format") != "" || c.Bool("json") {
-				if p, err = newOutput(c, cfg.stdout, false); err != nil {
+				if p, err = choosePrinter(c, cfg.Out, false); err != nil {
 					return err
 				}
 			}
@@ -101,7 +102,7 @@ Examples:
 			}
 			if c.Bool("dry-run") {
 				f := c.String("format")
-				return b.dryRun(ctx, cfg.stdout, c.Bool("json") || f == string(formatJSON) || f == string(formatNDJSON))
+				return b.dryRun(ctx, cfg.Out, c.Bool("json") || f == string(render.JSON) || f == string(render.NDJSON))
 			}
 			return b.run(ctx)
 		},
@@ -123,7 +124,7 @@ type runConfig struct {
 	retryFailed bool
 	// sandboxed reports that the vendor is a sandbox that ends with this process.
 	sandboxed bool
-	print     printer
+	print     render.Printer
 }
 
 // newBackfill is a run that has not begun.
@@ -133,8 +134,8 @@ func newBackfill(rc runConfig) (*backfill, error) {
 		return nil, err
 	}
 	rc.sandboxed = rc.account.Provider == sandboxProvider && rc.account.BaseURL == ""
-	rc.print = &shared{printer: rc.print}
-	return &backfill{runConfig: rc, reader: reader, outage: &outage{say: rc.say}, storeFails: make(chan error, 1)}, nil
+	rc.print = &render.Shared{Printer: rc.print}
+	return &backfill{runConfig: rc, reader: reader, outage: &outage{say: rc.Say}, storeFails: make(chan error, 1)}, nil
 }
 
 // run does one run: it opens everything, carries the documents through
@@ -168,7 +169,7 @@ func (b *backfill) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shown, endProgress := b.progress(b.found.documents)
+	shown, endProgress := b.Progress(b.found.documents)
 	b.shown = shown
 	err = b.drain(ctx, b.carry(ctx))
 	endProgress()
@@ -202,7 +203,7 @@ func (f found) check(cfg settings) error {
 	case f.documents == 0:
 		return errkind.Usagef("there is no document in what was named%s", skipped)
 	case skipped != "":
-		cfg.say("%d documents%s", f.documents, skipped)
+		cfg.Say("%d documents%s", f.documents, skipped)
 	}
 	return nil
 }
@@ -226,7 +227,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 		}
 		b.journal = j
 		if damage := j.Damage(); damage != "" {
-			b.say("%s", damage)
+			b.Say("%s", damage)
 		}
 		closers = append(closers, func() { _ = j.Close() })
 		if b.Redis.URL == "" && !b.dataGiven {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/queue"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
 )
 
@@ -38,7 +39,7 @@ func (b *backfill) delivered(ctx context.Context, r store.Record, name string) {
 		if r.Deliveries.Status != 0 {
 			answer = fmt.Sprintf("the answer was %d", r.Deliveries.Status)
 		}
-		b.say("%s: the callback of %s was given up: %s", visible(name), r.ID, answer)
+		b.Say("%s: the callback of %s was given up: %s", render.Escape(name), r.ID, answer)
 	}
 	if b.forgets {
 		// What cannot be taken out now is as good as any other of its kind.
@@ -52,8 +53,8 @@ func (b *backfill) drain(ctx context.Context, err error) error {
 	if b.outbox.Left() == 0 {
 		return err
 	}
-	if b.ownsQueue() && errkind.Of(err) != errkind.Unavailable && !isOutput(err) && ctx.Err() == nil {
-		slow := time.AfterFunc(sayWaiting, func() { b.say("waiting for the callbacks; %d left", b.outbox.Left()) })
+	if b.ownsQueue() && errkind.Of(err) != errkind.Unavailable && !render.IsOutputError(err) && ctx.Err() == nil {
+		slow := time.AfterFunc(sayWaiting, func() { b.Say("waiting for the callbacks; %d left", b.outbox.Left()) })
 		if drainErr := b.outbox.Drain(ctx); err == nil {
 			err = drainErr
 		}
@@ -77,13 +78,13 @@ func (b *backfill) drain(ctx context.Context, err error) error {
 		if delivers, err := queue.New(b.rdb).Delivers(); err == nil && !delivers {
 			hint = ", and none is running"
 		}
-		b.say("%s left to the workers of this Redis%s", callbacks, hint)
+		b.Say("%s left to the workers of this Redis%s", callbacks, hint)
 	case !b.keeps:
-		b.say("%s not delivered, and nothing keeps them: the queue ends with this run", callbacks)
+		b.Say("%s not delivered, and nothing keeps them: the queue ends with this run", callbacks)
 	case b.out != "":
-		b.say("%s not delivered yet; the same command again goes on with them", callbacks)
+		b.Say("%s not delivered yet; the same command again goes on with them", callbacks)
 	default:
-		b.say("%s not delivered yet; extractq up goes on with them", callbacks)
+		b.Say("%s not delivered yet; extractq up goes on with them", callbacks)
 	}
 	return err
 }

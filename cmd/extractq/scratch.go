@@ -6,17 +6,6 @@ import (
 	"os"
 )
 
-// scratchFile returns a file in the temporary folder that goes with the process, however
-// that ends: it has no name any more.
-func scratchFile() (*os.File, error) {
-	f, err := os.CreateTemp("", "extractq-*")
-	if err != nil {
-		return nil, err
-	}
-	_ = os.Remove(f.Name())
-	return f, nil
-}
-
 // copied is what could be read only once, in a scratch file.
 type copied struct{ file *os.File }
 

@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 )
 
 func statusCommand() *cli.Command {
@@ -21,7 +21,7 @@ func statusCommand() *cli.Command {
    extractq status 01JD0Z3M9V7Q8W2R5T6Y4X1C0B`,
 		Action: func(c *cli.Context) error {
 			return withOne(c, openRecords, func(_ producer, e extraction.Extraction) error {
-				return printJSON(c.App.Writer, e)
+				return render.WriteJSON(c.App.Writer, e)
 			})
 		},
 	}
@@ -44,7 +44,7 @@ func resultCommand() *cli.Command {
 				if err != nil {
 					return err
 				}
-				return printJSON(c.App.Writer, result)
+				return render.WriteJSON(c.App.Writer, result)
 			})
 		},
 	}
@@ -73,14 +73,4 @@ func withOne(c *cli.Context, open openFunc, use func(producer, extraction.Extrac
 		return noExtraction(id)
 	}
 	return use(p, e)
-}
-
-// printJSON writes one value and a line feed.
-func printJSON(w io.Writer, v any) error {
-	line, err := jsonLine(v)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(line, '\n'))
-	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 )
 
 func submitCommand() *cli.Command {
@@ -68,7 +69,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 	failed := false
 	refuse := func(what string, code extraction.Code, err error) {
 		failed = true
-		cfg.say("%s: %s: %s", visible(what), code, plain(err))
+		cfg.Say("%s: %s: %s", render.Escape(what), code, render.OneLine(err))
 	}
 	unread := func(what string, err error) { refuse(what, extraction.CodeDocumentUnavailable, err) }
 	found, err := docs.Look(c.Context, false, unread)
@@ -136,7 +137,7 @@ func enqueue(c *cli.Context, cfg settings, p producer, o *reader, d source) (ext
 	case c.Bool("wait"):
 		return e, nil
 	case c.Bool("json"):
-		err = printJSON(c.App.Writer, e)
+		err = render.WriteJSON(c.App.Writer, e)
 	default:
 		_, err = fmt.Fprintln(c.App.Writer, e.ID)
 	}

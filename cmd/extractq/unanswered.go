@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
 )
 
@@ -57,7 +58,7 @@ func (u *unanswered) text() string {
 	if others := len(u.by) - 1; others > 0 {
 		text += fmt.Sprintf(" (and %d more like it)", others)
 	}
-	return visible(text)
+	return render.Escape(text)
 }
 
 // look returns the line that is due, if any.

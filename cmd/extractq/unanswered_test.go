@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
 )
 
@@ -30,9 +31,9 @@ func TestUnanswered(t *testing.T) {
 	u.see(record("2", 6, "poll: 400 Bad Request: \x1b[31mpage 3"), "odd.pdf")
 	u.see(record("3", 2, "poll: 500"), "other.pdf")
 	at(64, "")
-	at(65, "odd.pdf: asked 6 times: poll: 400 Bad Request: "+visible("\x1b[31m")+"page 3 (and 1 more like it)")
+	at(65, "odd.pdf: asked 6 times: poll: 400 Bad Request: "+render.Escape("\x1b[31m")+"page 3 (and 1 more like it)")
 	u.see(record("3", 0, "poll: 500"), "other.pdf")
-	at(125, "odd.pdf: asked 6 times: poll: 400 Bad Request: "+visible("\x1b[31m")+"page 3")
+	at(125, "odd.pdf: asked 6 times: poll: 400 Bad Request: "+render.Escape("\x1b[31m")+"page 3")
 	u.forget("2")
 	at(185, "")
 	if got := u.text(); got != "" {

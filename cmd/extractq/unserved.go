@@ -59,7 +59,7 @@ func lookForWorkers(ctx context.Context, cfg settings, p producer, f watcher) (s
 			}
 			if err == nil { // The following says what is wrong otherwise.
 				for _, line := range u.look(waiting, now) {
-					cfg.say("%s", line)
+					cfg.Say("%s", line)
 				}
 			}
 			if wait(ctx, unservedEvery) != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 )
 
 func watchCommand() *cli.Command {
@@ -96,11 +97,11 @@ func followAll(c *cli.Context, cfg settings, source producer, f watcher, total i
 			errkind.New(errkind.Timeout, fmt.Errorf("timeout of %v passed; the work goes on", d)))
 		defer cancel()
 	}
-	p, err := newOutput(c, cfg.stdout, true)
+	p, err := choosePrinter(c, cfg.Out, true)
 	if err != nil {
 		return err
 	}
-	bar, endProgress := cfg.progress(total)
+	bar, endProgress := cfg.Progress(total)
 	defer endProgress()
 	endLook := lookForWorkers(ctx, cfg, source, f)
 	defer endLook()
@@ -108,14 +109,14 @@ func followAll(c *cli.Context, cfg settings, source producer, f watcher, total i
 	err = f.Run(ctx, func() bool { return len(f.Waiting()) == 0 }, func(e extraction.Extraction, gone bool) error {
 		if gone {
 			failed++
-			bar.Done(countsFailed)
-			cfg.say("%s was erased while it was waited for", e.ID)
+			bar.Done(render.Failed)
+			cfg.Say("%s was erased while it was waited for", e.ID)
 			return nil
 		}
-		bar.Done(counted(e))
+		bar.Done(render.TallyOf(e))
 		if e.Error != nil {
 			failed++
-			cfg.say("%s: %s", e.ID, e.Error.Code)
+			cfg.Say("%s: %s", e.ID, e.Error.Code)
 		}
 		return p.Print(e)
 	})

@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"fmt"
@@ -8,11 +8,11 @@ import (
 	"github.com/extractq/extractq/extraction"
 )
 
-// paceWindow is how far back the rate looks: long enough for slow vendors,
-// short enough to follow a change.
+// paceWindow is the time the rate is measured over: long enough for slow vendors, short
+// enough to follow a change.
 const paceWindow = 2 * time.Minute
 
-// sample is how many had ended at a time.
+// sample is the number of ended extractions at one time.
 type sample struct {
 	at   time.Time
 	done int
@@ -66,7 +66,7 @@ func ratePerSecond(samples []sample, now time.Time, window time.Duration) float6
 	return float64(samples[len(samples)-1].done-oldest.done) / elapsed
 }
 
-// remainingTime estimates how long the rest takes; 0 where nobody can tell.
+// remainingTime estimates how long the rest takes; 0 if that is not known.
 func remainingTime(rest int, perSecond float64) time.Duration {
 	if rest <= 0 || perSecond <= 0 {
 		return 0
@@ -78,39 +78,40 @@ func remainingTime(rest int, perSecond float64) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// tally is as what an extraction counts that has ended.
-type tally int
+// Tally is how an ended extraction is counted.
+type Tally int
 
+// The ways an ended extraction is counted.
 const (
-	countsWell tally = iota
-	countsFailed
-	// countsUnavailable is a SUCCESS whose stored result is damaged or gone. Nothing has
+	Succeeded Tally = iota
+	Failed
+	// ResultUnavailable is a SUCCESS whose stored result is damaged or gone. Nothing has
 	// failed, and yet it is no success.
-	countsUnavailable
+	ResultUnavailable
 )
 
-func counted(e extraction.Extraction) tally {
+// TallyOf says how an ended extraction is counted.
+func TallyOf(e extraction.Extraction) Tally {
 	switch {
 	case e.Status != extraction.StatusSuccess:
-		return countsFailed
+		return Failed
 	case e.Error != nil:
-		return countsUnavailable
+		return ResultUnavailable
 	}
-	return countsWell
+	return Succeeded
 }
 
-// counts are how many extractions are in which state.
+// counts are the numbers of extractions by state.
 type counts struct{ total, done, failed, unavailable, inFlight int }
 
-// finish counts one that has ended. A total that is known is never less than
-// what was seen.
-func (c *counts) finish(as tally) {
+// finish counts one that has ended. A known total is never less than what was counted.
+func (c *counts) finish(as Tally) {
 	c.done++
 	switch as {
-	case countsWell:
-	case countsUnavailable:
+	case Succeeded:
+	case ResultUnavailable:
 		c.unavailable++
-	case countsFailed:
+	case Failed:
 		c.failed++
 	}
 	if c.total > 0 {
@@ -118,20 +119,20 @@ func (c *counts) finish(as tally) {
 	}
 }
 
-// line gives "37 of 100 done, 2 failed, 20 in flight, 3.1/s, about 20s left", or what
-// holds it up in place of the estimate.
+// line gives "37 of 100 done, 2 failed, 20 in flight, 3.1/s, about 20s left", or what the
+// rest waits for in place of the estimate.
 func (c counts) line(perSecond float64, holds string) string {
 	parts := c.ended()
 	if c.inFlight > 0 {
 		parts = append(parts, fmt.Sprintf("%d in flight", c.inFlight))
 	}
 	if perSecond > 0 {
-		parts = append(parts, rateText(perSecond))
+		parts = append(parts, Rate(perSecond))
 	}
 	if left := remainingTime(c.total-c.done, perSecond); holds != "" {
 		parts = append(parts, holds)
 	} else if left > 0 {
-		parts = append(parts, "about "+roughly(max(left, time.Second))+" left")
+		parts = append(parts, "about "+Duration(max(left, time.Second))+" left")
 	}
 	return strings.Join(parts, ", ")
 }
@@ -142,7 +143,7 @@ func (c counts) last(elapsed time.Duration) string {
 	if c.inFlight > 0 {
 		parts = append(parts, fmt.Sprintf("%d still in flight", c.inFlight))
 	}
-	return strings.Join(append(parts, "in "+roughly(elapsed)), ", ")
+	return strings.Join(append(parts, "in "+Duration(elapsed)), ", ")
 }
 
 // ended gives "37 of 100 done", "2 failed", "1 result unavailable".
@@ -158,29 +159,4 @@ func (c counts) ended() []string {
 		parts = append(parts, fmt.Sprintf("%d result unavailable", c.unavailable))
 	}
 	return parts
-}
-
-// rateText gives "120/s", "3.1/s", "12/min".
-func rateText(perSecond float64) string {
-	switch {
-	case perSecond >= 10:
-		return fmt.Sprintf("%.0f/s", perSecond)
-	case perSecond >= 1:
-		return fmt.Sprintf("%.1f/s", perSecond)
-	case perSecond*60 >= 10:
-		return fmt.Sprintf("%.0f/min", perSecond*60)
-	}
-	return fmt.Sprintf("%.1f/min", perSecond*60)
-}
-
-// roughly is a duration in the two units that matter: "800ms", "34s", "5m10s",
-// "2h15m".
-func roughly(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return d.Round(10 * time.Millisecond).String()
-	case d < time.Hour:
-		return d.Round(time.Second).String()
-	}
-	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }

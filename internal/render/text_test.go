@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"strings"
@@ -25,7 +25,7 @@ func TestFailureText(t *testing.T) {
 		"a password":   {map[string]any{"message": "File is Password protected"}, "it failed: File is Password protected; remove the password and submit it again"},
 		"a whole page": {long, "it failed: " + strings.Repeat("ä", 150) + "…"},
 	} {
-		got := failureText(extraction.NewFailure(extraction.CodeVendorFailed, "it failed", test.vendor))
+		got := FailureText(extraction.NewFailure(extraction.CodeVendorFailed, "it failed", test.vendor))
 		if got != test.want || !utf8.ValidString(got) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}

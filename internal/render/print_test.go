@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"encoding/json"
@@ -32,10 +32,10 @@ func sampleExtractions() []extraction.Extraction {
 	}
 }
 
-func printAll(t *testing.T, f format, all []extraction.Extraction) string {
+func printAll(t *testing.T, f Format, all []extraction.Extraction) string {
 	t.Helper()
 	var b strings.Builder
-	p := newPrinter(&b, f)
+	p := NewPrinter(&b, f)
 	for _, e := range all {
 		if err := p.Print(e); err != nil {
 			t.Fatal(err)
@@ -53,10 +53,10 @@ func TestPrintTable(t *testing.T) {
 01J0000000000000000000000A  SUCCESS      acme                                    a.pdf
 01J0000000000000000000000B  ERROR        acme              vendor_rejected       evil\x1b[2J\u009b\u202e\x0a.pdf
 `
-	if diff := cmp.Diff(want, printAll(t, formatTable, sampleExtractions())); diff != "" {
+	if diff := cmp.Diff(want, printAll(t, Table, sampleExtractions())); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
 	}
-	if got := printAll(t, formatTable, nil); got != "" {
+	if got := printAll(t, Table, nil); got != "" {
 		t.Errorf("table of nothing = %q, want nothing", got)
 	}
 }
@@ -64,14 +64,14 @@ func TestPrintTable(t *testing.T) {
 func TestPrintJSON(t *testing.T) {
 	t.Parallel()
 	all := sampleExtractions()
-	lines := printAll(t, formatNDJSON, all)
+	lines := printAll(t, NDJSON, all)
 	if got := strings.Count(lines, "\n"); got != len(all) {
 		t.Errorf("NDJSON has %d lines, want %d", got, len(all))
 	}
-	if got := printAll(t, formatJSON, nil); got != "[]\n" {
+	if got := printAll(t, JSON, nil); got != "[]\n" {
 		t.Errorf("JSON of nothing = %q, want []", got)
 	}
-	array := printAll(t, formatJSON, all)
+	array := printAll(t, JSON, all)
 	var fromArray, fromLines []extraction.Extraction
 	if err := json.Unmarshal([]byte(array), &fromArray); err != nil {
 		t.Fatal(err)
@@ -104,10 +104,10 @@ func TestPrintCSV(t *testing.T) {
 a.pdf,01J0000000000000000000000A,SUCCESS,,,,,,"A, B & ""C""",12.50
 "b,1.pdf",01J0000000000000000000000B,ERROR,vendor_rejected,2024-02-01,,,true,,
 `
-	if diff := cmp.Diff(want, printAll(t, formatCSV, all)); diff != "" {
+	if diff := cmp.Diff(want, printAll(t, CSV, all)); diff != "" {
 		t.Errorf("CSV (-want +got):\n%s", diff)
 	}
-	if got := printAll(t, formatCSV, nil); got != "name,id,status,error_code\n" {
+	if got := printAll(t, CSV, nil); got != "name,id,status,error_code\n" {
 		t.Errorf("CSV of nothing = %q, want the head", got)
 	}
 }
@@ -127,7 +127,7 @@ func TestCSVOnATerminal(t *testing.T) {
 func TestCSVLeavesNoFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	printAll(t, formatCSV, sampleExtractions())
+	printAll(t, CSV, sampleExtractions())
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 0 {
 		t.Errorf("temporary files = %v, %v, want none", left, err)
@@ -139,18 +139,18 @@ func TestChooseFormat(t *testing.T) {
 	for _, tt := range []struct {
 		name             string
 		asJSON, terminal bool
-		want             format
+		want             Format
 	}{
-		{"", false, true, formatTable},
-		{"", false, false, formatNDJSON},
-		{"", true, true, formatNDJSON},
-		{"csv", false, true, formatCSV},
-		{"json", false, false, formatJSON},
-		{"ndjson", true, true, formatNDJSON},
+		{"", false, true, Table},
+		{"", false, false, NDJSON},
+		{"", true, true, NDJSON},
+		{"csv", false, true, CSV},
+		{"json", false, false, JSON},
+		{"ndjson", true, true, NDJSON},
 		{"json", true, true, ""},
 		{"xml", false, false, ""},
 	} {
-		got, err := chooseFormat(tt.name, tt.asJSON, tt.terminal)
+		got, err := ChooseFormat(tt.name, tt.asJSON, tt.terminal)
 		if got != tt.want || (err == nil) != (tt.want != "") {
 			t.Errorf("chooseFormat(%q, %t, %t) = %q, %v, want %q", tt.name, tt.asJSON, tt.terminal, got, err, tt.want)
 		}
@@ -166,8 +166,8 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, errBroken }
 
 func TestPrintersReportWriteErrors(t *testing.T) {
 	t.Parallel()
-	for _, f := range []format{formatTable, formatJSON, formatNDJSON, formatCSV} {
-		p := newPrinter(brokenPipe{}, f)
+	for _, f := range []Format{Table, JSON, NDJSON, CSV} {
+		p := NewPrinter(brokenPipe{}, f)
 		if err := errors.Join(p.Print(sampleExtractions()[0]), p.Close()); !errors.Is(err, errBroken) {
 			t.Errorf("%s on a broken pipe = %v, want the error", f, err)
 		}

@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"errors"
@@ -14,15 +14,14 @@ import (
 const (
 	// lineEvery is the time between two lines where there is no terminal.
 	lineEvery = time.Minute
-	// refreshEvery is the time between two pictures of the bar.
+	// refreshEvery is how often the bar is drawn.
 	refreshEvery = 200 * time.Millisecond
 )
 
-// progress shows how far a run is: a bar on a terminal, otherwise a line a
-// minute; and a last line at the end. What is logged meanwhile is written to it
-// rather than beside it, so that it comes above the bar. All methods may be
-// called by many goroutines.
-type progress struct {
+// Progress shows the progress of a run: a bar on a terminal, a line a minute anywhere else,
+// and a last line at the end. Log lines are written to it, not beside it, so that they
+// appear above the bar. All methods are safe for concurrent use.
+type Progress struct {
 	w   io.Writer
 	now func() time.Time
 
@@ -30,7 +29,7 @@ type progress struct {
 	counts counts
 	pace   pace
 	closed bool
-	// holds is what holds up what is left, in place of an estimate.
+	// holds says what the rest waits for; it is shown in place of an estimate.
 	holds string
 
 	// Either the bar is set, or the channel that ends the lines.
@@ -41,10 +40,10 @@ type progress struct {
 	lines  sync.WaitGroup
 }
 
-// newProgress begins to show the progress of total extractions; 0 where nobody
-// knows how many there will be.
-func newProgress(w io.Writer, isTerminal bool, total int, now func() time.Time) *progress {
-	p := &progress{w: w, now: now, counts: counts{total: total}, pace: newPace(now())}
+// NewProgress starts to show the progress of total extractions; 0 if their number is not
+// known.
+func NewProgress(w io.Writer, isTerminal bool, total int, now func() time.Time) *Progress {
+	p := &Progress{w: w, now: now, counts: counts{total: total}, pace: newPace(now())}
 	if isTerminal {
 		p.showBar()
 		return p
@@ -54,15 +53,15 @@ func newProgress(w io.Writer, isTerminal bool, total int, now func() time.Time) 
 	return p
 }
 
-// Add says that n more extractions are in flight.
-func (p *progress) Add(n int) {
+// Add counts n more extractions in flight.
+func (p *Progress) Add(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counts.inFlight += n
 }
 
-// Done says that an extraction that was in flight has ended.
-func (p *progress) Done(as tally) {
+// Done counts an extraction that was in flight and has ended.
+func (p *Progress) Done(as Tally) {
 	p.mu.Lock()
 	p.counts.inFlight = max(0, p.counts.inFlight-1)
 	p.pace.record(p.now(), 1)
@@ -71,33 +70,33 @@ func (p *progress) Done(as tally) {
 	p.moveBar()
 }
 
-// Skip says that an extraction had ended before, or cannot begin. It has no
-// part in the rate.
-func (p *progress) Skip(as tally) {
+// Skip counts an extraction that ended in an earlier run, or cannot begin. It does not
+// count towards the rate.
+func (p *Progress) Skip(as Tally) {
 	p.mu.Lock()
 	p.counts.finish(as)
 	p.mu.Unlock()
 	p.moveBar()
 }
 
-// Holds says what holds up what is left; empty for nothing. While something does, the
-// rate says nothing about the end.
-func (p *progress) Holds(what string) {
+// Holds sets what the rest waits for; empty for nothing. While it waits, the rate gives no
+// estimate of the end.
+func (p *Progress) Holds(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.holds = what
 }
 
-// Finished is how many have ended or were skipped.
-func (p *progress) Finished() int64 {
+// Finished returns how many extractions have ended or were skipped.
+func (p *Progress) Finished() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return int64(p.counts.done)
 }
 
-// moveBar sets the bar to the counts. It must not hold mu meanwhile: the bar's
-// goroutine may be waiting for it to get the text.
-func (p *progress) moveBar() {
+// moveBar sets the bar to the counts. It must not hold mu while it does: the bar's
+// goroutine may be waiting for mu to get the text.
+func (p *Progress) moveBar() {
 	if p.bar == nil {
 		return
 	}
@@ -111,7 +110,7 @@ func (p *progress) moveBar() {
 }
 
 // Write writes log lines above the bar.
-func (p *progress) Write(b []byte) (int, error) {
+func (p *Progress) Write(b []byte) (int, error) {
 	if p.bars != nil {
 		if n, err := p.bars.Write(b); !errors.Is(err, mpb.ErrDone) {
 			return n, err
@@ -121,7 +120,7 @@ func (p *progress) Write(b []byte) (int, error) {
 }
 
 // Close removes the bar and writes the last line.
-func (p *progress) Close() {
+func (p *Progress) Close() {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -142,13 +141,13 @@ func (p *progress) Close() {
 }
 
 // text is the state in one line.
-func (p *progress) text() string {
+func (p *Progress) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.counts.line(p.pace.perSecond(p.now()), p.holds)
 }
 
-func (p *progress) showBar() {
+func (p *Progress) showBar() {
 	p.bars = mpb.New(mpb.WithOutput(p.w), mpb.WithRefreshRate(refreshEvery), mpb.WithAutoRefresh(), mpb.WithWidth(40))
 	// A bar that knows its total from the start ends by itself and cannot grow.
 	p.bar = p.bars.New(0, mpb.BarStyle(),
@@ -156,7 +155,7 @@ func (p *progress) showBar() {
 	p.moveBar()
 }
 
-func (p *progress) showLines() {
+func (p *Progress) showLines() {
 	tick := time.NewTicker(lineEvery)
 	defer tick.Stop()
 	for {

@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"bufio"
@@ -13,13 +13,13 @@ import (
 	"slices"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/scratch"
 )
 
 // csvPrinter prints CSV: name, id, status, error_code, then all fields that any
-// extraction has, by name, the first value of each. Which fields there are is
-// known only at the end, so the rows wait in a temporary file that only this
-// user can read, and Close prints everything. Cells are the values, with what a
-// spreadsheet or a terminal would act on made harmless.
+// extraction has, by name, the first value of each. The set of fields is known only at the
+// end, so the rows are kept in a temporary file that only this user can read, and Close
+// prints everything. Cells are the values, made harmless to a spreadsheet or a terminal.
 type csvPrinter struct {
 	w          io.Writer
 	isTerminal bool
@@ -30,7 +30,7 @@ type csvPrinter struct {
 	buffer *bufio.Writer
 }
 
-// csvRow is a row that waits.
+// csvRow is a row in the temporary file.
 type csvRow struct {
 	Fixed  []string          `json:"r"`
 	Fields map[string]string `json:"f"`
@@ -59,7 +59,7 @@ func (p *csvPrinter) Print(e extraction.Extraction) error {
 }
 
 func (p *csvPrinter) open() error {
-	f, err := scratchFile()
+	f, err := scratch.File()
 	if err != nil {
 		return fmt.Errorf("keep rows for CSV: %w", err)
 	}
@@ -111,7 +111,7 @@ func (p *csvPrinter) replay(out *csv.Writer, names []string) error {
 func (p *csvPrinter) write(out *csv.Writer, cells []string) error {
 	for i, c := range cells {
 		if p.isTerminal {
-			c = visible(c)
+			c = Escape(c)
 		} else {
 			c = plainCell(c)
 		}
@@ -120,17 +120,17 @@ func (p *csvPrinter) write(out *csv.Writer, cells []string) error {
 	return out.Write(cells)
 }
 
-// formula is how a spreadsheet's formula begins, and number what it takes for one
-// although it begins like that. Some drop spaces first, and some know full-width signs.
+// formula matches the beginning of a spreadsheet's formula, and number what looks like one
+// and is a number. Some spreadsheets drop leading spaces, and some know full-width signs.
 var (
 	formula = regexp.MustCompile(`^[\s\p{Z}]*[=+\-@＝＋－＠]|^[\t\r\n]`)
 	number  = regexp.MustCompile(`^ *[+-]?[0-9][0-9.,]*([eE][+-]?[0-9]+)?$`)
 )
 
-// plainCell is a cell that no spreadsheet takes for a formula, and no terminal that the
-// file is shown on for orders: with a ' before the one, the others spelled out.
+// plainCell is a cell that no spreadsheet evaluates and no terminal acts on: a formula gets
+// a leading ', and control characters are escaped.
 func plainCell(s string) string {
-	s = spelled(s, func(r rune) bool { return extraction.Deceptive(r) && r != '\n' && r != '\t' && r != '\r' })
+	s = escape(s, func(r rune) bool { return extraction.Deceptive(r) && r != '\n' && r != '\t' && r != '\r' })
 	if formula.MatchString(s) && !number.MatchString(s) {
 		return "'" + s
 	}

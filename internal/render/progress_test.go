@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"strings"
@@ -11,18 +11,18 @@ import (
 )
 
 // page is a writer that many goroutines may use.
-type page struct {
+type transcript struct {
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-func (p *page) Write(b []byte) (int, error) {
+func (p *transcript) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.text.Write(b)
 }
 
-func (p *page) String() string {
+func (p *transcript) String() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.text.String()
@@ -31,15 +31,15 @@ func (p *page) String() string {
 func TestProgressWritesALineAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var out page
-		p := newProgress(&out, false, 100, time.Now)
+		var out transcript
+		p := NewProgress(&out, false, 100, time.Now)
 		p.Add(40)
 		for range 30 {
 			time.Sleep(time.Second) // virtual
-			p.Done(countsWell)
+			p.Done(Succeeded)
 		}
 		time.Sleep(35 * time.Second)
-		p.Done(countsFailed)
+		p.Done(Failed)
 		time.Sleep(60 * time.Second)
 		p.Close()
 		p.Close()
@@ -56,14 +56,14 @@ func TestProgressWritesALineAMinute(t *testing.T) {
 func TestSkippedOnesHaveNoPartInTheRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newProgress(&page{}, false, 1000, time.Now)
+		p := NewProgress(&transcript{}, false, 1000, time.Now)
 		defer p.Close()
 		for range 900 {
-			p.Skip(countsWell)
+			p.Skip(Succeeded)
 		}
 		p.Add(2)
 		time.Sleep(10 * time.Second)
-		p.Done(countsWell)
+		p.Done(Succeeded)
 		if got, want := p.text(), "901 of 1000 done, 1 in flight, 6.0/min, about 16m30s left"; got != want {
 			t.Errorf("text = %q, want %q", got, want)
 		}
@@ -76,16 +76,16 @@ func TestSkippedOnesHaveNoPartInTheRate(t *testing.T) {
 func TestProgressShowsABar(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var out page
-		p := newProgress(&out, true, 2, time.Now)
+		var out transcript
+		p := NewProgress(&out, true, 2, time.Now)
 		p.Add(2)
-		p.Done(countsWell)
+		p.Done(Succeeded)
 		time.Sleep(time.Second)
 		if _, err := p.Write([]byte("a log line\n")); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		p.Done(countsFailed)
+		p.Done(Failed)
 		p.Close()
 		if _, err := p.Write([]byte("a late line\n")); err != nil {
 			t.Error(err)
@@ -107,14 +107,14 @@ func TestProgressShowsABar(t *testing.T) {
 func TestProgressIsForManyGoroutines(t *testing.T) {
 	t.Parallel()
 	const n = 2000
-	var out page
-	p := newProgress(&out, true, n, time.Now)
+	var out transcript
+	p := NewProgress(&out, true, n, time.Now)
 	var workers sync.WaitGroup
 	for range 8 {
 		workers.Go(func() {
 			for i := range n / 8 {
 				p.Add(1)
-				p.Done(countsWell)
+				p.Done(Succeeded)
 				if i%50 == 0 {
 					_, _ = p.Write([]byte("log\n"))
 				}
@@ -191,7 +191,7 @@ func TestCountsText(t *testing.T) {
 		"8 of 9 done, 1 in flight, 2.0/s, x.pdf: asked once: 500": counts{total: 9, done: 8, inFlight: 1}.line(2, "x.pdf: asked once: 500"),
 		"9 of 9 done, in 2h15m":                                   counts{total: 9, done: 9}.last(2*time.Hour + 15*time.Minute + time.Second),
 		"0 of 9 done, in 120ms":                                   counts{total: 9}.last(123 * time.Millisecond),
-		"1.5/min":                                                 rateText(0.025),
+		"1.5/min":                                                 Rate(0.025),
 	} {
 		if got != want {
 			t.Errorf("text = %q, want %q", got, want)

@@ -1,4 +1,6 @@
-package main
+// Package render is how results, tables, progress and messages look on a terminal and in
+// a pipe. Text from outside (vendors, names of files) is escaped here, and nowhere else.
+package render
 
 import (
 	"bytes"
@@ -13,68 +15,67 @@ import (
 	"github.com/extractq/extractq/internal/errkind"
 )
 
-// format is how extractions are printed.
-type format string
+// Format is how extractions are printed.
+type Format string
 
 // The formats.
 const (
-	formatTable  format = "table"
-	formatJSON   format = "json"
-	formatNDJSON format = "ndjson"
-	formatCSV    format = "csv"
+	Table  Format = "table"
+	JSON   Format = "json"
+	NDJSON Format = "ndjson"
+	CSV    Format = "csv"
 )
 
-// chooseFormat is the format that --format and --json ask for; where neither
-// does, a table on a terminal and NDJSON otherwise.
-func chooseFormat(name string, asJSON, isTerminal bool) (format, error) {
-	switch f := format(name); {
+// ChooseFormat returns the format that --format and --json ask for. Without either it is
+// a table on a terminal, and NDJSON anywhere else.
+func ChooseFormat(name string, asJSON, isTerminal bool) (Format, error) {
+	switch f := Format(name); {
 	case f == "" && asJSON:
-		return formatNDJSON, nil
+		return NDJSON, nil
 	case f == "" && isTerminal:
-		return formatTable, nil
+		return Table, nil
 	case f == "":
-		return formatNDJSON, nil
-	case f != formatTable && f != formatJSON && f != formatNDJSON && f != formatCSV:
+		return NDJSON, nil
+	case f != Table && f != JSON && f != NDJSON && f != CSV:
 		return "", errkind.Usagef("--format: want table, json, ndjson or csv")
-	case asJSON && f != formatNDJSON:
+	case asJSON && f != NDJSON:
 		return "", errkind.Usagef("--json means --format ndjson; leave one of them out")
 	default:
 		return f, nil
 	}
 }
 
-// printer prints extractions one by one, in constant memory. Close must be
-// called, after an error too: it ends what a format has begun. A printer is for
-// one goroutine.
-type printer interface {
+// Printer prints extractions one by one, in constant memory. Close must be called, also
+// after an error: it completes the output. A Printer is for one goroutine.
+type Printer interface {
 	Print(e extraction.Extraction) error
 	Close() error
 }
 
-// shared is a printer for many goroutines.
-type shared struct {
-	printer
+// Shared is a Printer for many goroutines.
+type Shared struct {
+	Printer
 
 	mu sync.Mutex
 }
 
-// Print prints one after the other.
-func (s *shared) Print(e extraction.Extraction) error {
+// Print implements Printer.
+func (s *Shared) Print(e extraction.Extraction) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.printer.Print(e)
+	return s.Printer.Print(e)
 }
 
-// newPrinter returns the printer of a format.
-func newPrinter(w io.Writer, f format) printer {
+// NewPrinter returns the printer of a format.
+func NewPrinter(w io.Writer, f Format) Printer {
 	switch f {
-	case formatTable:
+	case Table:
 		return &tablePrinter{w: w}
-	case formatJSON:
+	case JSON:
 		return &jsonPrinter{w: w}
-	case formatCSV:
-		return &csvPrinter{w: w, isTerminal: isTerminal(w)}
-	case formatNDJSON:
+	case CSV:
+		return &csvPrinter{w: w, isTerminal: IsTerminal(w)}
+	case NDJSON:
 	}
 	return ndjsonPrinter{w}
 }
@@ -92,7 +93,7 @@ func (p ndjsonPrinter) Print(e extraction.Extraction) error {
 	return err
 }
 
-// Close has nothing to end.
+// Close has nothing to complete.
 func (p ndjsonPrinter) Close() error { return nil }
 
 // jsonPrinter prints one JSON array.
@@ -126,8 +127,18 @@ func (p *jsonPrinter) Close() error {
 	return err
 }
 
-// jsonLine is v as JSON without line breaks. It can be shown on a terminal: what
-// could steer one is escaped, which does not change the JSON's meaning.
+// WriteJSON writes one value as a line of JSON.
+func WriteJSON(w io.Writer, v any) error {
+	line, err := jsonLine(v)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(line, '\n'))
+	return err
+}
+
+// jsonLine is v as JSON without line breaks. It is safe to show on a terminal: control
+// characters are escaped, which does not change the meaning of the JSON.
 func jsonLine(v any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -139,14 +150,14 @@ func jsonLine(v any) ([]byte, error) {
 }
 
 // escapeControls escapes the control characters that JSON allows in a string,
-// DEL and those above ASCII, and those that turn the direction of writing.
+// DEL and those above ASCII, and those that change the direction of writing.
 func escapeControls(text []byte) []byte {
-	if bytes.IndexFunc(text, steers) < 0 {
+	if bytes.IndexFunc(text, isControl) < 0 {
 		return text
 	}
 	var b bytes.Buffer
 	for _, r := range string(text) {
-		if steers(r) {
+		if isControl(r) {
 			fmt.Fprintf(&b, `\u%04x`, r)
 		} else {
 			b.WriteRune(r)
@@ -155,7 +166,7 @@ func escapeControls(text []byte) []byte {
 	return b.Bytes()
 }
 
-func steers(r rune) bool {
+func isControl(r rune) bool {
 	return unicode.IsControl(r) || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
@@ -166,7 +177,7 @@ type tablePrinter struct {
 	begun bool
 }
 
-// tableRow has room for a ULID, a status, a usual account and an error's code.
+// tableRow fits a ULID, a status, a typical account name and an error code.
 const tableRow = "%-26s  %-11s  %-16s  %-20s  %s\n"
 
 // Print writes the extraction's line, below the head if it is the first.
@@ -177,26 +188,26 @@ func (p *tablePrinter) Print(e extraction.Extraction) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(p.w, tableRow, visible(e.ID), visible(string(e.Status)), visible(e.Account), errorCode(e), visible(e.Document.Name))
+	_, err := fmt.Fprintf(p.w, tableRow, Escape(e.ID), Escape(string(e.Status)), Escape(e.Account), errorCode(e), Escape(e.Document.Name))
 	return err
 }
 
-// Close has nothing to end.
+// Close has nothing to complete.
 func (p *tablePrinter) Close() error { return nil }
 
 func errorCode(e extraction.Extraction) string {
 	if e.Error == nil {
 		return ""
 	}
-	return visible(string(e.Error.Code))
+	return Escape(string(e.Error.Code))
 }
 
-// visible is text that comes from elsewhere, made fit for a terminal: what
-// cannot be seen, such as the characters that steer the terminal, is escaped.
-func visible(s string) string { return spelled(s, invisible) }
+// Escape makes text from outside safe for a terminal: it escapes what is not printable,
+// such as the control characters.
+func Escape(s string) string { return escape(s, unprintable) }
 
-// spelled writes the characters that are to be seen as their numbers.
-func spelled(s string, hidden func(rune) bool) string {
+// escape replaces the hidden characters with their numbers.
+func escape(s string, hidden func(rune) bool) string {
 	if strings.IndexFunc(s, hidden) < 0 {
 		return s
 	}
@@ -214,4 +225,4 @@ func spelled(s string, hidden func(rune) bool) string {
 	return b.String()
 }
 
-func invisible(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }
+func unprintable(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }
