@@ -29,8 +29,7 @@ func (s *site) account(name string) map[string]any {
 	return v
 }
 
-// queuesPaused reports whether an account's queues are paused for everybody who
-// looks at the queue. The inspector knows a queue only once something was in it.
+// queuesPaused reports whether an account's queues are shown as paused. The inspector knows a queue only once something was in it.
 func (s *site) queuesPaused(account string) (submit, poll bool) {
 	s.t.Helper()
 	paused := func(queue string) bool {
@@ -60,7 +59,7 @@ func (s *site) ticks(n int) {
 }
 
 // TestAccountPausedByHand pauses an account with documents in the queue. Nothing
-// of it moves until somebody resumes it, while the other account works.
+// of it moves until an operator resumes it, while the other account works.
 func TestAccountPausedByHand(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, quick(0))

@@ -264,7 +264,7 @@ func (c *chaos) wantOneEach() {
 		delete(taken, d.sha256)
 	}
 	if len(taken) > 0 {
-		c.t.Errorf("the vendor has taken %d documents that nobody submitted", len(taken))
+		c.t.Errorf("the vendor has taken %d documents that were never submitted", len(taken))
 	}
 	c.t.Logf("%d extractions, %d of them ended as submit_uncertain", len(status), uncertain)
 	for i := 0; i < len(c.docs); i += max(1, len(c.docs)/20) {

@@ -82,7 +82,7 @@ func (l *leaving) test() {
 
 	began := time.Now()
 	l.proc.signal(syscall.SIGTERM)
-	// It takes nobody else.
+	// It takes no new connection.
 	eventually(t, "new connections are refused", func() bool {
 		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(l.base, "http://"))
 		if err == nil {

@@ -38,7 +38,7 @@ func newProducer(t *testing.T, answers ...int) *producer {
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return // Whoever sent it has died.
+			return // The sender has died.
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()

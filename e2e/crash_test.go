@@ -119,7 +119,7 @@ func TestEveryProcessIsKilled(t *testing.T) {
 		eventually(t, "the vendor has two more", func() bool { return served.Load() == 2 })
 
 		worker.kill()
-		ids = append(ids, s.submit(d.account, paths(docs[6:])...)...) // Nobody is there to take them.
+		ids = append(ids, s.submit(d.account, paths(docs[6:])...)...) // There is no worker to take them.
 		scheduler.kill()
 		s.redis.Kill()
 		crashed := time.Now()

@@ -101,7 +101,7 @@ func wantFull(t *testing.T, r result) {
 	}
 }
 
-// TestReadOnlyOut names a folder that nobody can write to.
+// TestReadOnlyOut names a folder that cannot be written to.
 func TestReadOnlyOut(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, quick(0))

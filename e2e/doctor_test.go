@@ -232,7 +232,7 @@ func TestDoctorDocuments(t *testing.T) {
 	s.diagnose(2, "--data", s.path("file")).want(t, "documents", "fix", "file")
 	s.diagnose(2, "--data", s.path("file", "below")).want(t, "documents", "fix", "not a directory")
 	s.diagnose(0, "--data", "mem://").want(t, "documents", "note", "in memory")
-	// The store of another Redis, and one that nobody has used yet.
+	// The store of another Redis, and an unused one.
 	s.durable()
 	s.submit(sensibleAccount, paths(s.documents("inbox", 1))...)
 	if err := os.MkdirAll(s.path("other", "documents"), 0o700); err != nil {

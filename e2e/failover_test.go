@@ -13,7 +13,7 @@ import (
 	"github.com/extractq/extractq/internal/redistest"
 )
 
-// freePort is a port that nobody listens at just now.
+// freePort is a port without a listener.
 func freePort(t *testing.T) string {
 	t.Helper()
 	_, port, err := net.SplitHostPort(freeAddress(t))

@@ -8,7 +8,7 @@ import (
 )
 
 // TestForbiddenList has a key that may do all but list. The lists are asked for while
-// nobody knows that, and nothing stands still for it.
+// that is unknown, and stops nothing.
 func TestForbiddenList(t *testing.T) {
 	bothDialects(t, func(t *testing.T, d dialect) {
 		s := newSite(t, quick(2*time.Second))

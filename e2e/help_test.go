@@ -85,7 +85,7 @@ func newKitchen(t *testing.T) *kitchen {
 		s.write(name, form)
 	}
 	s.write("more.txt", "1040.pdf\nmore/1040.pdf\n")
-	// Whoever names the files below has made the folders.
+	// The user has made the folders of the files below.
 	for _, folder := range []string{".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions"} {
 		s.write("home/"+folder+"/.keep", "")
 	}
@@ -141,7 +141,7 @@ func (k *kitchen) prepare(command string) {
 	k.t.Helper()
 	top, _, _ := strings.Cut(command, " ")
 	switch top {
-	case "", "run", "sandbox", "completion", "bench": // They need nobody.
+	case "", "run", "sandbox", "completion", "bench": // They need no server.
 	case "up": // Its second example is for another terminal.
 		p := k.start("up", "--provider", "sandbox")
 		p.says(serverSays["up"])

@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TestOtherStore checks that nobody works with another document store than the
-// others of the same Redis: what it accepted would be found by nobody.
+// TestOtherStore checks that no process works with another document store than the
+// others of the same Redis: what it accepted would not be found.
 func TestOtherStore(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, quick(0))

@@ -131,7 +131,7 @@ func TestBadDocumentsStopNoOthers(t *testing.T) {
 	})
 }
 
-// locked is a PDF that nobody can open without its password.
+// locked is a PDF that cannot be opened without its password.
 func locked(t *testing.T) string {
 	t.Helper()
 	conf := model.NewAESConfiguration("user", "owner", 256)

@@ -111,7 +111,7 @@ func TestCancelByIDAndFilter(t *testing.T) {
 		t.Errorf("it is %v, error %v", v["status"], v["error"])
 	}
 
-	// Nobody can be asked here: a filter needs --yes.
+	// There is no terminal to ask at: a filter needs --yes.
 	wantComplaint(t, s.run(s.shared("cancel", "--batch", "monday")...), 2, "--yes")
 	wantComplaint(t, s.run(s.shared("cancel")...), 2, "--batch")
 	wantComplaint(t, s.run(s.shared("cancel", ids[1], "--batch", "monday")...), 2, "either")

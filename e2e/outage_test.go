@@ -37,7 +37,7 @@ func TestRedisIsRestarted(t *testing.T) {
 	})
 }
 
-// TestVendorIsDown lets the vendor fail for everybody until the account is
+// TestVendorIsDown lets all calls to the vendor fail until the account is
 // paused, and come back.
 func TestVendorIsDown(t *testing.T) {
 	bothDialects(t, func(t *testing.T, d dialect) {

@@ -77,7 +77,7 @@ func (x *death) allEnded(n int) func() bool {
 }
 
 // wantPaid fails the test unless the vendor has each document at most once, and every
-// extraction is a success, or one of whose submission nobody can tell.
+// extraction is a success, or submit_uncertain.
 func (x *death) wantPaid(docs []document) {
 	x.t.Helper()
 	taken := x.vendor.takenBy()
@@ -237,8 +237,7 @@ func (x *death) retryMany() {
 	x.wantPaid(docs)
 }
 
-// retryUncertain repeats a submission of which nobody could tell, and which the vendor
-// has after all.
+// retryUncertain repeats an uncertain submission that the vendor has after all.
 func (x *death) retryUncertain() {
 	docs := x.documents("inbox", 1)
 	x.vendor.on(opSubmit, first(1), answerLost)

@@ -56,7 +56,7 @@ func launchGroup(t *testing.T, cmd *exec.Cmd) *process {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p := launch(t, cmd)
 	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // Mostly nobody is left in the group.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // Mostly the group is empty.
 	})
 	return p
 }

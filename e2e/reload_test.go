@@ -209,7 +209,7 @@ func TestHangupEndsOthers(t *testing.T) {
 }
 
 // TestHangupOfUp replaces a vendor's key and the dashboard's in everything in one
-// process, and refuses a file that would open the dashboard to everybody.
+// process, and refuses a file that would open the dashboard to all.
 func TestHangupOfUp(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, quick(0))

@@ -165,7 +165,7 @@ func TestRunSurvivesBeingKilledAnywhere(t *testing.T) {
 }
 
 // testKilledAnywhere is for submissions in two steps: after a kill in the middle
-// of one call, nobody can tell for minutes whether it has arrived.
+// of one call, it is unknown for minutes whether it has arrived.
 func testKilledAnywhere(t *testing.T, kind string) {
 	s := newSite(t, quick(time.Second))
 	if kind == "memory" {

@@ -285,8 +285,8 @@ func TestServerSaysWhatIsWrong(t *testing.T) {
 		{"no operator", o.url, "k-blue", []string{"accounts", "pause", sensibleAccount}, 2, "EXTRACTQ_API_KEY"},
 		{"another customer", o.url, "k-blue", append(slices.Clone(submit), "--customer", "red"), 2, "another customer"},
 		{"a URL that is internal", o.url, operatorKey, append(slices.Clone(submit[:5]), "http://127.0.0.1/x.pdf"), 1, "fetch.allow_hosts"},
-		{"nobody there", none, operatorKey, submit, 3, "refused"},
-		{"nobody there to list", none, operatorKey, []string{"list"}, 3, "EXTRACTQ_SERVER"},
+		{"no server", none, operatorKey, submit, 3, "refused"},
+		{"no server to list", none, operatorKey, []string{"list"}, 3, "EXTRACTQ_SERVER"},
 		{"a page", page.URL, operatorKey, []string{"status", "x"}, 3, "text/html"},
 		{"a page to submit to", page.URL, operatorKey, submit, 3, "text/html"},
 		{"no URL", "127.0.0.1:8080", operatorKey, []string{"list"}, 2, "--server"},
@@ -402,7 +402,7 @@ func TestServerGoesAway(t *testing.T) {
 		if submits && broken.Add(-1) >= 0 {
 			panic(http.ErrAbortHandler)
 		}
-		if submits && lost.Add(-1) >= 0 { // It arrives, and nobody learns.
+		if submits && lost.Add(-1) >= 0 { // It arrives, and the answer is lost.
 			forward.ServeHTTP(httptest.NewRecorder(), r)
 			panic(http.ErrAbortHandler)
 		}

@@ -169,7 +169,7 @@ func (s *site) read(name string) string {
 }
 
 // command is the program with its environment, in the site's folder, where it
-// finds the configuration file by itself.
+// finds the configuration file on its own.
 func (s *site) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(s.t.Context(), binary, args...)
 	cmd.Env, cmd.Dir = s.env, s.dir

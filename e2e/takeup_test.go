@@ -150,7 +150,7 @@ func TestLostStateIsNotPaidAgain(t *testing.T) {
 }
 
 // TestSharedStateIsNotPaidAgain does so where another process's worker may have
-// submitted what is accepted: then nobody can tell.
+// submitted what is accepted: then it is unknown.
 func TestSharedStateIsNotPaidAgain(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, quick(time.Hour))

@@ -47,7 +47,7 @@ func TestSaysThatNoWorkerIsThere(t *testing.T) {
 }
 
 // TestRunIsSeen has a run on a Redis that others use, with an account that only it has:
-// they see who works for it, and nobody once it has ended.
+// they see its worker, and none once it has ended.
 func TestRunIsSeen(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, quick(0))

@@ -97,7 +97,7 @@ func newVendor(t *testing.T, cfg sandbox.Config) *vendor {
 	server := httptest.NewUnstartedServer(v)
 	server.Config.ConnState = func(c net.Conn, s http.ConnState) {
 		if tcp, ok := c.(*net.TCPConn); ok && s == http.StateNew {
-			// Left to itself the kernel takes tens of megabytes that nobody has read.
+			// By default the kernel takes tens of megabytes that are not read.
 			_ = tcp.SetReadBuffer(vendorBuffer)
 		}
 	}
@@ -195,7 +195,7 @@ func (v *vendor) wantOnce(t *testing.T, docs []document) {
 		delete(taken, d.sha256)
 	}
 	if len(taken) > 0 {
-		t.Errorf("the vendor has taken %d documents that nobody submitted", len(taken))
+		t.Errorf("the vendor has taken %d documents that were never submitted", len(taken))
 	}
 }
 
