@@ -176,7 +176,7 @@ func (s *Server) identify(r *http.Request) (k Key, refused string, p *Problem) {
 const basicChallenge = `Basic realm="extractq", charset="UTF-8"`
 
 // isReference reports whether a request is for the reference, which people open in a
-// browser: it can send a key as a password only. What it sends by itself is good for
+// browser: it can send a key as a password only. What it sends on its own is good for
 // nothing else, so that no page of another site can act with it.
 func isReference(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {

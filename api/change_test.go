@@ -63,7 +63,7 @@ func TestRetryResubmits(t *testing.T) {
 }
 
 // hasEmptyResult reports whether an answer is an extraction with the result {}, as
-// every one by itself has it before its end.
+// each of them has it before its end.
 func hasEmptyResult(a answer) bool {
 	result, ok := a.json["result"].(map[string]any)
 	return ok && len(result) == 0

@@ -85,7 +85,7 @@ func (s *Server) describe(api huma.API) {
 			delete(op.Responses, "500")
 			delete(op.Responses, "default")
 			if op.Security != nil {
-				continue // It is not for those who have keys, and says all by itself.
+				continue // It takes no API key, and its description says so.
 			}
 			describeProblems(api, op, 401, 403, 422, 503)
 			if op.RequestBody != nil {

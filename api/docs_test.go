@@ -48,7 +48,7 @@ func TestReferenceWithAKey(t *testing.T) {
 	b.Open("/docs", "extractq", "/v1/extractions/{id}", "Authorize")
 	b.WantNothingWrong("the reference")
 	if got := browsertest.Eval[int](b, `fetch("/v1/accounts").then(r => r.status)`); got != 401 {
-		t.Errorf("what the browser sends by itself gets %d from the API", got)
+		t.Errorf("what the browser sends on its own gets %d from the API", got)
 	}
 }
 

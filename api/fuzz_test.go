@@ -58,7 +58,7 @@ func FuzzQueryFields(f *testing.F) {
 		text := plain(err)
 		for name, values := range q {
 			for _, v := range append(values, name) {
-				// A short one, or a name of ours, stands in the text by itself.
+				// A short one, or a name of ours, occurs in the text anyway.
 				if len(v) > 12 && strings.Contains(text, v) && fieldName(v) == "a field" {
 					t.Errorf("%q repeats %q", text, v)
 				}

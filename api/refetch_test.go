@@ -18,7 +18,7 @@ func (r *rig) loseResult(id string) {
 }
 
 // A SUCCESS whose result is lost says so, is retried under its own id, and submits
-// nothing; one with a readable result is refused, by itself and among many.
+// nothing; one with a readable result is refused, alone and among many.
 func TestRetryOfLostResult(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -170,7 +170,7 @@ func TestUnreadableFolder(t *testing.T) {
 	}
 }
 
-// giveAway lets the user nobody run the program in the site.
+// giveAway lets an unprivileged user run the program in the site.
 func (s *site) giveAway(files ...string) {
 	s.t.Helper()
 	for _, dir := range []string{filepath.Dir(binary), filepath.Dir(s.dir)} {

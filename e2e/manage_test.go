@@ -77,7 +77,7 @@ func TestList(t *testing.T) {
 	}
 	for _, tt := range []struct{ args, says string }{
 		{"list --status DONE", "QUEUED"},
-		{"list --account nobody", sensibleAccount},
+		{"list --account unknown", sensibleAccount},
 		{"list --since yesterday", "--since"},
 		{"list --limit -1", "--limit"},
 		{"list " + unknownID, "filters"},

@@ -123,9 +123,9 @@ func TestResultJSON(t *testing.T) {
 		r    *Result
 		want string
 	}{
-		"nobody has found it yet": {&Result{}, `{}`},
-		"found nothing":           {NewResult(nil), `{"fields":{},"tables":{},"documents":[],"warnings":[],"raw":null}`},
-		"only the raw answer":     {NewResult(json.RawMessage(`[]`)), `{"fields":{},"tables":{},"documents":[],"warnings":[],"raw":[]}`},
+		"not found yet":       {&Result{}, `{}`},
+		"found nothing":       {NewResult(nil), `{"fields":{},"tables":{},"documents":[],"warnings":[],"raw":null}`},
+		"only the raw answer": {NewResult(json.RawMessage(`[]`)), `{"fields":{},"tables":{},"documents":[],"warnings":[],"raw":[]}`},
 		"full": {full, `{"fields":{"none":[],"total":[{"value":12.50,"type":"number","text":"$12.50","unit":"$","confidence":0.5,` +
 			`"page":1,"box":{"x":1,"y":2,"width":3,"height":4},"alternatives":[]}]},"tables":{},"documents":[],` +
 			`"warnings":[{"field":null,"code":"c","message":"m"}],"raw":{"a":1}}`},
@@ -372,7 +372,7 @@ func TestError(t *testing.T) {
 	}
 }
 
-// A member without a name in the contract would be a promise nobody made.
+// A member without a name in the contract would be an undocumented promise.
 func TestMembersAreNamed(t *testing.T) {
 	t.Parallel()
 	for _, v := range []any{Extraction{}, Document{}, Vendor{}, Next{}, Trouble{}, Callback{}, Failure{}, Result{}, Value{}, Box{}, SubDocument{}, Warning{}} {

@@ -40,7 +40,7 @@ location=$(header Location)
 echo "submitted: $location" >&2
 
 # An answer about what is not final says when to look again. Each call waits up to
-# a minute by itself.
+# a minute on its own.
 while [[ -n $(header Retry-After) ]]; do
   call "$location?wait=60s"
 done

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The picture is XML that any viewer reads by itself, has a curve and a bar for each
+// The picture is XML that any viewer reads, has a curve and a bar for each
 // policy, and nothing of it is outside the frame.
 func TestSVG(t *testing.T) {
 	t.Parallel()
