@@ -29,9 +29,12 @@ const (
 func sentKey(id string) string     { return id + "/" + sentPart }
 func acceptedKey(id string) string { return id + "/" + acceptedPart }
 
-// Sent is a submission whose last byte was let go. It is written before that byte, and
-// after the record's own entry: a record without one has forgotten it.
+// Sent is a submission whose last byte may have been let go. An attempt claims it before
+// that byte, and after the record's own entry: a record without one has forgotten it. It is
+// dropped where the submission surely came to nothing, before the record says so.
 type Sent struct {
+	// Token names the attempt.
+	Token string `json:"token,omitempty"`
 	// Attempt is the record's count of submissions, this one included.
 	Attempt int             `json:"attempt"`
 	At      extraction.Time `json:"at"`
@@ -40,7 +43,37 @@ type Sent struct {
 	UploadExpires extraction.Time `json:"upload_expires,omitzero"`
 }
 
-// PutSent writes it and returns once it is durable.
+// ClaimSent writes it unless the claim of another attempt is there, and returns the claim
+// that is there, once that is durable. Where Redis has gone back in time, several attempts
+// may each take themselves for the only one: the one whose claim is there goes on.
+func (b *Blobs) ClaimSent(ctx context.Context, id string, s Sent) (Sent, error) {
+	body, err := json.Marshal(s)
+	created := false
+	if err == nil {
+		created, err = b.create(ctx, sentKey(id), bytes.NewReader(body))
+	}
+	if err == nil && !created {
+		s, err = b.Sent(ctx, id)
+	}
+	if err != nil {
+		return Sent{}, fmt.Errorf("claim what is sent: %w", err)
+	}
+	return s, nil
+}
+
+// DropSent removes the claim of an attempt that surely came to nothing, and no other one.
+func (b *Blobs) DropSent(ctx context.Context, id string, s Sent) error {
+	there, err := b.Sent(ctx, id)
+	if err == nil && there.Token == s.Token && there.VendorID == s.VendorID && there.At.Millis() == s.At.Millis() {
+		err = b.remove(ctx, sentKey(id))
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("drop what was sent: %w", err)
+	}
+	return nil
+}
+
+// PutSent completes the caller's own claim and returns once it is durable.
 func (b *Blobs) PutSent(ctx context.Context, id string, s Sent) error {
 	body, err := json.Marshal(s)
 	if err == nil {
@@ -52,7 +85,7 @@ func (b *Blobs) PutSent(ctx context.Context, id string, s Sent) error {
 	return nil
 }
 
-// Sent reads what was sent last, or returns ErrNotFound.
+// Sent reads the present claim, or returns ErrNotFound.
 func (b *Blobs) Sent(ctx context.Context, id string) (Sent, error) {
 	var s Sent
 	err := b.readJSON(ctx, sentKey(id), &s)

@@ -168,7 +168,7 @@ func (b *lockedBuffer) String() string {
 }
 
 // Redis is away from the vendor's answer until the process stops: the id that is in no
-// record is in the log.
+// record is in the log, and in the document store, from where the next worker has it.
 func TestVendorIDInLogWhenTheProcessStops(t *testing.T) {
 	t.Parallel()
 	v := newVendor()
@@ -197,6 +197,24 @@ func TestVendorIDInLogWhenTheProcessStops(t *testing.T) {
 		!strings.Contains(got, id) {
 		t.Errorf("the log does not name the vendor id: %s", got)
 	}
+	r.cfg.Redis = r.rdb // The vendor lists nothing.
+	r.drive(r.worker(), id)
+	if got := r.get(id); got.Status != extraction.StatusSuccess || got.VendorID != "v1" || len(v.bodies) != 1 {
+		t.Errorf("%s (%+v) as %q, submitted %d times", got.Status, got.Failure, got.VendorID, len(v.bodies))
+	}
+}
+
+// unsent takes back what the document store was told of a submission, as the search does
+// that decides to submit again.
+func (r *rig) unsent(id string) {
+	r.t.Helper()
+	sent, err := r.blobs.Sent(r.t.Context(), id)
+	if err == nil {
+		err = r.blobs.DropSent(r.t.Context(), id, sent)
+	}
+	if err != nil {
+		r.t.Error(err)
+	}
 }
 
 // The lease is lost while the vendor answers, and another worker has begun to submit the
@@ -214,6 +232,7 @@ func TestLateAnswerStopsTheSecondSubmission(t *testing.T) {
 			// The search was over before this answer came, and decided to submit again.
 			r.hset(id, "seq", r.get(id).Seq+1)
 			r.rdb.HDel(t.Context(), r.recordKey(id), "own", "lease", "ph")
+			r.unsent(id)
 			go func() { _, err := other.submit(t.Context(), r.payload(id)); second <- err }()
 			<-answer
 		}

@@ -119,6 +119,9 @@ func (s *step) unknown(vendorID string) error {
 // anew submits the document: the vendor has nothing of what came before, and can
 // no longer get it.
 func (s *step) anew() error {
+	if err := s.unwitnessed(); err != nil {
+		return s.storeFails(err, extraction.StepSubmit, new(store.Change).Polls(s.rec.Polls))
+	}
 	forget := new(store.Change).Phase(store.PhaseNone).Vendor("").VendorStatus("").Polls(s.rec.Polls).
 		Sought("").SentAt(time.Time{}).MissingSince(time.Time{}).
 		Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{})

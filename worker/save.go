@@ -53,7 +53,7 @@ func (s *step) regain(vendorID string, cause error) error {
 		return s.lost(cause)
 	}
 	if err == nil {
-		err = s.witness(store.Sent{VendorID: vendorID})
+		err = s.witnessed(vendorID)
 	}
 	var a store.Accepted
 	if err == nil {

@@ -34,6 +34,7 @@ type step struct {
 	guard    *guard         // The document's bytes, once they were opened,
 	bodyErr  error          // and what went wrong with them,
 	redisErr error          // where it was the journal entry before the last one.
+	claim    *store.Sent    // What this step has told the document store of its submission.
 }
 
 // begin takes the lease of the step that p names. A nil step means that there is

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
@@ -30,6 +31,12 @@ func (s *step) submit() error {
 	}
 	if s.rec.VendorID != "" && s.rec.Phase != store.PhaseOpened && s.rec.Phase != store.PhaseRecheck {
 		return s.follow()
+	}
+	if s.rec.Phase == store.PhaseSent || s.rec.Phase == store.PhaseUncertain {
+		// The document store may have the id that the record does not.
+		if done, err := s.forgotten(); done || err != nil {
+			return err
+		}
 	}
 	switch s.rec.Phase {
 	case store.PhaseOpened:
@@ -112,7 +119,9 @@ func (s *step) send() error {
 		if err := s.journal(tasks.Begun{SentAt: s.rec.SentAt}); err != nil {
 			return s.storeFails(err, extraction.StepSubmit, notSent())
 		}
-		if err := s.witness(store.Sent{}); err != nil {
+		if err := s.witness(store.Sent{}); errors.Is(err, errOvertaken) {
+			return s.overtaken()
+		} else if err != nil {
 			return s.storeFails(err, extraction.StepSubmit, notSent())
 		}
 	}
@@ -133,7 +142,13 @@ func (s *step) send() error {
 	letGo := s.settleBody() || byURL
 	if err != nil {
 		var e *extraction.Error
-		if !letGo || errors.As(err, &e) && !e.Sent {
+		switch {
+		case errors.Is(s.bodyErr, errOvertaken):
+			return s.overtaken()
+		case !letGo || errors.As(err, &e) && !e.Sent:
+			if err := s.unwitness(); err != nil { // The record keeps what the document store has.
+				return s.storeFails(err, extraction.StepSubmit, new(store.Change))
+			}
 			s.noted(tasks.Begun{})
 			return s.trouble(err, limiter.OpSubmit, notSent())
 		}
@@ -165,8 +180,10 @@ func (s *step) submitted(vendorID, vendorStatus string) error {
 		return s.askAgain(extraction.BecauseScheduled, c)
 	}
 	err := s.save(vendorID, c)
-	if err == nil && s.outcome != outcomeLost { // It may have been erased, with what the store had of it.
-		s.witnessed(vendorID)
+	if s.outcome != outcomeLost { // It may have been erased, with what the store had of it.
+		if err := s.witnessed(vendorID); err != nil {
+			s.w.log.WarnContext(s.ctx, "vendor id not in the document store", slog.String("extraction_id", s.rec.ID), slog.Any("error", err))
+		}
 	}
 	return err
 }

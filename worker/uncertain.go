@@ -108,6 +108,9 @@ func (s *step) lookUp() error {
 	case !seen.whole:
 		return s.unseen()
 	case s.acct.Resubmit:
+		if err := s.unwitnessed(); err != nil {
+			return s.storeFails(err, extraction.StepSubmit, new(store.Change).Polls(s.rec.Polls))
+		}
 		s.noted(tasks.Begun{})
 		return s.again(extraction.StepSubmit, 0, extraction.BecauseRetry, new(store.Change).
 			Phase(store.PhaseNone).Polls(s.rec.Polls).Uncertain(time.Time{}).SentAt(time.Time{}))

@@ -73,6 +73,9 @@ func (s *step) put(up extraction.Uploader, upload extraction.Upload) error {
 	if err == nil {
 		return s.submitted(upload.VendorID, upload.VendorStatus)
 	}
+	if errors.Is(s.bodyErr, errOvertaken) {
+		return s.overtaken()
+	}
 	c := new(store.Change)
 	if extraction.KindOf(err) == extraction.KindUploadGone {
 		c.UploadGone(true)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -97,6 +98,82 @@ func TestRedisGoesBackInTime(t *testing.T) {
 				t.Errorf("%d moments, and the vendor has %v", len(taken.all), bodies)
 			}
 		})
+	}
+}
+
+// gate stops its client after the first call that journals a phase, until it is opened.
+type gate struct {
+	silence
+
+	phase         string
+	once          sync.Once
+	reached, open chan struct{}
+}
+
+func newGate(phase string) *gate {
+	return &gate{phase: phase, reached: make(chan struct{}), open: make(chan struct{})}
+}
+
+func (g *gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		args := cmd.Args()
+		for i := 1; i < len(args); i++ {
+			if fmt.Sprint(args[i-1]) == "ph" && fmt.Sprint(args[i]) == g.phase {
+				g.once.Do(func() { close(g.reached); <-g.open })
+			}
+		}
+		return err
+	}
+}
+
+// A worker stands still between its last word to Redis and that to the document store, for
+// less than its lease. Redis goes back to before that, and another worker takes the same
+// document: one of the two sends it.
+func TestTwoSendTheSameAttempt(t *testing.T) {
+	t.Parallel()
+	for provider, phase := range map[string]string{"one call": "sent", "two steps": "opened"} {
+		for _, wakes := range []string{"before the other sends", "after the other has sent"} {
+			t.Run(provider+", wakes "+wakes, func(t *testing.T) {
+				t.Parallel()
+				rdb := redistest.Client(t)
+				v, p := searchable(provider)
+				r := newRigOn(t, rdb, p)
+				r.cfg.Lease = time.Minute
+				id := r.submit("the document")
+				before := dump(t.Context(), rdb)
+				begin := func() (*gate, chan error) {
+					g, ended := newGate(phase), make(chan error, 1)
+					hooked := redis.NewClient(rdb.Options())
+					t.Cleanup(func() { _ = hooked.Close() })
+					hooked.AddHook(g)
+					r.cfg.Redis = hooked
+					w := r.worker()
+					go func() { _, err := w.submit(context.Background(), r.payload(id)); ended <- err }()
+					<-g.reached
+					return g, ended
+				}
+				end := func(g *gate, ended chan error) {
+					close(g.open)
+					if err := <-ended; err != nil {
+						t.Error(err)
+					}
+				}
+				first, firstEnds := begin()
+				restore(t, rdb, before)
+				second, secondEnds := begin()
+				if wakes == "after the other has sent" {
+					first, firstEnds, second, secondEnds = second, secondEnds, first, firstEnds
+				}
+				end(first, firstEnds)
+				end(second, secondEnds)
+				r.cfg.Redis = rdb
+				r.drive(r.worker(), id)
+				if got := r.get(id); got.Status != extraction.StatusSuccess || len(v.bodies) != 1 {
+					t.Errorf("%s (%+v), submitted %d times", got.Status, got.Failure, len(v.bodies))
+				}
+			})
+		}
 	}
 }
 
