@@ -332,14 +332,31 @@ func (s *Server) result(w http.ResponseWriter, r *http.Request, id string) error
 	if rec.Status != extraction.StatusSuccess {
 		return problem(http.StatusNotFound, codeNotFinished, "the extraction is "+string(rec.Status)+": it has no result")
 	}
-	e, err := s.cfg.Blobs.Whole(r.Context(), rec)
+	e, err := s.cfg.Blobs.WholeUpTo(r.Context(), rec, 0) // It is compared, and never in memory.
 	if err != nil {
 		return err
 	}
 	if e.Error != nil {
 		return problem(http.StatusNotFound, codeResultUnavailable, e.Error.Message)
 	}
-	return writeJSON(w, e.Result)
+	body, size, err := s.cfg.Blobs.OpenResult(r.Context(), rec)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	stream(w, body)
+	return nil
+}
+
+// stream copies what was stored to the caller. What changes in the store meanwhile breaks
+// the answer off, which must not look whole.
+func stream(w http.ResponseWriter, body io.Reader) {
+	answerIn(w, receiveWithin)
+	if _, err := io.Copy(w, struct{ io.Reader }{body}); errors.Is(err, store.ErrChanged) {
+		panic(http.ErrAbortHandler)
+	} // The caller has gone where the copy failed otherwise.
 }
 
 func (s *Server) document(w http.ResponseWriter, r *http.Request, id string) error {
@@ -365,9 +382,6 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, id string) err
 	if rec.Document.Bytes != nil {
 		w.Header().Set("Content-Length", strconv.FormatInt(*rec.Document.Bytes, 10))
 	}
-	answerIn(w, receiveWithin)
-	if _, err := io.Copy(w, body); errors.Is(err, store.ErrChanged) {
-		panic(http.ErrAbortHandler) // The answer must not look whole.
-	}
-	return nil // The caller has gone where the copy failed otherwise.
+	stream(w, body)
+	return nil
 }

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,6 +45,16 @@ func TestGet(t *testing.T) {
 	if a := r.do("GET", "/v1/extractions/"+id+"/result", "").want(t, "result", 200); a.json["raw"] == nil {
 		t.Errorf("result: %s", a.body)
 	}
+	stored := filepath.Join(r.dir, id, strconv.FormatInt(r.record(id).ResultSeq, 10))
+	want, err := os.ReadFile(stored)
+	if a := r.do("GET", "/v1/extractions/"+id+"/result", ""); err != nil || string(a.body) != string(want) ||
+		a.header.Get("Content-Length") != strconv.Itoa(len(want)) {
+		t.Errorf("result: %v %q, want it as it is stored: %q, %v", a.header, a.body, want, err)
+	}
+	if err := os.WriteFile(stored, []byte(`{"raw":{"raw":false}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.do("GET", "/v1/extractions/"+id+"/result", "").wantProblem(t, "an edited result", 404, codeResultUnavailable)
 	for _, path := range []string{"", "/result", "/document"} {
 		r.do("GET", "/v1/extractions/01JD0Z3M9V7Q8W2R5T6Y4X1C0B"+path, "").wantProblem(t, path, 404, codeNotFound)
 	}

@@ -231,10 +231,12 @@ func (r *rig) finishWith(id string, status extraction.Status, c *store.Change) {
 		r.t.Fatal(err)
 	}
 	result := extraction.NewResult([]byte(`{"raw":true}`))
-	if _, err := r.cfg.Blobs.PutResult(r.t.Context(), id, f.Seq, result); err != nil {
+	sum, err := r.cfg.Blobs.PutResult(r.t.Context(), id, f.Seq, result)
+	if err != nil {
 		r.t.Fatal(err)
 	}
-	if _, err := r.records.Finish(r.t.Context(), f, status, store.Kept{Record: time.Hour, Document: time.Hour}, c.Result(f.Seq)); err != nil {
+	c.Result(f.Seq).ResultSum(sum)
+	if _, err := r.records.Finish(r.t.Context(), f, status, store.Kept{Record: time.Hour, Document: time.Hour}, c); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -226,16 +227,36 @@ func (b *Blobs) Result(ctx context.Context, id string, seq int64, sum string) (*
 	return &out, nil
 }
 
+// resultUpTo is the result of a record, and nil for one of more than most bytes.
+func (b *Blobs) resultUpTo(ctx context.Context, r Record, most int64) (*extraction.Result, error) {
+	if most < math.MaxInt64 {
+		a, err := b.bucket.Attributes(ctx, resultKey(r.ID, r.ResultSeq))
+		if err != nil {
+			return nil, fmt.Errorf("read result: %w", b.named(err))
+		}
+		if a.Size > most {
+			return nil, b.CheckResult(ctx, r)
+		}
+	}
+	return b.Result(ctx, r.ID, r.ResultSeq, r.ResultSum)
+}
+
 // Whole is a record in its public form with its result, which is empty before
 // SUCCESS. A result that is gone or damaged is no error of the call: the extraction is
 // shown without it, and its error says so.
 func (b *Blobs) Whole(ctx context.Context, r Record) (extraction.Extraction, error) {
+	return b.WholeUpTo(ctx, r, math.MaxInt64)
+}
+
+// WholeUpTo is Whole, but a result of more than most bytes stays in the store: it is
+// compared there, and nil in the extraction. OpenResult streams it.
+func (b *Blobs) WholeUpTo(ctx context.Context, r Record, most int64) (extraction.Extraction, error) {
 	e := r.Extraction()
 	e.Result = &extraction.Result{}
 	if r.Status != extraction.StatusSuccess {
 		return e, nil
 	}
-	result, err := b.Result(ctx, r.ID, r.ResultSeq, r.ResultSum)
+	result, err := b.resultUpTo(ctx, r, most)
 	switch {
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
 		why := "the result is no longer in the document store"

@@ -89,3 +89,53 @@ func TestDamagedResult(t *testing.T) {
 		})
 	}
 }
+
+// A result is read from the store as it was stored, and never whole where it has changed.
+func TestOpenResult(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b := openFile(t, dir)
+	sum, err := b.PutResult(t.Context(), "ID1", 3, extraction.NewResult([]byte(`{"iban":"mine"}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "ID1", "3")
+	stored, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Record{Input: Input{ID: "ID1"}, Status: extraction.StatusSuccess, ResultSeq: 3, ResultSum: sum}
+	for what, there := range map[string]string{
+		"as it was": string(stored), "edited": strings.Replace(string(stored), "mine", "hers", 1),
+		"cut": string(stored[:9]), "longer": string(stored) + " ", "empty": "",
+	} {
+		if err := os.WriteFile(file, []byte(there), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		body, size, err := b.OpenResult(t.Context(), r)
+		if err != nil || size != int64(len(there)) {
+			t.Fatalf("%s: %d bytes, %v", what, size, err)
+		}
+		got, err := io.ReadAll(body)
+		_ = body.Close()
+		whole := there == string(stored)
+		if whole != (err == nil) || whole != (string(got) == there && there != "") || !whole && !errors.Is(err, ErrChanged) {
+			t.Errorf("%s: read %q, %v", what, got, err)
+		}
+		for most, left := range map[int64]bool{0: true, int64(len(there)): false} {
+			e, err := b.WholeUpTo(t.Context(), r, most)
+			if err != nil || whole != (e.Error == nil) || whole && left != (e.Result == nil) {
+				t.Errorf("%s, up to %d bytes: %+v with %+v, %v", what, most, e.Result, e.Error, err)
+			}
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.OpenResult(t.Context(), r); !errors.Is(err, ErrNotFound) {
+		t.Errorf("gone: %v", err)
+	}
+	if e, err := b.WholeUpTo(t.Context(), r, 0); err != nil || e.Error == nil || e.Error.Code != extraction.CodeResultUnavailable {
+		t.Errorf("gone: %+v, %v", e.Error, err)
+	}
+}

@@ -25,7 +25,7 @@ type Delivery struct {
 	// Attempt is 1 for the first, which was due at Since.
 	Attempt int
 	Since   time.Time
-	// Extraction is the final one, with its result.
+	// Extraction is the final one, with its result; nil for one above deliveredResult.
 	Extraction extraction.Extraction
 }
 
@@ -44,6 +44,10 @@ type DeliveryOutcome struct {
 // deliverySlots is how many deliveries a process makes at once. They mostly wait, and a
 // customer gets a small part of them, so that slow hosts leave slots to the others.
 const deliverySlots = 64
+
+// deliveredResult is from which size on a Deliverer gets no result, in bytes: more than a
+// callback carries.
+const deliveredResult = 1 << 20
 
 // deliver makes one delivery. That it is made twice when the process dies behind
 // the producer's answer cannot be helped: the event's id is the same then.
@@ -90,7 +94,7 @@ func (w *Worker) deliver(ctx context.Context, p queue.Payload) (*queue.Outcome, 
 // tell makes one attempt. Without the result there is nothing to tell: one that the
 // document store has lost does not come back.
 func (w *Worker) tell(ctx context.Context, r store.Record) (DeliveryOutcome, error) {
-	e, err := w.cfg.Blobs.Whole(ctx, r)
+	e, err := w.cfg.Blobs.WholeUpTo(ctx, r, deliveredResult)
 	if err != nil {
 		return DeliveryOutcome{}, storeError{err}
 	}

@@ -162,6 +162,27 @@ func TestDeliveryWithoutResult(t *testing.T) {
 	}
 }
 
+// A result that no callback carries is not read for one.
+func TestDeliveryOfLargeResult(t *testing.T) {
+	t.Parallel()
+	p := &producer{answer: func(int) DeliveryOutcome { return DeliveryOutcome{State: store.DeliveryDelivered, Status: 200} }}
+	v := newVendor()
+	v.onPoll = func(string, int) (extraction.Outcome, error) {
+		out := done()
+		out.Result = extraction.NewResult([]byte(`"` + strings.Repeat("x", deliveredResult) + `"`))
+		return out, nil
+	}
+	r := newRig(t, v)
+	r.cfg.Deliverer = p
+	id := r.submitWithCallback()
+	r.start()
+	r.delivered(id, store.DeliveryDelivered)
+	if all := p.deliveries(); len(all) != 1 || all[0].Extraction.Status != extraction.StatusSuccess || all[0].Extraction.Error != nil ||
+		all[0].Extraction.Result != nil {
+		t.Errorf("delivered %d times, want once and without the result", len(all))
+	}
+}
+
 // What was canceled is told too, and a delivery whose task is lost is made.
 func TestLostDelivery(t *testing.T) {
 	t.Parallel()

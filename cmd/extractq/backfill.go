@@ -351,16 +351,19 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 		b.fail(name, extraction.CodeInternal, errors.New("the extraction was erased while it was waited for"))
 		return nil
 	}
-	e, err := withResult(ctx, b.blobs, r)
+	e, err := b.whole(ctx, r)
 	if err != nil {
 		return err
 	}
 	if b.out != "" {
-		if err := b.writeOut(name, e); isOfPath(err) { // The others are not held up.
+		write := func(name string) error { return b.writeResult(ctx, name, e, r) }
+		if err := b.writeOut(name, e.ID, write); isOfPath(err) { // The others are not held up.
 			done(render.Failed)
 			b.fail(name, extraction.CodeInternal, fmt.Errorf("its result cannot be written to %s: %w; make room there, and "+
 				"the same command again writes it", b.resultFile(name), errnoOf(err)))
 			return nil
+		} else if errkind.Of(err) == errkind.Unavailable {
+			return err
 		} else if err != nil {
 			return errkind.MarkUnavailable(fmt.Errorf("--out cannot be written: %s: %w", b.resultFile(name), errnoOf(err)))
 		}
@@ -379,21 +382,34 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	return b.print.Print(e)
 }
 
+// whole is the public form of a final record. Where nothing is printed, a large result is
+// left in the store, from where it is copied.
+func (b *backfill) whole(ctx context.Context, r store.Record) (extraction.Extraction, error) {
+	if b.prints() {
+		return withResult(ctx, b.blobs, r)
+	}
+	e, err := b.blobs.WholeUpTo(ctx, r, inPlace)
+	if err != nil {
+		return e, errkind.MarkUnavailable(err)
+	}
+	return e, nil
+}
+
 // writeOut writes an extraction under its name, or under another one where no file can
 // have that. Its error is that of its own name.
-func (b *backfill) writeOut(name string, e extraction.Extraction) error {
-	err := writeResult(b.resultFile(name), e)
+func (b *backfill) writeOut(name, id string, write func(name string) error) error {
+	err := write(name)
 	if !isOfPath(err) {
 		return err
 	}
-	other, renameErr := b.journal.Rename(e.ID, plainName)
+	other, renameErr := b.journal.Rename(id, plainName)
 	switch {
 	case renameErr != nil:
 		return renameErr
 	case other == "":
 		return err
 	}
-	if writeErr := writeResult(b.resultFile(other), e); writeErr != nil {
+	if writeErr := write(other); writeErr != nil {
 		if isOfPath(writeErr) {
 			return err
 		}
@@ -401,6 +417,35 @@ func (b *backfill) writeOut(name string, e extraction.Extraction) error {
 	}
 	b.Say("%s: its result is in %s: %s: %v", render.Escape(name), b.resultFile(other), b.resultFile(name), errnoOf(err))
 	return nil
+}
+
+// writeResult writes an extraction to the file of a name, with a large result from the
+// store.
+func (b *backfill) writeResult(ctx context.Context, name string, e extraction.Extraction, r store.Record) error {
+	if e.Result != nil {
+		return writeResult(b.resultFile(name), e, nil)
+	}
+	stored, _, err := b.blobs.OpenResult(ctx, r)
+	if err != nil {
+		return errkind.MarkUnavailable(err)
+	}
+	defer func() { _ = stored.Close() }()
+	large := &remembering{Reader: stored}
+	err = writeResult(b.resultFile(name), e, large)
+	if large.err != nil { // The store's trouble, and not that of --out.
+		return errkind.MarkUnavailable(fmt.Errorf("read the result of %s: %w", e.ID, large.err))
+	}
+	return err
+}
+
+// prints reports whether results are printed.
+func (b *backfill) prints() bool {
+	p := b.print
+	if s, ok := p.(*render.Shared); ok {
+		p = s.Printer
+	}
+	_, quiet := p.(render.Discard)
+	return !quiet
 }
 
 // fail counts and names a document that did not succeed.

@@ -55,7 +55,7 @@ func TestRepetitionAsksFirst(t *testing.T) {
 		ID: old.ID, Status: extraction.StatusError,
 		Error: extraction.NewFailure(extraction.CodeDeadlineExceeded, "late", nil),
 	}
-	if err := writeResult(b.resultFile(old.Name), late); err != nil {
+	if err := writeResult(b.resultFile(old.Name), late, nil); err != nil {
 		t.Fatal(err)
 	}
 	begun := tasks.Repeats(b.past(old, progressed{ID: old.ID, VendorID: "v1", SentAt: sent}))
@@ -98,7 +98,7 @@ func TestEnding(t *testing.T) {
 		"another's":         {extraction.Extraction{ID: "01B", Status: extraction.StatusSuccess}, progressed{}, neverSent},
 	} {
 		file := b.resultFile(name)
-		if err := writeResult(file, tt.e); err != nil {
+		if err := writeResult(file, tt.e, nil); err != nil {
 			t.Fatal(err)
 		}
 		if got := ending(file, entry{ID: "01A"}, tt.done); got != tt.want {

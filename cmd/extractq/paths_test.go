@@ -29,7 +29,7 @@ func TestResultOfItsOwnPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, path := range map[string]string{"a folder stands there": "dir.json", "a file is where a folder is needed": "sub/x.json"} {
-		if err := writeResult(filepath.Join(out, path), extraction.Extraction{}); !isOfPath(err) {
+		if err := writeResult(filepath.Join(out, path), extraction.Extraction{}, nil); !isOfPath(err) {
 			t.Errorf("%s: %v, want it to be that document's", name, err)
 		}
 	}
@@ -57,7 +57,10 @@ func TestResultUnderAnotherName(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range []entry{blocked, later} {
-		if err := b.writeOut(e.Name, extraction.Extraction{ID: e.ID, Status: extraction.StatusSuccess}); err != nil {
+		write := func(name string) error {
+			return writeResult(b.resultFile(name), extraction.Extraction{ID: e.ID, Status: extraction.StatusSuccess}, nil)
+		}
+		if err := b.writeOut(e.Name, e.ID, write); err != nil {
 			t.Fatal(err)
 		}
 		moved := e
@@ -75,7 +78,10 @@ func TestResultUnderAnotherName(t *testing.T) {
 	if n := strings.Count(said.String(), "its result is in"); n != 2 {
 		t.Errorf("it says %q", said.String())
 	}
-	if err := b.writeOut("sub/z.pdf", extraction.Extraction{ID: "unknown"}); !isOfPath(err) {
+	unknown := func(name string) error {
+		return writeResult(b.resultFile(name), extraction.Extraction{ID: "unknown"}, nil)
+	}
+	if err := b.writeOut("sub/z.pdf", "unknown", unknown); !isOfPath(err) {
 		t.Errorf("what the journal does not know: %v", err)
 	}
 }
@@ -120,7 +126,7 @@ func TestResultOfAnotherDocumentStays(t *testing.T) {
 	out := t.TempDir()
 	j := journalIn(t, out)
 	write := func(name, sum string) {
-		if err := writeResult(resultPath(out, name), extraction.Extraction{ID: "1", Document: extraction.Document{SHA256: extraction.Null(sum)}}); err != nil {
+		if err := writeResult(resultPath(out, name), extraction.Extraction{ID: "1", Document: extraction.Document{SHA256: extraction.Null(sum)}}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -220,7 +226,7 @@ func TestResultIsItsOwnersOnly(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "sub", "a.pdf.json")
 	for range 2 { // The second replaces a file.
-		if err := writeResult(path, extraction.Extraction{ID: "01A", Status: extraction.StatusSuccess}); err != nil {
+		if err := writeResult(path, extraction.Extraction{ID: "01A", Status: extraction.StatusSuccess}, nil); err != nil {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {

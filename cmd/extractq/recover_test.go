@@ -58,7 +58,7 @@ func newEarlier(t *testing.T, rdb redis.UniversalClient) *earlier {
 				ID: e.ID, Account: "acme", Type: "t", Status: extraction.StatusSuccess,
 				Document: extraction.Document{Name: s.name, SHA256: extraction.Null(e.SHA256)},
 			}
-			if err := writeResult(b.resultFile(e.Name), done); err != nil {
+			if err := writeResult(b.resultFile(e.Name), done, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -17,9 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
@@ -133,6 +135,45 @@ func TestLargeResultTakesLittle(t *testing.T) {
 		if got > 2*size/1e6 {
 			t.Errorf("%s: %.1f MB of heap for a result of %d bytes", name, got, size)
 		}
+	}
+}
+
+// TestLargeResultIsCopiedOut bounds the heap while a large result goes from the store to its
+// file below --out, and is looked at by the next run. It measures the whole process.
+func TestLargeResultIsCopiedOut(t *testing.T) {
+	const size = 8 << 20
+	svc := &services{blobs: resultStore(t)}
+	provider := largeProviders(t, largeResults(t, size))["sensible"]
+	r := store.Record{Input: store.Input{ID: store.NewID(), Account: "a"}, Status: extraction.StatusSuccess, ResultSeq: 1}
+	var err error
+	if r.ResultSum, err = fetchResult(t.Context(), provider, svc.blobs, r.ID); err != nil {
+		t.Fatal(err)
+	}
+	b := &backfill{runConfig: runConfig{out: t.TempDir(), print: &render.Shared{Printer: render.Discard{}}}, services: svc}
+	got, err := peakWhile(func() error {
+		e, err := b.whole(t.Context(), r)
+		if err != nil {
+			return err
+		}
+		return b.writeResult(t.Context(), "x.pdf", e, r)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got > size/4/1e6 {
+		t.Errorf("%.1f MB of heap for a result of %d bytes", got, size)
+	}
+	written, ok := readWhole(b.resultFile("x.pdf"))
+	b.print = &render.Shared{Printer: render.NewPrinter(io.Discard, render.NDJSON)} // What is printed is read.
+	want, err := b.whole(t.Context(), r)
+	if err != nil || !ok {
+		t.Fatal(err, ok)
+	}
+	if diff := cmp.Diff(want, written); diff != "" || len(written.Result.Raw) < size {
+		t.Errorf("the file has another extraction (-want +got):\n%.2000s", diff)
+	}
+	if e, ok := readResult(b.resultFile("x.pdf")); !ok || e.ID != r.ID || e.Status != r.Status || e.Result != nil {
+		t.Errorf("without its result it is read as %+v, %v", e, ok)
 	}
 }
 

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/extractq/extractq/extraction"
@@ -22,8 +25,13 @@ func (b *backfill) resultFile(name string) string { return resultPath(b.out, nam
 // resultPath is the file of a result below a folder.
 func resultPath(out, name string) string { return filepath.Join(out, filepath.FromSlash(name)+".json") }
 
-// writeResult writes an extraction by rename, so that a reader never sees half.
-func writeResult(path string, e extraction.Extraction) error {
+// inPlace is the largest result, in bytes, that is written out by way of memory, with the
+// indentation of a text to be read. A larger one is copied from the store as it is.
+const inPlace = 1 << 20
+
+// writeResult writes an extraction by rename, so that a reader never sees half. large is
+// its result where that is left out of e; nil otherwise.
+func writeResult(path string, e extraction.Extraction, large io.Reader) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -37,10 +45,7 @@ func writeResult(path string, e extraction.Extraction) error {
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(f)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	err = errors.Join(enc.Encode(e), f.Sync(), f.Close())
+	err = errors.Join(encodeResult(f, e, large), f.Sync(), f.Close())
 	if err == nil {
 		crash.Before("result file")
 		err = os.Rename(draft, path)
@@ -50,6 +55,43 @@ func writeResult(path string, e extraction.Extraction) error {
 		_ = os.Remove(draft)
 	}
 	return err
+}
+
+// encodeResult writes the JSON of an extraction; large becomes its last member.
+func encodeResult(w io.Writer, e extraction.Extraction, large io.Reader) error {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(e); err != nil {
+		return err
+	}
+	if large == nil {
+		_, err := w.Write(out.Bytes())
+		return err
+	}
+	head := bytes.TrimSuffix(out.Bytes(), []byte("\n}\n"))
+	for _, part := range []io.Reader{bytes.NewReader(head), strings.NewReader(",\n  \"result\": "), large, strings.NewReader("}\n")} {
+		if _, err := io.Copy(w, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remembering is a reader that keeps why it failed.
+type remembering struct {
+	io.Reader
+
+	err error
+}
+
+func (r *remembering) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
 }
 
 // isOfPath reports whether a file could not be written for its own path's sake, and not
@@ -74,15 +116,36 @@ func errnoOf(err error) error {
 	return cause(err)
 }
 
-// readResult reads what an earlier run wrote.
+// readResult reads what an earlier run wrote, but for the result itself.
 func readResult(path string) (extraction.Extraction, bool) {
-	var e extraction.Extraction
+	var file struct {
+		extraction.Extraction
+
+		Result skipped `json:"result"`
+	}
+	ok := readFile(path, &file)
+	return file.Extraction, ok
+}
+
+// skipped is a member that is not looked at.
+type skipped struct{}
+
+// UnmarshalJSON takes anything.
+func (skipped) UnmarshalJSON([]byte) error { return nil }
+
+// readWhole is readResult with the result.
+func readWhole(path string) (e extraction.Extraction, ok bool) {
+	ok = readFile(path, &e)
+	return e, ok
+}
+
+func readFile(path string, to any) bool {
 	f, err := os.Open(path)
 	if err != nil {
-		return e, false
+		return false
 	}
 	defer func() { _ = f.Close() }()
 	dec := json.NewDecoder(f)
 	dec.UseNumber() // A number stays as the vendor wrote it.
-	return e, dec.Decode(&e) == nil
+	return dec.Decode(to) == nil
 }

@@ -242,7 +242,11 @@ func (b *backfill) resumable(ctx context.Context, old entry) (resumption, error)
 
 // settled counts, names and prints a document as an earlier run ended it.
 func (b *backfill) settled(old entry) error {
-	e, ok := readResult(b.resultFile(old.Name))
+	read := readResult
+	if b.prints() {
+		read = readWhole
+	}
+	e, ok := read(b.resultFile(old.Name))
 	if !ok || e.ID != old.ID {
 		b.shown.Skip(render.Failed)
 		b.fail(old.Name, extraction.CodeSubmitUncertain, errors.New(
