@@ -2,7 +2,7 @@
 -- ARGV: id, token, seq, lease ms, step. A submission needs an in-flight slot.
 -- A task of another step than the record's is none of this record's tasks.
 -- Only what has been released may take a slot. Anything else, as a repetition after
--- trouble, goes at once where nobody waits and there is room, and stands in the line
+-- trouble, goes at once where none waits and there is room, and stands in the line
 -- otherwise, with the fence moved: its task comes to nothing.
 local id, token = ARGV[1], ARGV[2]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end

@@ -352,7 +352,7 @@ func (b *Blobs) now(ctx context.Context) (time.Time, error) {
 }
 
 // put streams r into the bucket. Where that fails it leaves no empty folder, which
-// nobody would ever look for.
+// no sweep would find.
 func (b *Blobs) put(ctx context.Context, key string, r io.Reader) error {
 	err := b.write(ctx, key, r, false)
 	if id, _, ok := strings.Cut(key, "/"); ok && err != nil {

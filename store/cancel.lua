@@ -1,5 +1,5 @@
--- cancel: ends an extraction as CANCELED, whoever holds it: what its holder
--- writes afterwards finds it final.
+-- cancel: ends an extraction as CANCELED, also one that a worker holds: what the
+-- worker writes afterwards finds it final.
 -- ARGV: id, token, retention ms, document retention ms, field-value pairs.
 local id = ARGV[1]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end

@@ -34,7 +34,7 @@ func (s *Records) Redeliver(ctx context.Context, in Input, token string, n int64
 	return scheduled(got), nil
 }
 
-// Ready returns the extractions of some accounts that are final and that nobody has
+// Ready returns the extractions of some accounts that are final and not
 // acknowledged, those that ended first coming first, behind a cursor (whose
 // CreatedAt is when the extraction ended).
 func (s *Records) Ready(ctx context.Context, accounts []string, customer string, after Cursor) iter.Seq2[Record, error] {

@@ -25,8 +25,8 @@ func (r *rig) ended() Input {
 	return in
 }
 
-// Whoever looked at an extraction before its delivery was made anew does not put the
-// next look off.
+// A worker that looked at an extraction before its delivery was made anew does not put
+// the next look off.
 func TestTouchAfterRedeliver(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -128,8 +128,8 @@ func TestRedeliverLostTask(t *testing.T) {
 	r.want("Redeliver of nothing", err, ErrNotFound)
 }
 
-// What is final comes once for each who asks, the oldest first, until somebody
-// acknowledges it.
+// What is final comes once for each reader, the oldest first, until it is
+// acknowledged.
 func TestReady(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

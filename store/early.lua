@@ -1,4 +1,4 @@
--- early: finds the extraction of a vendor id. One that nobody knows is remembered
+-- early: finds the extraction of a vendor id. An unknown one is remembered
 -- for a while: it may be that of a submission whose answer is still on its way.
 -- ARGV: (none), token, vendor id, ms for which it is remembered, how many are.
 local id = redis.call('HGET', VIDS, ARGV[3])

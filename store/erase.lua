@@ -1,9 +1,9 @@
 -- erase: removes every trace of a final extraction, at once or once its
--- retention has passed, and leaves a tombstone, so that nobody makes the same one
+-- retention has passed, and leaves a tombstone, so that the same one is not made
 -- again. The blobs are gone already. After the last record of a batch its counts stay
 -- for as long as the tombstone; see forget.
 -- ARGV: id, force flag, ms for which the tombstone stays, batch (empty for none).
--- Whoever works for one customer is to be told only of that one's: there is a second
+-- A key for one customer is to learn of that one's only: there is a second
 -- tombstone with the customer's digest. The answer is the idempotency key it had.
 local id = ARGV[1]
 if redis.call('EXISTS', R) == 0 then

@@ -1,4 +1,4 @@
--- hint: somebody says that the vendor has finished an extraction. It may be wrong,
+-- hint: a webhook or a list says that the vendor has finished an extraction. It may be wrong,
 -- late or repeated: it makes the next question come sooner and does nothing else.
 -- ARGV: id, token, vendor id, source.
 -- The answer says which task is to run now; an empty step is none.
@@ -6,7 +6,7 @@ local id, vid = ARGV[1], ARGV[3]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
 if FINAL[get('st')] then return {'final'} end
 local ph, mine = get('ph'), get('vid')
--- Where the vendor's answer is open, nobody can tell whether that is its id.
+-- Where the vendor's answer is open, it is unknown whether that is its id.
 local open = mine == '' and (ph == 'sending' or ph == 'sent' or ph == 'uncertain')
 if mine ~= vid and not open then return {'stale'} end
 redis.call('HSET', R, 'hint', '1')

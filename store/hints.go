@@ -22,14 +22,14 @@ const (
 type Hinted struct {
 	Scheduled
 	// Step is the step whose task, ID:Seq, is to run now; empty where no task is:
-	// somebody is asking at this moment, or too many hints have come before.
+	// a poll is running, or too many hints have come before.
 	Step extraction.Step
 }
 
 // Hint notes that an extraction is said to be finished, and makes the question to
 // the vendor due: at once where it is the first hint, later and later where they
-// are repeated. One that comes while somebody asks the vendor makes the next
-// question due. vendorID must be the extraction's; where it has none yet because the
+// are repeated. One that comes while a poll is running makes the next
+// poll due. vendorID must be the extraction's; where it has none yet because the
 // answer to its submission is open, that is believed.
 //
 // It returns ErrNotFound, ErrFinal or ErrStale where there is nothing to hurry.
@@ -44,7 +44,7 @@ func (s *Records) Hint(ctx context.Context, account, id, vendorID string, from S
 }
 
 const (
-	// earlyFor is how long a vendor id that nobody knows is remembered: longer than
+	// earlyFor is how long an unknown vendor id is remembered: longer than
 	// the answer to a submission takes from the vendor to the record.
 	earlyFor = 2 * time.Minute
 	// earlyKept bounds how many are: the vendor also calls for what others submit.

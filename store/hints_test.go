@@ -42,7 +42,7 @@ func (r *rig) notYet(f Fence) Fence {
 }
 
 // A hint makes the waiting poll due now, says which task is to run, and reconcile
-// looks after it if nobody runs it.
+// looks after it if it is not run.
 func TestHintPullsForward(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -78,7 +78,7 @@ func TestHintPullsForward(t *testing.T) {
 	}
 }
 
-// A source that is no webhook hurries as much, and does not pass for one.
+// A source other than a webhook hurries as much, and does not pass for one.
 func TestHintFromAList(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -208,8 +208,8 @@ func TestHintWhileUncertain(t *testing.T) {
 	}
 }
 
-// TestEarlyHook: a webhook whose vendor id nobody knows yet is a hint once somebody
-// does, and not for ever.
+// TestEarlyHook: a webhook whose vendor id is not known yet is a hint once it
+// is, and not for ever.
 func TestEarlyHook(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -251,7 +251,7 @@ func TestEarlyHook(t *testing.T) {
 	}
 }
 
-// TestEarlyHooksAreBounded: whoever knows the token fills no Redis.
+// TestEarlyHooksAreBounded: a caller that knows the token cannot fill Redis.
 func TestEarlyHooksAreBounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrStoreGone is returned where the directory of the document store is no longer the
-// one that this process began with: it was unmounted or replaced. It heals by itself
+// one that this process began with: it was unmounted or replaced. It heals
 // when that one is back.
 var ErrStoreGone = errors.New("the document store is gone, or another one is in its place")
 
@@ -34,7 +34,7 @@ func (b *Blobs) Hold(ctx context.Context, s *Records) error {
 
 // directory is the store's directory as it is now, or ErrStoreGone where it is not the
 // one that is held. It keeps nothing open, which would keep a mount busy. It is nil for
-// a store that is no directory, or that is held by no identity yet.
+// a store that is not a directory, or that is held by no identity yet.
 func (b *Blobs) directory() (os.FileInfo, error) {
 	held := b.held.Load()
 	if held == nil {

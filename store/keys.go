@@ -3,7 +3,7 @@
 //
 // Records change only through the Lua scripts beside this file. Each script
 // takes its time from Redis, may be sent twice with the same effect, and refuses
-// to act for somebody who no longer holds the extraction. Nothing here knows
+// to act for a caller that no longer holds the extraction. Nothing here knows
 // asynq: a record says which step is due, and the task that carries it out can
 // always be made again from the record.
 package store
@@ -34,7 +34,7 @@ func (k keys) detail(id string) string { return k.prefix + "x:" + id }
 // upload holds a signed upload URL, which is a secret with a life of its own.
 func (k keys) upload(id string) string { return k.prefix + "u:" + id }
 
-// due is the index of when somebody must look at an extraction again.
+// due is the index of when a worker must look at an extraction again.
 func (k keys) due() string { return k.prefix + "due" }
 
 // list orders all extractions by creation.
@@ -52,7 +52,7 @@ func (k keys) vendorIDs() string { return k.prefix + "vids" }
 // early are vendor ids that a hook named before anybody knew them, by when.
 func (k keys) early() string { return k.prefix + "early" }
 
-// ready are final extractions nobody has collected.
+// ready are final extractions that are not acknowledged.
 func (k keys) ready() string { return k.prefix + "ready" }
 
 // events is the bounded stream of status changes.

@@ -22,7 +22,7 @@ var learnScript = redis.NewScript(learnLua)
 // weighs e times as much.
 const memory = 1000
 
-// latencyKept is how long a type is remembered that nobody uses.
+// latencyKept is how long an unused type is remembered.
 const latencyKept = 90 * 24 * time.Hour
 
 // Latency is what has been seen of the time a vendor takes, for an account or one
@@ -49,7 +49,7 @@ type Lesson struct {
 	Order Order
 	// Hook says whether a webhook told of the end, List whether a ready list did.
 	Hook, List Told
-	// Trial marks a List that was learned while nobody relies on the lists. There are few
+	// Trial marks a List that was learned while no poll relies on the lists. There are few
 	// of those, and they are to outweigh what was believed before.
 	Trial bool
 }
@@ -60,10 +60,10 @@ const (
 	listEnds, trialEnds = 30, 6
 )
 
-// Told says whether somebody told us of the end of an extraction.
+// Told says whether a webhook or a list told us of the end of an extraction.
 type Told string
 
-// The values of Told. ToldUnknown is also where nobody could be expected to.
+// The values of Told. ToldUnknown is also where none was to be expected.
 const (
 	ToldUnknown Told = ""
 	ToldNot     Told = "0"

@@ -62,7 +62,7 @@ func TestLearn(t *testing.T) {
 }
 
 // Lessons are as old as their submissions, whenever their ends were seen; those that
-// nobody has counted are the latest.
+// were not counted are the latest.
 func TestLessonsAgeByTheirSubmission(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -106,8 +106,8 @@ func TestLessonsAgeByTheirSubmission(t *testing.T) {
 	}
 }
 
-// Whoever deletes what was learned while documents are on their way loses that, and no
-// more: those submitted from then on are learned from, although the count began anew and
+// An operator that deletes what was learned while documents are on their way loses that,
+// and no more: those submitted from then on are learned from, although the count began anew and
 // the places of those on their way are far ahead of it.
 func TestLearnAfterDeletion(t *testing.T) {
 	t.Parallel()
@@ -201,7 +201,7 @@ func TestRunningIsKnown(t *testing.T) {
 	submitted := time.Now().Add(-time.Minute)
 	f := r.next(r.begin(r.create()).Fence, extraction.StepPoll, new(Change).Vendor("v-1").SubmittedAt(submitted))
 	if got := known(); got != 0 {
-		t.Errorf("nobody has asked for it, and it is known to have taken %v", got)
+		t.Errorf("it was never polled, and it is known to have taken %v", got)
 	}
 	r.next(r.begin(f).Fence, extraction.StepPoll, new(Change).Order(Order{7, 3}).NotYetAt(submitted.Add(8500*time.Millisecond)))
 	if got, _, err := r.s.Running(t.Context(), "acme"); err != nil || got[0].Order != (Order{7, 3}) {

@@ -2,7 +2,7 @@
 -- KEYS: the account's hash, that of the document type. ARGV: memory, seconds a hash is
 -- kept, whether a webhook told of the end and whether a list did (1, 0, or empty where
 -- neither was to be expected), the submission's places in the account and in the type
--- (0: nobody knows), over how many ends the share is counted that no list told of, pairs
+-- (0: unknown), over how many ends the share is counted that no list told of, pairs
 -- of bin and weight.
 -- Older submissions weigh less: instead of shrinking all that is there, each later one
 -- weighs more (forward decay). A weight is in units of what place "base" weighs.
@@ -15,7 +15,7 @@ for i, key in ipairs(KEYS) do
     latest = place
     redis.call('HSET', key, 'latest', latest)
     -- Where the count began anew, as after the key was deleted with documents on their
-    -- way, it goes on from there: whoever came before "latest" would count for nothing.
+    -- way, it goes on from there: what came before "latest" would count for nothing.
     if num('n') < latest then redis.call('HSET', key, 'n', latest) end
   end
   if latest - base > 14 * memory then -- Before the numbers get too large, all is put to scale.
@@ -36,7 +36,7 @@ for i, key in ipairs(KEYS) do
   end
   redis.call('EXPIRE', key, ARGV[2])
 end
--- The share of ends that nobody told of, over about the latest thirty, or fewer.
+-- The share of ends without a notification, over about the latest thirty, or fewer.
 local over = {hook = 30, list = tonumber(ARGV[7])}
 for field, told in pairs({hook = ARGV[3], list = ARGV[4]}) do
   if told ~= '' then

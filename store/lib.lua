@@ -15,7 +15,7 @@ local expected = tonumber(table.remove(ARGV))
 if expected > 0 and math.abs(now - expected) > SLACK then return {'clock'} end
 -- The offset takes earlier jumps back.
 now = now + (tonumber(redis.call('HGET', ACCOUNT, 'clock') or '') or 0)
--- An attempt without a name would pass for the holder of what nobody holds.
+-- An attempt without a token would pass for the holder of a record without a lease.
 if ARGV[2] == '' then return {'stale'} end
 local FINAL = {SUCCESS = true, ERROR = true, EXPIRED = true, CANCELED = true}
 
@@ -46,23 +46,23 @@ end
 -- The line of an account is one sorted set of names CLASS CUSTOMER/ID, all with the
 -- score 0 and therefore ordered by name: the extractions of one customer stand
 -- together, oldest first. TURNS says which customer's turn is when. Each takes one
--- extraction a turn (start-time fair queueing with equal costs); who comes new has
--- the turn after the present one, however many others wait. The gate has the
+-- extraction a turn (start-time fair queueing with equal costs); a new customer
+-- is served next, however many others wait. The gate has the
 -- present turn of each class. The turns of bulk begin where those of normal end.
 local FIRST = {n = 0, b = 2 ^ 51}
 
 -- place is where the record's customer stands in the line.
 local function place() return (get('pr') == 'bulk' and 'b' or 'n') .. get('cu') .. '/' end
 
--- head is the first in a place; nil where nobody stands. "0" follows "/".
+-- head is the first in a place; nil where it is empty. "0" follows "/".
 local function head(at)
   return redis.call('ZRANGEBYLEX', LINE, '[' .. at, '(' .. string.sub(at, 1, -2) .. '0', 'LIMIT', 0, 1)[1]
 end
 
 local function waits(id) return redis.call('ZSCORE', LINE, place() .. id) end
 
--- stand puts an extraction into the line. It is in no other index by which somebody
--- looks for it: what stands in the line is due when it is released.
+-- stand puts an extraction into the line. It is in no other index that workers
+-- read: what stands in the line is due when it is released.
 local function stand(id)
   local at = place()
   local class = string.sub(at, 1, 1)
@@ -225,7 +225,7 @@ local function deliver(id, due, because)
 end
 
 -- conclude writes the final status, once, with its event, its place among the
--- results nobody has collected, and its first delivery where one was asked for.
+-- results that are not acknowledged, and its first delivery where one was asked for.
 -- record and document are for how many ms they are kept. What a repetition must
 -- know stays: the vendor id, when the last byte was let go, and until when a late
 -- upload may still arrive.

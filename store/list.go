@@ -175,7 +175,7 @@ func newListReader(s *Records, account string, f Filter, after Cursor) *listRead
 	return l
 }
 
-// newReadyReader reads what nobody has acknowledged, the oldest first.
+// newReadyReader reads what has not been acknowledged, the oldest first.
 func newReadyReader(s *Records, account string, after Cursor) *listReader {
 	l := &listReader{s: s, account: account, key: accountKeys(account).ready(), oldest: true, end: "+inf"}
 	if after.ID != "" {

@@ -33,8 +33,8 @@ type Listing struct {
 	Now time.Time
 }
 
-// Alive reports that the lists are really read: somebody may have decided it, and
-// all schedulers have ended since, or the vendor does not show them, or the account's
+// Alive reports that the lists are really read: a worker may have decided it, and
+// all workers have ended since, or the vendor does not show them, or the account's
 // pause or rate forbids to ask.
 func (l Listing) Alive() bool {
 	last := l.At
@@ -93,8 +93,8 @@ var listedLua string
 
 var listedScript = redis.NewScript(listedLua)
 
-// ClaimListing reports whether the caller is to read the account's ready lists now,
-// and not somebody who has done so less than a gap ago.
+// ClaimListing reports whether the caller is to read the account's ready lists now:
+// not if another process has done so less than a gap ago.
 func (s *Records) ClaimListing(ctx context.Context, account string, gap time.Duration) (bool, error) {
 	got, err := listedScript.Run(ctx, s.rdb, []string{accountKeys(account).listing()}, NewToken(), gap.Milliseconds()).Bool()
 	if err != nil && !isNil(err) {

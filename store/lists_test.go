@@ -6,7 +6,7 @@ import (
 )
 
 // Redis's clock may go back, as where a replica takes over: the lists are read all the
-// same, and nobody relies on a reading that is still to come.
+// same, and no poll relies on a reading that is still to come.
 func TestListingWhenTheClockGoesBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

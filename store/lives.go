@@ -20,7 +20,7 @@ type Creation struct {
 	// VendorID is the vendor's id of what something else submitted; empty for what
 	// is still to be submitted.
 	VendorID string
-	// Change is what is known of a submission that somebody else began.
+	// Change is what is known of a submission that other software began.
 	Change *Change
 	// Key is an idempotency key: one extraction has it, for as long as it exists.
 	// Fingerprint stands for all that was asked; a repetition asks the same.
@@ -110,8 +110,8 @@ func (s *Records) Follower(ctx context.Context, account, vendorID string) (strin
 	return id, nil
 }
 
-// Cancel ends an extraction as CANCELED, whoever holds it. kept is what the
-// retention says for any status. It returns ErrFinal if it has ended otherwise.
+// Cancel ends an extraction as CANCELED, whatever worker holds it. kept is what the
+// retention says for any status. It returns ErrFinal if it has ended with another status.
 func (s *Records) Cancel(ctx context.Context, in Input, token string, kept Kept) error {
 	kept = kept.For(extraction.StatusCanceled)
 	f := extraction.NewFailure(extraction.CodeCanceled, "canceled; the vendor may have begun and charge for it", nil)
@@ -152,7 +152,7 @@ func (s *Records) Erased(ctx context.Context, account, id string) (bool, error) 
 	return s.tombstone(ctx, account, id)
 }
 
-// ErasedOf is Erased for whoever may know of one customer's only; empty is any.
+// ErasedOf is Erased for a caller that may know of one customer's only; empty is any.
 func (s *Records) ErasedOf(ctx context.Context, account, id, customer string) (bool, error) {
 	if customer == "" {
 		return s.tombstone(ctx, account, id)

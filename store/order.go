@@ -49,7 +49,7 @@ const mostWeight = 100
 // Weigh is what an extraction at that place weighs beside those in Bins.
 func (l Latency) Weigh(place int64) float64 {
 	if place == 0 {
-		return 1 // Nobody has counted it.
+		return 1 // It was not counted.
 	}
 	return min(math.Exp(float64(place-l.Latest)/memory), mostWeight)
 }

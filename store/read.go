@@ -86,7 +86,7 @@ type Glance struct {
 	Gone bool
 }
 
-// Due returns at most limit extractions of the account that somebody must look
+// Due returns at most limit extractions of the account that a worker must look
 // at, the most overdue first, and the account's time.
 func (s *Records) Due(ctx context.Context, account string, limit int64) ([]Glance, time.Time, error) {
 	now, err := s.now(ctx, account)

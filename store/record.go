@@ -12,7 +12,7 @@ import (
 )
 
 // Phase says how far a submission has got. It is journalled before and after
-// each vendor call, so that whoever takes over knows what may have happened.
+// each vendor call, so that the worker that takes over knows what may have happened.
 type Phase string
 
 // The phases of a submission.

@@ -1,4 +1,4 @@
--- reissue: moves the fence of a step that nobody is carrying out, so that a new
+-- reissue: moves the fence of a step that no worker is carrying out, so that a new
 -- task may be made for it.
 -- ARGV: id, token, seq.
 local id, seq = ARGV[1], tonumber(ARGV[3])

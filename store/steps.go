@@ -123,7 +123,7 @@ func (s *Records) Refetch(ctx context.Context, in Input, token string, resultSeq
 	return scheduled(got), nil
 }
 
-// Reissue moves the fence of a step that nobody carries out and returns the
+// Reissue moves the fence of a step that no worker carries out and returns the
 // record as it is then.
 func (s *Records) Reissue(ctx context.Context, f Fence) (Record, Scheduled, error) {
 	got, err := s.run(ctx, "reissue", f.Input, f.Token, f.Seq)
@@ -135,7 +135,7 @@ func (s *Records) Reissue(ctx context.Context, f Fence) (Record, Scheduled, erro
 }
 
 // Touch lets reconcile look again after delay at an overdue step whose task exists.
-// orphaned notes that the task looked active although nobody holds the lease.
+// orphaned notes that the task looked active although no worker holds the lease.
 func (s *Records) Touch(ctx context.Context, f Fence, delay time.Duration, orphaned bool) error {
 	_, err := s.run(ctx, "touch", f.Input, f.Seq, delay.Milliseconds(), flag(orphaned))
 	return err

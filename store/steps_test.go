@@ -427,7 +427,7 @@ func TestReissue(t *testing.T) {
 		t.Fatal(err)
 	}
 	if at.Seq != 2 || !at.Due.Equal(at.Now) || rec.Seq != 2 || rec.Owner != "" || rec.Type != "tax_forms" {
-		t.Errorf("Reissue = %+v, %+v, want seq 2, due now and nobody's", rec, at)
+		t.Errorf("Reissue = %+v, %+v, want seq 2, due now and without a holder", rec, at)
 	}
 	if !r.inFlight(held) {
 		t.Error("the slot went with the lease")

@@ -35,10 +35,9 @@ func (s *Records) SetWindow(ctx context.Context, account string, w Window) error
 	return nil
 }
 
-// Release gives those extractions of an account their turn for whom there is room, at
-// most limit, and returns them; where nobody waits or nothing may go, that is cheap.
-// From then on they are due. Whoever has called it lets their tasks run; reconcile
-// does so for one that died in between.
+// Release gives up to limit waiting extractions of an account their turn, as far as there is
+// room, marks them due, and returns them. It is cheap where nothing waits or may go. The
+// caller starts their tasks; reconcile does if the caller dies.
 func (s *Records) Release(ctx context.Context, account string, limit int) ([]Record, error) {
 	got, err := s.run(ctx, "release", Input{Account: account}, "-", limit)
 	if err != nil {

@@ -48,8 +48,8 @@ func (r *rig) send(f Fence) Fence {
 	return r.next(held, extraction.StepPoll, new(Change).Phase(PhaseNone).Vendor("v-"+f.Input.ID))
 }
 
-// An idle account has nobody wait, and before a worker has said how much it takes,
-// everybody does.
+// In an idle account nothing waits, and before a worker has said how much it takes,
+// everything does.
 func TestTurnAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -117,7 +117,7 @@ func TestTurnWindow(t *testing.T) {
 	}
 }
 
-// While the account is paused for any reason, nobody is released.
+// While the account is paused for any reason, nothing is released.
 func TestTurnPaused(t *testing.T) {
 	t.Parallel()
 	for _, reason := range []string{"operator", "unauthorized", "quota", "unavailable"} {
@@ -135,7 +135,7 @@ func TestTurnPaused(t *testing.T) {
 }
 
 // What fails has had its turn: its repetition stands in the line where others wait,
-// in front of what its customer brought later, and goes at once where nobody does.
+// in front of what its customer brought later, and goes at once where none waits.
 func TestTurnAgain(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -167,7 +167,7 @@ func TestTurnAgain(t *testing.T) {
 		t.Fatalf("%v were released, want the third", got)
 	}
 	alone := r.next(r.begin(third).Fence, extraction.StepSubmit, nil)
-	r.begin(alone) // Nobody waits.
+	r.begin(alone) // None waits.
 }
 
 // A record that an older version wrote is due and stands in no line.
@@ -290,7 +290,7 @@ func TestTurns(t *testing.T) {
 			"send":    l.send,
 			"finish":  l.finish,
 		})
-		// Nobody is forgotten.
+		// None is forgotten.
 		r.window(wide)
 		for l.total() > 0 {
 			before := l.total()

@@ -16,7 +16,7 @@ import (
 const UnreferencedAfter = time.Hour
 
 // ErrNotOurs is returned where the document store was filled through another
-// Redis, so that nobody here can tell what is still wanted.
+// Redis, so that it is unknown here what is still wanted.
 var ErrNotOurs = errors.New("the document store was filled through another Redis")
 
 // unreferencedPage is how many extractions are looked up at once.
@@ -26,7 +26,7 @@ const unreferencedPage = 500
 // the writing of a blob and that of its record, or a worker that lost the race for the
 // final status. Those younger than age are left alone, by the clock of the store: this
 // machine's may be hours ahead of it. What is not in the folder of an extraction was put
-// there by somebody else and is left alone too.
+// there by other software and is left alone too.
 //
 // What was accepted and has neither a record nor a tombstone is lost, and not left over: it
 // is kept for as long as its record would have been, for extractq recover.

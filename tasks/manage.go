@@ -79,7 +79,7 @@ type Begun struct {
 func Repeats(old store.Record) Begun {
 	b := Begun{RetryOf: old.ID}
 	if mayHaveArrived(old) {
-		// The repetition knows this by itself, because the old record may be deleted
+		// The repetition's own record says this, because the old record may be deleted
 		// meanwhile; and where that was such a repetition too and never got to asking,
 		// it looks for the same.
 		b.Sought, b.VendorID, b.SentAt, b.UploadExpires = old.ID, old.VendorID, old.SentAt, old.UploadExpires
@@ -315,8 +315,8 @@ type Remains struct {
 	ID      string `json:"id"`
 	Account string `json:"account"`
 	// Provider and VendorID say where the vendor keeps the document and what it
-	// read in it; VendorID is null where the vendor never had it, or where nobody
-	// knows.
+	// read in it; VendorID is null where the vendor never had it, or where that is
+	// unknown.
 	Provider string          `json:"provider"`
 	VendorID extraction.Null `json:"vendor_id"`
 	// Token is in the name under which the vendor may have it, where it was sent

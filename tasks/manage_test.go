@@ -363,7 +363,7 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// Whoever counts what is canceled is told once, also where it is deleted at once.
+// The callback that counts canceled ones is called once, also where it is deleted at once.
 func TestCanceledIsTold(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -87,6 +87,6 @@ func TestRetryWithoutStore(t *testing.T) {
 		t.Errorf("Retry = %v, want the store's trouble", err)
 	}
 	if r.record(t, old.ID).Fetching() {
-		t.Error("it is being fetched, although nobody knows that it is damaged")
+		t.Error("it is being fetched, although its damage was not found")
 	}
 }

@@ -70,7 +70,7 @@ func TestWaitAndRelease(t *testing.T) {
 	want("room for all", pending, pending, pending)
 }
 
-// Whoever released an extraction dies before its task runs, or its producer dies
+// The worker that released an extraction dies before its task runs, or its producer dies
 // before there is a task, or comes with it too late: Pull sets it right, however often.
 func TestPull(t *testing.T) {
 	t.Parallel()

@@ -50,7 +50,7 @@ func TestQuotaLeavesPolls(t *testing.T) {
 	}
 }
 
-// A Retry-After blocks the account for every worker and counts against nobody.
+// A Retry-After blocks the account for every worker and counts against no document.
 func TestRetryAfterBlocks(t *testing.T) {
 	t.Parallel()
 	v := newVendor()

@@ -13,7 +13,7 @@ import (
 
 // Deliverer tells a producer of the end of an extraction.
 type Deliverer interface {
-	// Deliver makes one attempt. After an error nobody knows what it came to, and
+	// Deliver makes one attempt. After an error its outcome is unknown, and
 	// it is made again soon.
 	Deliver(ctx context.Context, d Delivery) (DeliveryOutcome, error)
 }
@@ -66,7 +66,7 @@ func (w *Worker) deliver(ctx context.Context, p queue.Payload) (*queue.Outcome, 
 	began := time.Now()
 	got, err := w.tell(ctx, r)
 	trouble, storeFails := errors.AsType[storeError](err)
-	if storeFails { // That is no attempt, and said once for all.
+	if storeFails { // This does not count as an attempt, and is logged once for all.
 		got = DeliveryOutcome{State: store.DeliveryBusy, Problem: storeWords(trouble)}
 		got.Wait, _, err = w.storeTrouble(ctx, r.Account, r.ID, trouble)
 	}

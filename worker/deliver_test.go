@@ -82,7 +82,7 @@ func TestDeliver(t *testing.T) {
 	}
 }
 
-// A producer that has gone for good is not asked again, until somebody wants it.
+// A producer that has gone for good is not asked again, until a user wants it.
 func TestDeliveryFails(t *testing.T) {
 	t.Parallel()
 	p := &producer{answer: func(n int) DeliveryOutcome {

@@ -15,12 +15,12 @@ type End struct {
 	// Duration is the time since it was accepted, Polls how often the vendor was asked.
 	Duration time.Duration
 	Polls    int
-	// Delay is how long the vendor's own end was unknown, as far as anybody can tell;
-	// negative where the vendor has not ended it, or nobody can.
+	// Delay is how long the vendor's own end was unknown, as far as that is known;
+	// negative where it is not, or where the vendor has not ended it.
 	Delay time.Duration
 }
 
-// unended is the delay where the vendor has not ended it, or nobody can tell.
+// unended is the delay where the vendor has not ended it, or it is unknown.
 const unended = time.Duration(-1)
 
 // countEnd tells of the extraction that this step has ended.
@@ -34,12 +34,12 @@ func (s *step) countEnd() {
 	})
 }
 
-// found notes that the vendor's answer is the end, and how long nobody knew of it: since
+// found notes that the vendor's answer is the end, and how long it went unseen: since
 // the vendor's own time of it, or else half the time since it was not there yet.
 func (s *step) found(out extraction.Outcome) {
 	now := s.now()
 	last := s.rec.NotYetAt
-	if last.IsZero() && s.rec.Attempts > 0 { // Nobody knows when an adopted one was submitted.
+	if last.IsZero() && s.rec.Attempts > 0 { // When an adopted one was submitted is unknown.
 		last = s.rec.SubmittedAt
 	}
 	switch at := s.completedAt(out, now); {

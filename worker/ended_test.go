@@ -108,7 +108,7 @@ func TestEnded(t *testing.T) {
 			if e != tt.want {
 				t.Errorf("told of %+v, want %+v", e, tt.want)
 			}
-			// Whoever comes late ends nothing.
+			// A late poll ends nothing.
 			if _, err := w.poll(t.Context(), r.payload(id)); err != nil || len(told()) != 1 {
 				t.Errorf("the end was told %d times, %v", len(told()), err)
 			}

@@ -84,7 +84,7 @@ func TestForbiddenList(t *testing.T) {
 }
 
 // A submission whose answer was lost waits while the key may not list: nothing is decided,
-// and nobody else waits.
+// and no other extraction waits.
 func TestForbiddenSearch(t *testing.T) {
 	t.Parallel()
 	v := &unlisted{vendor: newVendor()}

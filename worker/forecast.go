@@ -48,7 +48,7 @@ type forecasts struct {
 
 // flight is what is at the vendor, or a sample of it, of which each stands for some.
 type flight struct {
-	mu      sync.Mutex // Held by whoever looks.
+	mu      sync.Mutex // Held by the step that looks.
 	at      time.Time
 	running []store.Running
 	each    float64
@@ -56,7 +56,7 @@ type flight struct {
 
 // cached is a forecast and its age.
 type cached struct {
-	mu sync.Mutex // Held by whoever looks at the histograms.
+	mu sync.Mutex // Held by the step that looks at the histograms.
 	at time.Time
 	forecast
 }
@@ -244,7 +244,7 @@ func (s *step) learnWhenEnded(out extraction.Outcome) {
 // finished, where the vendor says that, or else between which two answers.
 func (s *step) learn(out extraction.Outcome) {
 	if s.rec.Attempts == 0 || s.rec.SubmittedAt.IsZero() {
-		return // An adopted one: nobody knows when it was submitted.
+		return // An adopted one: when it was submitted is unknown.
 	}
 	now := s.now()
 	from, to := s.rec.NotYetAt.Sub(s.rec.SubmittedAt).Seconds(), now.Sub(s.rec.SubmittedAt).Seconds()
@@ -278,11 +278,11 @@ func (s *step) learn(out extraction.Outcome) {
 	}
 }
 
-// toldWithin is how soon after the end somebody may still tell us of it: a poll that
+// toldWithin is how soon after the end a webhook or a list may still tell of it: a poll that
 // comes first says nothing about whether that would have happened.
 const toldWithin = 3 * time.Second
 
-// told says whether somebody told us of an end, where that was to be expected.
+// told says whether a webhook or a list told of an end, where that was to be expected.
 func told(was, expected bool, finished, now time.Time) store.Told {
 	switch {
 	case was:

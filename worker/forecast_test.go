@@ -25,7 +25,7 @@ func (r *rig) seen(label string) (law planner.Law, n float64) {
 }
 
 // The end of an extraction is learned once: exactly where the vendor says when it
-// finished, between two answers where it does not, and not at all where nobody knows
+// finished, between two answers where it does not, and not at all where it is unknown
 // when it began or the vendor gave no verdict.
 func TestLearnsLatency(t *testing.T) {
 	t.Parallel()

@@ -12,7 +12,7 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// errLeaseLost ends every call of a step whose lease is over: somebody else may
+// errLeaseLost ends every call of a step whose lease is over: another worker may
 // be carrying it out by now.
 var errLeaseLost = errors.New("lease lost")
 
@@ -91,7 +91,7 @@ func (h *hold) heartbeat() {
 // the last byte it calls last, whose error keeps that byte back: a body that was
 // not read to its end was not submitted.
 //
-// The transport may go on reading after the call has returned. Whoever decides
+// The transport may go on reading after the call has returned. The step that decides
 // what the call came to calls settle first, after which nothing is handed out.
 type guard struct {
 	hold *hold

@@ -112,7 +112,7 @@ func blocking(v *vendor) (began chan struct{}, letGo func()) {
 }
 
 // The lease is taken away in the middle of a submission whose document has gone
-// out. Whoever takes over looks for it at the vendor and does not submit again;
+// out. The worker that takes over looks for it at the vendor and does not submit again;
 // the first writes nothing when it wakes.
 func TestLeaseLapsesInSubmit(t *testing.T) {
 	t.Parallel()
@@ -304,7 +304,7 @@ func (h *halfway) Submit(_ context.Context, s extraction.Submission) (extraction
 	return extraction.Receipt{VendorID: "v1"}, nil
 }
 
-// Somebody cancels in the middle of an upload: its last byte is kept back, and that is
+// A user cancels in the middle of an upload: its last byte is kept back, and that is
 // no trouble with the document store.
 func TestCanceledInUpload(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ import (
 
 const (
 	// listMissed is what is believed of the share of ends that the lists do not show in
-	// time, while nobody knows.
+	// time, before any is known.
 	listMissed = 0.05
 	// listChance is how many ends may be missed before any is shown, and count as chance.
 	listChance = 5
@@ -59,7 +59,7 @@ func (w *Worker) tendListing(ctx context.Context, a *account, now time.Time) err
 
 // missedByLists is the share of ends that the lists do not show in time.
 func missedByLists(l store.Latency) float64 {
-	if l.ListMissed >= 1 && l.ListEnds < listChance { // Nobody knows yet.
+	if l.ListMissed >= 1 && l.ListEnds < listChance { // Not known yet.
 		return listMissed
 	}
 	return l.ListMissed
@@ -79,7 +79,7 @@ func decide(old store.Listing, o planner.Outlook, price time.Duration, requests,
 	case is.Trusted:
 		next.On = now.Truncate(time.Millisecond)
 	case is.Every == 0 && (old.Refused || missed > listMissed):
-		// Nothing would ever be learned of lists that nobody reads. They are worth a
+		// Nothing would ever be learned of lists that are not read. They are worth a
 		// trial where they would pay if they were right.
 		if o.Listing(planner.Listing{}, price, requests, listMissed, now).Trusted {
 			next.Every = trialGap(old.Refused, requests)

@@ -23,7 +23,7 @@ func TestUnaskedSaysNothing(t *testing.T) {
 		return planner.Estimate(h, stillRunning(running, 10, func(store.Running) float64 { return 1 }), planner.Prior())
 	}
 	if before, after := planner.Estimate(h, nil, planner.Prior()).Quantile(0.5), law(0).Quantile(0.5); before != after {
-		t.Errorf("half finish within %.1f s, and with 5,000 that nobody has asked for within %.1f s", before, after)
+		t.Errorf("half finish within %.1f s, and with 5,000 that were never polled within %.1f s", before, after)
 	}
 	if got := law(20 * time.Second).Quantile(0.5); got < 20 {
 		t.Errorf("half finish within %.1f s although 5,000 had not after 20 s", got)

@@ -52,9 +52,9 @@ func enter(ctx context.Context, c chan struct{}) (leave func(), ok bool) {
 }
 
 // await asks for one call until it is known when that may be made, or that it cannot be
-// waited for in place; leave is to be called when that moment has come. Who finds no place
-// waits for one: whoever is sent away comes back on a whole second, and the moments until
-// then would be nobody's. Of the submissions that wait only the first asks again and again.
+// waited for in place; leave is to be called when that moment has come. A step that finds no
+// place waits for one: if it were sent away, it would come back on a whole second, and the
+// moments until then would go unused. Only the first waiting submission keeps asking.
 func (w *Worker) await(ctx context.Context, a *account, op limiter.Op) (got limiter.Admission, leave func(), err error) {
 	until, least := time.Now().Add(op.Patience()), aboutToCome
 	waiting, cancel := context.WithDeadline(ctx, until)

@@ -73,8 +73,8 @@ func TestAwait(t *testing.T) {
 	}
 }
 
-// Where the rate is higher than there are places, who finds none waits for one, and the
-// rate is used: nobody is sent away who could be admitted within his patience.
+// Where the rate is higher than there are places, a step that finds none waits for one, and
+// the rate is used: no step is sent away that could be admitted within its longest wait.
 func TestMorePollsThanPlaces(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, newVendor())

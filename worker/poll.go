@@ -197,7 +197,7 @@ func (s *step) missing(cause error) error {
 	return s.askAgain(extraction.BecauseRetry, c)
 }
 
-// warnUnknown says once a process that the vendor uses a word nobody knows.
+// warnUnknown says once a process that the vendor uses an unknown word.
 func (s *step) warnUnknown(word string) {
 	if _, seen := s.acct.unknown.LoadOrStore(store.Label(word), true); !seen {
 		s.w.log.WarnContext(s.ctx, "unknown vendor status, treated as in progress",

@@ -63,7 +63,7 @@ func TestProbesLeaveRoom(t *testing.T) {
 	}
 	w := r.worker()
 	// tick looks after all accounts at once. A third of the slots is in probes that hang
-	// then, and everybody else is done.
+	// then, and all others are done.
 	tick := func() {
 		t.Helper()
 		var wg sync.WaitGroup

@@ -10,7 +10,7 @@ import (
 )
 
 // A repetition of what may have arrived after all: the vendor was only late, or
-// the answer to the submission was lost, or somebody canceled in the middle. The
+// the answer to the submission was lost, or a user canceled in the middle. The
 // vendor is asked for the old one first, and only where it surely has none is the
 // document submitted, and paid for, again. What one answer says is not sure: the
 // old submission may be on its way still.

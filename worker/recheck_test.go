@@ -54,7 +54,7 @@ func TestRetryAsksFirst(t *testing.T) {
 		"in progress": {pending(), nil, extraction.StatusInProgress, "v1", 1, ""},
 		"failed":      {extraction.Outcome{Status: extraction.StatusError}, nil, extraction.StatusInProgress, "v2", 2, ""},
 		"expired":     {extraction.Outcome{Status: extraction.StatusExpired}, nil, extraction.StatusInProgress, "v2", 2, ""},
-		// Nobody can tell yet: nothing is decided.
+		// It is unknown yet: nothing is decided.
 		"empty":        {waiting(), nil, extraction.StatusSubmitting, "v1", 1, store.PhaseRecheck},
 		"unknown":      {extraction.Outcome{}, trouble(extraction.KindNotFound), extraction.StatusSubmitting, "v1", 1, store.PhaseRecheck},
 		"refused":      {extraction.Outcome{}, trouble(extraction.KindRejected), extraction.StatusSubmitting, "v1", 1, store.PhaseRecheck},

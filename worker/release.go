@@ -40,7 +40,7 @@ const minWindow = 4
 // window is how much of an account's work may be under way. What has its turn goes
 // before everything that comes later, so it is little: what the rate lets through in a
 // second, and no more than keeps all workers busy. Nor more than finds a place to wait
-// in: whoever is sent away comes back on a whole second, and would find the places
+// in: a step that is sent away comes back on a whole second, and would find the places
 // taken by those who had their turn after it.
 func window(a Account, concurrency, workers int) store.Window {
 	workers = max(1, workers)

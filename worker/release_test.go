@@ -188,14 +188,14 @@ func TestReleasedAndAbandoned(t *testing.T) {
 	}
 }
 
-// Somebody runs the task of one that waits by hand: it goes back into the line,
+// An operator runs the task of one that waits by hand: it goes back into the line,
 // without a call, as one task, and has its turn in the end.
 func TestRunBeforeItsTurn(t *testing.T) {
 	t.Parallel()
 	v := newVendor()
 	r := newRig(t, v)
 	w := r.worker()
-	r.backlog("", 0, 0) // Nobody has a turn.
+	r.backlog("", 0, 0) // No extraction has a turn.
 	id := r.submit("x")
 	for range 2 {
 		if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
@@ -211,7 +211,7 @@ func TestRunBeforeItsTurn(t *testing.T) {
 	}
 }
 
-// While submissions are stopped nobody has a turn, and when the pause ends all go.
+// While submissions are stopped no extraction has a turn, and when the pause ends all go.
 func TestNoTurnWhilePaused(t *testing.T) {
 	t.Parallel()
 	v := newVendor()
@@ -282,13 +282,13 @@ func TestWindow(t *testing.T) {
 		concurrency, workers int
 		want                 store.Window
 	}{
-		"no limits":    {Account{}, 32, 2, store.Window{Released: 128, InFlight: 1<<31 - 1}},
-		"nobody noted": {Account{MaxInFlight: 5}, 1, 0, store.Window{Released: 4, InFlight: 5}},
-		"a rate":       {Account{Rate: 9.5, MaxInFlight: 500}, 32, 2, store.Window{Released: 10, InFlight: 500, Because: extraction.BecauseRate}},
-		"a low rate":   {Account{Rate: 1.0 / 60}, 32, 1, store.Window{Released: 4, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
-		"few slots":    {Account{Rate: 10}, 8, 2, store.Window{Released: 4, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
-		"one slot":     {Account{Rate: 10}, 1, 1, store.Window{Released: 1, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
-		"a high rate":  {Account{Rate: 1e300}, 32, 1, store.Window{Released: 8, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
+		"no limits":   {Account{}, 32, 2, store.Window{Released: 128, InFlight: 1<<31 - 1}},
+		"none noted":  {Account{MaxInFlight: 5}, 1, 0, store.Window{Released: 4, InFlight: 5}},
+		"a rate":      {Account{Rate: 9.5, MaxInFlight: 500}, 32, 2, store.Window{Released: 10, InFlight: 500, Because: extraction.BecauseRate}},
+		"a low rate":  {Account{Rate: 1.0 / 60}, 32, 1, store.Window{Released: 4, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
+		"few slots":   {Account{Rate: 10}, 8, 2, store.Window{Released: 4, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
+		"one slot":    {Account{Rate: 10}, 1, 1, store.Window{Released: 1, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
+		"a high rate": {Account{Rate: 1e300}, 32, 1, store.Window{Released: 8, InFlight: 1<<31 - 1, Because: extraction.BecauseRate}},
 	} {
 		if got := window(tt.account, tt.concurrency, tt.workers); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)

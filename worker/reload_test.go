@@ -198,7 +198,7 @@ func TestServedElsewhere(t *testing.T) {
 	}
 	r.tick(w, "beta")
 	if !r.queuePaused("beta") {
-		t.Error("an account that nobody serves was not paused")
+		t.Error("an account without a worker was not paused")
 	}
 	// A running worker says that it serves its own, and takes it back.
 	stop := r.run(w)
@@ -240,7 +240,7 @@ func TestGoneExpires(t *testing.T) {
 		r.overdue(id)
 		waiting = append(waiting, id)
 	}
-	// Nobody has the account now, and the retention of the finished one is over.
+	// No worker has the account now, and the retention of the finished one is over.
 	r.cfg.Accounts = nil
 	w = r.worker()
 	r.hset(finished, "exp", ago(time.Minute))

@@ -36,7 +36,7 @@ func TestReact(t *testing.T) {
 		{"quota on a poll", vendor(extraction.KindQuota), limiter.OpPoll, 1, false, "", extraction.BecauseRate, limiter.Quota, false},
 		{"first 5xx", vendor(extraction.KindTransient), limiter.OpSubmit, 1, true, "", extraction.BecauseRetry, "", true},
 		{"fifth 5xx, others succeed", vendor(extraction.KindTransient), limiter.OpSubmit, 5, true, extraction.CodeVendorFailed, "", "", true},
-		{"fifth 5xx, nobody succeeds", vendor(extraction.KindTransient), limiter.OpSubmit, 5, false, "", extraction.BecauseRetry, "", true},
+		{"fifth 5xx, none succeeds", vendor(extraction.KindTransient), limiter.OpSubmit, 5, false, "", extraction.BecauseRetry, "", true},
 		{"upload refused", vendor(extraction.KindUploadGone), limiter.OpSubmit, 1, false, "", extraction.BecauseRetry, "", true},
 		{"upload refused five times", vendor(extraction.KindUploadGone), limiter.OpSubmit, 5, false, extraction.CodeVendorRejected, "", "", true},
 		{"not a vendor's error", errors.New("odd"), limiter.OpPoll, 1, false, "", extraction.BecauseRetry, "", true},

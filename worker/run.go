@@ -116,7 +116,7 @@ func (f *fleet) add(account string) error {
 	f.servers[account] = s
 	if a, ok := f.w.account(account); ok {
 		f.leaving.Go(func() { f.w.keepReleasing(ctx, account, a.room) })
-		a.roomMade() // For what came while nobody served the account.
+		a.roomMade() // For what came while no worker served the account.
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func (w *Worker) serve(ctx context.Context) {
 }
 
 // leave says that this worker no longer serves accounts. What it cannot say now
-// is forgotten by itself.
+// expires.
 func (w *Worker) leave(ctx context.Context, accounts map[string]*account) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()

@@ -214,7 +214,7 @@ func (s *step) scheduled(ctx context.Context, next extraction.Step, because extr
 	}
 }
 
-// fail ends the extraction otherwise than with SUCCESS.
+// fail ends the extraction without SUCCESS.
 func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Change) error {
 	if s.rec.Fetching() {
 		return s.unfetched(f.Message, c) // That has ended.

@@ -40,7 +40,7 @@ const (
 	// made an extraction: the clocks are not the same, and a provider knows by how much
 	// at best to a second.
 	sweepMargin = 5 * time.Second
-	// sweepPages bounds one reading. What is further back is asked for by itself.
+	// sweepPages bounds one reading. What is further back is polled.
 	sweepPages = 20
 	// itemsPerRequest is how many entries of a list are as dear as a request: a list
 	// that never forgets what was fetched grows to megabytes.

@@ -81,7 +81,7 @@ func TestSweep(t *testing.T) {
 	if rec := r.get(ids[0]); !rec.Listed || rec.Hooked || rec.Status != extraction.StatusInProgress {
 		t.Errorf("listed %v, hooked %v, %s", rec.Listed, rec.Hooked, rec.Status)
 	}
-	// Somebody has just done it.
+	// Another worker has just done it.
 	if got, err := w.sweep(t.Context(), a); err != nil || got.Pages != 0 {
 		t.Errorf("again at once: %+v, %v, want no call", got, err)
 	}
@@ -397,7 +397,7 @@ func TestTendListing(t *testing.T) {
 	}
 }
 
-// Whoever decided to read the lists may have died with all schedulers: polls are then
+// The worker that decided to read the lists may have died with all others: polls are then
 // planned as if there were none.
 func TestListingDies(t *testing.T) {
 	t.Parallel()

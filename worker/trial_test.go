@@ -129,7 +129,7 @@ func TestTrialFails(t *testing.T) {
 	}{
 		{"ended before it", l.At.Add(-40 * time.Second), 1},
 		{"ended beside it", l.At.Add(-time.Second), 0},
-		{"ended nobody knows when, about half a minute before it", time.Time{}, 1},
+		{"ended at an unknown time, about half a minute before it", time.Time{}, 1},
 	} {
 		v.onPoll = func(string, int) (extraction.Outcome, error) {
 			out := done()

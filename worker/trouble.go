@@ -73,14 +73,14 @@ func (s *step) trouble(err error, op limiter.Op, c *store.Change) error {
 }
 
 // notTheVendor acts on a call that failed for a reason of ours: the lease is
-// lost, the process stops, or the document cannot be read. It counts against
-// nobody.
+// lost, the process stops, or the document cannot be read. It counts against neither
+// the document nor the account.
 func (s *step) notTheVendor(c *store.Change) error {
 	switch {
 	case errors.Is(context.Cause(s.ctx), errLeaseLost), errors.Is(s.bodyErr, errLeaseLost),
 		errors.Is(s.bodyErr, store.ErrStale): // The last byte was not to be let go any more.
 		s.ended, s.outcome = true, "lease lost"
-		return nil // Whoever took over acts.
+		return nil // The worker that took over acts.
 	case s.ctx.Err() != nil:
 		return s.again(s.kind, 0, extraction.BecauseRetry, c)
 	case errors.Is(s.bodyErr, store.ErrNotFound):

@@ -50,7 +50,7 @@ type Account struct {
 	Deadline time.Duration
 	// PollPrice is how much delay one poll is worth.
 	PollPrice time.Duration
-	// Resubmit submits again when nobody can tell whether a submission
+	// Resubmit submits again when it is unknown whether a submission
 	// arrived; otherwise that ends the extraction.
 	Resubmit bool
 	// UncertainWindow is the longest that a submission whose answer was lost is searched
@@ -199,7 +199,7 @@ type account struct {
 	unknown *sync.Map // Vendor words already warned about.
 	// forecasts are those of its document types.
 	forecasts *forecasts
-	// room wakes whoever gives the waiting extractions their turn.
+	// room wakes the loop that gives the waiting extractions their turn.
 	room chan struct{}
 	// reading is full while its ready lists are read.
 	reading chan struct{}

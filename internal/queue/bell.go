@@ -13,7 +13,7 @@ import (
 
 // asynq's servers look for tasks at intervals: a task that is due now waits for half
 // an interval in the middle, twice between a webhook and its callback, and a shorter
-// interval costs processor time while nothing happens. So whoever makes a task due
+// interval costs processor time while nothing happens. So a process that makes a task due
 // now rings, and servers that found nothing wait for that instead of sleeping. A ring
 // that is lost costs what it cost before.
 //
@@ -25,7 +25,7 @@ import (
 // bellChannel is where the names of queues are published that have a task due now.
 const bellChannel = "extractq:bell"
 
-// ring says that a queue has a task that is due now. Nobody need hear it.
+// ring says that a queue has a task that is due now. It may be lost.
 func (q *Queue) ring(ctx context.Context, queue string) {
 	_ = q.rdb.Publish(ctx, bellChannel, queue).Err()
 }
@@ -35,7 +35,7 @@ const (
 	// has a client of a Bell: how long it pauses, on average, after each look that found
 	// nothing, besides waiting.
 	Breath = 10 * time.Millisecond
-	// bellPatience is how long a server waits that nobody rings for.
+	// bellPatience is how long a server waits without a ring.
 	bellPatience = 90 * time.Millisecond
 )
 

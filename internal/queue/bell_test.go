@@ -41,7 +41,7 @@ func serveQueues(t *testing.T, rdb *redis.Client, b *Bell) <-chan string {
 	for deadline := time.After(30 * time.Second); rdb.PubSubNumSub(ctx, bellChannel).Val()[bellChannel] == 0; {
 		select {
 		case <-deadline:
-			t.Fatal("nobody listens to the bell")
+			t.Fatal("no server listens to the bell")
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -107,7 +107,7 @@ func evals(t *testing.T, rdb *redis.Client) int {
 }
 
 // TestBellCostsNothing: a server that waits looks no more often than before there was
-// a bell, and still finds what nobody rang for.
+// a bell, and still finds a task without a ring.
 func TestBellCostsNothing(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Client(t)
@@ -129,7 +129,7 @@ func TestBellCostsNothing(t *testing.T) {
 	select {
 	case <-taken:
 	case <-time.After(60 * time.Second):
-		t.Error("what nobody rang for was not taken")
+		t.Error("a task without a ring was not taken")
 	}
 }
 

@@ -31,7 +31,7 @@ func New(rdb redis.UniversalClient) *Queue {
 }
 
 // Schedule enqueues the task of a step that the record has just been given. A
-// task that exists already is success, because only whoever moved the fence to
+// task that exists already is success, because only the caller that moved the fence to
 // s.Seq makes a task with that id.
 func (q *Queue) Schedule(ctx context.Context, r store.Record, step extraction.Step, s store.Scheduled) error {
 	task, opts := newStep(step, For(r, s.Seq), localTime(s))
@@ -74,7 +74,7 @@ const (
 	Absent Presence = iota
 	// Waiting: it will run.
 	Waiting
-	// Asleep: it will run by itself only long after it could.
+	// Asleep: its time is long after it could run.
 	Asleep
 	// Running: asynq believes that a worker has it.
 	Running
