@@ -35,9 +35,12 @@ type Config struct {
 	// Documents is how many are submitted.
 	Documents int
 	// Settle bounds the time from the last strike until everything is final and delivered;
-	// 0 is 2 min.
+	// 0 is 2 min, and as long as it takes to submit the documents.
 	Settle time.Duration
 }
+
+// submitting is how long the documents take to be submitted where nothing is in the way.
+func (c Config) submitting() time.Duration { return time.Duration(c.Documents) * time.Second / pace }
 
 const (
 	// lease is what the program's own is shortened to, window the accounts' uncertain_window.
@@ -65,7 +68,7 @@ func Build(ctx context.Context, dir, version string) (string, error) {
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	rng := rand.New(rand.NewPCG(cfg.Seed, 1))
 	if cfg.Settle == 0 {
-		cfg.Settle = defaultSettle
+		cfg.Settle = defaultSettle + cfg.submitting()
 	}
 	s, err := choose(cfg.Scenario, rng)
 	if err != nil {

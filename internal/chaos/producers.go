@@ -58,7 +58,7 @@ const (
 	// group is how many documents one submit command has; one group in groups goes that way.
 	group  = 10
 	groups = 5
-	// stubborn is how long a producer tries.
+	// stubborn is how much longer than submitting takes a producer tries.
 	stubborn = 3 * time.Minute
 )
 
@@ -81,7 +81,7 @@ func newProducers(s *site, n int) *producers {
 
 // submit is back when every document is accepted.
 func (p *producers) submit(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, stubborn)
+	ctx, cancel := context.WithTimeout(ctx, stubborn+p.site.submitting())
 	defer cancel()
 	var running sync.WaitGroup
 	todo := make(chan *document)

@@ -93,7 +93,7 @@ func choose(name string, rng *rand.Rand) (scenario, error) {
 // strike carries out strikes until ctx ends, and is back when the site is whole.
 func (s *site) strike(ctx context.Context, sc scenario, rng *rand.Rand) {
 	// Beyond that a slow machine would never come to submit anything.
-	most := time.Now().Add(time.Duration(s.Documents)*time.Second/pace + 10*time.Second)
+	most := time.Now().Add(s.submitting() + 10*time.Second)
 	for pause(ctx, between(rng, 200, 1500)) == nil && time.Now().Before(most) {
 		x := sc.strikes[rng.IntN(len(sc.strikes))]
 		s.log.InfoContext(ctx, "strike", slog.String("name", x.name))
