@@ -32,7 +32,7 @@ if get('own') ~= token then
   redis.call('HDEL', R, 'orph')
   -- The question that follows answers the hint. One that comes from now on may be
   -- about something that this question came too early for.
-  -- Nor is that question put off, as one may be that nobody but a plan asks for.
+  -- Nor is that poll put off, as a planned one may be.
   if get('hint') ~= '' and asks(get('step')) then redis.call('HDEL', R, 'hint', 'pn') end
   redis.call('ZADD', DUE, int(now + ARGV[4]), id)
   if st == 'QUEUED' then move(id, 'SUBMITTING') end

@@ -149,7 +149,7 @@ func (p *Progress) text() string {
 
 func (p *Progress) showBar() {
 	p.bars = mpb.New(mpb.WithOutput(p.w), mpb.WithRefreshRate(refreshEvery), mpb.WithAutoRefresh(), mpb.WithWidth(40))
-	// A bar that knows its total from the start ends by itself and cannot grow.
+	// A bar that knows its total from the start ends there and cannot grow.
 	p.bar = p.bars.New(0, mpb.BarStyle(),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + p.text() })))
 	p.moveBar()
