@@ -167,8 +167,11 @@ func (s *site) judgeOne(ctx context.Context, r *Report, d *document, x extractio
 		}
 	case code == "submit_uncertain":
 		r.Uncertain = append(r.Uncertain, fmt.Sprintf("%s (%s): %s; the vendor has taken it %d times", x.ID, d.account, x.Error.Message, len(times)))
-		if x.Error.Message == "" {
+		switch {
+		case x.Error.Message == "":
 			r.broken("%s is uncertain without a reason", x.ID)
+		case len(times) > 0 && strings.Contains(x.Error.Message, "the vendor does not list it"):
+			r.broken("%s is uncertain, and the vendor has taken it as %v: it was not found in time", x.ID, times)
 		}
 	case code == "vendor_failed":
 		r.Failed++ // Its own verdict, or five sure refusals.

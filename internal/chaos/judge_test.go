@@ -23,6 +23,7 @@ func TestBrokenPromisesAreFound(t *testing.T) {
 		"fine":                    {x: failed("vendor_failed", "no"), times: []string{"v"}, events: []string{"e", "e"}, told: "ERROR"},
 		"uncertain":               {x: failed("submit_uncertain", "the answer was lost"), events: []string{"e"}, told: "ERROR"},
 		"uncertain, and no why":   {x: failed("submit_uncertain", ""), events: []string{"e"}, told: "ERROR", want: "without a reason"},
+		"uncertain, and taken":    {x: failed("submit_uncertain", "the vendor does not list it"), times: []string{"v"}, events: []string{"e"}, told: "ERROR", want: "not found in time"},
 		"an end of another kind":  {x: failed("internal", "no"), events: []string{"e"}, told: "ERROR", want: "is ERROR internal"},
 		"no callback":             {x: failed("vendor_failed", "no"), want: "never came"},
 		"a callback of two ids":   {x: failed("vendor_failed", "no"), events: []string{"e", "f"}, told: "ERROR", want: "under the ids"},
