@@ -1,18 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -51,7 +48,7 @@ Examples:
 			defer p.Close()
 			failed, named := false, false
 			for _, arg := range c.Args().Slice() {
-				err := eachListed(c.Context, c.App.Reader, arg, func(vendorID string) error {
+				err := documents.EachID(c.Context, c.App.Reader, arg, func(vendorID string) error {
 					named = true
 					err := adoptOne(c, cfg, p, want, vendorID)
 					if errors.Is(err, extraction.ErrInvalid) {
@@ -97,40 +94,4 @@ func adoptOne(c *cli.Context, cfg settings, p producer, want wanted, vendorID st
 	}
 	_, err = fmt.Fprintln(cfg.Out, e.ID)
 	return err
-}
-
-// eachListed calls use with the argument, or with each line of the file that @FILE
-// names, but for blank ones and those that begin with #. A mark of the byte order, as
-// some editors write it, is no part of the first.
-func eachListed(ctx context.Context, stdin io.Reader, arg string, use func(string) error) error {
-	file, ok := strings.CutPrefix(arg, "@")
-	if !ok {
-		return use(arg)
-	}
-	in := stdin
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return errkind.Usagef("%s: %w", render.Escape(arg), cause(err))
-		}
-		defer func() { _ = f.Close() }()
-		in = f
-	}
-	lines := newLines(interruptible{ctx, in}, idsAhead)
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		if err := use(line); err != nil {
-			return err
-		}
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err := lines.Err(); err != nil {
-		return errkind.Usagef("%s cannot be read: %w", render.Escape(arg), cause(err))
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/limiter"
@@ -23,9 +24,9 @@ type backfill struct {
 	*services
 
 	limiter *limiter.Limiter
-	reader  *reader
+	reader  *documents.Opener
 	// found is what there is to do.
-	found found
+	found documents.Found
 	// journal is nil without --out.
 	journal *journal
 	lost    lost
@@ -76,7 +77,7 @@ func (b *backfill) carry(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var submitting sync.WaitGroup
-	work := make(chan source)
+	work := make(chan documents.Source)
 	submitting.Go(func() {
 		defer close(work)
 		if err := b.handOut(ctx, work); err != nil {
@@ -136,8 +137,8 @@ func (b *backfill) carry(ctx context.Context) error {
 }
 
 // handOut finds the documents one by one.
-func (b *backfill) handOut(ctx context.Context, work chan<- source) error {
-	return b.documents.Each(ctx, func(d source) error {
+func (b *backfill) handOut(ctx context.Context, work chan<- documents.Source) error {
+	return b.documents.Each(ctx, func(d documents.Source) error {
 		select {
 		case work <- d:
 			return nil
@@ -167,9 +168,9 @@ func (b *backfill) verdict(ctx context.Context, err error) error {
 		if state.Message != "" {
 			advice += " (" + state.Message + ")"
 		}
-		left := int64(b.found.documents) - b.shown.Finished()
+		left := int64(b.found.Documents) - b.shown.Finished()
 		return errkind.New(errkind.Failed, fmt.Errorf("%s: %s; %d of %d documents are left, the same command again does the rest",
-			code, advice, left, b.found.documents))
+			code, advice, left, b.found.Documents))
 
 	}
 	if err != nil {
@@ -213,7 +214,7 @@ func (b *backfill) polling(ctx context.Context) bool {
 
 // begin submits one document, or takes up what an earlier run began. Its error
 // ends the run; trouble with the document alone does not.
-func (b *backfill) begin(ctx context.Context, d source) error {
+func (b *backfill) begin(ctx context.Context, d documents.Source) error {
 	select {
 	case b.room <- struct{}{}:
 	case <-ctx.Done():
@@ -230,12 +231,12 @@ func (b *backfill) begin(ctx context.Context, d source) error {
 		return err
 	}
 	b.shown.Skip(render.Failed)
-	b.fail(d.title(), documentCode(err), err)
+	b.fail(d.Title(), documents.CodeOf(err), err)
 	return nil
 }
 
 // beginOne reports whether the document has become an extraction to wait for.
-func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err error) {
+func (b *backfill) beginOne(ctx context.Context, d documents.Source) (follows bool, err error) {
 	doc, err := b.reader.Open(ctx, d)
 	if err != nil {
 		return false, err
@@ -248,7 +249,7 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 		if _, err := b.handIn(ctx, b.outage, doc, s, b.client.Submit); err != nil {
 			return false, err
 		}
-		b.watch(s.ID, d.title())
+		b.watch(s.ID, d.Title())
 		return true, nil
 	}
 	begun, done, what, err := b.resume(ctx, doc, s.ID)
@@ -263,8 +264,8 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 		return b.resubmit(ctx, doc, s, begun, done)
 	case what != submitIt:
 		return what == followIt, nil
-	case tooLong(d.name):
-		b.Say("%s: its result will be in %s: no file can have its own name", render.Escape(d.name), b.resultFile(begun.Name))
+	case tooLong(d.Name):
+		b.Say("%s: its result will be in %s: no file can have its own name", render.Escape(d.Name), b.resultFile(begun.Name))
 	}
 	if _, err := b.handIn(ctx, b.outage, doc, s, b.client.Submit); err != nil {
 		if errkind.Of(err) != errkind.Unavailable {
@@ -278,7 +279,7 @@ func (b *backfill) beginOne(ctx context.Context, d source) (follows bool, err er
 
 // resubmit makes an extraction that the journal tells of and Redis does not know: it
 // has forgotten it, or it is a repetition. It reports whether it is waited for.
-func (b *backfill) resubmit(ctx context.Context, doc *opened, s tasks.Submission, old entry, done progressed) (bool, error) {
+func (b *backfill) resubmit(ctx context.Context, doc *documents.Document, s tasks.Submission, old entry, done progressed) (bool, error) {
 	b.journal.Resume(done)
 	_, err := b.handIn(ctx, b.outage, doc, s, func(ctx context.Context, s tasks.Submission) (extraction.Extraction, error) {
 		return b.client.Resume(ctx, s, b.journal.Begun(done))

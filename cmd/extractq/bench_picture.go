@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/extractq/extractq/internal/bench"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 )
 
@@ -23,7 +24,7 @@ func newPicture(name string) (*picture, error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".bench-*.svg")
 	if err != nil {
-		return nil, errkind.MarkUnavailable(fmt.Errorf("--svg cannot be written: %w", cause(err)))
+		return nil, errkind.MarkUnavailable(fmt.Errorf("--svg cannot be written: %w", documents.Cause(err)))
 	}
 	return &picture{name, f}, nil
 }
@@ -44,7 +45,7 @@ func (p *picture) Draw(r bench.Report) error {
 		err = os.Rename(p.file.Name(), p.name)
 	}
 	if err != nil {
-		return errkind.MarkUnavailable(fmt.Errorf("--svg cannot be written: %w", cause(err)))
+		return errkind.MarkUnavailable(fmt.Errorf("--svg cannot be written: %w", documents.Cause(err)))
 	}
 	return nil
 }

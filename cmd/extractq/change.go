@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
@@ -242,7 +243,7 @@ func (x *changer) confirm(matched int) error {
 		return errkind.Usagef("%s would concern %s: add --yes, or --dry-run to see them", x.verb, plural(matched))
 	}
 	_, _ = fmt.Fprintf(x.cfg.Err, "%s %s? [y/N] ", x.verb, plural(matched))
-	answer, err := bufio.NewReader(interruptible{x.c.Context, in}).ReadString('\n')
+	answer, err := bufio.NewReader(documents.NewInterruptible(x.c.Context, in)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}

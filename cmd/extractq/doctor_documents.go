@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/internal/address"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/store"
 )
 
@@ -54,7 +55,7 @@ func (d *doctor) store(ctx context.Context, cfg settings) (health, string) {
 	// Opening it would create it, for a user who may not be the worker's.
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		if err := canCreate(dir); err != nil {
-			return healthFix, fmt.Sprintf("%s does not exist and cannot be created: %v; set data.url (--data), or change who may write there", name, cause(err))
+			return healthFix, fmt.Sprintf("%s does not exist and cannot be created: %v; set data.url (--data), or change who may write there", name, documents.Cause(err))
 		}
 		return d.pair(ctx, nil, name, "does not exist yet, and can be created")
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/planner"
@@ -52,8 +53,8 @@ func (b *backfill) dryRun(ctx context.Context, w io.Writer, asJSON bool) error {
 		return err
 	}
 	p := plan{
-		Documents: b.found.documents, Bytes: b.found.bytes, URLs: b.found.urls, Skipped: b.found.skipped,
-		skipped: b.found.skippedText(), rate: float64(b.account.Rate),
+		Documents: b.found.Documents, Bytes: b.found.Bytes, URLs: b.found.URLs, Skipped: b.found.Skipped,
+		skipped: b.found.SkippedText(), rate: float64(b.account.Rate),
 	}
 	if err := b.sortOut(ctx, &p); err != nil {
 		return err
@@ -84,7 +85,7 @@ func (b *backfill) sortOut(ctx context.Context, p *plan) error {
 			b.Say("%s", damage)
 		}
 	}
-	return b.documents.Each(ctx, func(s source) error {
+	return b.documents.Each(ctx, func(s documents.Source) error {
 		what, err := b.wouldDo(ctx, s)
 		switch {
 		case ctx.Err() != nil:
@@ -92,7 +93,7 @@ func (b *backfill) sortOut(ctx context.Context, p *plan) error {
 		case errkind.Of(err) == errkind.Unavailable:
 			return err
 		case err != nil:
-			b.fail(s.title(), documentCode(err), err)
+			b.fail(s.Title(), documents.CodeOf(err), err)
 			return nil
 		}
 		switch what {
@@ -114,14 +115,14 @@ func (b *backfill) sortOut(ctx context.Context, p *plan) error {
 
 // wouldDo says what became of a document in earlier runs; neverSent where it
 // would be submitted.
-func (b *backfill) wouldDo(ctx context.Context, s source) (oldState, error) {
+func (b *backfill) wouldDo(ctx context.Context, s documents.Source) (oldState, error) {
 	d, err := b.reader.Open(ctx, s)
 	if err != nil {
 		return neverSent, err
 	}
 	defer d.Close()
 	if err := b.rules.Judge(ctx, d.In(b.template)); errors.Is(err, tasks.ErrURLRefused) {
-		return neverSent, refusedURL(render.OneLine(err))
+		return neverSent, documents.RefusedURL(render.OneLine(err))
 	} else if err != nil || b.journal == nil || b.journal.size == 0 && !b.stands(d) {
 		return neverSent, err
 	}
@@ -148,8 +149,8 @@ func (b *backfill) wouldDo(ctx context.Context, s source) (oldState, error) {
 
 // stands reports whether there is a file where the result of a document would be: only
 // then it is worth while to read the document.
-func (b *backfill) stands(d *opened) bool {
-	for _, name := range []string{d.name, d.wholeName()} {
+func (b *backfill) stands(d *documents.Document) bool {
+	for _, name := range []string{d.Name, d.WholeName()} {
 		if _, err := os.Lstat(b.resultFile(name)); err == nil {
 			return true
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/tasks"
@@ -96,7 +97,7 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	case c.Err() != nil:
 		return wanted{}, context.Cause(c.Context)
 	case errors.Is(err, tasks.ErrURLRefused):
-		return wanted{}, refusedURL(render.OneLine(err))
+		return wanted{}, documents.RefusedURL(render.OneLine(err))
 	case err != nil:
 		return wanted{}, errkind.Usagef("%s", render.OneLine(err))
 	}
@@ -143,16 +144,19 @@ func (w wanted) judge(c *tasks.Client) *tasks.Client {
 	return c.With(func(context.Context, string, string) (tasks.Rules, error) { return w.rules, nil })
 }
 
-// warnSize says what the vendor may refuse; it is the vendor's to decide.
-func (w wanted) warnSize(cfg settings, d *opened) {
-	limit := w.provider.Traits().WarnBytes
-	if d.file == nil || limit <= 0 {
-		return
+// warnSize says that the vendor may refuse the document for its size; the vendor decides.
+func (w wanted) warnSize(cfg settings, d *documents.Document) {
+	if line := d.SizeWarning(w.account.Provider, w.provider.Traits().WarnBytes); line != "" {
+		cfg.Say("%s", line)
 	}
-	if info, err := d.file.Stat(); err == nil && info.Size() > limit {
-		cfg.Say("%s: %d MB may be too large for %s, which is said to take %d MB",
-			render.Escape(d.title()), info.Size()>>20, w.account.Provider, limit>>20)
-	}
+}
+
+// opener returns what opens the documents.
+func (w wanted) opener(cfg settings) (*documents.Opener, error) {
+	return documents.NewOpener(documents.OpenerConfig{
+		AllowHosts: cfg.Fetch.AllowHosts, UserAgent: userAgent(), MaxDocument: cfg.API.MaxDocument,
+		FetchesURL: w.provider.Traits().FetchesURL,
+	})
 }
 
 // pairs reads K=V flags.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 )
 
@@ -37,14 +38,14 @@ func TestInterrupted(t *testing.T) {
 func TestInterruptible(t *testing.T) {
 	t.Parallel()
 	const text = "what somebody types"
-	if got, err := io.ReadAll(interruptible{t.Context(), strings.NewReader(text)}); string(got) != text || err != nil {
+	if got, err := io.ReadAll(documents.NewInterruptible(t.Context(), strings.NewReader(text))); string(got) != text || err != nil {
 		t.Errorf("read %q, %v", got, err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	silent, w := io.Pipe() // Nobody writes.
 	defer func() { _ = w.Close() }()
 	cancel(signaled{syscall.SIGINT})
-	_, err := io.ReadAll(interruptible{ctx, silent})
+	_, err := io.ReadAll(documents.NewInterruptible(ctx, silent))
 	if got := report(new(bytes.Buffer), err); got != exitInterrupted {
 		t.Errorf("read %v, exit code %d", err, got)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/tasks"
 )
@@ -90,19 +91,23 @@ type journal struct {
 	// entries are where the lines are, found by place and by name: the same
 	// bytes with the same question at the same path, or, for folders that were
 	// moved, under the same name. The last one counts.
-	entries map[digest]int64
+	entries map[documents.Hash]int64
 	// owners are the paths that the names of result files belong to.
-	owners map[digest]digest
+	owners map[documents.Hash]documents.Hash
 	// progress is where the last line about an id is.
-	progress map[digest]int64
+	progress map[documents.Hash]int64
 	// running is the progress of what this run carries.
 	running map[string]progressed
 }
 
 // byPath and byName are the keys of an entry.
-func (e entry) byPath() digest { return digestOf("path\x00" + e.Path + "\x00" + e.SHA256 + e.Question) }
+func (e entry) byPath() documents.Hash {
+	return documents.HashOf("path\x00" + e.Path + "\x00" + e.SHA256 + e.Question)
+}
 
-func (e entry) byName() digest { return digestOf("name\x00" + e.Name + "\x00" + e.SHA256 + e.Question) }
+func (e entry) byName() documents.Hash {
+	return documents.HashOf("name\x00" + e.Name + "\x00" + e.SHA256 + e.Question)
+}
 
 // openJournal opens the journal in the state folder of out, and locks it.
 func openJournal(out string) (*journal, error) {
@@ -148,7 +153,7 @@ func peekJournal(out string) (*journal, error) {
 		file, err = os.Open(os.DevNull)
 	}
 	if err != nil {
-		return nil, errkind.MarkUnavailable(fmt.Errorf("--out cannot be read: %w", cause(err)))
+		return nil, errkind.MarkUnavailable(fmt.Errorf("--out cannot be read: %w", documents.Cause(err)))
 	}
 	j := newJournal(dir, file)
 	if err := j.read(); err != nil {
@@ -160,14 +165,14 @@ func peekJournal(out string) (*journal, error) {
 
 func newJournal(dir string, file *os.File) *journal {
 	return &journal{
-		dir: dir, file: file, entries: map[digest]int64{}, owners: map[digest]digest{},
-		progress: map[digest]int64{}, running: map[string]progressed{}, fold: func(name string) string { return name },
+		dir: dir, file: file, entries: map[documents.Hash]int64{}, owners: map[documents.Hash]documents.Hash{},
+		progress: map[documents.Hash]int64{}, running: map[string]progressed{}, fold: func(name string) string { return name },
 	}
 }
 
 // outFails is trouble with writing to --out.
 func outFails(err error) error {
-	return errkind.MarkUnavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
+	return errkind.MarkUnavailable(fmt.Errorf("--out cannot be written: %w", documents.Cause(err)))
 }
 
 // read takes in the lines. A torn last one is what a crash leaves: what it was to
@@ -179,7 +184,7 @@ func (j *journal) read() error {
 		case e.Path != "":
 			j.remember(e, at)
 		case e.ID != "": // It is about progress.
-			j.progress[digestOf(e.ID)] = at
+			j.progress[documents.HashOf(e.ID)] = at
 		default:
 			j.damaged = append(j.damaged, n)
 		}
@@ -234,7 +239,7 @@ func (j *journal) Damage() string {
 // remember takes in an entry.
 func (j *journal) remember(e entry, at int64) {
 	j.entries[e.byPath()], j.entries[e.byName()] = at, at
-	j.owners[digestOf(j.fold(e.Name))] = digestOf(e.Path)
+	j.owners[documents.HashOf(j.fold(e.Name))] = documents.HashOf(e.Path)
 }
 
 // lineAt reads a line again.
@@ -279,7 +284,7 @@ func (j *journal) Find(want entry) (e entry, p progressed, found bool, err error
 
 // progressNow is how far an extraction has got, as far as the journal knows.
 func (j *journal) progressNow(id string) (p progressed, err error) {
-	if at, ok := j.progress[digestOf(id)]; ok {
+	if at, ok := j.progress[documents.HashOf(id)]; ok {
 		err = j.lineAt(at, &p)
 	}
 	p.ID = id
@@ -288,14 +293,14 @@ func (j *journal) progressNow(id string) (p progressed, err error) {
 
 // IDs are the extractions that entries name, read once more. others says that some entry
 // asks another question.
-func (j *journal) IDs(question string) (ids map[digest]struct{}, others bool, err error) {
+func (j *journal) IDs(question string) (ids map[documents.Hash]struct{}, others bool, err error) {
 	j.mu.Lock()
 	size := j.size
 	j.mu.Unlock()
-	ids = map[digest]struct{}{}
+	ids = map[documents.Hash]struct{}{}
 	err = j.lines(size, func(_ int, _, _ int64, e entry) {
 		if e.Path != "" && e.ID != "" {
-			ids[digestOf(e.ID)] = struct{}{}
+			ids[documents.HashOf(e.ID)] = struct{}{}
 			others = others || e.Question != question
 		}
 	})

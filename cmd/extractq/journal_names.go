@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/extractq/extractq/internal/documents"
 )
 
 // free is the entry's name, or one made from whole where another document's
@@ -34,8 +36,8 @@ func (j *journal) mine(e entry, name string) bool {
 	if tooLong(name) {
 		return false
 	}
-	if owner, taken := j.owners[digestOf(j.fold(name))]; taken {
-		return owner == digestOf(e.Path)
+	if owner, taken := j.owners[documents.HashOf(j.fold(name))]; taken {
+		return owner == documents.HashOf(e.Path)
 	}
 	file := resultPath(filepath.Dir(j.dir), name)
 	info, err := os.Lstat(file)
@@ -76,7 +78,7 @@ func plainName(e entry) string {
 		ext = ""
 	}
 	stem := strings.TrimSuffix(base, ext)
-	place := digestOf(e.Path)
+	place := documents.HashOf(e.Path)
 	return stem[:min(most, len(stem))] + "-" + hex.EncodeToString(place[:4]) + ext
 }
 

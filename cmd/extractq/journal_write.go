@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/extractq/extractq/internal/crash"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/tasks"
 )
@@ -166,7 +167,7 @@ func (j *journal) write(p progressed) error {
 	if err := j.append(p); err != nil {
 		return err
 	}
-	j.progress[digestOf(p.ID)] = at
+	j.progress[documents.HashOf(p.ID)] = at
 	j.running[p.ID] = p
 	return nil
 }

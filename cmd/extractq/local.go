@@ -8,6 +8,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
@@ -93,7 +94,7 @@ func (l *local) result(ctx context.Context, e extraction.Extraction) (*extractio
 	return e.Result, err
 }
 
-func (l *local) submit(ctx context.Context, d *opened, s tasks.Submission, key string) (extraction.Extraction, error) {
+func (l *local) submit(ctx context.Context, d *documents.Document, s tasks.Submission, key string) (extraction.Extraction, error) {
 	s.ID = store.NewID() // Before the first try: the next one must not make a second extraction.
 	if key == "" {
 		return l.svc.handIn(ctx, l.outage, d, s, l.svc.client.Submit)

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -105,7 +106,7 @@ func redisAway(err error) (away, returning bool) {
 // be tried while Redis is away: a try whose answer was lost may have been accepted, and
 // the next one, with the same id, is told so. send is one try.
 func (s *services) handIn(
-	ctx context.Context, o *outage, d *opened, sub tasks.Submission,
+	ctx context.Context, o *outage, d *documents.Document, sub tasks.Submission,
 	send func(context.Context, tasks.Submission) (extraction.Extraction, error),
 ) (extraction.Extraction, error) {
 	for {
@@ -120,7 +121,7 @@ func (s *services) handIn(
 			o.over()
 			return e, nil
 		}
-		if d.failed != nil || !o.waits(ctx, err) && !o.crowded(ctx, sub.Account, err) {
+		if d.Failed != nil || !o.waits(ctx, err) && !o.crowded(ctx, sub.Account, err) {
 			return e, d.Blame(err)
 		}
 		if err := d.Rewind(); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/render"
@@ -128,7 +129,7 @@ func (r *relay) up() {
 }
 
 // submitting is what submit has at hand, over a Redis at an address.
-func submitting(t *testing.T, rdb redis.UniversalClient, said io.Writer) (*local, *reader) {
+func submitting(t *testing.T, rdb redis.UniversalClient, said io.Writer) (*local, *documents.Opener) {
 	t.Helper()
 	blobs, err := store.OpenBlobs(t.Context(), config.FileURL(t.TempDir()))
 	if err != nil {
@@ -145,7 +146,7 @@ func submitting(t *testing.T, rdb redis.UniversalClient, said io.Writer) (*local
 	cfg := settings{Config: &config.Config{}, Console: render.NewConsole(io.Discard, said)}
 	l := newLocal(cfg, &services{rdb: rdb, blobs: blobs, records: records, client: c})
 	t.Cleanup(l.Close)
-	return l, &reader{}
+	return l, &documents.Opener{}
 }
 
 // TestAnswerLostAfterCreate loses the answer to the script that wrote the record, and
@@ -166,7 +167,7 @@ func TestAnswerLostAfterCreate(t *testing.T) {
 		if err := os.WriteFile(path, fmt.Appendf(nil, "%%PDF-1.4 %d", i), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		doc, err := o.Open(t.Context(), source{path: path, name: "a.pdf"})
+		doc, err := o.Open(t.Context(), documents.Source{Path: path, Name: "a.pdf"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/tasks"
 )
@@ -32,7 +33,7 @@ type producer interface {
 	// submit hands in a document, where key is set once for all submissions with that
 	// idempotency key. adopt follows what was submitted already; followed reports that
 	// it is followed already.
-	submit(ctx context.Context, d *opened, s tasks.Submission, key string) (extraction.Extraction, error)
+	submit(ctx context.Context, d *documents.Document, s tasks.Submission, key string) (extraction.Extraction, error)
 	adopt(ctx context.Context, s tasks.Submission, vendorID string) (e extraction.Extraction, followed bool, err error)
 	// follow waits for extractions of some accounts to become final.
 	follow(ctx context.Context, accounts []string) (watcher, error)

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 )
@@ -22,7 +23,7 @@ type lost struct {
 	looked bool
 	// records are the ids of those in this run's own Redis, by what lostKey makes of them,
 	// the latest first.
-	records map[digest][]string
+	records map[documents.Hash][]string
 	// kept are the ids of those of which only the document is left, by its digest.
 	kept map[string][]string
 	// others says that some of what the journal names was asked another question.
@@ -32,8 +33,8 @@ type lost struct {
 
 // lostKey is what a document is known by without the journal: its bytes, what was asked,
 // and its own name.
-func lostKey(sum, question, name string) digest {
-	return digestOf(sum + "\x00" + question + "\x00" + name)
+func lostKey(sum, question, name string) documents.Hash {
+	return documents.HashOf(sum + "\x00" + question + "\x00" + name)
 }
 
 // take marks an id as found, and reports whether it was not before.
@@ -60,7 +61,7 @@ func (l *lost) first(ids []string) (string, bool) {
 // recover finds what an earlier run began for a document of which the journal knows
 // nothing, so that it is not paid for again, and journals it: by its result, by the record
 // in a Redis that only runs with this --out use, or by the document that is kept there.
-func (b *backfill) recover(ctx context.Context, d *opened, want entry) (entry, progressed, bool, error) {
+func (b *backfill) recover(ctx context.Context, d *documents.Document, want entry) (entry, progressed, bool, error) {
 	name, result, written := b.writtenOut(ctx, d, want)
 	b.lost.mu.Lock()
 	defer b.lost.mu.Unlock()
@@ -70,8 +71,8 @@ func (b *backfill) recover(ctx context.Context, d *opened, want entry) (entry, p
 	if err := b.lookForLost(ctx); err != nil {
 		return entry{}, progressed{}, false, err
 	}
-	if id, ok := b.lost.first(b.lost.records[lostKey(want.SHA256, want.Question, d.fileName())]); ok {
-		old, done, err := b.rejournal(want, d.wholeName(), id, true)
+	if id, ok := b.lost.first(b.lost.records[lostKey(want.SHA256, want.Question, d.FileName())]); ok {
+		old, done, err := b.rejournal(want, d.WholeName(), id, true)
 		return old, done, err == nil, err
 	}
 	if written && b.lost.take(result.ID) { // It ended badly, and nothing newer is known.
@@ -79,7 +80,7 @@ func (b *backfill) recover(ctx context.Context, d *opened, want entry) (entry, p
 	}
 	if id, ok := b.lost.first(b.lost.kept[want.SHA256]); ok {
 		want.Shared = true // What became of it can only be guessed.
-		old, done, err := b.rejournal(want, d.wholeName(), id, !b.lost.others)
+		old, done, err := b.rejournal(want, d.WholeName(), id, !b.lost.others)
 		return old, done, err == nil, err
 	}
 	return entry{}, progressed{}, false, nil
@@ -113,9 +114,9 @@ func (b *backfill) rejournal(want entry, whole, id string, same bool) (entry, pr
 
 // writtenOut is the result of a document that stands where its own would, if it is of the
 // same bytes and the same question.
-func (b *backfill) writtenOut(ctx context.Context, d *opened, want entry) (string, extraction.Extraction, bool) {
-	whole := d.wholeName()
-	for _, name := range []string{d.name, d.shortName, whole, plainName(want)} {
+func (b *backfill) writtenOut(ctx context.Context, d *documents.Document, want entry) (string, extraction.Extraction, bool) {
+	whole := d.WholeName()
+	for _, name := range []string{d.Name, d.ShortName, whole, plainName(want)} {
 		if e, ok := readResult(b.resultFile(name)); ok && name != "" && b.answers(ctx, d, want, e) {
 			return name, e, true
 		}
@@ -132,30 +133,30 @@ func (b *backfill) writtenOut(ctx context.Context, d *opened, want entry) (strin
 }
 
 // answers reports whether a result is of this document and of what this run asks.
-func (b *backfill) answers(ctx context.Context, d *opened, want entry, e extraction.Extraction) bool {
+func (b *backfill) answers(ctx context.Context, d *documents.Document, want entry, e extraction.Extraction) bool {
 	question := b.questionOf(asked{
 		e.Account, string(e.Type), string(e.ConfigName), string(e.Environment), string(e.Customer), e.Types, e.Options,
 	})
-	if e.ID == "" || question != want.Question || e.Document.Name != d.fileName() {
+	if e.ID == "" || question != want.Question || e.Document.Name != d.FileName() {
 		return false
 	}
 	switch {
-	case d.url == "":
+	case d.URL == "":
 		return string(e.Document.SHA256) == want.SHA256
-	case d.body == nil: // Its query was taken out when it had ended.
-		return string(e.Document.URL) == d.url
+	case d.Body == nil: // Its query was taken out when it had ended.
+		return string(e.Document.URL) == d.URL
 	case e.Document.SHA256 == "":
 		return false
 	}
 	if known, err := b.journal.Progress(e.ID); err != nil || known.Accepted {
 		return false // The journal knows it, as the document of another URL.
 	}
-	again, err := b.reader.Open(ctx, d.source) // Only its bytes tell.
+	again, err := b.reader.Open(ctx, d.Source) // Only its bytes tell.
 	if err != nil {
 		return false
 	}
 	defer again.Close()
-	got, err := store.Digest(io.Discard, again, b.reader.limit)
+	got, err := store.Digest(io.Discard, again, b.reader.Limit)
 	return err == nil && got.SHA256 == string(e.Document.SHA256)
 }
 
@@ -174,17 +175,17 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 		return err
 	}
 	var unnamed []string
-	known := map[digest]struct{}{}
+	known := map[documents.Hash]struct{}{}
 	for id, err := range b.records.IDs(ctx, b.account.Name) {
 		if err != nil {
 			return errkind.MarkUnavailable(err)
 		}
-		known[digestOf(id)] = struct{}{}
-		if _, ok := named[digestOf(id)]; !ok {
+		known[documents.HashOf(id)] = struct{}{}
+		if _, ok := named[documents.HashOf(id)]; !ok {
 			unnamed = append(unnamed, id)
 		}
 	}
-	records, kept := map[digest][]string{}, map[string][]string{}
+	records, kept := map[documents.Hash][]string{}, map[string][]string{}
 	for page := range slices.Chunk(unnamed, 200) {
 		found, err := b.records.GetAll(ctx, []string{b.account.Name}, page...)
 		if err != nil {
@@ -202,8 +203,8 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 		return errkind.MarkUnavailable(err)
 	}
 	for _, id := range ids {
-		_, inRedis := known[digestOf(id)]
-		if _, ok := named[digestOf(id)]; ok || inRedis {
+		_, inRedis := known[documents.HashOf(id)]
+		if _, ok := named[documents.HashOf(id)]; ok || inRedis {
 			continue
 		}
 		sum, err := b.sumOf(ctx, id)
@@ -217,10 +218,10 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 }
 
 // keyOf is lostKey for a record.
-func (b *backfill) keyOf(r store.Record) digest {
+func (b *backfill) keyOf(r store.Record) documents.Hash {
 	sum := string(r.Document.SHA256)
 	if r.Document.URL != "" {
-		sum = "url " + urlDigest(string(r.Document.URL))
+		sum = "url " + documents.URLDigest(string(r.Document.URL))
 	}
 	return lostKey(sum, b.questionOf(asked{
 		r.Account, r.Type, r.ConfigName, r.Environment, r.Customer, r.Types, r.Options,

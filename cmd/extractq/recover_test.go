@@ -13,6 +13,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/tasks"
@@ -24,7 +25,7 @@ type earlier struct {
 	t       *testing.T
 	out     string
 	svc     *services
-	docs    []source
+	docs    []documents.Source
 	ids     map[string]string // By name.
 	journal []byte
 }
@@ -44,19 +45,19 @@ func newEarlier(t *testing.T, rdb redis.UniversalClient) *earlier {
 		if err := os.WriteFile(path, fmt.Appendf(nil, "%%PDF-1.4 %d", i/2*2%8), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r.docs = append(r.docs, source{path: path, name: name})
+		r.docs = append(r.docs, documents.Source{Path: path, Name: name})
 	}
 	for i, s := range r.docs {
 		e, what := r.resume(b, s)
 		if what != submitIt {
-			t.Fatalf("%s is taken for one that was begun: %v", s.name, what)
+			t.Fatalf("%s is taken for one that was begun: %v", s.Name, what)
 		}
-		r.ids[s.name] = e.ID
+		r.ids[s.Name] = e.ID
 		r.submit(b, s, e)
 		if i < 5 {
 			done := extraction.Extraction{
 				ID: e.ID, Account: "acme", Type: "t", Status: extraction.StatusSuccess,
-				Document: extraction.Document{Name: s.name, SHA256: extraction.Null(e.SHA256)},
+				Document: extraction.Document{Name: s.Name, SHA256: extraction.Null(e.SHA256)},
 			}
 			if err := writeResult(b.resultFile(e.Name), done, nil); err != nil {
 				t.Fatal(err)
@@ -87,7 +88,7 @@ func (r *earlier) run(kind string) *backfill {
 	b := &backfill{services: r.svc, outage: &outage{}, watched: map[string]followed{}, follow: &follower{waiting: map[string]string{}}}
 	b.Config, b.Console, b.out, b.print = &config.Config{}, render.NewConsole(io.Discard, io.Discard), r.out, render.Discard{}
 	b.account.Name, b.template.Type, b.template.Options = "acme", kind, map[string]any{}
-	b.reader = new(reader)
+	b.reader = new(documents.Opener)
 	b.journal = journalIn(r.t, r.out)
 	b.shown = render.NewProgress(io.Discard, false, 10, time.Now)
 	b.outbox = b.newOutbox()
@@ -95,7 +96,7 @@ func (r *earlier) run(kind string) *backfill {
 	return b
 }
 
-func (r *earlier) open(b *backfill, s source) *opened {
+func (r *earlier) open(b *backfill, s documents.Source) *documents.Document {
 	r.t.Helper()
 	d, err := b.reader.Open(r.t.Context(), s)
 	if err != nil {
@@ -104,18 +105,18 @@ func (r *earlier) open(b *backfill, s source) *opened {
 	return d
 }
 
-func (r *earlier) resume(b *backfill, s source) (entry, resumption) {
+func (r *earlier) resume(b *backfill, s documents.Source) (entry, resumption) {
 	r.t.Helper()
 	d := r.open(b, s)
 	defer d.Close()
-	e, _, what, err := b.resume(r.t.Context(), d, "01JD0Z3M9V7Q8W2R5T6Y4X1C0"+s.name[:1])
+	e, _, what, err := b.resume(r.t.Context(), d, "01JD0Z3M9V7Q8W2R5T6Y4X1C0"+s.Name[:1])
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return e, what
 }
 
-func (r *earlier) submit(b *backfill, s source, e entry) {
+func (r *earlier) submit(b *backfill, s documents.Source, e entry) {
 	r.t.Helper()
 	d := r.open(b, s)
 	defer d.Close()
@@ -147,8 +148,8 @@ func (r *earlier) again(journal []byte, kind string, change func(*backfill)) (su
 		switch {
 		case what == submitIt:
 			submitted++
-		case e.ID != r.ids[s.name] || e.Name != s.name:
-			r.t.Errorf("%s is taken for %s, called %s; it is %s", s.name, e.ID, e.Name, r.ids[s.name])
+		case e.ID != r.ids[s.Name] || e.Name != s.Name:
+			r.t.Errorf("%s is taken for %s, called %s; it is %s", s.Name, e.ID, e.Name, r.ids[s.Name])
 		}
 	}
 	if err := b.journal.Close(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/tasks"
@@ -18,13 +19,13 @@ import (
 
 // submit sends a document. An account that takes no more for now is waited for, as
 // long as the document can be sent again.
-func (r *remote) submit(ctx context.Context, d *opened, s tasks.Submission, key string) (extraction.Extraction, error) {
+func (r *remote) submit(ctx context.Context, d *documents.Document, s tasks.Submission, key string) (extraction.Extraction, error) {
 	sub := client.Submission{Fields: remoteFields(s), IdempotencyKey: key}
 	switch {
-	case d.body == nil:
+	case d.Body == nil:
 		sub.Source = client.URL(s.URL)
-	case d.file != nil:
-		sub.Source = client.Reader(d.file, s.Name)
+	case d.File != nil:
+		sub.Source = client.Reader(d.File, s.Name)
 	default:
 		sub.Source = client.Reader(d, s.Name)
 	}
@@ -35,12 +36,12 @@ func (r *remote) submit(ctx context.Context, d *opened, s tasks.Submission, key 
 		case err == nil:
 			return bare(e), nil
 		case !ok && ctx.Err() == nil:
-			return e, unreadable{advise(err)}
-		case ok && failed.Code == client.CodeBacklog && (d.file != nil || d.body == nil) && ctx.Err() == nil:
+			return e, documents.Unreadable{Err: documents.Advise(err)}
+		case ok && failed.Code == client.CodeBacklog && (d.File != nil || d.Body == nil) && ctx.Err() == nil:
 			r.backlog.Do(func() { r.cfg.Say("account %s takes no more for now; waiting until it does", s.Account) })
 			sub.IdempotencyKey = failed.IdempotencyKey
 		case ok && failed.Code == client.CodeURLRefused:
-			return e, refusedURL(failed.Detail)
+			return e, documents.RefusedURL(failed.Detail)
 		case ok && beforeAPI(failed) && r.Check(ctx) == nil:
 			return e, r.refusedBefore(failed.Status)
 		default:
@@ -74,14 +75,6 @@ func (r *remote) refusedBefore(status int) error {
 		extraction.ErrInvalid, r.cfg.serverName, status, http.StatusText(status))
 }
 
-// refusedURL is the error of the URL that the server's words begin with.
-func refusedURL(detail string) error {
-	if why, ok := strings.CutPrefix(detail, "callback_url: "); ok {
-		return errkind.Usagef("--callback-url: %s", why)
-	}
-	return unreadable{errors.New(strings.TrimPrefix(detail, "document_url: "))}
-}
-
 func (r *remote) adopt(ctx context.Context, s tasks.Submission, vendorID string) (extraction.Extraction, bool, error) {
 	e, err := r.Submit(ctx, client.Submission{Source: client.VendorID(vendorID), Fields: remoteFields(s)})
 	failed, ok := errors.AsType[*client.Error](err)
@@ -112,5 +105,5 @@ func sentName(name string) string {
 			return unicode.ReplacementChar
 		}
 		return r
-	}, valid(name))
+	}, documents.ValidName(name))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/crash"
+	"github.com/extractq/extractq/internal/documents"
 )
 
 // maxFileName is the longest file name, in bytes, that file systems take.
@@ -36,7 +37,7 @@ func writeResult(path string, e extraction.Extraction, large io.Reader) error {
 		return err
 	}
 	// One that was killed here leaves a file that the next one replaces.
-	name := digestOf(filepath.Base(path))
+	name := documents.HashOf(filepath.Base(path))
 	draft := filepath.Join(filepath.Dir(path), ".extractq-"+hex.EncodeToString(name[:]))
 	if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -113,7 +114,7 @@ func errnoOf(err error) error {
 	if e, ok := errors.AsType[syscall.Errno](err); ok {
 		return e
 	}
-	return cause(err)
+	return documents.Cause(err)
 }
 
 // readResult reads what an earlier run wrote, but for the result itself.

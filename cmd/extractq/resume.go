@@ -8,6 +8,7 @@ import (
 	"errors"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
@@ -29,7 +30,7 @@ const (
 
 // resume looks for what an earlier run began for the document. Where it must be
 // submitted, id is journalled for it; the entry has the name of its result.
-func (b *backfill) resume(ctx context.Context, d *opened, id string) (entry, progressed, resumption, error) {
+func (b *backfill) resume(ctx context.Context, d *documents.Document, id string) (entry, progressed, resumption, error) {
 	want, err := b.wantedEntry(d)
 	if err != nil {
 		return entry{}, progressed{}, settledIt, err
@@ -46,29 +47,29 @@ func (b *backfill) resume(ctx context.Context, d *opened, id string) (entry, pro
 		want.Name = old.Name
 		switch {
 		case err == nil && what == repeatIt:
-			return b.repeat(ctx, want, d.wholeName(), old, done, id)
+			return b.repeat(ctx, want, d.WholeName(), old, done, id)
 		case err == nil && what == fetchIt:
-			return b.fetch(want, d.wholeName(), old, id)
+			return b.fetch(want, d.WholeName(), old, id)
 		case err != nil || what != submitIt:
 			return old, done, what, err
 		}
 	}
 	want.ID = id
-	want, err = b.journal.Begin(want, d.wholeName())
+	want, err = b.journal.Begin(want, d.WholeName())
 	return want, progressed{}, submitIt, err
 }
 
 // wantedEntry is the journal's entry for a document, without its extraction.
-func (b *backfill) wantedEntry(d *opened) (entry, error) {
+func (b *backfill) wantedEntry(d *documents.Document) (entry, error) {
 	digest, err := d.Digest()
 	if err != nil {
 		return entry{}, err
 	}
-	place, err := d.place()
+	place, err := d.Identity()
 	if err != nil {
-		return entry{}, unreadable{cause(err)}
+		return entry{}, documents.Unreadable{Err: documents.Cause(err)}
 	}
-	return entry{Name: d.name, Path: place, SHA256: digest, Question: b.question(), Shared: b.Redis.URL != ""}, nil
+	return entry{Name: d.Name, Path: place, SHA256: digest, Question: b.question(), Shared: b.Redis.URL != ""}, nil
 }
 
 // question is a digest of everything that is asked of each document.

@@ -15,6 +15,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/embedded"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/limiter"
@@ -88,7 +89,7 @@ Examples:
 					return err
 				}
 			}
-			docs, err := findDocuments(ctx, c.Args().Slice(), c.String("name"), c.Int("limit"), cfg.API.MaxDocument, c.App.Reader)
+			docs, err := documents.Find(ctx, c.Args().Slice(), c.String("name"), c.Int("limit"), cfg.API.MaxDocument, c.App.Reader)
 			if err != nil {
 				return err
 			}
@@ -119,7 +120,7 @@ type runConfig struct {
 	settings
 	wanted
 
-	documents   *finder
+	documents   *documents.Finder
 	out         string
 	retryFailed bool
 	// sandboxed reports that the vendor is a sandbox that ends with this process.
@@ -129,7 +130,7 @@ type runConfig struct {
 
 // newBackfill is a run that has not begun.
 func newBackfill(rc runConfig) (*backfill, error) {
-	reader, err := newReader(rc.settings, rc.wanted)
+	reader, err := rc.opener(rc.settings)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +170,7 @@ func (b *backfill) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shown, endProgress := b.Progress(b.found.documents)
+	shown, endProgress := b.Progress(b.found.Documents)
 	b.shown = shown
 	err = b.drain(ctx, b.carry(ctx))
 	endProgress()
@@ -185,27 +186,13 @@ func (b *backfill) run(ctx context.Context) error {
 // look says what there is to do, before anything is submitted.
 func (b *backfill) look(ctx context.Context, sizes bool) error {
 	var err error
-	b.found, err = b.documents.Look(ctx, sizes, func(what string, err error) {
+	b.found, err = b.documents.Scan(ctx, sizes, func(what string, err error) {
 		b.fail(what, extraction.CodeDocumentUnavailable, err)
 	})
 	if err != nil {
 		return err
 	}
-	return b.found.check(b.settings)
-}
-
-// check says what is skipped. Where nothing is left, that is an error.
-func (f found) check(cfg settings) error {
-	skipped := f.skippedText()
-	switch {
-	case f.documents == 0 && f.troubles > 0:
-		return errkind.New(errkind.Usage, errkind.ErrReported)
-	case f.documents == 0:
-		return errkind.Usagef("there is no document in what was named%s", skipped)
-	case skipped != "":
-		cfg.Say("%d documents%s", f.documents, skipped)
-	}
-	return nil
+	return b.found.Check(b.Say)
 }
 
 // openState prepares where this run keeps its state, and the sandbox if it is
@@ -219,7 +206,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 	}
 	if b.out != "" {
 		if err := os.MkdirAll(b.out, 0o700); err != nil {
-			return nil, errkind.MarkUnavailable(fmt.Errorf("--out cannot be written: %w", cause(err)))
+			return nil, errkind.MarkUnavailable(fmt.Errorf("--out cannot be written: %w", documents.Cause(err)))
 		}
 		j, err := openJournal(b.out)
 		if err != nil {

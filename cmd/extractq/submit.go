@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -60,7 +61,7 @@ Examples:
 // submitDocuments enqueues what was named. A document that cannot be taken does
 // not keep the others back.
 func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
-	docs, err := findDocuments(c.Context, c.Args().Slice(), c.String("name"), 0, cfg.API.MaxDocument, c.App.Reader)
+	docs, err := documents.Find(c.Context, c.Args().Slice(), c.String("name"), 0, cfg.API.MaxDocument, c.App.Reader)
 	if err != nil {
 		return err
 	}
@@ -72,14 +73,14 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 		cfg.Say("%s: %s: %s", render.Escape(what), code, render.OneLine(err))
 	}
 	unread := func(what string, err error) { refuse(what, extraction.CodeDocumentUnavailable, err) }
-	found, err := docs.Look(c.Context, false, unread)
+	found, err := docs.Scan(c.Context, false, unread)
 	if err == nil {
-		err = found.check(cfg)
+		err = found.Check(cfg.Say)
 	}
 	if err != nil {
 		return err
 	}
-	reader, err := newReader(cfg, want)
+	reader, err := want.opener(cfg)
 	if err != nil {
 		return err
 	}
@@ -93,8 +94,8 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 		return err
 	}
 	accepted := 0
-	err = docs.Each(c.Context, func(d source) error {
-		e, err := enqueue(c, cfg, p, reader, d)
+	err = docs.Each(c.Context, func(d documents.Source) error {
+		e, err := enqueue(c, cfg, p, want, reader, d)
 		switch {
 		case err == nil && c.Bool("wait"):
 			f.Watch(e.Account, e.ID)
@@ -104,7 +105,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 		case errkind.Of(err) != errkind.None:
 			return err
 		case err != nil:
-			refuse(d.title(), documentCode(err), err)
+			refuse(d.Title(), documents.CodeOf(err), err)
 		}
 		return nil
 	}, func(what string, err error) error { unread(what, err); return nil })
@@ -118,14 +119,14 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 }
 
 // enqueue submits one document and prints its id.
-func enqueue(c *cli.Context, cfg settings, p producer, o *reader, d source) (extraction.Extraction, error) {
+func enqueue(c *cli.Context, cfg settings, p producer, want wanted, o *documents.Opener, d documents.Source) (extraction.Extraction, error) {
 	doc, err := o.Open(c.Context, d)
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
 	defer doc.Close()
-	s := doc.In(o.template)
-	o.warnSize(cfg, doc)
+	s := doc.In(want.template)
+	want.warnSize(cfg, doc)
 	key, err := doc.Key(c.String("idempotency-key"))
 	if err != nil {
 		return extraction.Extraction{}, err

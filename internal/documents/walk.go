@@ -1,4 +1,4 @@
-package main
+package documents
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"github.com/extractq/extractq/internal/errkind"
 )
 
-// documentTypes are the extensions that are taken from a directory: what the
-// vendors document that they read. A file that is named itself is always taken.
+// documentTypes are the extensions that a scan of a directory accepts: those that the
+// vendors document. A file that is named itself is always accepted.
 var documentTypes = []string{
 	".pdf", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp",
 	".doc", ".docx", ".xls", ".xlsx", ".xlsm", ".csv",
@@ -24,18 +24,17 @@ var documentTypes = []string{
 // pattern is what files below a directory must match; nil is all documents.
 type pattern struct {
 	text string // with slashes, relative to the directory
-	// depth is how deep the matches are; 0 where that is not known.
+	// depth is how deep the matches are; 0 if that is not known.
 	depth int
-	// everything reports that the pattern itself says which kinds of file are
-	// meant.
+	// everything reports that the pattern itself says which kinds of file it means.
 	everything bool
 }
 
 // isPattern reports whether an argument that names no file may be a pattern.
 func isPattern(arg string) bool { return strings.ContainsAny(arg, "*?[{") }
 
-// glob finds the documents that match a pattern. The library's own walk passes
-// over directories that it cannot read, and with them over documents.
+// glob finds the documents that match a pattern. The library's own walk skips directories
+// that it cannot read without saying so.
 func glob(arg string, v visitor) error {
 	base, text := doublestar.SplitPattern(filepath.ToSlash(arg))
 	if !doublestar.ValidatePattern(text) {
@@ -50,7 +49,7 @@ func glob(arg string, v visitor) error {
 	}
 	matches := 0
 	document, skipped := v.document, v.skipped
-	v.document = func(s source) error { matches++; return document(s) }
+	v.document = func(s Source) error { matches++; return document(s) }
 	v.skipped = func() { matches++; skipped() }
 	if info, err := os.Stat(filepath.FromSlash(base)); err != nil || !info.IsDir() {
 		return v.trouble(arg, errors.New("no file matches the pattern: check its path"))
@@ -80,11 +79,11 @@ func (p *pattern) tooDeep(below string) bool {
 }
 
 // walk finds the documents below a directory, in the order of their names.
-// Hidden files and directories are left out; our own state directory is one.
+// Hidden files and directories are skipped; our own state directory is one of them.
 func walk(arg string, p *pattern, v visitor) error {
 	dir, err := filepath.EvalSymlinks(arg) // The walk itself follows no links.
 	if err != nil {
-		return v.trouble(arg, advise(err))
+		return v.trouble(arg, Advise(err))
 	}
 	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		below, relErr := filepath.Rel(dir, name)
@@ -95,7 +94,7 @@ func walk(arg string, p *pattern, v visitor) error {
 		hidden := name != dir && strings.HasPrefix(filepath.Base(name), ".")
 		switch {
 		case err != nil: // The rest is walked all the same.
-			return v.trouble(filepath.Join(arg, filepath.FromSlash(below)), advise(err))
+			return v.trouble(filepath.Join(arg, filepath.FromSlash(below)), Advise(err))
 		case d.IsDir() && (hidden || p.tooDeep(below)):
 			return fs.SkipDir
 		case d.IsDir():
@@ -107,7 +106,7 @@ func walk(arg string, p *pattern, v visitor) error {
 		case !document, hidden, special(name, d):
 			v.skipped()
 		default:
-			return v.document(source{path: name, name: below})
+			return v.document(Source{Path: name, Name: below})
 		}
 		return nil
 	})
@@ -132,20 +131,20 @@ func isStdout(info fs.FileInfo) bool {
 
 // list finds what the lines of a file name: each line is an input like an
 // argument, but neither a list nor standard input.
-func (f *finder) list(ctx context.Context, arg, path string, v visitor) error {
-	kept := f.copies[arg]
+func (f *Finder) list(ctx context.Context, arg, path string, v visitor) error {
+	kept := f.spooled[arg]
 	if info, err := os.Stat(path); kept == nil && err == nil && !info.IsDir() && !info.Mode().IsRegular() {
-		if err := f.keepList(ctx, arg, path); err != nil { // As in @<(find …).
+		if err := f.spoolList(ctx, arg, path); err != nil { // As in @<(find …).
 			return err
 		}
-		kept = f.copies[arg]
+		kept = f.spooled[arg]
 	}
-	file, err := source{path: path, stdin: kept}.open()
+	file, err := Source{Path: path, stdin: kept}.open()
 	if err != nil {
-		return errkind.Usagef("%s: %w", arg, advise(err))
+		return errkind.Usagef("%s: %w", arg, Advise(err))
 	}
 	defer func() { _ = file.Close() }()
-	lines := newLines(file, pathAhead)
+	lines := NewLines(file, PathsAhead)
 	for lines.Scan() {
 		line := lines.Text() // Without its \r, too.
 		if strings.TrimSpace(line) == "" {
@@ -156,16 +155,16 @@ func (f *finder) list(ctx context.Context, arg, path string, v visitor) error {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return errkind.Usagef("%s: %w: it holds one path or URL a line", arg, cause(err))
+		return errkind.Usagef("%s: %w: it holds one path or URL a line", arg, Cause(err))
 	}
 	return nil
 }
 
-func (f *finder) keepList(ctx context.Context, arg, path string) error {
+func (f *Finder) spoolList(ctx context.Context, arg, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
-		return errkind.Usagef("%s: %w", arg, advise(err))
+		return errkind.Usagef("%s: %w", arg, Advise(err))
 	}
 	defer func() { _ = file.Close() }()
-	return f.keep(ctx, arg, file)
+	return f.spool(ctx, arg, file)
 }

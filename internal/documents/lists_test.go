@@ -1,4 +1,4 @@
-package main
+package documents
 
 import (
 	"encoding/binary"
@@ -49,12 +49,12 @@ func TestLists(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, arg := range []string{"@" + file, "@-"} {
-			f, err := findDocuments(t.Context(), []string{arg}, "", 0, 0, strings.NewReader(tt.list))
+			f, err := Find(t.Context(), []string{arg}, "", 0, 0, strings.NewReader(tt.list))
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
-			err = f.Each(t.Context(), func(s source) error { got = append(got, s.path); return nil },
+			err = f.Each(t.Context(), func(s Source) error { got = append(got, s.Path); return nil },
 				func(what string, err error) error { t.Errorf("%s: %v", what, err); return nil })
 			f.Close()
 			if err != nil || !slices.Equal(got, tt.want) {
@@ -67,7 +67,7 @@ func TestLists(t *testing.T) {
 		"lines": "one\n# no id\n\ntwo", "Windows": "\uFEFFone\r\ntwo\r\n", "NULs": "one\x00two\x00", "UTF-16": in16(binary.LittleEndian, "\uFEFFone\r\ntwo\r\n"),
 	} {
 		var got []string
-		err := eachListed(t.Context(), strings.NewReader(list), "@-", func(id string) error { got = append(got, id); return nil })
+		err := EachID(t.Context(), strings.NewReader(list), "@-", func(id string) error { got = append(got, id); return nil })
 		if err != nil || !slices.Equal(got, ids) {
 			t.Errorf("ids as %s: %q, %v, want %q", what, got, err, ids)
 		}

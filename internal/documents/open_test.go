@@ -1,4 +1,4 @@
-package main
+package documents
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/provider/sensible"
@@ -22,15 +21,9 @@ import (
 )
 
 // readerFor opens documents for a provider, and reaches the hosts of allow.
-func readerFor(t *testing.T, provider string, limit int64, allow ...string) *reader {
+func readerFor(t *testing.T, provider string, limit int64, allow ...string) *Opener {
 	t.Helper()
-	a := config.Account{Name: "a", Provider: provider, APIKey: config.NewSecret("k")}
-	p, err := newProvider(a, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := settings{Config: &config.Config{Fetch: config.Fetch{AllowHosts: allow}, API: config.API{MaxDocument: limit}}}
-	o, err := newReader(cfg, wanted{account: a, provider: p})
+	o, err := NewOpener(OpenerConfig{AllowHosts: allow, MaxDocument: limit, FetchesURL: provider == sensible.Name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,8 +89,8 @@ func TestOpenURL(t *testing.T) {
 				t.Fatalf("%q without an error", body)
 			}
 			err = d.Blame(err)
-			if errkind.Of(err) == errkind.Unavailable || documentCode(err) != test.code || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "secret") {
-				t.Errorf("%s: %v, want %s with %q", documentCode(err), err, test.code, test.says)
+			if errkind.Of(err) == errkind.Unavailable || CodeOf(err) != test.code || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s: %v, want %s with %q", CodeOf(err), err, test.code, test.says)
 			}
 		})
 	}
@@ -115,13 +108,16 @@ func TestOpenURLForTheVendor(t *testing.T) {
 	if s := d.In(tasks.Submission{}); s.URL != base+"/x.pdf" || s.Document != nil {
 		t.Errorf("URL %q, document %v; want the URL alone", s.URL, s.Document)
 	}
-	o := readerFor(t, sensible.Name, 0)
-	rules, err := producerRules(settings{Config: &config.Config{}}, o.account, o.provider)
+	check, _, err := tasks.URLChecks(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	rules := tasks.Rules{
+		Provider: sensible.Name, FetchesURL: true, CheckDocumentURL: check,
+		Check: func(extraction.Submission) error { return nil },
+	}
 	err = rules.Judge(t.Context(), d.In(tasks.Submission{Account: "a", Provider: sensible.Name, Type: "t"}))
-	if err = d.Blame(err); documentCode(err) != extraction.CodeDocumentUnavailable || !strings.Contains(err.Error(), "fetch.allow_hosts") {
+	if err = d.Blame(err); CodeOf(err) != extraction.CodeDocumentUnavailable || !strings.Contains(err.Error(), "fetch.allow_hosts") {
 		t.Errorf("%v, want the setting that would allow it", err)
 	}
 }
@@ -134,18 +130,18 @@ func TestOpenFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "empty.pdf"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.Open(t.Context(), source{path: filepath.Join(dir, "empty.pdf")}); documentCode(err) != extraction.CodeUnsupportedDocument {
+	if _, err := o.Open(t.Context(), Source{Path: filepath.Join(dir, "empty.pdf")}); CodeOf(err) != extraction.CodeUnsupportedDocument {
 		t.Errorf("an empty file: %v, want unsupported_document", err)
 	}
-	d, err := o.Open(t.Context(), source{path: filepath.Join(dir, "folder.pdf")})
+	d, err := o.Open(t.Context(), Source{Path: filepath.Join(dir, "folder.pdf")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if _, err := io.ReadAll(d); errkind.Of(d.Blame(err)) == errkind.Unavailable || documentCode(d.Blame(err)) != extraction.CodeDocumentUnavailable {
+	if _, err := io.ReadAll(d); errkind.Of(d.Blame(err)) == errkind.Unavailable || CodeOf(d.Blame(err)) != extraction.CodeDocumentUnavailable {
 		t.Errorf("a folder: %v, want its own trouble", d.Blame(err))
 	}
-	good, err := o.Open(t.Context(), source{path: filepath.Join(dir, "a.pdf")})
+	good, err := o.Open(t.Context(), Source{Path: filepath.Join(dir, "a.pdf")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +160,7 @@ func TestOpenFile(t *testing.T) {
 func TestOpenEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	d, err := readerFor(t, sensible.Name, 0).Open(ctx, source{path: filepath.Join(tree(t, "a.pdf"), "a.pdf")})
+	d, err := readerFor(t, sensible.Name, 0).Open(ctx, Source{Path: filepath.Join(tree(t, "a.pdf"), "a.pdf")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package documents
 
 import (
 	"context"
@@ -41,30 +41,30 @@ type look struct {
 }
 
 // lookAt finds with both looks, which must agree.
-func lookAt(t *testing.T, f *finder) look {
+func lookAt(t *testing.T, f *Finder) look {
 	t.Helper()
 	var out look
-	found, err := f.Look(t.Context(), true, func(what string, err error) {
+	found, err := f.Scan(t.Context(), true, func(what string, err error) {
 		out.Troubles = append(out.Troubles, what+": "+err.Error())
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = f.Each(t.Context(), func(s source) error { out.Names = append(out.Names, s.name); return nil },
+	err = f.Each(t.Context(), func(s Source) error { out.Names = append(out.Names, s.Name); return nil },
 		func(what string, err error) error { return fmt.Errorf("new trouble: %s: %w", what, err) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found.documents != len(out.Names) || found.troubles != len(out.Troubles) {
+	if found.Documents != len(out.Names) || found.Unreadable != len(out.Troubles) {
 		t.Errorf("the first look found %+v, the second %+v", found, out)
 	}
-	out.Skipped = found.skipped
+	out.Skipped = found.Skipped
 	return out
 }
 
-func find(t *testing.T, limit int, stdin string, args ...string) *finder {
+func find(t *testing.T, limit int, stdin string, args ...string) *Finder {
 	t.Helper()
-	f, err := findDocuments(t.Context(), args, "", limit, 0, strings.NewReader(stdin))
+	f, err := Find(t.Context(), args, "", limit, 0, strings.NewReader(stdin))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestFindDocuments(t *testing.T) {
 		"no text":        {args: []string{"$/bad\xff.pdf"}, want: look{Names: []string{"bad\uFFFD.pdf"}}},
 		"URLs": {
 			args: []string{"https://a.test/x/doc.pdf?sig=secret", "HTTP://b.test/x/doc.pdf", "https://a.test/x/doc.pdf?sig=secret", "https://a.test/"},
-			want: look{Names: []string{"a.test/x/doc.pdf-" + urlDigest("https://a.test/x/doc.pdf?sig=secret")[:8], "b.test/x/doc.pdf", "document"}},
+			want: look{Names: []string{"a.test/x/doc.pdf-" + URLDigest("https://a.test/x/doc.pdf?sig=secret")[:8], "b.test/x/doc.pdf", "document"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestFindDocumentsRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := findDocuments(t.Context(), test.args, test.name, 0, 0, strings.NewReader(""))
+			_, err := Find(t.Context(), test.args, test.name, 0, 0, strings.NewReader(""))
 			if errkind.Of(err) != errkind.Usage || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("%v, want a usage error with %q", err, test.says)
 			}
@@ -181,7 +181,7 @@ func TestFindDocumentsRefuses(t *testing.T) {
 	}
 	t.Run("a list that is not there", func(t *testing.T) {
 		t.Parallel()
-		_, err := find(t, 0, "", "@"+filepath.Join(t.TempDir(), "list")).Look(t.Context(), false, nil)
+		_, err := find(t, 0, "", "@"+filepath.Join(t.TempDir(), "list")).Scan(t.Context(), false, nil)
 		if errkind.Of(err) != errkind.Usage {
 			t.Errorf("%v, want a usage error", err)
 		}
@@ -193,14 +193,14 @@ func TestTroubleSinceTheFirstLook(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, "a.pdf", "b.pdf")
 	f := find(t, 0, "", filepath.Join(dir, "a.pdf"), filepath.Join(dir, "b.pdf"), filepath.Join(dir, "never.pdf"))
-	if _, err := f.Look(t.Context(), false, func(string, error) {}); err != nil {
+	if _, err := f.Scan(t.Context(), false, func(string, error) {}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(filepath.Join(dir, "a.pdf")); err != nil {
 		t.Fatal(err)
 	}
 	var names, troubles []string
-	err := f.Each(t.Context(), func(s source) error { names = append(names, s.name); return nil },
+	err := f.Each(t.Context(), func(s Source) error { names = append(names, s.Name); return nil },
 		func(what string, _ error) error { troubles = append(troubles, filepath.Base(what)); return nil })
 	if err != nil || !slices.Equal(names, []string{"b.pdf"}) || !slices.Equal(troubles, []string{"a.pdf"}) {
 		t.Errorf("documents %q, trouble with %q, %v; want b.pdf and a.pdf", names, troubles, err)
@@ -211,14 +211,14 @@ func TestTroubleSinceTheFirstLook(t *testing.T) {
 // with the process.
 func TestStandardInputIsKept(t *testing.T) {
 	t.Parallel()
-	f, err := findDocuments(t.Context(), []string{"-"}, "1040.pdf", 0, 4, strings.NewReader("123456789"))
+	f, err := Find(t.Context(), []string{"-"}, "1040.pdf", 0, 4, strings.NewReader("123456789"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	for range 2 {
 		var body []byte
-		err := f.Each(t.Context(), func(s source) error {
+		err := f.Each(t.Context(), func(s Source) error {
 			kept, err := s.open()
 			if err == nil {
 				body, err = io.ReadAll(kept)
@@ -229,10 +229,10 @@ func TestStandardInputIsKept(t *testing.T) {
 			t.Fatalf("%q, %v; want one byte more than the limit", body, err)
 		}
 	}
-	if found, err := f.Look(t.Context(), true, nil); err != nil || found.bytes != 5 {
+	if found, err := f.Scan(t.Context(), true, nil); err != nil || found.Bytes != 5 {
 		t.Errorf("%+v, %v; want five bytes", found, err)
 	}
-	if _, err := os.Stat(f.copies["-"].file.Name()); !os.IsNotExist(err) {
+	if _, err := os.Stat(f.spooled["-"].file.Name()); !os.IsNotExist(err) {
 		t.Errorf("the copy has a name: %v", err)
 	}
 }
@@ -247,7 +247,7 @@ func TestStandardInputThatNeverComes(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Millisecond, errEnough)
 	defer cancel()
-	if _, err := findDocuments(ctx, []string{"-"}, "", 0, 0, blocked{}); !errors.Is(err, errEnough) {
+	if _, err := Find(ctx, []string{"-"}, "", 0, 0, blocked{}); !errors.Is(err, errEnough) {
 		t.Errorf("%v, want the context's cause", err)
 	}
 }
@@ -277,11 +277,11 @@ func TestURLName(t *testing.T) {
 func TestPlaceHidesSecrets(t *testing.T) {
 	t.Parallel()
 	s := fromURL("https://user:secret1@a.test/x.pdf?sig=secret2")
-	place, err := s.place()
-	if err != nil || strings.Contains(place+s.title()+s.name+s.wholeName(), "secret") {
-		t.Errorf("%q, %q, %q, %v", place, s.title(), s.wholeName(), err)
+	place, err := s.Identity()
+	if err != nil || strings.Contains(place+s.Title()+s.Name+s.WholeName(), "secret") {
+		t.Errorf("%q, %q, %q, %v", place, s.Title(), s.WholeName(), err)
 	}
-	other, _ := fromURL("https://a.test/x.pdf?sig=another").place()
+	other, _ := fromURL("https://a.test/x.pdf?sig=another").Identity()
 	if other == place {
 		t.Error("two URLs that differ in their query have one place")
 	}

@@ -1,28 +1,35 @@
-package main
+package documents
 
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
+	"os"
+	"strings"
 
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
+
+	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/render"
 )
 
 // maxLine is the longest line of a list.
 const maxLine = 64 << 10
 
-// The entries of a list of paths end with a line, or, as find -print0 writes them, with a
-// NUL: then a name may have line ends in it. The first pathAhead bytes, more than the
-// longest path, tell.
-const pathAhead = 8 << 10
+// PathsAhead is for a list of paths. Its entries end with a line or, as find -print0 writes
+// them, with a NUL; a name may then contain line ends. The first PathsAhead bytes, more than
+// the longest path, show which.
+const PathsAhead = 8 << 10
 
-// Ids have neither in them. A few bytes are enough, and no slow writer is waited for.
-const idsAhead = 3
+// IDsAhead is for a list of ids, which contain neither. A few bytes are enough, so that
+// NewLines does not wait for a slow writer.
+const IDsAhead = 3
 
-// newLines reads a list, one entry a line, in UTF-8 or UTF-16. A byte order mark is no part
-// of it. The first ahead bytes, pathAhead or idsAhead, tell what kind of list it is.
-func newLines(r io.Reader, ahead int) *bufio.Scanner {
+// NewLines reads a list, one entry a line, in UTF-8 or UTF-16, without its byte order mark.
+// The first ahead bytes, PathsAhead or IDsAhead, show what kind of list it is.
+func NewLines(r io.Reader, ahead int) *bufio.Scanner {
 	in := bufio.NewReaderSize(r, max(ahead, 16))
 	head, _ := in.Peek(ahead) // Its error comes again with the reading.
 	if bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) {
@@ -33,7 +40,7 @@ func newLines(r io.Reader, ahead int) *bufio.Scanner {
 	switch order, is16 := utf16Order(head); {
 	case is16:
 		text = transform.NewReader(in, unicode.UTF16(order, unicode.UseBOM).NewDecoder())
-	case ahead == idsAhead:
+	case ahead == IDsAhead:
 		split = splitAt("\n\x00")
 	case bytes.IndexByte(head, 0) >= 0:
 		split = splitAt("\x00")
@@ -79,4 +86,39 @@ func splitAt(ends string) bufio.SplitFunc {
 		}
 		return 0, nil, nil
 	}
+}
+
+// EachID calls use with the argument, or with each line of the file that @FILE names (@- is
+// stdin), except blank ones and those that begin with #.
+func EachID(ctx context.Context, stdin io.Reader, arg string, use func(string) error) error {
+	file, ok := strings.CutPrefix(arg, "@")
+	if !ok {
+		return use(arg)
+	}
+	in := stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return errkind.Usagef("%s: %w", render.Escape(arg), Cause(err))
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	lines := NewLines(NewInterruptible(ctx, in), IDsAhead)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if err := use(line); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := lines.Err(); err != nil {
+		return errkind.Usagef("%s cannot be read: %w", render.Escape(arg), Cause(err))
+	}
+	return nil
 }
