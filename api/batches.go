@@ -11,7 +11,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
-	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/polling/plan"
 	"github.com/extractq/extractq/store"
 )
 
@@ -113,7 +113,7 @@ func (s *Server) outlook(ctx context.Context, accounts []string) (outlook, error
 		if err != nil {
 			return o, err
 		}
-		law := planner.Estimate(planner.Histogram(all.Bins), nil, planner.Prior())
+		law := plan.Estimate(plan.Histogram(all.Bins), nil, plan.Prior())
 		o.last = max(o.last, time.Duration(law.Quantile(0.9)*float64(time.Second)))
 		if a, ok := s.open(name); ok && a.Rate > 0 && (o.rate == 0 || a.Rate < o.rate) {
 			o.rate = a.Rate

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/polling/plan"
 	"github.com/extractq/extractq/store"
 )
 
@@ -22,8 +22,8 @@ const forecastFor = 2 * time.Second
 
 // forecast is what is believed of one document type.
 type forecast struct {
-	law      planner.Law
-	schedule *planner.Schedule
+	law      plan.Law
+	schedule *plan.Schedule
 	// listed is the age up to which the vendor's ready lists tell of an end; zero
 	// where they are not read.
 	listed time.Duration
@@ -90,8 +90,8 @@ func (w *Worker) forecast(ctx context.Context, a *account, label string) forecas
 		if c.schedule != nil {
 			return c.forecast // The one before is better than none.
 		}
-		law := planner.Prior()
-		got = forecast{law: law, schedule: law.Schedule(planner.Terms{Price: a.PollPrice})}
+		law := plan.Prior()
+		got = forecast{law: law, schedule: law.Schedule(plan.Terms{Price: a.PollPrice})}
 	}
 	c.at, c.forecast = time.Now(), got
 	return got
@@ -112,13 +112,13 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 	if err != nil {
 		return forecast{}, err
 	}
-	f := forecast{law: planner.Estimate(planner.Histogram(all.Bins), stillRunning(running, each, func(r store.Running) float64 {
+	f := forecast{law: plan.Estimate(plan.Histogram(all.Bins), stillRunning(running, each, func(r store.Running) float64 {
 		return all.Weigh(r.Order.Account)
-	}), planner.Prior())}
-	if planner.Histogram(all.Bins).Weight() >= seenEnough {
+	}), plan.Prior())}
+	if plan.Histogram(all.Bins).Weight() >= seenEnough {
 		f.uncertain = seconds(f.law.Quantile(0.999)) + time.Minute
 	}
-	window := seconds(f.law.Quantile(planner.WindowShare))
+	window := seconds(f.law.Quantile(plan.WindowShare))
 	switch {
 	case !a.Sweep:
 	case listing.Trusted && listing.Alive():
@@ -133,10 +133,10 @@ func (w *Worker) learned(ctx context.Context, a *account, label string) (forecas
 			}
 			return own.Weigh(r.Order.Type)
 		})
-		f.law = planner.Estimate(planner.Histogram(own.Bins), same, f.law)
+		f.law = plan.Estimate(plan.Histogram(own.Bins), same, f.law)
 	}
-	f.schedule = f.law.Schedule(planner.Terms{
-		Price: a.PollPrice, Unheard: planner.Unheard(all.HookMissed, missedByLists(all), f.listed),
+	f.schedule = f.law.Schedule(plan.Terms{
+		Price: a.PollPrice, Unheard: plan.Unheard(all.HookMissed, missedByLists(all), f.listed),
 	})
 	return f, nil
 }
@@ -160,11 +160,11 @@ func (w *Worker) inFlight(ctx context.Context, a *account) ([]store.Running, flo
 
 // stillRunning is what is known of those that are running, each standing for some and
 // weighing as much as it would had it finished.
-func stillRunning(running []store.Running, each float64, weigh func(store.Running) float64) []planner.Running {
-	var out []planner.Running
+func stillRunning(running []store.Running, each float64, weigh func(store.Running) float64) []plan.Running {
+	var out []plan.Running
 	for _, r := range running {
 		if w := each * weigh(r); r.Known > 0 && w > 0 {
-			out = append(out, planner.Running{Age: r.Known.Seconds(), Weight: w})
+			out = append(out, plan.Running{Age: r.Known.Seconds(), Weight: w})
 		}
 	}
 	return out
@@ -251,7 +251,7 @@ func (s *step) learn(out extraction.Outcome) {
 	if s.rec.NotYetAt.IsZero() {
 		from = 0
 	}
-	bins := planner.Histogram{}
+	bins := plan.Histogram{}
 	finished := s.completedAt(out, now)
 	if !finished.IsZero() {
 		bins.Add(finished.Sub(s.rec.SubmittedAt).Seconds(), 1)

@@ -9,19 +9,19 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/redistest"
-	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/polling/plan"
 	"github.com/extractq/extractq/store"
 )
 
 // seen is what the account has learned.
-func (r *rig) seen(label string) (law planner.Law, n float64) {
+func (r *rig) seen(label string) (law plan.Law, n float64) {
 	r.t.Helper()
 	_, own, err := r.records.Latencies(r.t.Context(), "acme", label)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	h := planner.Histogram(own.Bins)
-	return planner.Estimate(h, nil, planner.Prior()), h.Weight()
+	h := plan.Histogram(own.Bins)
+	return plan.Estimate(h, nil, plan.Prior()), h.Weight()
 }
 
 // The end of an extraction is learned once: exactly where the vendor says when it
@@ -79,7 +79,7 @@ func TestLearnsLatency(t *testing.T) {
 				t.Fatalf("learned from %v extractions, want %v", n, tt.want)
 			}
 			// One sample among the ten of the prior.
-			if got := law.At(tt.to) - law.At(tt.from) - planner.Prior().At(tt.to) + planner.Prior().At(tt.from); n > 0 && got < 0.06 {
+			if got := law.At(tt.to) - law.At(tt.from) - plan.Prior().At(tt.to) + plan.Prior().At(tt.from); n > 0 && got < 0.06 {
 				t.Errorf("between %v and %v s there is %.3f more than before", tt.from, tt.to, got)
 			}
 		})
@@ -95,7 +95,7 @@ func TestFirstPollIsLearned(t *testing.T) {
 	if wait := before.Due.Sub(before.CreatedAt); wait > 10*time.Second {
 		t.Errorf("who knows nothing asks after %v", wait)
 	}
-	h := planner.Histogram{}
+	h := plan.Histogram{}
 	for s := 80.0; s < 100; s++ {
 		h.Add(s, 10)
 	}
@@ -117,10 +117,10 @@ func TestForecastWithoutRedis(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	prior := w.forecast(ctx, a, "w2s").schedule
-	if got, want := prior.Cost(), planner.Prior().Schedule(planner.Terms{Price: a.PollPrice}).Cost(); got != want {
+	if got, want := prior.Cost(), plan.Prior().Schedule(plan.Terms{Price: a.PollPrice}).Cost(); got != want {
 		t.Errorf("J = %v, want the prior's %v", got, want)
 	}
-	h := planner.Histogram{}
+	h := plan.Histogram{}
 	h.Add(500, 100)
 	if err := r.records.Learn(t.Context(), "acme", "w2s", store.Lesson{Bins: h}); err != nil {
 		t.Fatal(err)
@@ -179,7 +179,7 @@ func TestUncertainWindowIsLearned(t *testing.T) {
 	window := func(n float64) time.Duration {
 		t.Helper()
 		if n > 0 {
-			h := planner.Histogram{}
+			h := plan.Histogram{}
 			h.Add(1800, n)
 			if err := r.records.Learn(t.Context(), "acme", "t", store.Lesson{Bins: h}); err != nil {
 				t.Fatal(err)

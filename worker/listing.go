@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/polling/plan"
 	"github.com/extractq/extractq/store"
 )
 
@@ -21,14 +21,14 @@ const (
 )
 
 // look sums up what is in flight.
-func (w *Worker) look(ctx context.Context, a *account) (planner.Outlook, error) {
+func (w *Worker) look(ctx context.Context, a *account) (plan.Outlook, error) {
 	running, each, err := w.records.Running(ctx, a.Name)
 	if err != nil || len(running) == 0 {
-		return planner.Outlook{}, err
+		return plan.Outlook{}, err
 	}
-	var ages []planner.Running
+	var ages []plan.Running
 	for _, r := range running {
-		ages = append(ages, planner.Running{Age: r.Age.Seconds(), Weight: each})
+		ages = append(ages, plan.Running{Age: r.Age.Seconds(), Weight: each})
 	}
 	return w.forecast(ctx, a, "").law.Outlook(ages, a.PollPrice), nil
 }
@@ -66,11 +66,11 @@ func missedByLists(l store.Latency) float64 {
 }
 
 // decide is what the planner decides, with the moment since when polls rely on it.
-func decide(old store.Listing, o planner.Outlook, price time.Duration, requests, missed float64, now time.Time) store.Listing {
-	was := planner.Listing{Every: old.Every, Trusted: old.Trusted, Until: old.Until}
+func decide(old store.Listing, o plan.Outlook, price time.Duration, requests, missed float64, now time.Time) store.Listing {
+	was := plan.Listing{Every: old.Every, Trusted: old.Trusted, Until: old.Until}
 	is := o.Listing(was, price, requests, missed, now)
 	if old.Refused {
-		is = planner.Listing{}
+		is = plan.Listing{}
 	}
 	next := store.Listing{Every: is.Every, Trusted: is.Trusted, Until: is.Until.Truncate(time.Millisecond)}
 	switch {
@@ -81,7 +81,7 @@ func decide(old store.Listing, o planner.Outlook, price time.Duration, requests,
 	case is.Every == 0 && (old.Refused || missed > listMissed):
 		// Nothing would ever be learned of lists that are not read. They are worth a
 		// trial where they would pay if they were right.
-		if o.Listing(planner.Listing{}, price, requests, listMissed, now).Trusted {
+		if o.Listing(plan.Listing{}, price, requests, listMissed, now).Trusted {
 			next.Every = trialGap(old.Refused, requests)
 		}
 	}

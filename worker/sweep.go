@@ -11,7 +11,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/polling/plan"
 	"github.com/extractq/extractq/store"
 )
 
@@ -85,7 +85,7 @@ func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
 	if err != nil || len(running) == 0 {
 		return got, err
 	}
-	window := seconds(w.forecast(ctx, a, "").law.Quantile(planner.WindowShare))
+	window := seconds(w.forecast(ctx, a, "").law.Quantile(plan.WindowShare))
 	q := readyQuery(running, window, time.Now())
 	for got.Pages < sweepPages {
 		page, ok, err := w.readyPage(ctx, a, q)

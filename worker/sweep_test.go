@@ -15,7 +15,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/polling/plan"
 	"github.com/extractq/extractq/store"
 )
 
@@ -24,7 +24,7 @@ import (
 func (r *rig) slow(every time.Duration) {
 	r.t.Helper()
 	r.cfg.Accounts[0].Sweep = true
-	h := planner.Histogram{}
+	h := plan.Histogram{}
 	for s := 60.0; s < 120; s++ {
 		h.Add(s, 10)
 	}
@@ -325,13 +325,13 @@ func TestSlowListIsReadOnce(t *testing.T) {
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_800_000_000_000)
-	busy := planner.Outlook{InWindow: 200, Steady: 14, Soon: 8, Alone: 5.3, Window: 34 * time.Second}
-	idle := planner.Outlook{InWindow: 1, Steady: 0.07, Soon: 0.07, Alone: 5.3, Window: 34 * time.Second}
+	busy := plan.Outlook{InWindow: 200, Steady: 14, Soon: 8, Alone: 5.3, Window: 34 * time.Second}
+	idle := plan.Outlook{InWindow: 1, Steady: 0.07, Soon: 0.07, Alone: 5.3, Window: 34 * time.Second}
 	trusted := store.Listing{Every: time.Second, Trusted: true, On: now.Add(-time.Minute)}
 	for _, tt := range []struct {
 		name             string
 		old              store.Listing
-		o                planner.Outlook
+		o                plan.Outlook
 		requests, missed float64
 		want             store.Listing
 	}{
@@ -346,7 +346,7 @@ func TestDecide(t *testing.T) {
 			store.Listing{Every: 5 * time.Second, Until: now.Add(time.Second)},
 		},
 		{"and none any more", store.Listing{Every: time.Second, Until: now}, idle, 1, 0.05, store.Listing{}},
-		{"nothing in flight", trusted, planner.Outlook{}, 1, 0.05, store.Listing{}},
+		{"nothing in flight", trusted, plan.Outlook{}, 1, 0.05, store.Listing{}},
 		{"a list of 143 pages", store.Listing{}, busy, 143, 0.05, store.Listing{}},
 		{"a list that shows nothing", store.Listing{}, busy, 1, 1, store.Listing{Every: trialEvery}},
 		{"and is three pages long", store.Listing{Every: trialEvery}, busy, 3, 1, store.Listing{Every: 3 * trialEvery}},

@@ -12,7 +12,7 @@ import (
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
-	"github.com/extractq/extractq/planner"
+	pollplan "github.com/extractq/extractq/polling/plan"
 	"github.com/extractq/extractq/tasks"
 )
 
@@ -177,7 +177,7 @@ func (p *plan) estimate(price, deadline time.Duration, inFlight int) {
 // pollsWithin is how often the vendor is asked for a document that takes it d.
 func pollsWithin(d, price, deadline time.Duration) int {
 	n := 0
-	schedule := planner.Prior().Schedule(planner.Terms{Price: price})
+	schedule := pollplan.Prior().Schedule(pollplan.Terms{Price: price})
 	for elapsed := time.Duration(0); elapsed < d; n++ {
 		elapsed = schedule.After(elapsed, deadline)
 	}

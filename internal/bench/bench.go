@@ -13,7 +13,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/polling/plan"
 	"github.com/extractq/extractq/sandbox"
 )
 
@@ -124,7 +124,7 @@ func Replay(c Config) (Report, error) {
 
 // BestCost is J*, the least that polls can come to where the law is known.
 func BestCost(law sandbox.Latency, price time.Duration) float64 {
-	return planner.LawOf(law.CDF).Schedule(planner.Terms{Price: price}).Cost()
+	return plan.LawOf(law.CDF).Schedule(plan.Terms{Price: price}).Cost()
 }
 
 // A policy says when to ask.

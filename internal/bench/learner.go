@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/polling/plan"
 )
 
 // What a worker and the scripts of the store do with latencies, in one process and
@@ -36,15 +36,15 @@ type learner struct {
 	// from; one so many later weighs e times as much. What place base weighs is the unit
 	// of bins.
 	placed, latest, base int
-	bins                 planner.Histogram
+	bins                 plan.Histogram
 	hooks, lists         missing
 	// listing is how the ready lists are read, reading what the latest took.
-	listing planner.Listing
+	listing plan.Listing
 	reading float64
 
 	at       time.Duration
-	law      planner.Law
-	schedule *planner.Schedule
+	law      plan.Law
+	schedule *plan.Schedule
 	listed   time.Duration // The age up to which lists tell of an end.
 }
 
@@ -73,35 +73,35 @@ func (m missing) orElse(share float64) float64 {
 }
 
 func newLearner(c Config) learner {
-	return learner{rng: rand.New(rand.NewPCG(c.Seed, 0x6c6561726e)), bins: planner.Histogram{}, hooks: missing{share: 1}, lists: missing{share: 1}, reading: 1}
+	return learner{rng: rand.New(rand.NewPCG(c.Seed, 0x6c6561726e)), bins: plan.Histogram{}, hooks: missing{share: 1}, lists: missing{share: 1}, reading: 1}
 }
 
 // known is the schedule now, of what was seen up to at most two seconds ago.
-func (l *learner) known(r *run) *planner.Schedule {
+func (l *learner) known(r *run) *plan.Schedule {
 	if l.schedule != nil && (r.now-l.at < cmp.Or(r.cfg.keep, planFor) || r.frozen) {
 		return l.schedule
 	}
-	seen := planner.Histogram{}
+	seen := plan.Histogram{}
 	seen.Merge(l.bins, age(l.base, l.latest))
 	running := r.stillRunning(l.rng)
 	// The one type of these documents has seen what its account has seen.
-	account := planner.Estimate(seen, running, planner.Prior())
-	l.law = planner.Estimate(seen, running, account)
+	account := plan.Estimate(seen, running, plan.Prior())
+	l.law = plan.Estimate(seen, running, account)
 	l.listed = 0
 	if l.listing.Trusted {
-		l.listed = seconds(account.Quantile(planner.WindowShare))
+		l.listed = seconds(account.Quantile(plan.WindowShare))
 	}
-	unheard := planner.Unheard(l.hooks.share, l.lists.orElse(listMissed), l.listed)
-	l.at, l.schedule = r.now, l.law.Schedule(planner.Terms{Price: r.cfg.price(), Unheard: unheard})
+	unheard := plan.Unheard(l.hooks.share, l.lists.orElse(listMissed), l.listed)
+	l.at, l.schedule = r.now, l.law.Schedule(plan.Terms{Price: r.cfg.price(), Unheard: unheard})
 	return l.schedule
 }
 
 // stillRunning are the documents in flight of which the vendor has said "not yet", or a
 // sample of them.
-func (r *run) stillRunning(rng *rand.Rand) []planner.Running {
+func (r *run) stillRunning(rng *rand.Rand) []plan.Running {
 	n := min(len(r.flying), runningLimit)
 	each := float64(len(r.flying)) / float64(max(n, 1))
-	var out []planner.Running
+	var out []plan.Running
 	for i := range n {
 		if n < len(r.flying) { // Any n of them, by as many steps of a shuffle.
 			k := i + rng.IntN(len(r.flying)-i)
@@ -109,7 +109,7 @@ func (r *run) stillRunning(rng *rand.Rand) []planner.Running {
 			r.flying[i], r.flying[k], a.slot, b.slot = b, a, b.slot, a.slot
 		}
 		if j := r.flying[i]; j.notYet > 0 {
-			out = append(out, planner.Running{Age: (j.notYet - j.submitted).Seconds(), Weight: each * r.weigh(j)})
+			out = append(out, plan.Running{Age: (j.notYet - j.submitted).Seconds(), Weight: each * r.weigh(j)})
 		}
 	}
 	return out
@@ -126,7 +126,7 @@ func age(place, beside int) float64 { return math.Exp(float64(place-beside) / me
 // learn adds what the end of a document shows.
 func (l *learner) learn(r *run, j *job) {
 	l.known(r)
-	lesson := planner.Histogram{}
+	lesson := plan.Histogram{}
 	if r.cfg.Intervals {
 		from := 0.0
 		if j.notYet > 0 {
@@ -138,7 +138,7 @@ func (l *learner) learn(r *run, j *job) {
 	}
 	l.latest = max(l.latest, j.place)
 	if l.latest-l.base > 14*memory {
-		scaled := planner.Histogram{}
+		scaled := plan.Histogram{}
 		scaled.Merge(l.bins, age(l.base, l.latest))
 		l.bins, l.base = scaled, l.latest
 	}

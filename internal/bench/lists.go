@@ -3,7 +3,7 @@ package bench
 import (
 	"time"
 
-	"github.com/extractq/extractq/planner"
+	"github.com/extractq/extractq/polling/plan"
 )
 
 // The vendor's ready lists, as worker/listing.go and worker/sweep.go read them.
@@ -28,9 +28,9 @@ const (
 func (r *run) tend() {
 	r.events.add(event{at: r.now + tendEvery, kind: tends})
 	r.known(r)
-	var ages []planner.Running
+	var ages []plan.Running
 	for _, j := range r.flying {
-		ages = append(ages, planner.Running{Age: (r.now - j.submitted).Seconds(), Weight: 1})
+		ages = append(ages, plan.Running{Age: (r.now - j.submitted).Seconds(), Weight: 1})
 	}
 	o := r.law.Outlook(ages, r.cfg.price())
 	r.listing = o.Listing(r.listing, r.cfg.price(), max(r.reading, 1), r.lists.orElse(listMissed), time.Unix(0, 0).Add(r.now))
@@ -52,7 +52,7 @@ func (r *run) read() {
 	if r.listing.Every == 0 || len(r.flying) == 0 {
 		return
 	}
-	window, oldest := seconds(r.law.Quantile(planner.WindowShare)), time.Duration(0)
+	window, oldest := seconds(r.law.Quantile(plan.WindowShare)), time.Duration(0)
 	for _, j := range r.flying {
 		if age := r.now - j.submitted; age <= window {
 			oldest = max(oldest, age)

@@ -1,4 +1,4 @@
-// Package planner says when to ask the vendor again. It is pure: durations go in
+// Package plan says when to ask the vendor again. It is pure: durations go in
 // and come out, and nothing is looked up or remembered.
 //
 // The time from the submission to the vendor's finish is a random T whose law is
@@ -10,7 +10,7 @@
 //
 // Optimal checking goes back to Barlow, Hunter and Proschan, "Optimum checking
 // procedures", J. SIAM 11 (1963).
-package planner
+package plan
 
 import "sort"
 
