@@ -61,6 +61,10 @@ func (k keys) events() string { return k.prefix + "ev" }
 // foreign are vendor ids that were looked at and are not ours.
 func (k keys) foreign() string { return k.prefix + "foreign" }
 
+// unnamed are listed vendor ids of which the vendor does not tell the name, by when a
+// search first came across them.
+func (k keys) unnamed() string { return k.prefix + "unnamed" }
+
 // strays are entries TOKEN VENDOR-ID, by name and therefore by age: what the vendor lists
 // under the token of an extraction whose record is gone, or is another installation's.
 func (k keys) strays() string { return k.prefix + "strays" }

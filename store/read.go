@@ -244,6 +244,26 @@ func (s *Records) NoteForeign(ctx context.Context, account, vendorID, token stri
 	return nil
 }
 
+// NoteUnnamed remembers when a listed vendor id was first found without a name, which is
+// now unless it was before, and returns that time.
+func (s *Records) NoteUnnamed(ctx context.Context, account, vendorID string, now time.Time) (time.Time, error) {
+	k := accountKeys(account)
+	var first *redis.FloatCmd
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.ZAddNX(ctx, k.unnamed(), redis.Z{Score: float64(now.UnixMilli()), Member: vendorID})
+		p.ZRemRangeByRank(ctx, k.unnamed(), 0, -foreignKept-1)
+		first = p.ZScore(ctx, k.unnamed(), vendorID)
+		return nil
+	})
+	if err != nil && !isNil(err) {
+		return time.Time{}, fmt.Errorf("note unnamed id: %w", err)
+	}
+	if first.Err() != nil { // There are too many older ones.
+		return now, nil
+	}
+	return time.UnixMilli(int64(first.Val())), nil
+}
+
 // Stray returns the vendor id that was noted under a token; empty for none.
 func (s *Records) Stray(ctx context.Context, account, token string) (string, error) {
 	got, err := s.rdb.ZRangeByLex(ctx, accountKeys(account).strays(), &redis.ZRangeBy{

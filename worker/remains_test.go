@@ -188,6 +188,7 @@ func TestNothingOutlivesItsRecord(t *testing.T) {
 		"extractq:{acme}:lat:":    "a histogram of the vendor's latencies",
 		"extractq:{acme}:lat:t":   "one of a document type",
 		"extractq:{acme}:foreign": "the vendor's ids that are not ours, at most 10,000",
+		"extractq:{acme}:unnamed": "those whose name the vendor does not tell, at most 10,000",
 		"extractq:{acme}:strays":  "those by their token, at most 10,000",
 		"extractq:{acme}:early":   "ids that hooks named, for two minutes",
 		"extractq:{acme}:account": "the account's state, by field",

@@ -138,7 +138,8 @@ const skew = 5 * time.Minute
 const maxPages = 100
 
 // sighting is what a search came to: the vendor's id, where it is listed, or else whether
-// the search saw all that is listed. One that did not has not found that there is nothing.
+// the search saw all that is listed and may be what it looks for. One that did not has not
+// found that there is nothing.
 type sighting struct {
 	vendorID string
 	whole    bool
@@ -181,9 +182,14 @@ func (s *step) search(token string, since time.Time) (seen sighting, ok bool, er
 				if name, known, ok, err = s.nameOf(vendorID); !ok || err != nil {
 					return seen, ok, err
 				}
-				if !known {
-					seen.whole = false
-					continue // Asked again by the next search.
+				if !known { // Asked again by the next search.
+					first, err := s.w.records.NoteUnnamed(s.ctx, s.acct.Name, vendorID, s.now())
+					if err != nil {
+						return seen, true, err
+					}
+					// What was finished before this submission was sent cannot be it.
+					seen.whole = seen.whole && first.Before(since)
+					continue
 				}
 			}
 			of := extraction.TokenID(name)

@@ -165,6 +165,47 @@ func TestLostAnswerAndEarly404(t *testing.T) {
 	}
 }
 
+// A listed id that always fails may be what a search looks for, which then decides nothing.
+// It cannot be what was submitted after it was first seen.
+func TestLostAnswerAndAnOldBrokenID(t *testing.T) {
+	t.Parallel()
+	v := newVendor()
+	v.ready = []extraction.ReadyItem{{VendorID: "broken"}}
+	v.onSubmit = func(int, extraction.Submission) error {
+		return &extraction.Error{Op: "submit", Kind: extraction.KindTransient, Sent: true, Err: errors.New("reset")}
+	}
+	v.onPoll = func(id string, _ int) (extraction.Outcome, error) {
+		if id == "broken" {
+			return extraction.Outcome{}, &extraction.Error{Op: "poll", Kind: extraction.KindTransient, Err: errors.New("500")}
+		}
+		return done(), nil
+	}
+	r := newRig(t, &listsIDs{v})
+	r.cfg.Accounts[0].Resubmit = true
+	w := r.worker()
+	lose := func() string {
+		id := r.submit("x")
+		if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	// over is what it comes to when its window is over.
+	over := func(id string) store.Record {
+		r.hset(id, "unc", ago(2*w.cfg.UncertainWindow+time.Minute))
+		if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+			t.Fatal(err)
+		}
+		return r.get(id)
+	}
+	if got := over(lose()); got.Failure == nil || got.Failure.Code != extraction.CodeSubmitUncertain {
+		t.Errorf("the first one is %s %+v, want submit_uncertain: the broken one may be it", got.Status, got.Failure)
+	}
+	if got := over(lose()); got.Failure != nil || got.Step != extraction.StepSubmit || got.Phase != store.PhaseNone {
+		t.Errorf("the next one is %s, phase %q, %+v, want it submitted again: the broken one was there before", got.Status, got.Phase, got.Failure)
+	}
+}
+
 // A submission that the vendor refused was not sent, although its last byte went: the
 // next one's search must not be dated by it.
 func TestRefusedWasNotSent(t *testing.T) {
