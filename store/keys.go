@@ -104,6 +104,9 @@ func (k keys) released() string { return k.prefix + "released" }
 // state is the limiter's: while the account is paused, nothing is released.
 func (k keys) state() string { return k.prefix + "account" }
 
+// run has what a run of the command line has in flight, by a digest of where it runs.
+func (k keys) run(name string) string { return k.prefix + "run:" + name }
+
 // batch is the index of one batch, batchCounts its counts by status.
 func (k keys) batch(name string) string       { return k.prefix + "b:" + name }
 func (k keys) batchCounts(name string) string { return k.prefix + "bn:" + name }

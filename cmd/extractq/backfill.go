@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -267,7 +268,7 @@ func (b *backfill) beginOne(ctx context.Context, d documents.Source) (follows bo
 	case tooLong(d.Name):
 		b.Say("%s: its result will be in %s: no file can have its own name", render.Escape(d.Name), b.resultFile(begun.Name))
 	}
-	if _, err := b.handIn(ctx, b.outage, doc, s, b.client.Submit); err != nil {
+	if _, err := b.handIn(ctx, b.outage, doc, s, b.noted(b.client.Submit)); err != nil {
 		if errkind.Of(err) != errkind.Unavailable {
 			err = errors.Join(err, b.journal.Void(begun))
 		}
@@ -281,9 +282,9 @@ func (b *backfill) beginOne(ctx context.Context, d documents.Source) (follows bo
 // has forgotten it, or it is a repetition. It reports whether it is waited for.
 func (b *backfill) resubmit(ctx context.Context, doc *documents.Document, s tasks.Submission, old entry, done progressed) (bool, error) {
 	b.journal.Resume(done)
-	_, err := b.handIn(ctx, b.outage, doc, s, func(ctx context.Context, s tasks.Submission) (extraction.Extraction, error) {
+	_, err := b.handIn(ctx, b.outage, doc, s, b.noted(func(ctx context.Context, s tasks.Submission) (extraction.Extraction, error) {
 		return b.client.Resume(ctx, s, b.journal.Begun(done))
-	})
+	}))
 	if errors.Is(err, store.ErrFollowed) { // It was adopted meanwhile.
 		id, findErr := b.records.Follower(ctx, s.Account, done.VendorID)
 		if findErr == nil && id != "" {
@@ -367,6 +368,11 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 			return err
 		} else if err != nil {
 			return errkind.MarkUnavailable(fmt.Errorf("--out cannot be written: %s: %w", b.resultFile(name), errnoOf(err)))
+		}
+	}
+	if b.out != "" && !b.ownsState() {
+		if err := b.records.ForgetRun(ctx, b.account.Name, b.origin(), r.ID); err != nil {
+			b.log.DebugContext(ctx, "run not forgotten", slog.Any("error", err)) // It is found once more, and skipped.
 		}
 	}
 	done(render.TallyOf(e))

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"io"
+	"iter"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -13,6 +16,7 @@ import (
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
 )
 
 // lost is what earlier runs with the same --out have begun and the journal does not name:
@@ -161,13 +165,13 @@ func (b *backfill) answers(ctx context.Context, d *documents.Document, want entr
 }
 
 // ownsState reports whether only runs with this --out use the Redis and the document
-// store. What is in another one may be anybody's.
+// store. Of what is in another one, only what is noted for this --out is this run's.
 func (b *backfill) ownsState() bool { return b.Redis.URL == "" && !b.dataGiven }
 
 // lookForLost finds, once, what the journal does not name.
 func (b *backfill) lookForLost(ctx context.Context) error {
 	l := &b.lost
-	if l.looked || !b.ownsState() {
+	if l.looked {
 		return nil
 	}
 	named, others, err := b.journal.IDs(b.question())
@@ -176,7 +180,7 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 	}
 	var unnamed []string
 	known := map[documents.Hash]struct{}{}
-	for id, err := range b.records.IDs(ctx, b.account.Name) {
+	for id, err := range b.begunIDs(ctx) {
 		if err != nil {
 			return errkind.MarkUnavailable(err)
 		}
@@ -198,9 +202,11 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 			}
 		}
 	}
-	ids, err := b.blobs.Documents(ctx)
-	if err != nil {
-		return errkind.MarkUnavailable(err)
+	var ids []string
+	if b.ownsState() {
+		if ids, err = b.blobs.Documents(ctx); err != nil {
+			return errkind.MarkUnavailable(err)
+		}
 	}
 	for _, id := range ids {
 		_, inRedis := known[documents.HashOf(id)]
@@ -215,6 +221,51 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 	}
 	l.records, l.kept, l.others, l.looked = records, kept, others, true
 	return nil
+}
+
+// begunIDs are the ids of what earlier runs with this --out have in Redis, the latest first.
+func (b *backfill) begunIDs(ctx context.Context) iter.Seq2[string, error] {
+	if b.ownsState() {
+		return b.records.IDs(ctx, b.account.Name)
+	}
+	return func(yield func(string, error) bool) {
+		ids, err := b.records.OfRun(ctx, b.account.Name, b.origin())
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for _, id := range ids {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
+
+// origin names this --out in a Redis that others use too.
+func (b *backfill) origin() string {
+	host, _ := os.Hostname() // Without one, the folder has to do.
+	out, err := filepath.Abs(b.out)
+	if err != nil {
+		out = b.out
+	}
+	name := documents.HashOf(host + "\x00" + out)
+	return hex.EncodeToString(name[:])
+}
+
+// noted is a way to hand in a document, which is noted as this run's before.
+func (b *backfill) noted(
+	send func(context.Context, tasks.Submission) (extraction.Extraction, error),
+) func(context.Context, tasks.Submission) (extraction.Extraction, error) {
+	if b.journal == nil || b.ownsState() {
+		return send
+	}
+	return func(ctx context.Context, s tasks.Submission) (extraction.Extraction, error) {
+		if err := b.records.NoteRun(ctx, b.account.Name, b.origin(), s.ID); err != nil {
+			return extraction.Extraction{}, err
+		}
+		return send(ctx, s)
+	}
 }
 
 // keyOf is lostKey for a record.

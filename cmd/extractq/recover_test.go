@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,13 +33,16 @@ type earlier struct {
 
 // newEarlier begins with ten documents, two of which have the same bytes. The first five
 // have their results; the others are at the vendor.
-func newEarlier(t *testing.T, rdb redis.UniversalClient) *earlier {
+func newEarlier(t *testing.T, rdb redis.UniversalClient, change ...func(*backfill)) *earlier {
 	t.Helper()
 	l, _ := submitting(t, rdb, io.Discard)
 	l.svc.persistent = true
 	r := &earlier{t: t, out: t.TempDir(), svc: l.svc, ids: map[string]string{}}
 	inbox := t.TempDir()
 	b := r.run("t")
+	for _, c := range change {
+		c(b)
+	}
 	for i := range 10 {
 		name := fmt.Sprintf("%d.pdf", i)
 		path := filepath.Join(inbox, name)
@@ -121,7 +125,7 @@ func (r *earlier) submit(b *backfill, s documents.Source, e entry) {
 	d := r.open(b, s)
 	defer d.Close()
 	sub := d.In(tasks.Submission{ID: e.ID, Account: "acme", Provider: "sensible", Type: "t"})
-	if _, err := b.client.Submit(r.t.Context(), sub); err != nil {
+	if _, err := b.noted(b.client.Submit)(r.t.Context(), sub); err != nil {
 		r.t.Fatal(err)
 	}
 	if err := b.journal.Accepted(e.ID); err != nil {
@@ -202,6 +206,58 @@ func TestOnlyOnesOwnIsFound(t *testing.T) {
 		if n := r.again(nil, "t", change); n != 5 {
 			t.Errorf("%s: %d documents are submitted, want those without a result", what, n)
 		}
+	}
+}
+
+// TestOwnIsFoundAmongOthers has a Redis or a store that others use, and no journal: what runs
+// with the same --out have in flight there is theirs, and what another has is not.
+func TestOwnIsFoundAmongOthers(t *testing.T) {
+	t.Parallel()
+	for what, shared := range map[string]func(*backfill){
+		"a Redis that was named": func(b *backfill) { b.Redis.URL = "redis://shared" },
+		"a store that was named": func(b *backfill) { b.dataGiven = true },
+	} {
+		r := newEarlier(t, redistest.Client(t), shared)
+		if n := r.again(nil, "t", shared); n != 0 {
+			t.Errorf("%s: %d documents are submitted again", what, n)
+		}
+		if n := r.again(nil, "another", shared); n != 10 {
+			t.Errorf("%s, asked for another type: %d documents are submitted, want all", what, n)
+		}
+		r.out = t.TempDir()
+		_ = journalIn(t, r.out).Close()
+		if n := r.again(nil, "t", shared); n != 10 {
+			t.Errorf("%s, with another --out: %d documents are submitted, want all", what, n)
+		}
+	}
+}
+
+// TestWrittenOutIsForgotten by the Redis that others use: the result and the journal have
+// it from then on.
+func TestWrittenOutIsForgotten(t *testing.T) {
+	t.Parallel()
+	shared := func(b *backfill) { b.Redis.URL = "redis://shared" }
+	r := newEarlier(t, redistest.Client(t), shared)
+	b := r.run("t")
+	shared(b)
+	b.room = make(chan struct{}, 1)
+	before, err := r.svc.records.OfRun(t.Context(), "acme", b.origin())
+	if err != nil || len(before) != 10 {
+		t.Fatalf("%d are noted, %v, want 10", len(before), err)
+	}
+	record, err := r.svc.records.Get(t.Context(), "acme", r.ids["7.pdf"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.room <- struct{}{}
+	b.watch(record.ID, "7.pdf")
+	record.Status = extraction.StatusError
+	if err := b.finished(t.Context(), record, false); err != nil {
+		t.Fatal(err)
+	}
+	after, err := r.svc.records.OfRun(t.Context(), "acme", b.origin())
+	if err != nil || len(after) != 9 || slices.Contains(after, record.ID) {
+		t.Errorf("%d are noted, %v, want all but the one that is written out", len(after), err)
 	}
 }
 
