@@ -21,9 +21,9 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // Account is one account that producers may choose.
@@ -55,7 +55,7 @@ type Accounts interface {
 // Config is what an API needs.
 type Config struct {
 	// Client accepts documents; Records and Blobs are read.
-	Client  *tasks.Client
+	Client  *intake.Client
 	Records *store.Records
 	Blobs   *store.Blobs
 	// Accounts are those that may be submitted to, States all there are.
@@ -88,7 +88,7 @@ type Server struct {
 	keys     atomic.Pointer[[]Key]
 	tokens   atomic.Pointer[HookTokens]
 	// accepts is the client, by the rules of the accounts.
-	accepts  *tasks.Client
+	accepts  *intake.Client
 	hub      *hub
 	holds    holds
 	refusals *serve.Refusals

@@ -9,8 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 type bulkInput struct{ Body protocol.Bulk }
@@ -57,7 +57,7 @@ var bulkOps = []bulkOp{
 	},
 	{
 		"redeliver",
-		func(_ context.Context, _ *Server, r store.Record) error { return tasks.Redeliverable(r.Extraction()) },
+		func(_ context.Context, _ *Server, r store.Record) error { return intake.Redeliverable(r.Extraction()) },
 		func(ctx context.Context, s *Server, r store.Record, _ *bulkInput) error {
 			_, err := s.cfg.Client.Redeliver(ctx, r.Account, r.ID)
 			return err

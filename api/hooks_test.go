@@ -13,10 +13,10 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 const hookToken = "t0ken-of-acme"
@@ -218,7 +218,7 @@ func TestHookWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	r := newRig(t, withHooks, func(c *Config) {
-		client, err := tasks.NewClient(tasks.Parts{Redis: server.Client(), Blobs: c.Blobs})
+		client, err := intake.New(intake.Parts{Redis: server.Client(), Blobs: c.Blobs})
 		if err != nil {
 			t.Fatal(err)
 		}

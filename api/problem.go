@@ -18,8 +18,8 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // Problem is an error answer, as an error of a handler.
@@ -184,12 +184,12 @@ func (s *Server) explain(err error) *Problem {
 		{store.ErrTooLarge, http.StatusRequestEntityTooLarge, codeTooLarge, "the document is larger than api.max_document"},
 		{store.ErrFinal, http.StatusConflict, codeFinal, "the extraction is final"},
 		{store.ErrFollowed, http.StatusConflict, codeConflict, "another extraction follows this vendor_id"},
-		{tasks.ErrKeyReused, http.StatusUnprocessableEntity, codeKeyReused, "the Idempotency-Key was used for another document or other fields"},
-		{tasks.ErrNotFinal, http.StatusConflict, codeConflict, "the extraction has not ended yet"},
-		{tasks.ErrSucceeded, http.StatusConflict, codeConflict, "the extraction succeeded and its result is readable; there is nothing to repeat"},
-		{tasks.ErrRetried, http.StatusConflict, codeConflict, "the extraction has been repeated already; see retried_by"},
-		{tasks.ErrDocumentGone, http.StatusConflict, codeDocumentGone, "the document is not kept any more"},
-		{tasks.ErrNoCallback, http.StatusConflict, codeConflict, "the extraction has no callback"},
+		{intake.ErrKeyReused, http.StatusUnprocessableEntity, codeKeyReused, "the Idempotency-Key was used for another document or other fields"},
+		{intake.ErrNotFinal, http.StatusConflict, codeConflict, "the extraction has not ended yet"},
+		{intake.ErrSucceeded, http.StatusConflict, codeConflict, "the extraction succeeded and its result is readable; there is nothing to repeat"},
+		{intake.ErrRetried, http.StatusConflict, codeConflict, "the extraction has been repeated already; see retried_by"},
+		{intake.ErrDocumentGone, http.StatusConflict, codeDocumentGone, "the document is not kept any more"},
+		{intake.ErrNoCallback, http.StatusConflict, codeConflict, "the extraction has no callback"},
 	} {
 		if errors.Is(err, known.err) {
 			return problem(known.status, known.code, known.detail)
@@ -200,17 +200,17 @@ func (s *Server) explain(err error) *Problem {
 		status int
 		code   protocol.ProblemCode
 	}{
-		{tasks.ErrUnknownAccount, http.StatusUnprocessableEntity, codeUnknownAccount},
-		{tasks.ErrURLRefused, http.StatusUnprocessableEntity, codeURLRefused},
-		{tasks.ErrMismatch, http.StatusUnprocessableEntity, codeMismatch},
-		{tasks.ErrMediaType, http.StatusUnsupportedMediaType, codeUnsupported},
+		{intake.ErrUnknownAccount, http.StatusUnprocessableEntity, codeUnknownAccount},
+		{intake.ErrURLRefused, http.StatusUnprocessableEntity, codeURLRefused},
+		{intake.ErrMismatch, http.StatusUnprocessableEntity, codeMismatch},
+		{intake.ErrMediaType, http.StatusUnsupportedMediaType, codeUnsupported},
 	} {
 		if errors.Is(err, known.err) {
 			return problem(known.status, known.code, plain(err))
 		}
 	}
 	switch {
-	case errors.Is(err, tasks.ErrReceiving):
+	case errors.Is(err, intake.ErrReceiving):
 		return problem(http.StatusConflict, codeReceiving, "a request with this Idempotency-Key is being received").after(time.Second)
 	case errors.Is(err, store.ErrBacklog):
 		return problem(http.StatusTooManyRequests, codeBacklog, "the account has max_backlog unfinished extractions").after(10 * time.Second)
@@ -224,7 +224,7 @@ func (s *Server) explain(err error) *Problem {
 	if !ofTheStore(err) || s.saysAgain() {
 		s.cfg.Logger.Error("request failed", slog.Any("error", err))
 	}
-	if errors.Is(err, tasks.ErrOtherProvider) {
+	if errors.Is(err, intake.ErrOtherProvider) {
 		return problem(http.StatusServiceUnavailable, codeUnavailable, "the workers have this account with another provider; try again").after(5 * time.Second)
 	}
 	return problem(http.StatusServiceUnavailable, codeUnavailable, "Redis or the document store cannot be used; try again").after(5 * time.Second)

@@ -18,10 +18,10 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // rig is an API over a real Redis and a real document store, with no worker.
@@ -93,7 +93,7 @@ func newRig(t testing.TB, mend ...func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := tasks.NewClient(tasks.Parts{
+	client, err := intake.New(intake.Parts{
 		Redis: rdb, Blobs: blobs, MaxDocument: 1 << 20, Kept: store.Kept{Record: 168 * time.Hour, Document: 24 * time.Hour},
 	})
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 func (s *Server) registerSubmit(api huma.API) {
@@ -127,11 +127,11 @@ func untilNext(r store.Record) time.Duration {
 }
 
 // submission is what is asked of the client, within what the caller may do.
-func (s *Server) submission(ctx context.Context, req request) (tasks.Submission, error) {
+func (s *Server) submission(ctx context.Context, req request) (intake.Submission, error) {
 	caller := callerOf(ctx)
 	account, err := s.chosen(caller, req.Account)
 	if err != nil {
-		return tasks.Submission{}, err
+		return intake.Submission{}, err
 	}
 	given := 0
 	for _, is := range []bool{req.document != nil, req.url != "", req.vendorID != ""} {
@@ -140,19 +140,19 @@ func (s *Server) submission(ctx context.Context, req request) (tasks.Submission,
 		}
 	}
 	if given != 1 {
-		return tasks.Submission{}, fmt.Errorf("%w: give one of a document, document_url and vendor_id", extraction.ErrInvalid)
+		return intake.Submission{}, fmt.Errorf("%w: give one of a document, document_url and vendor_id", extraction.ErrInvalid)
 	}
 	if caller.Customer != "" && req.vendorID != "" {
 		// The vendor's id may be another customer's, and so would be its result.
-		return tasks.Submission{}, problem(http.StatusForbidden, codeForbidden, "vendor_id is not for a key that works for one customer")
+		return intake.Submission{}, problem(http.StatusForbidden, codeForbidden, "vendor_id is not for a key that works for one customer")
 	}
 	if caller.Customer != "" {
 		if req.Customer != "" && req.Customer != caller.Customer {
-			return tasks.Submission{}, problem(http.StatusUnprocessableEntity, codeForbidden, "this key works for another customer")
+			return intake.Submission{}, problem(http.StatusUnprocessableEntity, codeForbidden, "this key works for another customer")
 		}
 		req.Customer = caller.Customer
 	}
-	sub := tasks.Submission{
+	sub := intake.Submission{
 		Account: account.Name, Provider: account.Provider, Type: req.Type, Types: req.Types, ConfigName: req.ConfigName,
 		Environment: req.Environment, Customer: req.Customer, Batch: req.Batch, Priority: req.Priority,
 		Metadata: req.Metadata, Options: req.Options, Name: req.Name, URL: req.url,
@@ -165,12 +165,12 @@ func (s *Server) submission(ctx context.Context, req request) (tasks.Submission,
 }
 
 // rules are what the client accepts for an account.
-func (s *Server) rules(_ context.Context, account, _ string) (tasks.Rules, error) {
+func (s *Server) rules(_ context.Context, account, _ string) (intake.Rules, error) {
 	a, ok := s.open(account)
 	if !ok {
-		return tasks.Rules{}, problem(http.StatusUnprocessableEntity, codeUnknownAccount, "the account has left the configuration")
+		return intake.Rules{}, problem(http.StatusUnprocessableEntity, codeUnknownAccount, "the account has left the configuration")
 	}
-	return tasks.Rules{
+	return intake.Rules{
 		Provider: a.Provider, Check: a.Check, FetchesURL: a.FetchesURL, MaxBacklog: a.MaxBacklog,
 		MaxDocument: s.cfg.MaxDocument, CheckCallback: s.cfg.CheckURL, CheckDocumentURL: s.cfg.CheckDocumentURL,
 	}, nil

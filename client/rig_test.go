@@ -18,11 +18,11 @@ import (
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/fixtures"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/sandbox"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 	"github.com/extractq/extractq/worker"
 )
 
@@ -58,7 +58,7 @@ func serve(rdb *redis.Client, dir string, working bool) (_ *service, err error) 
 	if err != nil {
 		return nil, err
 	}
-	own, err := tasks.NewClient(tasks.Parts{
+	own, err := intake.New(intake.Parts{
 		Redis: rdb, Blobs: blobs, MaxDocument: 4 << 20, Kept: store.Kept{Record: time.Hour, Document: time.Hour},
 	})
 	if err != nil {

@@ -15,10 +15,10 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 	"github.com/extractq/extractq/worker"
 )
 
@@ -60,7 +60,7 @@ func (v *vendor) Ready(context.Context, extraction.ReadyQuery) (extraction.Ready
 type service struct {
 	t      *testing.T
 	rdb    *redis.Client
-	client *tasks.Client
+	client *intake.Client
 	vendor *vendor
 }
 
@@ -73,7 +73,7 @@ func newService(t *testing.T, pollPrice time.Duration) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.client, err = tasks.NewClient(tasks.Parts{Redis: s.rdb, Blobs: blobs}); err != nil {
+	if s.client, err = intake.New(intake.Parts{Redis: s.rdb, Blobs: blobs}); err != nil {
 		t.Fatal(err)
 	}
 	w, err := worker.New(worker.Config{
@@ -103,7 +103,7 @@ const slots = 16
 func (s *service) submit(n int) {
 	s.t.Helper()
 	for i := range n {
-		_, err := s.client.Submit(s.t.Context(), tasks.Submission{
+		_, err := s.client.Submit(s.t.Context(), intake.Submission{
 			Account: "acme", Provider: "fake", Type: "tax_forms", Customer: "north", Batch: "may",
 			Name: "secret-name.pdf", Document: strings.NewReader("%PDF-1.7 " + strconv.Itoa(i)),
 		})

@@ -14,11 +14,11 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // shared is the shared state in a Redis, for an account "acme".
@@ -136,13 +136,13 @@ func TestShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := tasks.NewClient(tasks.Parts{Redis: rdb, Blobs: blobs})
+	client, err := intake.New(intake.Parts{Redis: rdb, Blobs: blobs})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// One account that has left the configuration, and another application's queue.
 	for _, account := range []string{"acme", "gone"} {
-		if _, err := client.Submit(t.Context(), tasks.Submission{
+		if _, err := client.Submit(t.Context(), intake.Submission{
 			Account: account, Provider: "fake", Type: "t", Name: "a.pdf", Document: strings.NewReader("x"),
 		}); err != nil {
 			t.Fatal(err)

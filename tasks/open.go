@@ -1,5 +1,18 @@
-// Package tasks is the client with which Go services enqueue beside extractq's own
-// processes: Open, and the methods of Client.
+// Package tasks is for Go services that hand documents to extractq without its HTTP API:
+// they write straight into the Redis and the document store of the workers.
+//
+//	client, err := tasks.Open(ctx, tasks.Config{Redis: "redis://queue:6379/0", Data: "file:///srv/extractq"})
+//	…
+//	defer client.Close()
+//	e, err := client.Submit(ctx, tasks.Submission{Account: "acme", Type: "invoice", Name: "a.pdf", Document: file})
+//	…
+//	e, err = client.Wait(ctx, e.ID) // Has e.Status, and with SUCCESS e.Result.
+//
+// What Submit has accepted is durable: it ends with a final status, whatever crashes. Nothing but the two addresses is configured here; limits, the vendor and
+// its key are the workers'.
+//
+// A service on a machine that reaches neither Redis nor the document store uses package
+// client over HTTP.
 package tasks
 
 import (
@@ -11,8 +24,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/address"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/store"
 )
 
@@ -28,11 +44,20 @@ type Config struct {
 // poolSize is how many connections a service's client may need at once.
 const poolSize = 32
 
+// Client takes documents in and follows them to their end. It is safe for concurrent use.
+// Make one with Open.
+type Client struct {
+	intake  *intake.Client
+	records *store.Records
+	blobs   *store.Blobs
+	rdb     redis.UniversalClient
+}
+
 // Open returns a client for a service that enqueues beside extractq's own processes. It
-// returns store.ErrOtherStore where the document store is not the one that the workers
-// use, and store.ErrEmptyRedis where the Redis has lost what the store holds. All else
-// that a producer must know it has from the workers: it accepts what the HTTP API would
-// accept, and refuses the rest with the same errors. Close it at the end.
+// returns ErrOtherStore where the document store is not the one that the workers use, and
+// ErrEmptyRedis where the Redis has lost what the store holds. All else that a producer
+// must know it has from the workers: it accepts what the HTTP API would accept, and refuses
+// the rest with the same errors. Close it at the end.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
 	redisURL, err := address.Redis(cfg.Redis)
 	if err == nil && redisURL == "" {
@@ -52,54 +77,64 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, errors.New("redis: the address is not one of a Redis") // The library's error may repeat the password.
 	}
-	c, err := NewClient(Parts{Redis: rdb})
-	if err == nil {
-		err = c.openStore(ctx, address.Documents(dataURL))
+	c := &Client{rdb: rdb}
+	if err := c.open(ctx, address.Documents(dataURL)); err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
-	if err != nil {
-		_ = rdb.Close()
-		return nil, err
-	}
-	c.rules = c.registered
-	c.close = func() error { return errors.Join(c.cfg.Blobs.Close(), rdb.Close()) }
 	return c, nil
 }
 
-// openStore opens the workers' document store, and makes none: a folder that is not there
-// is not theirs.
-func (c *Client) openStore(ctx context.Context, documents string) error {
+// open opens the workers' document store, and makes none: a folder that is not there is
+// not theirs.
+func (c *Client) open(ctx context.Context, documents string) (err error) {
+	if c.records, err = store.NewRecords(c.rdb); err != nil {
+		return err
+	}
 	if u, err := url.Parse(documents); err == nil && u.Scheme == "file" {
 		if _, err := os.Stat(filepath.FromSlash(u.Path)); err != nil {
 			return fmt.Errorf("%w: no worker has used it yet: %w", store.ErrOtherStore, err)
 		}
 	}
-	blobs, err := store.OpenBlobs(ctx, documents)
+	if c.blobs, err = store.OpenBlobs(ctx, documents); err != nil {
+		return err
+	}
+	if err := c.blobs.Join(ctx, c.records); err != nil {
+		return err
+	}
+	in, err := intake.New(intake.Parts{Redis: c.rdb, Blobs: c.blobs})
 	if err != nil {
 		return err
 	}
-	if err := blobs.Join(ctx, c.records); err != nil {
-		return errors.Join(err, blobs.Close())
-	}
-	c.cfg.Blobs = blobs
+	c.intake = in.WithRegistered()
 	return nil
 }
 
-// Close releases what Open opened.
+// Close releases what Open opened. Extractions go on without it.
 func (c *Client) Close() error {
-	if c.close == nil {
-		return nil
+	var err error
+	if c.blobs != nil {
+		err = c.blobs.Close()
 	}
-	return c.close()
+	return errors.Join(err, c.rdb.Close())
+}
+
+// Submit accepts one document. When it returns an extraction, the document and its record
+// are written, and some worker will carry it to a final status, whatever dies meanwhile.
+// See ErrUnknownAccount and the other errors for why one is refused; any other error says
+// nothing about whether the document was accepted, and a repetition with the same ID is
+// safe.
+func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extraction, error) {
+	return c.intake.Submit(ctx, s.intake())
 }
 
 // Get returns an extraction as it is now, with its result where it has one. It returns
-// store.ErrNotFound for an unknown id.
+// ErrNotFound for an unknown id.
 func (c *Client) Get(ctx context.Context, id string) (extraction.Extraction, error) {
 	r, err := c.record(ctx, id)
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
-	return c.cfg.Blobs.Whole(ctx, r)
+	return c.blobs.Whole(ctx, r)
 }
 
 func (c *Client) record(ctx context.Context, id string) (store.Record, error) {
@@ -127,15 +162,15 @@ const (
 )
 
 // Wait returns an extraction when it has ended, with its result where it has one, or the
-// error of ctx. A result that Retry has fetched again is waited for as well. The work goes
-// on whatever becomes of the waiting.
+// error of ctx. A result that is being fetched from the vendor again is waited for as well.
+// The work goes on when ctx ends.
 func (c *Client) Wait(ctx context.Context, id string) (extraction.Extraction, error) {
 	r, err := c.record(ctx, id)
 	answered := time.Now()
 	for gap := waitFirst; ; gap = min(2*gap, waitMost) {
 		switch {
 		case err == nil && r.Settled():
-			return c.cfg.Blobs.Whole(ctx, r)
+			return c.blobs.Whole(ctx, r)
 		case err == nil:
 			answered = time.Now()
 		case errors.Is(err, store.ErrNotFound), time.Since(answered) > waitThrough, r.ID == "":

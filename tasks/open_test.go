@@ -1,4 +1,4 @@
-package tasks
+package tasks_test
 
 import (
 	"context"
@@ -10,24 +10,26 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/tasks"
 )
 
 // site is what workers have left behind: a document store below data.url, an identity in
 // both, and registrations.
 type site struct {
-	cfg     Config
+	cfg     tasks.Config
 	blobs   *store.Blobs
 	records *store.Records
-	client  *Client // Open's.
+	intake  *intake.Client // As extractq's own processes have one.
+	client  *tasks.Client
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	t.Helper()
 	rdb := redistest.Client(t)
-	s := &site{cfg: Config{Redis: "unix://" + rdb.Options().Addr, Data: t.TempDir()}}
+	s := &site{cfg: tasks.Config{Redis: "unix://" + rdb.Options().Addr, Data: t.TempDir()}}
 	var err error
 	if s.blobs, err = store.OpenBlobs(t.Context(), "file://"+s.cfg.Data+"/documents"); err != nil {
 		t.Fatal(err)
@@ -52,7 +54,12 @@ func newSite(t *testing.T) *site {
 			t.Fatal(err)
 		}
 	}
-	if s.client, err = Open(t.Context(), s.cfg); err != nil {
+	in, err := intake.New(intake.Parts{Redis: rdb, Blobs: s.blobs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.intake = in.WithRegistered()
+	if s.client, err = tasks.Open(t.Context(), s.cfg); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.client.Close() })
@@ -64,7 +71,7 @@ func newSite(t *testing.T) *site {
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	e, err := s.client.Submit(t.Context(), Submission{Account: "acme", Type: "tax_forms", Name: "1040.pdf", Document: strings.NewReader("%PDF-1.7 x")})
+	e, err := s.client.Submit(t.Context(), tasks.Submission{Account: "acme", Type: "tax_forms", Name: "1040.pdf", Document: strings.NewReader("%PDF-1.7 x")})
 	if err != nil || e.Provider != "sensible" || e.Document.ContentType != "application/pdf" {
 		t.Fatalf("Submit = %+v, %v", e, err)
 	}
@@ -74,7 +81,7 @@ func TestOpen(t *testing.T) {
 	if got, err := s.client.Get(t.Context(), e.ID); err != nil || got.Status != extraction.StatusQueued {
 		t.Errorf("Get = %v, %v", got.Status, err)
 	}
-	if _, err := s.client.Get(t.Context(), store.NewID()); !errors.Is(err, store.ErrNotFound) {
+	if _, err := s.client.Get(t.Context(), store.NewID()); !errors.Is(err, tasks.ErrNotFound) {
 		t.Errorf("Get of an unknown id = %v", err)
 	}
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -90,7 +97,7 @@ func TestOpen(t *testing.T) {
 		}
 		done <- got
 	}()
-	if _, err := s.client.Cancel(t.Context(), "acme", e.ID); err != nil {
+	if _, err := s.intake.Cancel(t.Context(), "acme", e.ID); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-done; got.Status != extraction.StatusCanceled || got.ExpiresAt.IsZero() || time.Until(got.ExpiresAt.Time) < 30*time.Minute {
@@ -103,26 +110,26 @@ func TestOpen(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	good := func() Submission {
-		return Submission{Account: "acme", Type: "tax_forms", Name: "a.pdf", Document: strings.NewReader("%PDF-1.7")}
+	good := func() tasks.Submission {
+		return tasks.Submission{Account: "acme", Type: "tax_forms", Name: "a.pdf", Document: strings.NewReader("%PDF-1.7")}
 	}
 	for name, test := range map[string]struct {
-		change func(*Submission)
+		change func(*tasks.Submission)
 		want   error
 		says   string
 	}{
-		"unknown account":     {func(s *Submission) { s.Account = "nobody" }, ErrUnknownAccount, "no worker"},
-		"no account":          {func(s *Submission) { s.Account = "" }, extraction.ErrInvalid, "account"},
-		"another provider":    {func(s *Submission) { s.Provider = "typless" }, extraction.ErrInvalid, "sensible"},
-		"too large":           {func(s *Submission) { s.Document = strings.NewReader(strings.Repeat("x", 101)) }, store.ErrTooLarge, ""},
-		"a file":              {func(s *Submission) { s.Document, s.URL = nil, "file:///etc/passwd" }, extraction.ErrInvalid, "document_url"},
-		"an internal URL":     {func(s *Submission) { s.Document, s.URL = nil, "http://127.0.0.1/x.pdf" }, extraction.ErrInvalid, "fetch.allow_hosts"},
-		"an internal host":    {func(s *Submission) { s.CallbackURL = "http://10.0.0.1/hook" }, extraction.ErrInvalid, "callbacks.allow_hosts"},
-		"no URL of a web":     {func(s *Submission) { s.CallbackURL = "gopher://x" }, extraction.ErrInvalid, "callback_url"},
-		"no fetching":         {func(s *Submission) { s.Account, s.Document, s.URL = "plain", nil, "https://93.184.216.34/x" }, extraction.ErrInvalid, "document itself"},
-		"not for this vendor": {func(s *Submission) { s.Account, s.Environment = "plain", "production" }, extraction.ErrInvalid, "environment"},
-		"a media type":        {func(s *Submission) { s.ContentType, s.Document = "video/mp4", strings.NewReader("x") }, ErrMediaType, "media type"},
-		"an unnamed video": {func(s *Submission) {
+		"unknown account":     {func(s *tasks.Submission) { s.Account = "nobody" }, tasks.ErrUnknownAccount, "no worker"},
+		"no account":          {func(s *tasks.Submission) { s.Account = "" }, extraction.ErrInvalid, "account"},
+		"another provider":    {func(s *tasks.Submission) { s.Provider = "typless" }, extraction.ErrInvalid, "sensible"},
+		"too large":           {func(s *tasks.Submission) { s.Document = strings.NewReader(strings.Repeat("x", 101)) }, tasks.ErrTooLarge, ""},
+		"a file":              {func(s *tasks.Submission) { s.Document, s.URL = nil, "file:///etc/passwd" }, extraction.ErrInvalid, "document_url"},
+		"an internal URL":     {func(s *tasks.Submission) { s.Document, s.URL = nil, "http://127.0.0.1/x.pdf" }, extraction.ErrInvalid, "fetch.allow_hosts"},
+		"an internal host":    {func(s *tasks.Submission) { s.CallbackURL = "http://10.0.0.1/hook" }, extraction.ErrInvalid, "callbacks.allow_hosts"},
+		"no URL of a web":     {func(s *tasks.Submission) { s.CallbackURL = "gopher://x" }, extraction.ErrInvalid, "callback_url"},
+		"no fetching":         {func(s *tasks.Submission) { s.Account, s.Document, s.URL = "plain", nil, "https://93.184.216.34/x" }, extraction.ErrInvalid, "document itself"},
+		"not for this vendor": {func(s *tasks.Submission) { s.Account, s.Environment = "plain", "production" }, extraction.ErrInvalid, "environment"},
+		"a media type":        {func(s *tasks.Submission) { s.ContentType, s.Document = "video/mp4", strings.NewReader("x") }, tasks.ErrMediaType, "media type"},
+		"an unnamed video": {func(s *tasks.Submission) {
 			s.Name, s.Document = "", strings.NewReader("\x1aE\xdf\xa3 a film")
 		}, extraction.ErrInvalid, "media type"},
 	} {
@@ -140,11 +147,11 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := s.client.Submit(t.Context(), sub); err != nil {
 		t.Error(err)
 	}
-	if _, _, err := s.client.SubmitOnce(t.Context(), good(), "", "key"); err != nil {
+	if _, err := s.client.Submit(t.Context(), good()); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.client.Submit(t.Context(), good()); !errors.Is(err, store.ErrBacklog) {
-		t.Errorf("the third of two = %v, want %v", err, store.ErrBacklog)
+	if _, err := s.client.Submit(t.Context(), good()); !errors.Is(err, tasks.ErrBacklog) {
+		t.Errorf("the third of two = %v, want %v", err, tasks.ErrBacklog)
 	}
 }
 
@@ -154,8 +161,8 @@ func TestOpenOtherStore(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	other := filepath.Join(t.TempDir(), "other")
-	if _, err := Open(t.Context(), Config{Redis: s.cfg.Redis, Data: other}); !errors.Is(err, store.ErrOtherStore) {
-		t.Errorf("Open = %v, want %v", err, store.ErrOtherStore)
+	if _, err := tasks.Open(t.Context(), tasks.Config{Redis: s.cfg.Redis, Data: other}); !errors.Is(err, tasks.ErrOtherStore) {
+		t.Errorf("Open = %v, want %v", err, tasks.ErrOtherStore)
 	}
 	if _, err := os.Stat(other); !os.IsNotExist(err) {
 		t.Errorf("a folder was made: %v", err)
@@ -163,19 +170,19 @@ func TestOpenOtherStore(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(other, "documents"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), Config{Redis: s.cfg.Redis, Data: other}); !errors.Is(err, store.ErrOtherStore) {
-		t.Errorf("Open of an empty one = %v, want %v", err, store.ErrOtherStore)
+	if _, err := tasks.Open(t.Context(), tasks.Config{Redis: s.cfg.Redis, Data: other}); !errors.Is(err, tasks.ErrOtherStore) {
+		t.Errorf("Open of an empty one = %v, want %v", err, tasks.ErrOtherStore)
 	}
-	for _, bad := range []Config{{}, {Redis: s.cfg.Redis}, {Redis: "http://x", Data: other}, {Redis: s.cfg.Redis, Data: "ftp://x"}} {
-		if _, err := Open(t.Context(), bad); err == nil {
+	for _, bad := range []tasks.Config{{}, {Redis: s.cfg.Redis}, {Redis: "http://x", Data: other}, {Redis: s.cfg.Redis, Data: "ftp://x"}} {
+		if _, err := tasks.Open(t.Context(), bad); err == nil {
 			t.Errorf("Open(%+v) works", bad)
 		}
 	}
 	if err := os.Remove(filepath.Join(s.cfg.Data, "documents", "identity")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.client.Submit(t.Context(), Submission{Account: "acme", Type: "t", Name: "a.pdf", Document: strings.NewReader("%PDF-")}); !errors.Is(err, store.ErrOtherStore) {
-		t.Errorf("Submit = %v, want %v", err, store.ErrOtherStore)
+	if _, err := s.client.Submit(t.Context(), tasks.Submission{Account: "acme", Type: "t", Name: "a.pdf", Document: strings.NewReader("%PDF-")}); !errors.Is(err, tasks.ErrOtherStore) {
+		t.Errorf("Submit = %v, want %v", err, tasks.ErrOtherStore)
 	}
 }
 
@@ -185,7 +192,7 @@ func TestRepeatedAtFullBacklog(t *testing.T) {
 	s := newSite(t)
 	ids := []string{store.NewID(), store.NewID()}
 	send := func(id string) error {
-		_, err := s.client.Submit(t.Context(), Submission{
+		_, err := s.client.Submit(t.Context(), tasks.Submission{
 			ID: id, Account: "acme", Type: "t", Name: "a.pdf", Document: strings.NewReader("%PDF-1.7"),
 		})
 		return err
@@ -195,10 +202,10 @@ func TestRepeatedAtFullBacklog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := send(ids[0]); !errors.Is(err, store.ErrExists) {
-		t.Errorf("the repetition = %v, want %v", err, store.ErrExists)
+	if err := send(ids[0]); !errors.Is(err, tasks.ErrExists) {
+		t.Errorf("the repetition = %v, want %v", err, tasks.ErrExists)
 	}
-	if err := send(store.NewID()); !errors.Is(err, store.ErrBacklog) {
-		t.Errorf("a third = %v, want %v", err, store.ErrBacklog)
+	if err := send(store.NewID()); !errors.Is(err, tasks.ErrBacklog) {
+		t.Errorf("a third = %v, want %v", err, tasks.ErrBacklog)
 	}
 }

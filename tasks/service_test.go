@@ -190,11 +190,11 @@ func TestOpenKeepsToItsPair(t *testing.T) {
 		t.Fatal(err)
 	}
 	register() // By a worker that does not know it either.
-	if err := submitTo(t, c); !errors.Is(err, store.ErrRedisLost) {
-		t.Errorf("beside an empty Redis: %v, want %v", err, store.ErrRedisLost)
+	if err := submitTo(t, c); !errors.Is(err, tasks.ErrRedisLost) {
+		t.Errorf("beside an empty Redis: %v, want %v", err, tasks.ErrRedisLost)
 	}
-	if _, err := open(); !errors.Is(err, store.ErrEmptyRedis) {
-		t.Errorf("Open beside an empty Redis = %v, want %v", err, store.ErrEmptyRedis)
+	if _, err := open(); !errors.Is(err, tasks.ErrEmptyRedis) {
+		t.Errorf("Open beside an empty Redis = %v, want %v", err, tasks.ErrEmptyRedis)
 	}
 }
 
@@ -225,7 +225,7 @@ func TestOpenBeforeTheWorkers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := submitTo(t, c); !errors.Is(err, store.ErrOtherStore) {
-		t.Errorf("beside workers with another store: %v, want %v", err, store.ErrOtherStore)
+	if err := submitTo(t, c); !errors.Is(err, tasks.ErrOtherStore) {
+		t.Errorf("beside workers with another store: %v, want %v", err, tasks.ErrOtherStore)
 	}
 }

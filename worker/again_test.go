@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/tasks"
 )
 
 func pollFails(kind extraction.Kind) func(string, int) (extraction.Outcome, error) {
@@ -244,15 +244,15 @@ func TestFoundByAnother(t *testing.T) {
 			searching := r.submit("y")
 			r.hset(searching, "ph", "uncertain", "sent", ago(time.Second), "unc", time.Now().Add(time.Minute).UnixMilli())
 			r.stepOn(w, searching)
-			if _, err := r.client.Resume(r.t.Context(), tasks.Submission{
+			if _, err := r.client.Resume(r.t.Context(), intake.Submission{
 				ID: id, Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf", Document: strings.NewReader("x"),
-			}, tasks.Begun{SentAt: old.SentAt}); err != nil {
+			}, intake.Begun{SentAt: old.SentAt}); err != nil {
 				r.t.Fatal(err)
 			}
 			r.stepOn(w, id)
 		},
 		"by an adoption": func(r *rig, w *Worker, _ string) {
-			e, err := r.client.Adopt(r.t.Context(), tasks.Submission{Account: "acme", Provider: "fake", Type: "t"}, "lost")
+			e, err := r.client.Adopt(r.t.Context(), intake.Submission{Account: "acme", Provider: "fake", Type: "t"}, "lost")
 			if err != nil {
 				r.t.Fatal(err)
 			}

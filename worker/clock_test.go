@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // What is in every state when Redis's clock jumps ends as it would have: nothing stands
@@ -169,7 +169,7 @@ func (r *rig) submittedOnce(v *vendor) {
 
 func (r *rig) submitNamed(name string) string {
 	r.t.Helper()
-	e, err := r.client.Submit(r.t.Context(), tasks.Submission{
+	e, err := r.client.Submit(r.t.Context(), intake.Submission{
 		Account: "acme", Provider: "fake", Type: "t", Name: name, Document: strings.NewReader("x"), Batch: "b1",
 	})
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
-	"github.com/extractq/extractq/tasks"
 )
 
 func (r *rig) wantNothingStored(id string) {
@@ -79,7 +79,7 @@ func TestDeletedWhileFetched(t *testing.T) {
 			t.Error(err)
 		}
 	}})
-	client, err := tasks.NewClient(tasks.Parts{Redis: rdb, Blobs: r.blobs, Kept: r.cfg.kept()})
+	client, err := intake.New(intake.Parts{Redis: rdb, Blobs: r.blobs, Kept: r.cfg.kept()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // producer is a producer in memory.
@@ -38,7 +38,7 @@ func (p *producer) deliveries() []Delivery {
 
 func (r *rig) submitWithCallback() string {
 	r.t.Helper()
-	e, err := r.client.Submit(r.t.Context(), tasks.Submission{
+	e, err := r.client.Submit(r.t.Context(), intake.Submission{
 		Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf", Document: strings.NewReader("x"),
 		CallbackURL: "https://producer.test/hook", CallbackKey: "billing",
 	})

@@ -11,9 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // succeeded makes a SUCCESS, whose result is then damaged.
@@ -163,7 +163,7 @@ func TestFetchAgain(t *testing.T) {
 			if diff := cmp.Diff(learned, r.latency()); diff != "" {
 				t.Errorf("it was learned from (-before +after):\n%s", diff)
 			}
-			if _, err := r.client.Retry(t.Context(), "acme", id, true); tt.good != errors.Is(err, tasks.ErrSucceeded) {
+			if _, err := r.client.Retry(t.Context(), "acme", id, true); tt.good != errors.Is(err, intake.ErrSucceeded) {
 				t.Errorf("Retry afterwards = %v", err)
 			}
 		})

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/intake"
 )
 
 // journal tells Config.Journal how far the submission has got, before a call that
 // must not happen without it.
-func (s *step) journal(b tasks.Begun) error {
+func (s *step) journal(b intake.Begun) error {
 	if s.w.cfg.Journal == nil {
 		return nil
 	}
@@ -22,9 +22,9 @@ func (s *step) journal(b tasks.Begun) error {
 
 // noted tells Config.Journal what a call has come to. The record says it too, and
 // the call is made: that this is lost only makes a later Resume ask once more.
-func (s *step) noted(b tasks.Begun) { s.w.noted(s.ctx, s.rec.ID, b) }
+func (s *step) noted(b intake.Begun) { s.w.noted(s.ctx, s.rec.ID, b) }
 
-func (w *Worker) noted(ctx context.Context, id string, b tasks.Begun) {
+func (w *Worker) noted(ctx context.Context, id string, b intake.Begun) {
 	if w.cfg.Journal == nil {
 		return
 	}

@@ -11,20 +11,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/intake"
 )
 
 // diary is a journal that keeps what it is told.
 type diary struct {
 	mu    sync.Mutex
 	told  []string
-	last  tasks.Begun
+	last  intake.Begun
 	fails error // What it answers, and with it StoreFailed is told.
 	heard int   // How often StoreFailed was.
 }
 
 // words is what a journal is told, without its times.
-func words(b tasks.Begun) string {
+func words(b intake.Begun) string {
 	switch {
 	case b.VendorID != "" && !b.SubmittedAt.IsZero():
 		return "submitted " + b.VendorID
@@ -32,13 +32,13 @@ func words(b tasks.Begun) string {
 		return "opened " + b.VendorID
 	case !b.SentAt.IsZero():
 		return "sent"
-	case b == tasks.Begun{}:
+	case b == intake.Begun{}:
 		return "nothing"
 	}
 	return "nonsense"
 }
 
-func (d *diary) keep(_ string, b tasks.Begun) error {
+func (d *diary) keep(_ string, b intake.Begun) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fails != nil {
@@ -155,7 +155,7 @@ func TestResumeFromJournal(t *testing.T) {
 	t.Parallel()
 	soon, ago := time.Now().Add(10*time.Minute), time.Now().Add(-time.Second)
 	for name, test := range map[string]struct {
-		begun tasks.Begun
+		begun intake.Begun
 		setUp func(*vendor, string) extraction.Provider
 		code  extraction.Code
 		// What the vendor has been asked for.
@@ -163,7 +163,7 @@ func TestResumeFromJournal(t *testing.T) {
 		vendorID              string
 	}{
 		"opened, without the document": {
-			begun: tasks.Begun{VendorID: "u7", UploadURL: "https://upload.test/", UploadExpires: soon},
+			begun: intake.Begun{VendorID: "u7", UploadURL: "https://upload.test/", UploadExpires: soon},
 			setUp: func(v *vendor, _ string) extraction.Provider {
 				v.onPoll = func(id string, _ int) (extraction.Outcome, error) {
 					if _, has := v.body(id); has {
@@ -176,15 +176,15 @@ func TestResumeFromJournal(t *testing.T) {
 			puts: 1, vendorID: "u7",
 		},
 		"opened, with the document": {
-			begun: tasks.Begun{VendorID: "u7", UploadURL: "https://upload.test/", UploadExpires: soon},
+			begun: intake.Begun{VendorID: "u7", UploadURL: "https://upload.test/", UploadExpires: soon},
 			setUp: func(v *vendor, _ string) extraction.Provider { return uploader{v} }, vendorID: "u7",
 		},
 		"submitted": {
-			begun: tasks.Begun{VendorID: "v7", SubmittedAt: ago},
+			begun: intake.Begun{VendorID: "v7", SubmittedAt: ago},
 			setUp: func(v *vendor, _ string) extraction.Provider { return v }, vendorID: "v7",
 		},
 		"sent, and listed": {
-			begun: tasks.Begun{SentAt: ago},
+			begun: intake.Begun{SentAt: ago},
 			setUp: func(v *vendor, id string) extraction.Provider {
 				v.ready = []extraction.ReadyItem{{VendorID: "v9", Name: extraction.TokenName("a.pdf", id)}}
 				return v
@@ -192,7 +192,7 @@ func TestResumeFromJournal(t *testing.T) {
 			vendorID: "v9",
 		},
 		"sent, and nowhere": {
-			begun: tasks.Begun{SentAt: ago},
+			begun: intake.Begun{SentAt: ago},
 			setUp: func(v *vendor, _ string) extraction.Provider { return v }, code: extraction.CodeSubmitUncertain,
 		},
 		"nothing": {
@@ -201,7 +201,7 @@ func TestResumeFromJournal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v, s := newVendor(), tasks.Submission{
+			v, s := newVendor(), intake.Submission{
 				ID: "01JD0Z3M9V7Q8W2R5T6Y4X1C0B", Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf",
 				Document: strings.NewReader("body"),
 			}

@@ -11,10 +11,10 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // calls is the order in which the vendor was called to take documents. It answers
@@ -52,7 +52,7 @@ func (c *calls) list() []string {
 // bring submits one document of a customer.
 func (r *rig) bring(customer string, p extraction.Priority) string {
 	r.t.Helper()
-	e, err := r.client.Submit(r.t.Context(), tasks.Submission{
+	e, err := r.client.Submit(r.t.Context(), intake.Submission{
 		Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf", Document: strings.NewReader("x"),
 		Customer: customer, Priority: p,
 	})

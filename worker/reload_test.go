@@ -13,10 +13,10 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // run starts a worker without ticks: a test makes its own.
@@ -54,7 +54,7 @@ func (r *rig) reload(w *Worker, accounts ...Account) {
 // submitTo is submit for another account than the rig's own.
 func (r *rig) submitTo(account, body string) string {
 	r.t.Helper()
-	e, err := r.client.Submit(r.t.Context(), tasks.Submission{
+	e, err := r.client.Submit(r.t.Context(), intake.Submission{
 		Account: account, Provider: "fake", Type: "t", Name: "a.pdf", Document: strings.NewReader(body),
 	})
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // fates is a vendor that does with a document what its config_name says.
@@ -65,7 +65,7 @@ func (r *rig) live(round int) (ids []string) {
 	bring := func(fate, label, callback string, priority extraction.Priority) string {
 		t.Helper()
 		label = fmt.Sprint(label, "-", round)
-		s := tasks.Submission{
+		s := intake.Submission{
 			Account: "acme", Provider: "fake", Type: "t", ConfigName: fate, Name: "a.pdf", Document: strings.NewReader(label),
 			Customer: "customer " + label, Batch: "batch " + label, Priority: priority, Metadata: map[string]string{"k": label},
 			CallbackURL: callback, CallbackKey: "billing",
@@ -81,7 +81,7 @@ func (r *rig) live(round int) (ids []string) {
 		priority := []extraction.Priority{extraction.PriorityNormal, extraction.PriorityBulk}[i%2]
 		bring(fate, fmt.Sprint(fate, i), []string{"https://producer.test/hook", "https://gone.test/hook", ""}[i%3], priority)
 	}
-	adopted, err := r.client.Adopt(ctx, tasks.Submission{Account: "acme", Provider: "fake", Type: "t", Batch: fmt.Sprint("adopted ", round)}, fmt.Sprint("w", round))
+	adopted, err := r.client.Adopt(ctx, intake.Submission{Account: "acme", Provider: "fake", Type: "t", Batch: fmt.Sprint("adopted ", round)}, fmt.Sprint("w", round))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // A vendor id that no record holds is a document that was paid for and is lost. The
@@ -61,7 +61,7 @@ func (s *step) regain(vendorID string, cause error) error {
 	}
 	var r store.Record
 	if err == nil {
-		r, err = tasks.Recover(ctx, s.w.records, s.w.cfg.Blobs, a)
+		r, err = intake.Recover(ctx, s.w.records, s.w.cfg.Blobs, a)
 	}
 	if err != nil {
 		s.w.log.ErrorContext(s.ctx, "the record of a submission is gone: its vendor id is followed by nothing",

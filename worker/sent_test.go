@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/intake"
 )
 
 // slowAnswer is how long the vendor takes to answer after the last byte. What is dated by
@@ -51,7 +51,7 @@ func TestSentWhenTheLastByteWent(t *testing.T) {
 				r.cfg.Accounts[0].Provider = fetcher{v}
 			}
 			w := r.worker()
-			in := tasks.Submission{Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf", URL: "https://example.com/a.pdf"}
+			in := intake.Submission{Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf", URL: "https://example.com/a.pdf"}
 			id := ""
 			if test.byURL {
 				e, err := r.client.Submit(t.Context(), in)

@@ -9,8 +9,8 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
-	"github.com/extractq/extractq/tasks"
 )
 
 // What a person sees in the queue: an extraction that is over is one completed
@@ -27,7 +27,7 @@ func TestFinishedIsShownOnce(t *testing.T) {
 	}
 	r := newRig(t, v)
 	good := r.submit("good")
-	e, err := r.client.Submit(t.Context(), tasks.Submission{
+	e, err := r.client.Submit(t.Context(), intake.Submission{
 		Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf", URL: "https://example.com/a.pdf",
 	})
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // submit hands one document to the vendor, or finds out what became of an
@@ -116,7 +116,7 @@ func (s *step) send() error {
 	s.acct.roomMade()
 	s.rec.Attempts++
 	if byURL {
-		if err := s.journal(tasks.Begun{SentAt: s.rec.SentAt}); err != nil {
+		if err := s.journal(intake.Begun{SentAt: s.rec.SentAt}); err != nil {
 			return s.storeFails(err, extraction.StepSubmit, notSent())
 		}
 		if err := s.witness(store.Sent{}); errors.Is(err, errOvertaken) {
@@ -128,7 +128,7 @@ func (s *step) send() error {
 	sub := s.submission(extraction.TokenName(s.rec.Document.Name, s.rec.ID), func() error {
 		// It runs before settleBody returns, and therefore before SentAt is read.
 		s.rec.SentAt = s.now()
-		if err := s.journal(tasks.Begun{SentAt: s.rec.SentAt}); err != nil {
+		if err := s.journal(intake.Begun{SentAt: s.rec.SentAt}); err != nil {
 			return err
 		}
 		if s.redisErr = s.mark(new(store.Change).Phase(store.PhaseSent).SentAt(s.rec.SentAt)); s.redisErr != nil {
@@ -149,7 +149,7 @@ func (s *step) send() error {
 			if err := s.unwitness(); err != nil { // The record keeps what the document store has.
 				return s.storeFails(err, extraction.StepSubmit, new(store.Change))
 			}
-			s.noted(tasks.Begun{})
+			s.noted(intake.Begun{})
 			return s.trouble(err, limiter.OpSubmit, notSent())
 		}
 		return s.uncertain(err)
@@ -169,7 +169,7 @@ func notSent() *store.Change {
 // submitted notes the vendor's id and plans the first poll.
 func (s *step) submitted(vendorID, vendorStatus string) error {
 	defer s.worked(limiter.OpSubmit)
-	s.noted(tasks.Begun{VendorID: vendorID, SubmittedAt: s.now()})
+	s.noted(intake.Begun{VendorID: vendorID, SubmittedAt: s.now()})
 	s.rec.VendorStatus = vendorStatus // The poll's task shows it.
 	s.rec.SubmittedAt = s.now()
 	c := new(store.Change).TroubleOver(s.now()).

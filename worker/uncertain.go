@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // A submission of one call whose answer was lost is uncertain: the vendor may
@@ -96,7 +96,7 @@ func (s *step) lookUp() error {
 	}
 	switch {
 	case seen.vendorID != "":
-		s.noted(tasks.Begun{VendorID: seen.vendorID, SubmittedAt: s.rec.SentAt})
+		s.noted(intake.Begun{VendorID: seen.vendorID, SubmittedAt: s.rec.SentAt})
 		return s.again(extraction.StepPoll, 0, extraction.BecauseScheduled, new(store.Change).TroubleOver(s.now()).
 			Phase(store.PhaseNone).Vendor(seen.vendorID).SubmittedAt(s.rec.SentAt).Polls(s.rec.Polls).
 			Uncertain(time.Time{}).SubmitErrors(0, time.Time{}))
@@ -111,7 +111,7 @@ func (s *step) lookUp() error {
 		if err := s.unwitnessed(); err != nil {
 			return s.storeFails(err, extraction.StepSubmit, new(store.Change).Polls(s.rec.Polls))
 		}
-		s.noted(tasks.Begun{})
+		s.noted(intake.Begun{})
 		return s.again(extraction.StepSubmit, 0, extraction.BecauseRetry, new(store.Change).
 			Phase(store.PhaseNone).Polls(s.rec.Polls).Uncertain(time.Time{}).SentAt(time.Time{}))
 	}
@@ -271,6 +271,6 @@ func (w *Worker) resolve(ctx context.Context, r store.Record, vendorID string) e
 	if err != nil {
 		return nothingToDo(err)
 	}
-	w.noted(ctx, r.ID, tasks.Begun{VendorID: vendorID, SubmittedAt: r.SentAt})
+	w.noted(ctx, r.ID, intake.Begun{VendorID: vendorID, SubmittedAt: r.SentAt})
 	return w.queue.Schedule(ctx, r, extraction.StepPoll, at)
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // A submission in two steps. The id of the first is journalled before the
@@ -46,7 +46,7 @@ func (s *step) open(up extraction.Uploader) error {
 	if err != nil {
 		return s.trouble(err, limiter.OpSubmit, new(store.Change).Phase(store.PhaseNone))
 	}
-	if err := s.journal(tasks.Begun{
+	if err := s.journal(intake.Begun{
 		VendorID: upload.VendorID, UploadURL: upload.URL, UploadExpires: upload.ExpiresAt,
 	}); err != nil { // An id that gets no document is free.
 		return s.storeFails(err, extraction.StepSubmit, new(store.Change).Phase(store.PhaseNone))
@@ -100,7 +100,7 @@ func (s *step) resumeUpload() error {
 		return s.trouble(err, limiter.OpPoll, new(store.Change).Polls(s.rec.Polls))
 	case !waits:
 		s.rec.SubmittedAt = s.now()
-		s.noted(tasks.Begun{VendorID: s.rec.VendorID, SubmittedAt: s.rec.SubmittedAt})
+		s.noted(intake.Begun{VendorID: s.rec.VendorID, SubmittedAt: s.rec.SubmittedAt})
 		return s.settle(out, new(store.Change).Phase(store.PhaseNone).SubmittedAt(s.rec.SubmittedAt).
 			Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).SubmitErrors(0, time.Time{}))
 	}

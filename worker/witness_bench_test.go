@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // BenchmarkWitness is what the second witness costs: the p50 of an accepted submission, and
@@ -25,7 +25,7 @@ func BenchmarkWitness(b *testing.B) {
 	ctx := context.Background()
 	for b.Loop() {
 		began := time.Now()
-		e, err := r.client.Submit(ctx, tasks.Submission{
+		e, err := r.client.Submit(ctx, intake.Submission{
 			Account: "acme", Provider: "fake", Type: "tax_forms", Name: "1040.pdf", Document: strings.NewReader(body),
 		})
 		accepts = append(accepts, time.Since(began))

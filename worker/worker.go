@@ -23,11 +23,11 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // Account is one set of credentials and its limits.
@@ -109,7 +109,7 @@ type Config struct {
 	// Client.Resume where Redis forgets. What it is told must be durable when it
 	// returns: its error stops the call that would make a second submission cost
 	// something.
-	Journal func(id string, b tasks.Begun) error
+	Journal func(id string, b intake.Begun) error
 	// StoreFailed, where it is set, is told when the journal or the document
 	// store fails. The step is repeated all the same.
 	StoreFailed func(error)

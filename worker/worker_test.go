@@ -14,11 +14,11 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // vendor is a vendor in memory: it counts what it gets and answers as its
@@ -171,7 +171,7 @@ type rig struct {
 	rdb     redis.UniversalClient
 	blobs   *store.Blobs
 	dir     string // Of the blobs.
-	client  *tasks.Client
+	client  *intake.Client
 	records *store.Records
 	limiter *limiter.Limiter
 	cfg     Config
@@ -190,7 +190,7 @@ func newRigOn(t testing.TB, rdb redis.UniversalClient, p extraction.Provider) *r
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := tasks.NewClient(tasks.Parts{
+	client, err := intake.New(intake.Parts{
 		Redis: rdb, Blobs: blobs, Kept: store.Kept{Record: 168 * time.Hour, Document: 24 * time.Hour},
 	})
 	if err != nil {
@@ -250,7 +250,7 @@ func (r *rig) start() (stop func()) {
 
 func (r *rig) submit(body string) string {
 	r.t.Helper()
-	e, err := r.client.Submit(r.t.Context(), tasks.Submission{
+	e, err := r.client.Submit(r.t.Context(), intake.Submission{
 		Account: "acme", Provider: "fake", Type: "t", Name: "a.pdf", Document: strings.NewReader(body), Batch: "b1",
 	})
 	if err != nil {

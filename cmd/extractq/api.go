@@ -13,10 +13,10 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/tasks"
 )
 
 func apiCommand() *cli.Command {
@@ -143,7 +143,7 @@ func (s *apiServer) reload(next settings) error {
 
 // newAPI builds the HTTP API of this process.
 func newAPI(cfg settings, svc *services) (*apiServer, error) {
-	document, callback, err := tasks.URLChecks(cfg.Fetch.AllowHosts, cfg.Callbacks.AllowHosts)
+	document, callback, err := intake.URLChecks(cfg.Fetch.AllowHosts, cfg.Callbacks.AllowHosts)
 	if err != nil {
 		return nil, errkind.New(errkind.Usage, err)
 	}

@@ -13,10 +13,10 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // backfill carries the documents of one run.
@@ -280,9 +280,9 @@ func (b *backfill) beginOne(ctx context.Context, d documents.Source) (follows bo
 
 // resubmit makes an extraction that the journal tells of and Redis does not know: it
 // has forgotten it, or it is a repetition. It reports whether it is waited for.
-func (b *backfill) resubmit(ctx context.Context, doc *documents.Document, s tasks.Submission, old entry, done progressed) (bool, error) {
+func (b *backfill) resubmit(ctx context.Context, doc *documents.Document, s intake.Submission, old entry, done progressed) (bool, error) {
 	b.journal.Resume(done)
-	_, err := b.handIn(ctx, b.outage, doc, s, b.noted(func(ctx context.Context, s tasks.Submission) (extraction.Extraction, error) {
+	_, err := b.handIn(ctx, b.outage, doc, s, b.noted(func(ctx context.Context, s intake.Submission) (extraction.Extraction, error) {
 		return b.client.Resume(ctx, s, b.journal.Begun(done))
 	}))
 	if errors.Is(err, store.ErrFollowed) { // It was adopted meanwhile.

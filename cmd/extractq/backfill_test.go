@@ -11,9 +11,9 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // TestSlotsAreGivenBackOnce lets two documents share one extraction, which ends once.
@@ -58,8 +58,8 @@ func TestRepetitionAsksFirst(t *testing.T) {
 	if err := writeResult(b.resultFile(old.Name), late, nil); err != nil {
 		t.Fatal(err)
 	}
-	begun := tasks.Repeats(b.past(old, progressed{ID: old.ID, VendorID: "v1", SentAt: sent}))
-	want := tasks.Begun{RetryOf: old.ID, Sought: old.ID, VendorID: "v1", SentAt: sent}
+	begun := intake.Repeats(b.past(old, progressed{ID: old.ID, VendorID: "v1", SentAt: sent}))
+	want := intake.Begun{RetryOf: old.ID, Sought: old.ID, VendorID: "v1", SentAt: sent}
 	if diff := cmp.Diff(want, begun); diff != "" {
 		t.Errorf("the repetition begins elsewhere (-want +got):\n%s", diff)
 	}

@@ -16,10 +16,10 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/bench"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/provider/typless"
 	"github.com/extractq/extractq/sandbox"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // variant is the product with some of what it can do.
@@ -151,7 +151,7 @@ func (b *httpBench) carry(ctx context.Context, svc *services, docs []bench.Docum
 			break // The group says why.
 		}
 		g.Go(func() error {
-			r, err := svc.client.Submit(submitting, tasks.Submission{
+			r, err := svc.client.Submit(submitting, intake.Submission{
 				Account: "bench", Provider: b.provider, Type: d.Type, Name: d.Name, ContentType: d.ContentType,
 				Document: bytes.NewReader(d.Body),
 			})

@@ -20,6 +20,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/limiter"
@@ -35,6 +36,7 @@ type doors struct {
 	dir     string
 	client  *tasks.Client
 	handler http.Handler
+	svc     *services
 	records *store.Records
 	limits  *limiter.Limiter
 }
@@ -68,7 +70,7 @@ accounts:
 		t.Fatal(err)
 	}
 	t.Cleanup(svc.Close)
-	d.records, d.limits = svc.records, limiter.New(svc.rdb)
+	d.svc, d.records, d.limits = svc, svc.records, limiter.New(svc.rdb)
 	theirs, err := serverAccounts(cfg, cfg.Accounts, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -96,14 +98,19 @@ accounts:
 
 // handed is a submission as all doors can take it.
 type handed struct {
-	tasks.Submission
+	intake.Submission
 
 	body string // Of the document; empty for an URL.
 }
 
 // submit hands in through package tasks.
 func (d *doors) submit(in handed) error {
-	s := in.Submission
+	s := tasks.Submission{
+		ID: in.ID, Account: in.Account, Provider: in.Provider, Type: in.Type, Types: in.Types, ConfigName: in.ConfigName,
+		Environment: in.Environment, Customer: in.Customer, Batch: in.Batch, Priority: in.Priority, Metadata: in.Metadata,
+		Options: in.Options, CallbackURL: in.CallbackURL, CallbackKey: in.CallbackKey, Name: in.Name,
+		ContentType: in.ContentType, URL: in.URL,
+	}
 	if s.URL == "" {
 		s.Document = strings.NewReader(in.body)
 	}
@@ -217,7 +224,7 @@ func TestThreeDoors(t *testing.T) {
 	}{
 		{
 			"unknown account", func(e *handed) { e.Account = "nobody" },
-			tasks.ErrUnknownAccount, 422, protocol.CodeUnknownAccount, exitUsage, "", "account",
+			intake.ErrUnknownAccount, 422, protocol.CodeUnknownAccount, exitUsage, "", "account",
 		}, {
 			"another provider than the workers'", func(e *handed) { e.Account, e.Provider = "moved", "typless" },
 			extraction.ErrInvalid, 503, protocol.CodeUnavailable, exitUsage, "", "provider",
@@ -226,34 +233,34 @@ func TestThreeDoors(t *testing.T) {
 			store.ErrTooLarge, 413, protocol.CodeTooLarge, exitFailed, extraction.CodeDocumentTooLarge, "large",
 		}, {
 			"empty", func(e *handed) { e.body = "" },
-			tasks.ErrEmpty, 422, protocol.CodeInvalid, exitFailed, extraction.CodeUnsupportedDocument, "",
+			intake.ErrEmpty, 422, protocol.CodeInvalid, exitFailed, extraction.CodeUnsupportedDocument, "",
 		}, {
 			"internal document", func(e *handed) { e.URL = "http://127.0.0.1/x.pdf" },
-			tasks.ErrURLRefused, 422, protocol.CodeURLRefused, exitFailed, extraction.CodeDocumentUnavailable, "",
+			intake.ErrURLRefused, 422, protocol.CodeURLRefused, exitFailed, extraction.CodeDocumentUnavailable, "",
 		}, {
 			"document with a password", func(e *handed) { e.URL = "http://me:pw@93.184.216.34/x.pdf" },
 			extraction.ErrInvalid, 422, protocol.CodeInvalid, exitFailed, extraction.CodeUnsupportedDocument, "",
 		}, {
 			"a file's URL", func(e *handed) { e.URL = "file:///etc/passwd" },
-			tasks.ErrURLRefused, 422, protocol.CodeURLRefused, 0, "", "",
+			intake.ErrURLRefused, 422, protocol.CodeURLRefused, 0, "", "",
 		}, {
 			"no fetching", func(e *handed) { e.Account, e.URL = "plain", "http://93.184.216.34/x.pdf" },
 			extraction.ErrInvalid, 422, protocol.CodeInvalid, 0, "", "",
 		}, {
 			"internal callback", func(e *handed) { e.CallbackURL = "http://10.0.0.1/hook" },
-			tasks.ErrURLRefused, 422, protocol.CodeURLRefused, exitUsage, "", "",
+			intake.ErrURLRefused, 422, protocol.CodeURLRefused, exitUsage, "", "",
 		}, {
 			"callback with a password", func(e *handed) { e.CallbackURL = "https://me:pw@93.184.216.34/hook" },
-			tasks.ErrURLRefused, 422, protocol.CodeURLRefused, exitUsage, "", "",
+			intake.ErrURLRefused, 422, protocol.CodeURLRefused, exitUsage, "", "",
 		}, {
 			"callback of no web", func(e *handed) { e.CallbackURL = "gopher://x" },
-			tasks.ErrURLRefused, 422, protocol.CodeURLRefused, exitUsage, "", "",
+			intake.ErrURLRefused, 422, protocol.CodeURLRefused, exitUsage, "", "",
 		}, {
 			"a kind that the vendor does not take", func(e *handed) { e.Name, e.body = "film", video },
-			tasks.ErrMediaType, 415, protocol.CodeUnsupported, exitFailed, extraction.CodeUnsupportedDocument, "",
+			intake.ErrMediaType, 415, protocol.CodeUnsupported, exitFailed, extraction.CodeUnsupportedDocument, "",
 		}, {
 			"not what it says", func(e *handed) { e.ContentType = "image/png" },
-			tasks.ErrMismatch, 422, protocol.CodeMismatch, 0, "", "",
+			intake.ErrMismatch, 422, protocol.CodeMismatch, 0, "", "",
 		}, {
 			"a customer's label", func(e *handed) { e.Customer = strings.Repeat("x", 129) },
 			extraction.ErrInvalid, 422, protocol.CodeInvalid, exitUsage, "", "",
@@ -277,7 +284,7 @@ func TestThreeDoors(t *testing.T) {
 			extraction.ErrInvalid, 422, protocol.CodeInvalid, exitUsage, "", "",
 		},
 	} {
-		in := handed{tasks.Submission{Account: "acme", Type: "tax_forms", Name: "a.pdf"}, "%PDF-1.7"}
+		in := handed{intake.Submission{Account: "acme", Type: "tax_forms", Name: "a.pdf"}, "%PDF-1.7"}
 		test.change(&in)
 		err := d.submit(in)
 		if !errors.Is(err, test.want) {
@@ -313,7 +320,7 @@ func TestThreeDoors(t *testing.T) {
 func TestThreeDoorsOpen(t *testing.T) {
 	t.Parallel()
 	d := newDoors(t)
-	in := handed{tasks.Submission{Account: "acme", Type: "tax_forms", Name: "a.pdf"}, "%PDF-1.7"}
+	in := handed{intake.Submission{Account: "acme", Type: "tax_forms", Name: "a.pdf"}, "%PDF-1.7"}
 	if err := d.submit(in); err != nil {
 		t.Error(err)
 	}
@@ -340,7 +347,7 @@ func TestThreeDoorsOpen(t *testing.T) {
 func TestThreeDoorsBacklog(t *testing.T) {
 	t.Parallel()
 	d := newDoors(t)
-	in := handed{tasks.Submission{Account: "narrow", Type: "tax_forms", Name: "a.pdf"}, "%PDF-1.7"}
+	in := handed{intake.Submission{Account: "narrow", Type: "tax_forms", Name: "a.pdf"}, "%PDF-1.7"}
 	if err := d.submit(in); err != nil {
 		t.Fatal(err)
 	}
@@ -358,7 +365,7 @@ func TestThreeDoorsBacklog(t *testing.T) {
 	}
 	for r, err := range d.records.List(t.Context(), []string{"narrow"}, store.Filter{}, store.Cursor{}) {
 		if err == nil {
-			_, err = d.client.Cancel(t.Context(), "narrow", r.ID)
+			_, err = d.svc.client.Cancel(t.Context(), "narrow", r.ID)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -378,7 +385,7 @@ func TestRunBesideAnotherProvider(t *testing.T) {
 	if _, err := d.limits.Serve(t.Context(), "moved", "a worker"); err != nil {
 		t.Fatal(err)
 	}
-	in := handed{tasks.Submission{Account: "moved", Type: "tax_forms", Name: "a.pdf"}, "%PDF-1.7"}
+	in := handed{intake.Submission{Account: "moved", Type: "tax_forms", Name: "a.pdf"}, "%PDF-1.7"}
 	if code, said := d.command(t.Context(), in); code != exitUsage || !strings.Contains(said, "provider sensible there, and typless here") {
 		t.Errorf("%d %q, want a complaint", code, said)
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
 	pollplan "github.com/extractq/extractq/polling/plan"
-	"github.com/extractq/extractq/tasks"
 )
 
 // plan is what a run would do, as --dry-run says it.
@@ -121,7 +121,7 @@ func (b *backfill) wouldDo(ctx context.Context, s documents.Source) (oldState, e
 		return neverSent, err
 	}
 	defer d.Close()
-	if err := b.rules.Judge(ctx, d.In(b.template)); errors.Is(err, tasks.ErrURLRefused) {
+	if err := b.rules.Judge(ctx, d.In(b.template)); errors.Is(err, intake.ErrURLRefused) {
 		return neverSent, documents.RefusedURL(render.OneLine(err))
 	} else if err != nil || b.journal == nil || b.journal.size == 0 && !b.stands(d) {
 		return neverSent, err

@@ -13,8 +13,8 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
-	"github.com/extractq/extractq/tasks"
 )
 
 // documentHelp says what a DOCUMENT is.
@@ -47,10 +47,10 @@ func inputFlags() []cli.Flag {
 type wanted struct {
 	account config.Account
 	// template is the submission of every document, without the document.
-	template tasks.Submission
+	template intake.Submission
 	provider extraction.Provider
 	// rules are what the account takes.
-	rules tasks.Rules
+	rules intake.Rules
 }
 
 // readInputs reads the input flags and asks the provider whether it could take
@@ -60,7 +60,7 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	if err != nil {
 		return wanted{}, err
 	}
-	t := tasks.Submission{
+	t := intake.Submission{
 		Account: account.Name, Provider: account.Provider,
 		Type: c.String("type"), Types: c.StringSlice("types"), ConfigName: c.String("config-name"),
 		Environment: c.String("environment"), Customer: c.String("customer"), Batch: c.String("batch"),
@@ -70,7 +70,7 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	if t.Type == "" && len(t.Types) == 0 {
 		return wanted{}, errkind.Usagef("--type (or --types, for a portfolio) says what the documents are and is required")
 	}
-	if err := tasks.CheckName(c.String("name")); err != nil {
+	if err := intake.CheckName(c.String("name")); err != nil {
 		return wanted{}, errkind.Usagef("--%s", render.OneLine(err))
 	}
 	if t.Metadata, err = pairs("metadata", c.StringSlice("metadata")); err != nil {
@@ -96,7 +96,7 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	switch err := w.rules.Judge(c.Context, probe); {
 	case c.Err() != nil:
 		return wanted{}, context.Cause(c.Context)
-	case errors.Is(err, tasks.ErrURLRefused):
+	case errors.Is(err, intake.ErrURLRefused):
 		return wanted{}, documents.RefusedURL(render.OneLine(err))
 	case err != nil:
 		return wanted{}, errkind.Usagef("%s", render.OneLine(err))
@@ -106,8 +106,8 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 
 // producerRules are what an account takes by the configuration of a command. Where a
 // server is asked, it judges URLs by its own.
-func producerRules(cfg settings, a config.Account, p extraction.Provider) (tasks.Rules, error) {
-	r := tasks.Rules{
+func producerRules(cfg settings, a config.Account, p extraction.Provider) (intake.Rules, error) {
+	r := intake.Rules{
 		Provider: a.Provider, Check: p.Check, FetchesURL: p.Traits().FetchesURL, MaxDocument: cfg.API.MaxDocument,
 		MaxBacklog: a.MaxBacklog, AnyName: true,
 	}
@@ -116,7 +116,7 @@ func producerRules(cfg settings, a config.Account, p extraction.Provider) (tasks
 		r.CheckDocumentURL, r.CheckCallback = any, any
 		return r, nil
 	}
-	document, callback, err := tasks.URLChecks(cfg.Fetch.AllowHosts, cfg.Callbacks.AllowHosts)
+	document, callback, err := intake.URLChecks(cfg.Fetch.AllowHosts, cfg.Callbacks.AllowHosts)
 	if err != nil {
 		return r, errkind.New(errkind.Usage, err)
 	}
@@ -125,7 +125,7 @@ func producerRules(cfg settings, a config.Account, p extraction.Provider) (tasks
 }
 
 // once asks about a URL that all documents have only until it was taken.
-func once(check tasks.URLCheck) tasks.URLCheck {
+func once(check intake.URLCheck) intake.URLCheck {
 	var taken sync.Map
 	return func(ctx context.Context, u string) error {
 		if _, ok := taken.Load(u); ok {
@@ -140,8 +140,8 @@ func once(check tasks.URLCheck) tasks.URLCheck {
 }
 
 // judge gives a client the rules of the one account that it works for.
-func (w wanted) judge(c *tasks.Client) *tasks.Client {
-	return c.With(func(context.Context, string, string) (tasks.Rules, error) { return w.rules, nil })
+func (w wanted) judge(c *intake.Client) *intake.Client {
+	return c.With(func(context.Context, string, string) (intake.Rules, error) { return w.rules, nil })
 }
 
 // warnSize says that the vendor may refuse the document for its size; the vendor decides.

@@ -19,7 +19,7 @@ import (
 
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/intake"
 )
 
 // stateFolder is where run keeps what it must remember, below --out.
@@ -50,7 +50,7 @@ type progressed struct {
 	// Accepted says that the record was written: where it is missing later, it
 	// was lost.
 	Accepted bool `json:"accepted,omitempty"`
-	// The rest is what tasks.Client.Resume goes on with, but for the secret
+	// The rest is what intake.Client.Resume goes on with, but for the secret
 	// upload URL, which has a file of its own until the document is there.
 	VendorID      string    `json:"vendor_id,omitempty"`
 	UploadExpires time.Time `json:"upload_expires,omitzero"`
@@ -61,7 +61,7 @@ type progressed struct {
 }
 
 // progressOf is how far the submission of an extraction has got.
-func progressOf(id string, b tasks.Begun) progressed {
+func progressOf(id string, b intake.Begun) progressed {
 	return progressed{
 		ID: id, VendorID: b.VendorID, UploadExpires: b.UploadExpires, SubmittedAt: b.SubmittedAt, SentAt: b.SentAt,
 		RetryOf: b.RetryOf, Sought: b.Sought,

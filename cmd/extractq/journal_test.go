@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/extractq/extractq/internal/errkind"
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/intake"
 )
 
 func journalIn(t *testing.T, out string) *journal {
@@ -55,7 +55,7 @@ func sampleEntry(n string) entry {
 	return entry{Name: n + ".pdf", Path: `"/in/` + n + `.pdf"`, SHA256: "sum" + n, Question: "q", ID: "01" + n}
 }
 
-func noted(t *testing.T, j *journal, id string, b tasks.Begun) {
+func noted(t *testing.T, j *journal, id string, b intake.Begun) {
 	t.Helper()
 	if err := j.Note(id, b); err != nil {
 		t.Fatal(err)
@@ -72,11 +72,11 @@ func TestJournalFinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	noted(t, j, a.ID, tasks.Begun{SentAt: at})
-	noted(t, j, a.ID, tasks.Begun{VendorID: "v1", SubmittedAt: at})
-	noted(t, j, "unknown", tasks.Begun{VendorID: "v2"})
+	noted(t, j, a.ID, intake.Begun{SentAt: at})
+	noted(t, j, a.ID, intake.Begun{VendorID: "v1", SubmittedAt: at})
+	noted(t, j, "unknown", intake.Begun{VendorID: "v2"})
 	j.Ended(a.ID)
-	noted(t, j, a.ID, tasks.Begun{}) // Too late to change anything.
+	noted(t, j, a.ID, intake.Begun{}) // Too late to change anything.
 	for range 2 {
 		moved := a
 		moved.Path = `"/elsewhere/a.pdf"`
@@ -257,11 +257,11 @@ func TestJournalKeepsUploadURLs(t *testing.T) {
 		j.durable = durable
 		a := j.begun(t, sampleEntry("a"))
 		expires := time.Now().Add(time.Minute).UTC().Truncate(time.Second)
-		noted(t, j, a.ID, tasks.Begun{VendorID: "v1", UploadURL: "https://u.test/?sig=s3cret", UploadExpires: expires})
+		noted(t, j, a.ID, intake.Begun{VendorID: "v1", UploadURL: "https://u.test/?sig=s3cret", UploadExpires: expires})
 		j = reopened(t, j)
 		j.durable = durable
 		_, p := j.found(t, a)
-		want := tasks.Begun{VendorID: "v1", UploadExpires: expires}
+		want := intake.Begun{VendorID: "v1", UploadExpires: expires}
 		if durable {
 			want.UploadURL = "https://u.test/?sig=s3cret"
 		}
@@ -273,7 +273,7 @@ func TestJournalKeepsUploadURLs(t *testing.T) {
 			t.Errorf("the journal has the secret, %v", err)
 		}
 		j.Resume(p)
-		noted(t, j, a.ID, tasks.Begun{VendorID: "v1", SubmittedAt: expires})
+		noted(t, j, a.ID, intake.Begun{VendorID: "v1", SubmittedAt: expires})
 		if left, err := filepath.Glob(filepath.Join(j.dir, "uploads", "*")); err != nil || len(left) > 0 {
 			t.Errorf("left: %q, %v", left, err)
 		}
@@ -292,7 +292,7 @@ func TestJournalTogether(t *testing.T) {
 			e, err := j.Begin(sampleEntry(string(rune('A'+i))), "w")
 			entries[i] = e
 			if err == nil {
-				err = errors.Join(j.Accepted(e.ID), j.Note(e.ID, tasks.Begun{VendorID: "v" + e.ID, SubmittedAt: time.Now()}))
+				err = errors.Join(j.Accepted(e.ID), j.Note(e.ID, intake.Begun{VendorID: "v" + e.ID, SubmittedAt: time.Now()}))
 			}
 			if err != nil {
 				t.Error(err)

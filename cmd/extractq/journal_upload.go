@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/extractq/extractq/internal/crash"
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/intake"
 )
 
 // The upload URLs of submissions in two steps that have not got their document
@@ -14,8 +14,8 @@ import (
 // forget them.
 
 // Begun is what is to be gone on with.
-func (j *journal) Begun(p progressed) tasks.Begun {
-	b := tasks.Begun{
+func (j *journal) Begun(p progressed) intake.Begun {
+	b := intake.Begun{
 		VendorID: p.VendorID, UploadExpires: p.UploadExpires, SubmittedAt: p.SubmittedAt, SentAt: p.SentAt,
 		RetryOf: p.RetryOf, Sought: p.Sought,
 	}

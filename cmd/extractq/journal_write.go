@@ -7,7 +7,7 @@ import (
 	"github.com/extractq/extractq/internal/crash"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/intake"
 )
 
 // Begin writes an entry, under a name that belongs to no other document, and
@@ -125,7 +125,7 @@ func (j *journal) Ended(id string) {
 
 // Note keeps how far a submission has got. It is durable when it returns, where
 // Redis is not.
-func (j *journal) Note(id string, b tasks.Begun) error {
+func (j *journal) Note(id string, b intake.Begun) error {
 	if b.UploadURL != "" && j.durable {
 		if err := j.keepUpload(id, b.UploadURL); err != nil {
 			return err
@@ -141,7 +141,7 @@ func (j *journal) Note(id string, b tasks.Begun) error {
 	return err
 }
 
-func (j *journal) note(id string, b tasks.Begun) error {
+func (j *journal) note(id string, b intake.Begun) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	p, ours := j.running[id]

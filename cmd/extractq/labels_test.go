@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/intake"
 )
 
 // What a flag names is refused by the rule of the HTTP API, before anything is asked.
@@ -58,11 +58,11 @@ func TestSentName(t *testing.T) {
 	for name, want := range map[string]string{
 		"請求書 1.pdf": "請求書 1.pdf", "tab\tand\x1b[2J\n\u202efdp.exe": "tab\ufffdand\ufffd[2J\ufffd\ufffdfdp.exe", "a\xff\x00.pdf": "a\ufffd\ufffd.pdf",
 	} {
-		got := remoteFields(tasks.Submission{Name: name}).Name
+		got := remoteFields(intake.Submission{Name: name}).Name
 		if got != want {
 			t.Errorf("%q is sent as %q, want %q", name, got, want)
 		}
-		if err := tasks.CheckName(got); err != nil {
+		if err := intake.CheckName(got); err != nil {
 			t.Errorf("%q is sent as %q: %v", name, got, err)
 		}
 	}

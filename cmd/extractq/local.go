@@ -10,10 +10,10 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // local is a producer with Redis and the document store at hand.
@@ -94,21 +94,21 @@ func (l *local) result(ctx context.Context, e extraction.Extraction) (*extractio
 	return e.Result, err
 }
 
-func (l *local) submit(ctx context.Context, d *documents.Document, s tasks.Submission, key string) (extraction.Extraction, error) {
+func (l *local) submit(ctx context.Context, d *documents.Document, s intake.Submission, key string) (extraction.Extraction, error) {
 	s.ID = store.NewID() // Before the first try: the next one must not make a second extraction.
 	if key == "" {
 		return l.svc.handIn(ctx, l.outage, d, s, l.svc.client.Submit)
 	}
-	return l.svc.handIn(ctx, l.outage, d, s, func(ctx context.Context, s tasks.Submission) (extraction.Extraction, error) {
+	return l.svc.handIn(ctx, l.outage, d, s, func(ctx context.Context, s intake.Submission) (extraction.Extraction, error) {
 		e, _, err := l.svc.client.SubmitOnce(ctx, s, "", key)
-		if errors.Is(err, tasks.ErrKeyReused) {
+		if errors.Is(err, intake.ErrKeyReused) {
 			err = fmt.Errorf("%w: %w", extraction.ErrInvalid, err)
 		}
 		return e, err
 	})
 }
 
-func (l *local) adopt(ctx context.Context, s tasks.Submission, vendorID string) (extraction.Extraction, bool, error) {
+func (l *local) adopt(ctx context.Context, s intake.Submission, vendorID string) (extraction.Extraction, bool, error) {
 	e, err := l.svc.client.Adopt(ctx, s, vendorID)
 	switch {
 	case errors.Is(err, store.ErrFollowed):
@@ -178,7 +178,7 @@ func (l *local) redeliver(ctx context.Context, e extraction.Extraction) (extract
 	return l.svc.client.Redeliver(ctx, e.Account, e.ID)
 }
 
-func (l *local) remove(ctx context.Context, e extraction.Extraction) (tasks.Remains, error) {
+func (l *local) remove(ctx context.Context, e extraction.Extraction) (intake.Remains, error) {
 	left, err := l.svc.client.Delete(ctx, e.Account, e.ID)
 	if err == nil {
 		l.touched[e.Account] = true

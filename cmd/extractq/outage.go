@@ -13,8 +13,8 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // outageStep is the time between two tries while Redis is away.
@@ -53,7 +53,7 @@ func (o *outage) waits(ctx context.Context, err error) bool {
 		if first {
 			o.say("Redis is away (%v); waiting until it is back", err)
 		}
-	} else if !errors.Is(err, tasks.ErrReceiving) { // Which passes, also where the other command was killed.
+	} else if !errors.Is(err, intake.ErrReceiving) { // Which passes, also where the other command was killed.
 		return false
 	}
 	select {
@@ -106,8 +106,8 @@ func redisAway(err error) (away, returning bool) {
 // be tried while Redis is away: a try whose answer was lost may have been accepted, and
 // the next one, with the same id, is told so. send is one try.
 func (s *services) handIn(
-	ctx context.Context, o *outage, d *documents.Document, sub tasks.Submission,
-	send func(context.Context, tasks.Submission) (extraction.Extraction, error),
+	ctx context.Context, o *outage, d *documents.Document, sub intake.Submission,
+	send func(context.Context, intake.Submission) (extraction.Extraction, error),
 ) (extraction.Extraction, error) {
 	for {
 		if err := store.CheckPair(ctx, s.records, s.blobs); errors.Is(err, store.ErrRedisLost) {
@@ -131,7 +131,7 @@ func (s *services) handIn(
 }
 
 // accepted is what is known of an extraction whose id is taken.
-func (s *services) accepted(ctx context.Context, sub tasks.Submission) (extraction.Extraction, error) {
+func (s *services) accepted(ctx context.Context, sub intake.Submission) (extraction.Extraction, error) {
 	r, err := s.records.Get(ctx, sub.Account, sub.ID)
 	if errors.Is(err, store.ErrNotFound) { // It was accepted, and deleted since.
 		return extraction.Extraction{ID: sub.ID, Account: sub.Account}, nil

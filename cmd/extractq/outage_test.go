@@ -17,10 +17,10 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // relay stands before a Redis, and loses answers.
@@ -139,7 +139,7 @@ func submitting(t *testing.T, rdb redis.UniversalClient, said io.Writer) (*local
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := tasks.NewClient(tasks.Parts{Redis: rdb, Blobs: blobs})
+	c, err := intake.New(intake.Parts{Redis: rdb, Blobs: blobs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestAnswerLostAfterCreate(t *testing.T) {
 			between.lose(`"content_type":`) // Of the input, which create alone is given.
 			go func() { <-waiting; between.up() }()
 		}
-		e, err := l.submit(t.Context(), doc, tasks.Submission{Account: "acme", Provider: "sensible", Type: "t", Name: "a.pdf", Document: doc}, "")
+		e, err := l.submit(t.Context(), doc, intake.Submission{Account: "acme", Provider: "sensible", Type: "t", Name: "a.pdf", Document: doc}, "")
 		doc.Close()
 		if err != nil || e.Status != extraction.StatusQueued {
 			t.Fatalf("submit %d = %+v, %v", i, e, err)

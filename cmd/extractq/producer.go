@@ -9,7 +9,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/intake"
 )
 
 // producer is what a producer's commands work with: the services themselves, or the
@@ -33,8 +33,8 @@ type producer interface {
 	// submit hands in a document, where key is set once for all submissions with that
 	// idempotency key. adopt follows what was submitted already; followed reports that
 	// it is followed already.
-	submit(ctx context.Context, d *documents.Document, s tasks.Submission, key string) (extraction.Extraction, error)
-	adopt(ctx context.Context, s tasks.Submission, vendorID string) (e extraction.Extraction, followed bool, err error)
+	submit(ctx context.Context, d *documents.Document, s intake.Submission, key string) (extraction.Extraction, error)
+	adopt(ctx context.Context, s intake.Submission, vendorID string) (e extraction.Extraction, followed bool, err error)
 	// follow waits for extractions of some accounts to become final.
 	follow(ctx context.Context, accounts []string) (watcher, error)
 	// unserved are those of some accounts that no worker has.
@@ -46,7 +46,7 @@ type producer interface {
 	retryable(ctx context.Context, e extraction.Extraction, sure bool) error
 	retry(ctx context.Context, e extraction.Extraction, resubmit bool) (extraction.Extraction, error)
 	redeliver(ctx context.Context, e extraction.Extraction) (extraction.Extraction, error)
-	remove(ctx context.Context, e extraction.Extraction) (tasks.Remains, error)
+	remove(ctx context.Context, e extraction.Extraction) (intake.Remains, error)
 	// erased reports whether an id is of an extraction that is gone, and completes
 	// what may have been interrupted of that.
 	erased(ctx context.Context, id string) (bool, error)

@@ -15,8 +15,8 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // lost is what earlier runs with the same --out have begun and the journal does not name:
@@ -255,12 +255,12 @@ func (b *backfill) origin() string {
 
 // noted is a way to hand in a document, which is noted as this run's before.
 func (b *backfill) noted(
-	send func(context.Context, tasks.Submission) (extraction.Extraction, error),
-) func(context.Context, tasks.Submission) (extraction.Extraction, error) {
+	send func(context.Context, intake.Submission) (extraction.Extraction, error),
+) func(context.Context, intake.Submission) (extraction.Extraction, error) {
 	if b.journal == nil || b.ownsState() {
 		return send
 	}
-	return func(ctx context.Context, s tasks.Submission) (extraction.Extraction, error) {
+	return func(ctx context.Context, s intake.Submission) (extraction.Extraction, error) {
 		if err := b.records.NoteRun(ctx, b.account.Name, b.origin(), s.ID); err != nil {
 			return extraction.Extraction{}, err
 		}

@@ -15,9 +15,9 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/documents"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/render"
-	"github.com/extractq/extractq/tasks"
 )
 
 // earlier is what a run has begun, of ten documents, with a real journal, Redis and
@@ -124,14 +124,14 @@ func (r *earlier) submit(b *backfill, s documents.Source, e entry) {
 	r.t.Helper()
 	d := r.open(b, s)
 	defer d.Close()
-	sub := d.In(tasks.Submission{ID: e.ID, Account: "acme", Provider: "sensible", Type: "t"})
+	sub := d.In(intake.Submission{ID: e.ID, Account: "acme", Provider: "sensible", Type: "t"})
 	if _, err := b.noted(b.client.Submit)(r.t.Context(), sub); err != nil {
 		r.t.Fatal(err)
 	}
 	if err := b.journal.Accepted(e.ID); err != nil {
 		r.t.Fatal(err)
 	}
-	if err := b.journal.Note(e.ID, tasks.Begun{VendorID: "v" + e.ID, SubmittedAt: time.Now()}); err != nil {
+	if err := b.journal.Note(e.ID, intake.Begun{VendorID: "v" + e.ID, SubmittedAt: time.Now()}); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 func redeliverCommand() *cli.Command {
@@ -28,13 +28,13 @@ Examples:
 		Action: func(c *cli.Context) error {
 			return change{
 				verb: "redeliver", done: "redelivered", open: openRecords,
-				refuse: func(_ context.Context, _ producer, e extraction.Extraction) error { return tasks.Redeliverable(e) },
+				refuse: func(_ context.Context, _ producer, e extraction.Extraction) error { return intake.Redeliverable(e) },
 				do: func(ctx context.Context, p producer, e extraction.Extraction) (string, any, error) {
 					next, err := p.redeliver(ctx, e)
 					return e.ID, next, err
 				},
 				// Stale is one that was redelivered or erased at this moment.
-				refusals: []error{tasks.ErrNotFinal, tasks.ErrNoCallback, store.ErrStale},
+				refusals: []error{intake.ErrNotFinal, intake.ErrNoCallback, store.ErrStale},
 			}.run(c)
 		},
 	}

@@ -14,9 +14,9 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // remote is a producer that uses the HTTP API.
@@ -60,7 +60,7 @@ func (r *remote) explain(ctx context.Context, err error) error {
 	case client.CodeFinal:
 		return store.ErrFinal
 	case client.CodeDocumentGone:
-		return tasks.ErrDocumentGone
+		return intake.ErrDocumentGone
 	case client.CodeConflict:
 		return refusal(e.Detail)
 	case client.CodeResultUnavailable:
@@ -169,18 +169,18 @@ func (r *remote) cancel(ctx context.Context, e extraction.Extraction) (extractio
 func (r *remote) retryable(ctx context.Context, e extraction.Extraction, sure bool) error {
 	switch {
 	case !e.Status.Final():
-		return tasks.ErrNotFinal
+		return intake.ErrNotFinal
 	case e.RetriedBy != "":
-		return tasks.ErrRetried
+		return intake.ErrRetried
 	case !sure:
 		return nil
 	}
 	done, err := r.RetryMany(ctx, client.Bulk{IDs: []string{e.ID}, DryRun: true})
 	if err == nil && done.Done == 0 {
 		if e.Status == extraction.StatusSuccess {
-			return tasks.ErrSucceeded
+			return intake.ErrSucceeded
 		}
-		return tasks.ErrDocumentGone // The others are seen above.
+		return intake.ErrDocumentGone // The others are seen above.
 	}
 	return r.explain(ctx, err)
 }
@@ -201,8 +201,8 @@ func (r *remote) redeliver(ctx context.Context, e extraction.Extraction) (extrac
 	return next, err
 }
 
-func (r *remote) remove(ctx context.Context, e extraction.Extraction) (tasks.Remains, error) {
-	left := tasks.Remains{ID: e.ID, Account: e.Account, Provider: e.Provider, VendorID: e.Vendor.ID}
+func (r *remote) remove(ctx context.Context, e extraction.Extraction) (intake.Remains, error) {
+	left := intake.Remains{ID: e.ID, Account: e.Account, Provider: e.Provider, VendorID: e.Vendor.ID}
 	return left, r.explain(ctx, r.Delete(ctx, e.ID))
 }
 

@@ -13,13 +13,13 @@ import (
 	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // submit sends a document. An account that takes no more for now is waited for, as
 // long as the document can be sent again.
-func (r *remote) submit(ctx context.Context, d *documents.Document, s tasks.Submission, key string) (extraction.Extraction, error) {
+func (r *remote) submit(ctx context.Context, d *documents.Document, s intake.Submission, key string) (extraction.Extraction, error) {
 	sub := client.Submission{Fields: remoteFields(s), IdempotencyKey: key}
 	switch {
 	case d.Body == nil:
@@ -75,7 +75,7 @@ func (r *remote) refusedBefore(status int) error {
 		extraction.ErrInvalid, r.cfg.serverName, status, http.StatusText(status))
 }
 
-func (r *remote) adopt(ctx context.Context, s tasks.Submission, vendorID string) (extraction.Extraction, bool, error) {
+func (r *remote) adopt(ctx context.Context, s intake.Submission, vendorID string) (extraction.Extraction, bool, error) {
 	e, err := r.Submit(ctx, client.Submission{Source: client.VendorID(vendorID), Fields: remoteFields(s)})
 	failed, ok := errors.AsType[*client.Error](err)
 	if !ok || failed.Extraction == "" {
@@ -89,7 +89,7 @@ func (r *remote) adopt(ctx context.Context, s tasks.Submission, vendorID string)
 }
 
 // remoteFields are the fields of a submission as the API has them.
-func remoteFields(s tasks.Submission) protocol.Fields {
+func remoteFields(s intake.Submission) protocol.Fields {
 	return protocol.Fields{
 		Account: s.Account, Type: s.Type, Types: s.Types, ConfigName: s.ConfigName, Environment: s.Environment,
 		Customer: s.Customer, Batch: s.Batch, Name: sentName(s.Name), Metadata: s.Metadata, Options: s.Options,

@@ -10,9 +10,9 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // resumption is what is to be done about a document that an earlier run may
@@ -118,7 +118,7 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 			return settledIt, b.settled(old)
 		case r.Status == extraction.StatusSuccess: // Its result may be damaged or gone, then it is fetched again.
 			_, err := b.client.Retry(ctx, r.Account, r.ID, false)
-			if err != nil && !errors.Is(err, tasks.ErrSucceeded) && !errors.Is(err, store.ErrNotFound) {
+			if err != nil && !errors.Is(err, intake.ErrSucceeded) && !errors.Is(err, store.ErrNotFound) {
 				return settledIt, errkind.MarkUnavailable(err)
 			}
 		}
@@ -173,7 +173,7 @@ func (b *backfill) repeat(
 		}
 	}
 	want.ID = id
-	p := progressOf(id, tasks.Repeats(r))
+	p := progressOf(id, intake.Repeats(r))
 	want, err = b.journal.Repeat(want, whole, p)
 	return want, p, resumeIt, err
 }
@@ -187,7 +187,7 @@ func (b *backfill) fetch(want entry, whole string, old entry, id string) (entry,
 		at = lost.FinishedAt
 	}
 	want.ID = id
-	p := progressOf(id, tasks.Begun{VendorID: string(lost.Vendor.ID), SubmittedAt: at.Time, RetryOf: old.ID})
+	p := progressOf(id, intake.Begun{VendorID: string(lost.Vendor.ID), SubmittedAt: at.Time, RetryOf: old.ID})
 	want, err := b.journal.Repeat(want, whole, p)
 	return want, p, resumeIt, err
 }

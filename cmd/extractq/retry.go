@@ -6,7 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/tasks"
+	"github.com/extractq/extractq/internal/intake"
 )
 
 func retryCommand() *cli.Command {
@@ -39,7 +39,7 @@ Examples:
 					next, err := p.retry(ctx, e, c.Bool("resubmit"))
 					return next.ID, next, err
 				},
-				refusals: []error{tasks.ErrNotFinal, tasks.ErrSucceeded, tasks.ErrRetried, tasks.ErrDocumentGone},
+				refusals: []error{intake.ErrNotFinal, intake.ErrSucceeded, intake.ErrRetried, intake.ErrDocumentGone},
 			}.run(c)
 		},
 	}

@@ -17,10 +17,10 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/sandbox"
-	"github.com/extractq/extractq/tasks"
 	"github.com/extractq/extractq/worker"
 )
 
@@ -312,7 +312,7 @@ func (b *backfill) agrees(ctx context.Context, l *limiter.Limiter) error {
 		return errkind.MarkUnavailable(err)
 	case ok && theirs.Provider != b.account.Provider:
 		return errkind.New(errkind.Usage, fmt.Errorf("%w: account %s has provider %s there, and %s here",
-			tasks.ErrOtherProvider, b.account.Name, theirs.Provider, b.account.Provider))
+			intake.ErrOtherProvider, b.account.Name, theirs.Provider, b.account.Provider))
 
 	}
 	return nil

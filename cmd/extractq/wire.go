@@ -20,11 +20,11 @@ import (
 	"github.com/extractq/extractq/internal/address"
 	"github.com/extractq/extractq/internal/crash"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/metrics"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 	"github.com/extractq/extractq/worker"
 )
 
@@ -122,7 +122,7 @@ type services struct {
 	address string
 	blobs   *store.Blobs
 	records *store.Records
-	client  *tasks.Client
+	client  *intake.Client
 	// persistent reports whether what Redis holds survives the process.
 	persistent bool
 	closers    []func() error
@@ -250,8 +250,8 @@ func (s *services) connect(ctx context.Context, pool int) (err error) {
 	return nil
 }
 
-func newClient(cfg settings, s *services) (*tasks.Client, error) {
-	return tasks.NewClient(tasks.Parts{
+func newClient(cfg settings, s *services) (*intake.Client, error) {
+	return intake.New(intake.Parts{
 		Redis: s.rdb, Blobs: s.blobs, MaxDocument: cfg.API.MaxDocument,
 		Kept: store.Kept{Record: cfg.Data.Retention, Document: cfg.Data.DocumentRetention},
 		Canceled: func(r store.Record) {

@@ -15,9 +15,9 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/guard"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // Opener opens the documents of one account.
@@ -85,7 +85,7 @@ func (o *Opener) Open(ctx context.Context, s Source) (*Document, error) {
 		err = errors.New("it is neither a file nor a directory")
 	}
 	if err == nil && info.Size() == 0 && info.Mode().IsRegular() {
-		err = fmt.Errorf("%w: copy the file again, or leave it out", tasks.ErrEmpty)
+		err = fmt.Errorf("%w: copy the file again, or leave it out", intake.ErrEmpty)
 	}
 	if err == nil && o.Limit > 0 && info.Mode().IsRegular() && info.Size() > o.Limit {
 		err = fmt.Errorf("%w: %s, and api.max_document is %s", store.ErrTooLarge, render.Size(info.Size()), render.Size(o.Limit))
@@ -143,7 +143,7 @@ func (d *Document) Key(command string) (string, error) {
 }
 
 // In puts the document into a submission.
-func (d *Document) In(s tasks.Submission) tasks.Submission {
+func (d *Document) In(s intake.Submission) intake.Submission {
 	s.Name = d.FileName()
 	if d.Body == nil {
 		s.URL = d.URL
@@ -203,9 +203,9 @@ func (d *Document) Close() {
 // document is affected, and one with a kind if all documents are.
 func (d *Document) Blame(err error) error {
 	switch {
-	case errors.Is(err, tasks.ErrURLRefused):
+	case errors.Is(err, intake.ErrURLRefused):
 		return RefusedURL(render.OneLine(err))
-	case errors.Is(err, tasks.ErrOtherProvider):
+	case errors.Is(err, intake.ErrOtherProvider):
 		return errkind.New(errkind.Usage, err)
 	case errors.Is(err, extraction.ErrInvalid), errors.Is(err, store.ErrTooLarge):
 		return err

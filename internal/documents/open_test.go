@@ -14,10 +14,10 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/provider/typless"
 	"github.com/extractq/extractq/store"
-	"github.com/extractq/extractq/tasks"
 )
 
 // readerFor opens documents for a provider, and reaches the hosts of allow.
@@ -74,7 +74,7 @@ func TestOpenURL(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer d.Close()
-			s := d.In(tasks.Submission{})
+			s := d.In(intake.Submission{})
 			if s.URL != "" || s.Name != strings.TrimPrefix(test.url, "/") {
 				t.Errorf("URL %q, name %q; want the document itself under its name", s.URL, s.Name)
 			}
@@ -105,18 +105,18 @@ func TestOpenURLForTheVendor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if s := d.In(tasks.Submission{}); s.URL != base+"/x.pdf" || s.Document != nil {
+	if s := d.In(intake.Submission{}); s.URL != base+"/x.pdf" || s.Document != nil {
 		t.Errorf("URL %q, document %v; want the URL alone", s.URL, s.Document)
 	}
-	check, _, err := tasks.URLChecks(nil, nil)
+	check, _, err := intake.URLChecks(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := tasks.Rules{
+	rules := intake.Rules{
 		Provider: sensible.Name, FetchesURL: true, CheckDocumentURL: check,
 		Check: func(extraction.Submission) error { return nil },
 	}
-	err = rules.Judge(t.Context(), d.In(tasks.Submission{Account: "a", Provider: sensible.Name, Type: "t"}))
+	err = rules.Judge(t.Context(), d.In(intake.Submission{Account: "a", Provider: sensible.Name, Type: "t"}))
 	if err = d.Blame(err); CodeOf(err) != extraction.CodeDocumentUnavailable || !strings.Contains(err.Error(), "fetch.allow_hosts") {
 		t.Errorf("%v, want the setting that would allow it", err)
 	}
@@ -149,7 +149,7 @@ func TestOpenFile(t *testing.T) {
 	if err := iotest.TestReader(good, []byte("a.pdf")); err != nil {
 		t.Error(err)
 	}
-	for err, all := range map[error]bool{errors.New("disk is full"): true, store.ErrTooLarge: false, tasks.ErrEmpty: false} {
+	for err, all := range map[error]bool{errors.New("disk is full"): true, store.ErrTooLarge: false, intake.ErrEmpty: false} {
 		if got := errkind.Of(good.Blame(err)) == errkind.Unavailable; got != all {
 			t.Errorf("%v: trouble of all documents is %v, want %v", err, got, all)
 		}

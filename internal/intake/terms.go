@@ -1,4 +1,4 @@
-package tasks
+package intake
 
 import (
 	"context"
@@ -63,8 +63,16 @@ func (g *register) terms(ctx context.Context, account string, since time.Time) (
 	return t, nil
 }
 
-// registered are the rules of a client that knows only what workers registered.
-func (c *Client) registered(ctx context.Context, account, _ string) (Rules, error) {
+// WithRegistered returns a client that knows only what workers registered, and accepts by
+// that.
+func (c *Client) WithRegistered() *Client {
+	out := *c
+	out.rules, out.registered = out.registration, true
+	return &out
+}
+
+// registration are the rules that the workers of an account registered.
+func (c *Client) registration(ctx context.Context, account, _ string) (Rules, error) {
 	t, err := c.register.terms(ctx, account, time.Now().Add(-termsFor))
 	if err == nil { // The first worker may have come since, with another store.
 		err = c.cfg.Blobs.Join(ctx, c.records)
@@ -88,7 +96,7 @@ func (c *Client) limit(s Submission) int64 {
 
 // kept is how long what ends at an account is kept.
 func (c *Client) kept(ctx context.Context, account string) (store.Kept, error) {
-	if c.close == nil {
+	if !c.registered {
 		return c.cfg.Kept, nil
 	}
 	t, err := c.register.terms(ctx, account, time.Now().Add(-termsFor))

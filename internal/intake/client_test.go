@@ -1,4 +1,4 @@
-package tasks
+package intake
 
 import (
 	"archive/zip"
@@ -35,7 +35,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	kept := store.Kept{Record: 168 * time.Hour, Document: 24 * time.Hour}
-	c, err := NewClient(Parts{Redis: rdb, Blobs: blobs, MaxDocument: 1000, Kept: kept})
+	c, err := New(Parts{Redis: rdb, Blobs: blobs, MaxDocument: 1000, Kept: kept})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,7 @@
-package tasks
+// Package intake takes documents in, whichever way they come, and does what their
+// producers ask for afterwards: cancel, repeat, redeliver and delete. The command line, the
+// HTTP API and package tasks are the doors to it.
+package intake
 
 import (
 	"context"
@@ -68,7 +71,7 @@ type Submission struct {
 	retryOf string
 }
 
-// Parts are what a Client of extractq's own processes is made of. Other services use Open.
+// Parts are what a Client is made of.
 type Parts struct {
 	// Redis is shared with the workers; the caller closes it.
 	Redis redis.UniversalClient
@@ -91,12 +94,12 @@ type Client struct {
 	// rules are those of the accounts; nil for a client that only looks whether a
 	// submission is well formed.
 	rules RulesOf
-	// close closes what Open opened; nil for a client that has a configuration.
-	close func() error
+	// registered says that Kept, too, is what workers registered.
+	registered bool
 }
 
-// NewClient returns a client that enqueues into cfg.Redis.
-func NewClient(cfg Parts) (*Client, error) {
+// New returns a client that enqueues into cfg.Redis.
+func New(cfg Parts) (*Client, error) {
 	records, err := store.NewRecords(cfg.Redis)
 	if err != nil {
 		return nil, err

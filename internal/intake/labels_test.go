@@ -1,4 +1,4 @@
-package tasks
+package intake
 
 import (
 	"errors"
@@ -16,11 +16,27 @@ var badLabels = map[string]string{
 	"an override": "a\u202efdp.exe", "an isolate": "a\u2066", "a separator": "a\u2028", "too long": strings.Repeat("x", 17<<10),
 }
 
-// There is one rule for what names something, whatever field it is in: a service that
-// imports this package is refused what the HTTP API refuses, and nothing of it is kept.
+// newRegistered returns a rig whose client accepts by what workers registered.
+func newRegistered(t *testing.T) *rig {
+	t.Helper()
+	r := newRig(t)
+	if err := store.Pair(t.Context(), r.records, r.blobs, store.Terms{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.records.Register(t.Context(), "acme", store.Registration{
+		Provider: "sensible", FetchesURL: true, CallbackHosts: []string{"127.0.0.1"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r.Client = r.WithRegistered()
+	return r
+}
+
+// There is one rule for what names something, whatever field it is in, and nothing of a
+// submission that is refused is kept.
 func TestLabels(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newRegistered(t)
 	for field, set := range map[string]func(s *Submission, v string){
 		"type":         func(s *Submission, v string) { s.Type = v },
 		"types":        func(s *Submission, v string) { s.Type, s.Types = "", []string{"t", v} },
@@ -37,14 +53,14 @@ func TestLabels(t *testing.T) {
 		for what, label := range badLabels {
 			good := Submission{Account: "acme", Type: "t", Name: "a.pdf", Document: strings.NewReader("%PDF-1.7")}
 			set(&good, label)
-			if e, err := s.client.Submit(t.Context(), good); !errors.Is(err, extraction.ErrInvalid) {
+			if e, err := s.Submit(t.Context(), good); !errors.Is(err, extraction.ErrInvalid) {
 				t.Errorf("%s with %s: Submit = %s, %v, want it invalid", field, what, e.ID, err)
 			}
 			good.Document, good.URL = nil, ""
 			if field == "document_url" {
 				continue
 			}
-			if e, err := s.client.Adopt(t.Context(), good, "v-1"); !errors.Is(err, extraction.ErrInvalid) {
+			if e, err := s.Adopt(t.Context(), good, "v-1"); !errors.Is(err, extraction.ErrInvalid) {
 				t.Errorf("%s with %s: Adopt = %s, %v, want it invalid", field, what, e.ID, err)
 			}
 		}
@@ -53,11 +69,11 @@ func TestLabels(t *testing.T) {
 		"a value of metadata": {Metadata: map[string]string{"k": "a\xff"}}, "an option": {Options: map[string]any{"extra_data": "a\xff"}},
 	} {
 		sub.Account, sub.Type, sub.Document = "acme", "t", strings.NewReader("%PDF-1.7")
-		if _, err := s.client.Submit(t.Context(), sub); !errors.Is(err, extraction.ErrInvalid) {
+		if _, err := s.Submit(t.Context(), sub); !errors.Is(err, extraction.ErrInvalid) {
 			t.Errorf("%s that is not UTF-8: %v", what, err)
 		}
 	}
-	if files, err := filepath.Glob(s.cfg.Data + "/documents/*/*"); err != nil || len(files) != 0 {
+	if files, err := filepath.Glob(s.dir + "/*/*"); err != nil || len(files) != 0 {
 		t.Errorf("the document store has %q, %v", files, err)
 	}
 	for r, err := range s.records.List(t.Context(), []string{"acme"}, store.Filter{}, store.Cursor{}) {
