@@ -6,10 +6,11 @@
 -- that one goes on, unless this one was delivered.
 local id, token, outcome = ARGV[1], ARGV[2], ARGV[4]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
-if noted(token) then return {'won', int(now), int(num('dn')), int(num('due'))} end
-if get('ds') ~= 'pending' then return {'stale'} end
+if get('dtok') == token then return {'won', int(now), int(num('dn')), int(num('due'))} end
+if get('ds') ~= 'pending' or noted(ARGV[3], outcome == 'delivered') then return {'stale'} end
 local late = get('dn') ~= ARGV[3]
-note(token)
+note(ARGV[3], outcome == 'delivered')
+redis.call('HSET', R, 'dtok', token)
 if outcome ~= 'busy' then
   redis.call('HSET', R, 'dl', ARGV[5])
   redis.call('HINCRBY', R, 'da', 1)

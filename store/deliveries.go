@@ -11,7 +11,8 @@ import (
 // Delivered notes what the delivery of a number came to. DeliveryPending schedules
 // the next one after delay, which is rounded up to whole seconds; DeliveryBusy does
 // so too, and counts as no attempt. problem says why it was not delivered. Delivered
-// returns ErrStale where another delivery is due by now; the attempt counts all the same.
+// returns ErrStale where another delivery is due by now; the attempt counts all the same,
+// once for each number.
 func (s *Records) Delivered(
 	ctx context.Context, in Input, token string, n int64, state DeliveryState, status int, delay time.Duration, problem string,
 ) (Scheduled, error) {
@@ -23,11 +24,11 @@ func (s *Records) Delivered(
 	return scheduled(got), nil
 }
 
-// Redeliver makes a delivery due now, under a new number: n is the present one
-// where its task is lost, and 0 begins anew, whatever has come of the deliveries.
-// It returns ErrStale where there is none to make.
-func (s *Records) Redeliver(ctx context.Context, in Input, token string, n int64) (Scheduled, error) {
-	got, err := s.run(ctx, "redeliver", in, token, n)
+// Redeliver makes a delivery due now, under a new number, where n is the present one: because
+// its task is lost or, with anew, whatever has come of the deliveries. It returns ErrStale
+// where there is none to make, or where n is not the present number any more.
+func (s *Records) Redeliver(ctx context.Context, in Input, token string, n int64, anew bool) (Scheduled, error) {
+	got, err := s.run(ctx, "redeliver", in, token, n, flag(anew))
 	if err != nil {
 		return Scheduled{}, err
 	}

@@ -11,6 +11,11 @@ import (
 )
 
 // ended makes a final extraction with a callback.
+// redeliver begins the deliveries anew.
+func (r *rig) redeliver(in Input) (Scheduled, error) {
+	return r.s.Redeliver(r.t.Context(), in, NewToken(), r.get(Fence{Input: in}).Deliveries.Number, true)
+}
+
 func (r *rig) ended() Input {
 	r.t.Helper()
 	in := testInput()
@@ -33,7 +38,7 @@ func TestTouchAfterRedeliver(t *testing.T) {
 	f := Fence{Input: r.ended()}
 	f.Seq = r.get(f).Seq
 	r.overdue(f)
-	if _, err := r.s.Redeliver(t.Context(), f.Input, NewToken(), 0); err != nil {
+	if _, err := r.redeliver(f.Input); err != nil {
 		t.Fatal(err)
 	}
 	before := r.due(f)
@@ -91,9 +96,9 @@ func TestDelivered(t *testing.T) {
 	if !r.due(f).Equal(got.DocumentExpiresAt) {
 		t.Errorf("the next look is at %v, want %v, for the document", r.due(f), got.DocumentExpiresAt)
 	}
-	_, err = r.s.Redeliver(t.Context(), in, NewToken(), 2)
+	_, err = r.s.Redeliver(t.Context(), in, NewToken(), 2, false)
 	r.want("Redeliver of a lost task that was delivered", err, ErrStale)
-	if next, err := r.s.Redeliver(t.Context(), in, NewToken(), 0); err != nil || next.Seq != 3 {
+	if next, err := r.redeliver(in); err != nil || next.Seq != 3 {
 		t.Errorf("Redeliver = %+v, %v", next, err)
 	}
 }
@@ -102,11 +107,11 @@ func TestRedeliverLostTask(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	in := r.ended()
-	_, err := r.s.Redeliver(t.Context(), in, NewToken(), 2)
+	_, err := r.s.Redeliver(t.Context(), in, NewToken(), 2, false)
 	r.want("Redeliver of another number", err, ErrStale)
 	token := NewToken()
 	for range 2 {
-		if next, err := r.s.Redeliver(t.Context(), in, token, 1); err != nil || next.Seq != 2 {
+		if next, err := r.s.Redeliver(t.Context(), in, token, 1, false); err != nil || next.Seq != 2 {
 			t.Errorf("Redeliver = %+v, %v", next, err)
 		}
 	}
@@ -122,9 +127,9 @@ func TestRedeliverLostTask(t *testing.T) {
 	if _, listed := r.score(r.k.ready(), in.ID); !listed {
 		t.Error("what could not be delivered is not on the ready list")
 	}
-	_, err = r.s.Redeliver(t.Context(), r.finished(extraction.StatusSuccess).Input, NewToken(), 0)
+	_, err = r.redeliver(r.finished(extraction.StatusSuccess).Input)
 	r.want("Redeliver without a callback", err, ErrStale)
-	_, err = r.s.Redeliver(t.Context(), testInput(), NewToken(), 0)
+	_, err = r.s.Redeliver(t.Context(), testInput(), NewToken(), 0, true)
 	r.want("Redeliver of nothing", err, ErrNotFound)
 }
 
@@ -186,7 +191,7 @@ func TestLateDelivery(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	in := r.ended()
-	if _, err := r.s.Redeliver(t.Context(), in, NewToken(), 1); err != nil { // It was taken for lost.
+	if _, err := r.s.Redeliver(t.Context(), in, NewToken(), 1, false); err != nil { // It was taken for lost.
 		t.Fatal(err)
 	}
 	due := r.get(Fence{Input: in}).Due
@@ -223,7 +228,7 @@ func TestNextDeliveryBeginsAnew(t *testing.T) {
 	if got := r.get(f); !got.Orphaned.IsZero() || got.Deliveries.Attempts != 1 {
 		t.Errorf("the next delivery is orphaned since %v after %d attempts", got.Orphaned, got.Deliveries.Attempts)
 	}
-	if _, err := r.s.Redeliver(t.Context(), in, NewToken(), 0); err != nil {
+	if _, err := r.redeliver(in); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.get(f); got.Deliveries.Attempts != 0 || got.Deliveries.Status != 0 || got.Deliveries.Problem != "" {
@@ -239,18 +244,17 @@ func TestDeliveredAfterRedeliver(t *testing.T) {
 	for state, word := range map[DeliveryState]string{DeliveryDelivered: "", DeliveryPending: "no answer"} {
 		in := r.ended()
 		token := NewToken()
-		note := func() {
+		note := func(want error) {
 			t.Helper()
-			if _, err := r.s.Delivered(t.Context(), in, token, 1, state, 0, time.Hour, word); err != nil {
-				t.Errorf("%s: %v", state, err)
-			}
+			_, err := r.s.Delivered(t.Context(), in, token, 1, state, 0, time.Hour, word)
+			r.want(string(state), err, want)
 		}
-		note()
-		if _, err := r.s.Redeliver(t.Context(), in, NewToken(), 0); err != nil {
+		note(nil)
+		if _, err := r.redeliver(in); err != nil {
 			t.Fatal(err)
 		}
 		before := r.dump()
-		note()
+		note(ErrStale)
 		if diff := cmp.Diff(before, r.dump()); diff != "" {
 			t.Errorf("%s, repeated, changed Redis (-before +after):\n%s", state, diff)
 		}

@@ -177,8 +177,16 @@ local function supplants(from)
   return false
 end
 
+-- again is the verdict on a call under a lease that is not later than the latest one of its
+-- kind: a repetition of that one is confirmed, one of an earlier call is refused. It is nil
+-- for a call that is to have its effect. A holder numbers its calls in the order it makes them.
+local function again(field, n)
+  local by = tonumber(n) - num(field)
+  if by == 0 then return 'won' elseif by < 0 then return 'stale' end
+end
+
 -- release ends a lease.
-local function release() redis.call('HDEL', R, 'own', 'lease', 'orph') end
+local function release() redis.call('HDEL', R, 'own', 'lease', 'orph', 'mk', 'rn') end
 
 -- asks reports whether a step begins by asking the vendor, so that it may come
 -- sooner: polls, and submissions of which the vendor may have something already.
@@ -205,13 +213,25 @@ end
 -- names the next one.
 local function after() return math.min(num('dexp'), num('exp')) end
 
--- noted reports whether a call about a delivery has been carried out, and note keeps that.
--- The latest two are known: a call whose answer was lost may come again after another one,
--- and would count its attempt twice, or end a delivery that was asked for since.
-local function noted(token) return string.find(get('dtok'), token, 1, true) end
-local function note(token)
-  local latest = string.match(get('dtok'), '^%S+')
-  redis.call('HSET', R, 'dtok', token .. (latest and ' ' .. latest or ''))
+-- noted reports whether it has been noted what came of a delivery: a call whose answer was
+-- lost may come again after others, and would count its attempt twice, or end a delivery that
+-- was asked for since. note keeps the latest ten, by their numbers; what is older than these
+-- counts as noted. That a delivery arrived after all may follow on its failure.
+local function outcome(n, delivered) return n .. (delivered and 'd' or '') end
+local function noted(n, delivered)
+  local count, least = 0, math.huge
+  for word in string.gmatch(get('dns'), '%S+') do
+    if word == outcome(n, delivered) then return true end
+    count, least = count + 1, math.min(least, tonumber(string.match(word, '%d+')))
+  end
+  return count >= 10 and tonumber(n) < least
+end
+local function note(n, delivered)
+  local words = {outcome(n, delivered)}
+  for word in string.gmatch(get('dns'), '%S+') do
+    if #words < 10 then words[#words + 1] = word end
+  end
+  redis.call('HSET', R, 'dns', table.concat(words, ' '))
 end
 
 -- deliver makes the next delivery to the producer due. What was seen of the one before

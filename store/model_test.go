@@ -42,7 +42,9 @@ type doc struct {
 	id, customer, batch, key string
 	bulk, callback           bool
 	made, moved, ended       string   // The calls that created it, moved its fence, and ended it.
-	told                     []string // The latest two calls about its deliveries.
+	told                     string   // The latest call about its deliveries.
+	outcomes                 []string // What has been noted of deliveries, the latest first.
+	marks, renewals          int64    // The latest calls under the present lease.
 
 	status         extraction.Status
 	seq            int64
@@ -86,7 +88,10 @@ func (d *doc) over() bool     { return d.final() && !d.fetching() }
 func (d *doc) asks(s string) bool {
 	return s == "poll" || d.phase == "opened" || d.phase == "uncertain"
 }
-func (d *doc) free()        { d.owner, d.lease = "", 0; delete(d.data, fieldOrphaned) }
+func (d *doc) free() {
+	d.owner, d.lease, d.marks, d.renewals = "", 0, 0, 0
+	delete(d.data, fieldOrphaned)
+}
 func (d *doc) after() int64 { return min(d.documentEnd, d.expires) }
 func (d *doc) clear(fields ...string) {
 	for _, f := range fields {
@@ -273,20 +278,29 @@ func (m *model) begin(f Fence, step string, lease int64) verdict {
 	return verdict{Word: "won", Now: m.now, Seq: d.seq}
 }
 
-func (m *model) renew(f Fence, lease int64) verdict {
+func (m *model) renew(f Fence, n, lease int64) verdict {
 	d := m.docs[f.Input.ID]
-	if d == nil || d.owner != f.Token {
+	switch {
+	case d == nil, d.owner != f.Token, n < d.renewals:
 		return is("stale")
+	case n == d.renewals:
+		return is("won")
 	}
-	d.lease, d.look = m.now+lease, m.now+lease
+	d.renewals, d.lease, d.look = n, m.now+lease, m.now+lease
 	return is("won")
 }
 
-func (m *model) mark(f Fence, c *Change) verdict {
+func (m *model) mark(f Fence, n int64, c *Change) verdict {
 	d := m.docs[f.Input.ID]
-	if d == nil || d.owner != f.Token || d.supplants(c) {
+	switch {
+	case d == nil, d.owner != f.Token, n < d.marks:
+		return is("stale")
+	case n == d.marks:
+		return is("won")
+	case d.supplants(c):
 		return is("stale")
 	}
+	d.marks = n
 	m.set(d, c)
 	return is("won")
 }
@@ -552,12 +566,13 @@ func (m *model) delivered(in Input, token string, n int64, outcome DeliveryState
 	switch {
 	case d == nil:
 		return is("gone")
-	case slices.Contains(d.told, token):
+	case d.told == token:
 		return verdict{Word: "won", Now: m.now, Seq: d.delivery, Due: d.due}
-	case d.deliveries != "pending":
+	case d.deliveries != "pending", d.noted(n, outcome):
 		return is("stale")
 	}
-	d.told = append([]string{token}, d.told[:min(1, len(d.told))]...)
+	d.told = token
+	d.outcomes = append([]string{noteOf(n, outcome)}, d.outcomes[:min(9, len(d.outcomes))]...)
 	if outcome != DeliveryBusy {
 		d.answer, d.attempts = fmt.Sprint(status), d.attempts+1
 		delete(d.detail, detailProblem)
@@ -581,21 +596,37 @@ func (m *model) delivered(in Input, token string, n int64, outcome DeliveryState
 	return verdict{Word: "won", Now: m.now, Seq: d.delivery, Due: d.due}
 }
 
-func (m *model) redeliver(in Input, token string, n int64) verdict {
+// noteOf is what is noted of a delivery: that it arrived may follow on a failure.
+func noteOf(n int64, outcome DeliveryState) string {
+	if outcome == DeliveryDelivered {
+		return fmt.Sprint(n, "d")
+	}
+	return fmt.Sprint(n)
+}
+
+func (d *doc) noted(n int64, outcome DeliveryState) bool {
+	least := int64(math.MaxInt64)
+	for _, word := range d.outcomes {
+		least = min(least, number(strings.TrimSuffix(word, "d")))
+	}
+	return slices.Contains(d.outcomes, noteOf(n, outcome)) || len(d.outcomes) >= 10 && n < least
+}
+
+func (m *model) redeliver(in Input, token string, n int64, anew bool) verdict {
 	d := m.docs[in.ID]
 	switch {
 	case d == nil:
 		return is("gone")
-	case slices.Contains(d.told, token):
+	case d.told == token:
 		return verdict{Word: "won", Now: m.now, Seq: d.delivery, Due: d.due}
-	case !d.callback, !d.final(), n != 0 && (d.deliveries != "pending" || d.delivery != n):
+	case !d.callback, !d.final(), d.delivery != n, !anew && d.deliveries != "pending":
 		return is("stale")
 	}
-	if n == 0 {
+	if anew {
 		d.since, d.attempts, d.answer = m.now, 0, ""
 		delete(d.detail, detailProblem)
 	}
-	d.told = append([]string{token}, d.told[:min(1, len(d.told))]...)
+	d.told = token
 	m.deliver(d, m.now, "scheduled")
 	return verdict{Word: "won", Now: m.now, Seq: d.delivery, Due: d.due}
 }

@@ -122,14 +122,14 @@ func (d *doc) view(k keys, v modelView) {
 	for name, text := range map[string]string{
 		fieldStatus: string(d.status), fieldStep: d.step, fieldBecause: d.because, fieldOwner: d.owner, fieldPhase: d.phase,
 		fieldVendorID: d.vendor, fieldRetriedBy: d.retriedBy, fieldCustomer: d.customer, fieldDeliveryState: d.deliveries,
-		fieldDeliveryStatus: d.answer, fieldVersion: fmt.Sprint(recordVersion), "tok": d.made, "dtok": strings.Join(d.told, " "),
+		fieldDeliveryStatus: d.answer, fieldVersion: fmt.Sprint(recordVersion), "tok": d.made, "dtok": d.told, "dns": strings.Join(d.outcomes, " "),
 	} {
 		v.put(r, name, text)
 	}
 	for name, n := range map[string]int64{
 		fieldSeq: d.seq, fieldLease: d.lease, fieldDue: d.due, fieldHints: d.hints, fieldHintedAt: d.hinted, fieldCreatedAt: d.created,
 		fieldFinishedAt: d.finished, fieldExpiresAt: d.expires, fieldDocumentEnd: d.documentEnd, fieldDelivery: d.delivery,
-		fieldDeliveries: d.attempts, fieldDeliveredSince: d.since,
+		fieldDeliveries: d.attempts, fieldDeliveredSince: d.since, "mk": d.marks, "rn": d.renewals,
 	} {
 		v.num(r, name, n)
 	}

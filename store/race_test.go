@@ -76,8 +76,11 @@ func TestFightForOneExtraction(t *testing.T) {
 	}, ErrStale))
 	one(t, "the lease of the reissued step", fight(t, begin(2, extraction.StepSubmit), ErrBusy))
 	// Renewals do not disturb, and others fail, while the holder goes on.
+	var heartbeat sync.Mutex // A holder makes its calls one after the other.
 	won := fight(t, func(i int) error {
 		if i%2 == 0 {
+			heartbeat.Lock()
+			defer heartbeat.Unlock()
 			return r.s.Renew(ctx, *holder.Load(), testLease)
 		}
 		_, err := r.s.Finish(ctx, fence(2), extraction.StatusError, testKept, nil)

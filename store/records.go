@@ -63,6 +63,8 @@ type Records struct {
 	// uptime is this machine's own.
 	clocks sync.Map
 	uptime func() time.Duration
+	// calls numbers the calls under leases.
+	calls atomic.Int64
 	// seen is the document store that CheckRedis has seen Redis belong to.
 	seen atomic.Pointer[string]
 }

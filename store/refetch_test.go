@@ -141,7 +141,7 @@ func TestRefetchBeforeDelivery(t *testing.T) {
 				t.Fatalf("the attempt's outcome made it %+v", got)
 			}
 			if made { // Nor does asking for one begin it.
-				if _, err := r.s.Redeliver(t.Context(), in, NewToken(), 0); err != nil || !r.get(f).Fetching() {
+				if _, err := r.redeliver(in); err != nil || !r.get(f).Fetching() {
 					t.Fatalf("Redeliver = %v, now %+v", err, r.get(f))
 				}
 			}

@@ -1,14 +1,18 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/redistest"
 )
 
 // ends are the calls by which the holder of a lease ends a step.
@@ -89,6 +93,85 @@ func TestTokenConfirmsItsOwnCallOnly(t *testing.T) {
 					t.Errorf("changed Redis (-before +after):\n%s", diff)
 				}
 			})
+		}
+	}
+}
+
+// repeater keeps the calls of scripts as they were sent.
+type repeater struct{ sent [][]any }
+
+func (r *repeater) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (r *repeater) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (r *repeater) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if args := cmd.Args(); err == nil && strings.HasPrefix(fmt.Sprint(args[0]), "eval") && strings.Contains(fmt.Sprint(args[3]), "}:r:") {
+			r.sent = append(r.sent, args)
+		}
+		return err
+	}
+}
+
+// An answer was lost, and the repetition of the call arrives late: after any number of later
+// calls, also of the same holder, it has no effect.
+func TestLateRepetitions(t *testing.T) {
+	t.Parallel()
+	calls := &repeater{}
+	plain := redistest.Client(t)
+	hooked := redis.NewClient(plain.Options())
+	t.Cleanup(func() { _ = hooked.Close() })
+	hooked.AddHook(calls)
+	r := newRigOn(t, hooked)
+	ctx := t.Context()
+	in := testInput()
+	in.CallbackURL = "https://producer.test/hook"
+	f := Fence{Input: in, Seq: 1, Token: NewToken()}
+	mark := func(c *Change) func() error { return func() error { return r.s.Mark(ctx, f, c) } }
+	renew := func(d time.Duration) func() error { return func() error { return r.s.Renew(ctx, f, d) } }
+	delivered := func(n int64, state DeliveryState) func() error {
+		return func() error {
+			_, err := r.s.Delivered(ctx, in, NewToken(), n, state, 503, time.Hour, "no answer")
+			return err
+		}
+	}
+	redeliver := func() error { _, err := r.redeliver(in); return err }
+	for i, step := range []func() error{
+		func() error { _, err := r.s.Create(ctx, in, Creation{Token: NewToken()}); return err },
+		func() error { _, err := r.s.Begin(ctx, f, extraction.StepSubmit, testLease); return err },
+		mark(new(Change).Phase(PhaseSending).Attempts(1)), renew(2 * testLease),
+		mark(new(Change).Phase(PhaseOpened).Vendor("v1").Upload("https://u.test/", time.UnixMilli(1000))), renew(3 * testLease),
+		mark(new(Change).WaitingSince(time.UnixMilli(2000))), renew(4 * testLease),
+		mark(new(Change).Vendor("").WaitingSince(time.Time{})), mark(new(Change).Phase(PhaseSending).Attempts(2)),
+		func() error {
+			_, err := r.s.Next(ctx, f, extraction.StepPoll, 0, extraction.BecauseScheduled, new(Change).Phase(PhaseNone).Vendor("v2"))
+			return err
+		},
+		func() error {
+			f.Seq, f.Token = 2, NewToken()
+			_, err := r.s.Begin(ctx, f, extraction.StepPoll, testLease)
+			return err
+		},
+		mark(new(Change).Polls(1)), mark(new(Change).Polls(2)),
+		func() error {
+			_, err := r.s.Finish(ctx, f, extraction.StatusError, testKept, nil)
+			return err
+		},
+		delivered(1, DeliveryPending), delivered(2, DeliveryPending), delivered(3, DeliveryBusy), redeliver, delivered(5, DeliveryPending),
+		delivered(4, DeliveryDelivered), redeliver, redeliver, delivered(8, DeliveryFailed), redeliver,
+	} {
+		if err := step(); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		before := r.dump()
+		for n, args := range calls.sent {
+			_ = plain.Do(ctx, args...).Err()
+			if diff := cmp.Diff(before, r.dump()); diff != "" {
+				t.Fatalf("after step %d, a repetition of call %d (%v) changed Redis (-before +after):\n%s", i, n, args[27:], diff)
+			}
 		}
 	}
 }

@@ -56,13 +56,23 @@ func (s *Records) Begin(ctx context.Context, f Fence, step extraction.Step, d ti
 
 // Renew moves the end of a held lease to d from now.
 func (s *Records) Renew(ctx context.Context, f Fence, d time.Duration) error {
-	_, err := s.run(ctx, "renew", f.Input, f.Token, d.Milliseconds())
+	return s.renew(ctx, f, s.calls.Add(1), d)
+}
+
+// renew is one call of its script. Calls under a lease are numbered: one that is repeated
+// after its answer was lost may come after later ones, and has no effect then.
+func (s *Records) renew(ctx context.Context, f Fence, n int64, d time.Duration) error {
+	_, err := s.run(ctx, "renew", f.Input, f.Token, n, d.Milliseconds())
 	return err
 }
 
 // Mark journals a change under a held lease.
 func (s *Records) Mark(ctx context.Context, f Fence, c *Change) error {
-	_, err := s.run(ctx, "mark", f.Input, append([]any{f.Token}, c.args()...)...)
+	return s.mark(ctx, f, s.calls.Add(1), c)
+}
+
+func (s *Records) mark(ctx context.Context, f Fence, n int64, c *Change) error {
+	_, err := s.run(ctx, "mark", f.Input, append([]any{f.Token, n}, c.args()...)...)
 	return err
 }
 

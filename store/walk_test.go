@@ -50,8 +50,6 @@ const (
 	anew repeat = iota
 	// confirmed at once; later it has its effect again, while it may.
 	atOnce
-	// confirmed, and without effect, until two other calls about deliveries have come.
-	amongTwo
 	// confirmed at once, and without effect for ever.
 	forever
 	// refused, and without effect for ever.
@@ -141,16 +139,7 @@ func (w *walk) again(rt *rapid.T) {
 		}
 	}
 	w.call(o)
-	since := 0
-	for _, later := range w.past[i+1:] {
-		if later.repeat == amongTwo {
-			since++
-		}
-	}
-	if o.repeat == amongTwo {
-		w.past = append(w.past, o)
-	}
-	if o.won && (o.repeat == forever || o.repeat == refused || o.repeat == amongTwo && since <= 1) {
+	if o.won && (o.repeat == forever || o.repeat == refused) {
 		w.unchanged(o, before)
 	}
 }
@@ -418,10 +407,10 @@ func (w *walk) begin(rt *rapid.T, f Fence, step string) {
 }
 
 func (w *walk) renew(rt *rapid.T) {
-	f := w.fence(rt)
+	f, n := w.fence(rt), w.s.calls.Add(1)
 	w.do(rt, op{
-		"renew " + f.Input.ID, func() verdict { return w.said(verdict{}, w.s.Renew(w.t.Context(), f, 2*testLease)) },
-		func() verdict { return w.m.renew(f, 2*testLease.Milliseconds()) }, atOnce, false,
+		"renew " + f.Input.ID, func() verdict { return w.said(verdict{}, w.s.renew(w.t.Context(), f, n, 2*testLease)) },
+		func() verdict { return w.m.renew(f, n, 2*testLease.Milliseconds()) }, forever, false,
 	})
 }
 
@@ -461,10 +450,10 @@ func (w *walk) change(rt *rapid.T, in Input) *Change {
 func (w *walk) anyMark(rt *rapid.T) { w.mark(rt, w.fence(rt)) }
 
 func (w *walk) mark(rt *rapid.T, f Fence) {
-	c := w.change(rt, f.Input)
+	c, n := w.change(rt, f.Input), w.s.calls.Add(1)
 	w.do(rt, op{
-		fmt.Sprint("mark ", f.Input.ID, c.pairs), func() verdict { return w.said(verdict{}, w.s.Mark(w.t.Context(), f, c)) },
-		func() verdict { return w.m.mark(f, c) }, atOnce, false,
+		fmt.Sprint("mark ", f.Input.ID, c.pairs), func() verdict { return w.said(verdict{}, w.s.mark(w.t.Context(), f, n, c)) },
+		func() verdict { return w.m.mark(f, n, c) }, forever, false,
 	})
 }
 
@@ -616,21 +605,21 @@ func (w *walk) delivered(rt *rapid.T, in Input, n int64) {
 		fmt.Sprint("delivered ", in.ID, " ", n, " ", outcome), func() verdict {
 			at, err := w.s.Delivered(w.t.Context(), in, token, n, outcome, status, 1500*time.Millisecond, problem)
 			return w.step(at, err)
-		}, func() verdict { return w.m.delivered(in, token, n, outcome, status, 1500, problem) }, amongTwo, false,
+		}, func() verdict { return w.m.delivered(in, token, n, outcome, status, 1500, problem) }, forever, false,
 	})
 }
 
 func (w *walk) redeliver(rt *rapid.T) {
 	in, d := w.pick(rt)
-	token, n := NewToken(), int64(0)
-	if d != nil && rapid.Bool().Draw(rt, "lost") {
-		n = d.delivery
+	token, n, anew := NewToken(), int64(1), rapid.Bool().Draw(rt, "anew")
+	if d != nil {
+		n = max(0, d.delivery-rapid.SampledFrom([]int64{0, 0, 0, 1}).Draw(rt, "earlier"))
 	}
 	w.do(rt, op{
 		fmt.Sprint("redeliver ", in.ID, " ", n), func() verdict {
-			at, err := w.s.Redeliver(w.t.Context(), in, token, n)
+			at, err := w.s.Redeliver(w.t.Context(), in, token, n, anew)
 			return w.step(at, err)
-		}, func() verdict { return w.m.redeliver(in, token, n) }, amongTwo, false,
+		}, func() verdict { return w.m.redeliver(in, token, n, anew) }, forever, false,
 	})
 }
 

@@ -135,7 +135,7 @@ func (w *Worker) mendDelivery(ctx context.Context, g store.Glance, r store.Recor
 	if lost, err := w.lost(ctx, f, g, presence, deliveryOrphanAfter, got); !lost {
 		return err
 	}
-	next, err := w.records.Redeliver(ctx, r.Input, store.NewToken(), r.Deliveries.Number)
+	next, err := w.records.Redeliver(ctx, r.Input, store.NewToken(), r.Deliveries.Number, false)
 	if err != nil {
 		return nothingToDo(err)
 	}

@@ -159,20 +159,33 @@ var ErrNoCallback = errors.New("it has no callback")
 // Redeliver tells the producer of the end again, whatever came of the deliveries so
 // far. It returns ErrNotFinal or ErrNoCallback where there is nothing to tell.
 func (c *Client) Redeliver(ctx context.Context, account, id string) (extraction.Extraction, error) {
-	r, err := c.records.Get(ctx, account, id)
-	if err == nil {
-		err = Redeliverable(r.Extraction())
-	}
-	if err != nil {
-		return extraction.Extraction{}, err
-	}
-	next, err := c.records.Redeliver(ctx, r.Input, store.NewToken(), 0)
+	r, next, err := c.redeliver(ctx, account, id)
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
 	_ = c.queue.Deliver(ctx, r, next) // Reconcile makes the task otherwise.
 	r, err = c.records.Get(ctx, account, id)
 	return r.Extraction(), err
+}
+
+// redeliverTries is how often Redeliver looks again because a delivery has come to
+// something meanwhile.
+const redeliverTries = 5
+
+func (c *Client) redeliver(ctx context.Context, account, id string) (r store.Record, next store.Scheduled, err error) {
+	for range redeliverTries {
+		if r, err = c.records.Get(ctx, account, id); err == nil {
+			err = Redeliverable(r.Extraction())
+		}
+		if err != nil {
+			return r, next, err
+		}
+		next, err = c.records.Redeliver(ctx, r.Input, store.NewToken(), r.Deliveries.Number, true)
+		if !errors.Is(err, store.ErrStale) {
+			return r, next, err
+		}
+	}
+	return r, next, err
 }
 
 // Redeliverable returns nil if Redeliver would tell the producer.
