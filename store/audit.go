@@ -39,12 +39,12 @@ const auditPage = 500
 // each extraction is seen at one moment.
 func (s *Records) Audit(ctx context.Context, account string, b *Blobs) (Audited, error) {
 	k := accountKeys(account)
-	ids, err := s.named(ctx, k)
+	led, err := s.led(ctx, k)
 	if err != nil {
 		return Audited{}, err
 	}
-	out := Audited{Extractions: len(ids)}
-	for page := range slices.Chunk(ids, auditPage) {
+	out := Audited{Extractions: len(led)}
+	for page := range slices.Chunk(slices.Sorted(maps.Keys(led)), auditPage) {
 		records, err := s.GetAll(ctx, []string{account}, page...)
 		if err != nil {
 			return out, err
@@ -54,7 +54,7 @@ func (s *Records) Audit(ctx context.Context, account string, b *Blobs) (Audited,
 			batches[r.ID] = r.Batch
 		}
 		for _, id := range page {
-			broken, err := s.audit(ctx, Input{Account: account, ID: id, Batch: batches[id]})
+			broken, err := s.audit(ctx, Input{Account: account, ID: id, Batch: batches[id]}, led[id])
 			if err != nil {
 				return out, err
 			}
@@ -137,9 +137,12 @@ func (s *Records) countsAgree(ctx context.Context, k keys, batch string) (bool, 
 	return len(sums) == 0, nil
 }
 
+// leading are the vendor ids and the idempotency keys that lead to one extraction.
+type leading struct{ vendorIDs, keys []any }
+
 // audit is what the script of that name says of one extraction.
-func (s *Records) audit(ctx context.Context, in Input) ([]string, error) {
-	got, err := s.run(ctx, "audit", in, NewToken())
+func (s *Records) audit(ctx context.Context, in Input, by leading) ([]string, error) {
+	got, err := s.run(ctx, "audit", in, slices.Concat([]any{NewToken(), len(by.vendorIDs)}, by.vendorIDs, by.keys)...)
 	if err != nil {
 		return nil, err
 	}
@@ -152,27 +155,41 @@ func (s *Records) audit(ctx context.Context, in Input) ([]string, error) {
 	return out, nil
 }
 
-// named are the ids of an account that any of its keys names, in order.
-func (s *Records) named(ctx context.Context, k keys) ([]string, error) {
-	ids := map[string]bool{}
+// led are the ids of an account that any of its keys names, and what leads to each.
+func (s *Records) led(ctx context.Context, k keys) (map[string]leading, error) {
+	ids := map[string]leading{}
 	for _, index := range []string{k.list(), k.due(), k.inFlight(), k.queued(), k.ready(), k.released(), k.line()} {
 		members, err := s.rdb.ZRange(ctx, index, 0, -1).Result()
 		if err != nil {
 			return nil, fmt.Errorf("audit indexes: %w", err)
 		}
 		for _, m := range members {
-			ids[m[strings.LastIndexByte(m, '/')+1:]] = true // The line's are CLASS CUSTOMER/ID.
+			ids[m[strings.LastIndexByte(m, '/')+1:]] = leading{} // The line's are CLASS CUSTOMER/ID.
 		}
 	}
-	mapped, err := s.rdb.HVals(ctx, k.vendorIDs()).Result()
+	if err := s.eachRecord(ctx, k, func(id string) { ids[id] = leading{} }); err != nil {
+		return nil, err
+	}
+	vendorIDs, err := s.rdb.HGetAll(ctx, k.vendorIDs()).Result()
 	if err != nil {
 		return nil, fmt.Errorf("audit vendor ids: %w", err)
 	}
-	for _, id := range mapped {
-		ids[id] = true
+	for vendorID, id := range vendorIDs {
+		by := ids[id]
+		by.vendorIDs = append(by.vendorIDs, vendorID)
+		ids[id] = by
 	}
-	err = s.eachRecord(ctx, k, func(id string) { ids[id] = true })
-	return slices.Sorted(maps.Keys(ids)), err
+	entries, err := s.rdb.HGetAll(ctx, k.idempotency()).Result()
+	if err != nil {
+		return nil, fmt.Errorf("audit idempotency keys: %w", err)
+	}
+	for key, entry := range entries {
+		id, _, _ := strings.Cut(entry, " ")
+		by := ids[id]
+		by.keys = append(by.keys, key)
+		ids[id] = by
+	}
+	return ids, nil
 }
 
 // eachRecord calls f for every record there is, whatever leads to it.

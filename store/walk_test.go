@@ -178,8 +178,12 @@ func (w *walk) call(o op) verdict {
 
 // check is what must hold at every moment, whatever the model says.
 func (w *walk) check(what string) {
+	led, err := w.s.led(w.t.Context(), w.k)
+	if err != nil {
+		w.rt.Fatal(err)
+	}
 	for _, in := range w.inputs {
-		broken, err := w.s.audit(w.t.Context(), in)
+		broken, err := w.s.audit(w.t.Context(), in, led[in.ID])
 		if err != nil || len(broken) > 0 {
 			w.rt.Fatalf("after %s, for %s: broken: %q, %v", what, in.ID, broken, err)
 		}
