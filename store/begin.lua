@@ -6,12 +6,11 @@
 -- otherwise, with the fence moved: its task comes to nothing.
 local id, token = ARGV[1], ARGV[2]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
-local st = get('st')
+if over() then return {'final'} end
+local moved = get('ltok') == call() and waits(id)
+if get('seq') ~= ARGV[3] and not moved then return {'stale'} end
+if get('step') ~= ARGV[5] then return {'stale'} end
 if get('own') ~= token then
-  if over() then return {'final'} end
-  local moved = get('ltok') == call() and num('seq') == ARGV[3] + 1 and waits(id)
-  if get('seq') ~= ARGV[3] and not moved then return {'stale'} end
-  if get('step') ~= ARGV[5] then return {'stale'} end
   if get('own') ~= '' then return {'busy'} end
   if ARGV[5] == 'submit' and not redis.call('ZSCORE', INFLIGHT, id) then
     if not redis.call('ZSCORE', RELEASED, id) then
@@ -35,6 +34,6 @@ if get('own') ~= token then
   -- Nor is that poll put off, as a planned one may be.
   if get('hint') ~= '' and asks(get('step')) then redis.call('HDEL', R, 'hint', 'pn') end
   redis.call('ZADD', DUE, int(now + ARGV[4]), id)
-  if st == 'QUEUED' then move(id, 'SUBMITTING') end
+  if get('st') == 'QUEUED' then move(id, 'SUBMITTING') end
 end
 return {'won', int(now), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or ''}

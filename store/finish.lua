@@ -6,7 +6,7 @@ local id, token = ARGV[1], ARGV[2]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
 if get('ftok') == call() then return {'won', int(num('fin'))} end
 if over() then return {'final'} end
-if get('own') ~= token or supplants(7) then return {'stale'} end
+if get('seq') ~= ARGV[3] or get('own') ~= token or supplants(7) then return {'stale'} end
 set(id, 7)
 if not fetching() then
   conclude(id, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))

@@ -99,6 +99,21 @@ func (d *doc) clear(fields ...string) {
 	}
 }
 
+// moments are when something becomes due, lapses or goes, in order.
+func (m *model) moments() []int64 {
+	var at []int64
+	for _, d := range m.docs {
+		at = append(at, d.lease, d.due, d.look, d.documentEnd, d.expires)
+	}
+	for _, seen := range m.early {
+		at = append(at, seen+earlyFor.Milliseconds())
+	}
+	at = slices.AppendSeq(at, maps.Values(m.goes))
+	at = slices.DeleteFunc(at, func(ms int64) bool { return ms == 0 })
+	slices.Sort(at)
+	return slices.Compact(at)
+}
+
 func wholeSecond(ms int64) int64 { return (ms + 999) / 1000 * 1000 }
 
 // move changes the status. What leaves the queue leaves the line.
@@ -238,15 +253,15 @@ func (m *model) begin(f Fence, step string, lease int64) verdict {
 	switch {
 	case d == nil:
 		return is("gone")
-	case d.owner == f.Token:
-		return verdict{Word: "won", Now: m.now, Seq: d.seq}
 	case d.over():
 		return is("final")
 	}
-	stood := d.moved == call && d.seq == f.Seq+1 && m.line.has(d)
+	stood := d.moved == call && m.line.has(d)
 	switch {
 	case d.seq != f.Seq && !stood, d.step != step:
 		return is("stale")
+	case d.owner == f.Token:
+		return verdict{Word: "won", Now: m.now, Seq: d.seq}
 	case d.owner != "":
 		return is("busy")
 	}
@@ -310,7 +325,7 @@ func (m *model) next(f Fence, step string, delay int64, because string, c *Chang
 	switch {
 	case d == nil:
 		return is("gone")
-	case d.moved == call && d.seq == f.Seq+1:
+	case d.moved == call:
 		return m.scheduled(d)
 	case d.over():
 		return is("final")
@@ -368,7 +383,7 @@ func (m *model) finish(f Fence, status extraction.Status, kept Kept, c *Change) 
 		return verdict{Word: "won", Now: d.finished}
 	case d.over():
 		return is("final")
-	case d.owner != f.Token, d.supplants(c):
+	case d.seq != f.Seq, d.owner != f.Token, d.supplants(c):
 		return is("stale")
 	}
 	m.set(d, c)
@@ -455,7 +470,7 @@ func (m *model) reissue(f Fence) verdict {
 	switch {
 	case d == nil:
 		return is("gone")
-	case d.moved == call && d.seq == f.Seq+1:
+	case d.moved == call:
 		return m.scheduled(d)
 	case d.over():
 		return is("final")

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,9 +29,13 @@ type walk struct {
 	past    []op
 	seqs    map[string]int64
 	vendors map[string]string
-	ends    map[string]extraction.Status
-	seen    modelView // What Redis held after the latest operation.
-	cursor  string    // The end of the events then.
+	// attempts are the tokens of attempts at anything, only the extraction that is picked;
+	// nil for any.
+	attempts []string
+	only     *Input
+	ends     map[string]extraction.Status
+	seen     modelView // What Redis held after the latest operation.
+	cursor   string    // The end of the events then.
 }
 
 // op is one call to the store, made in Redis and in the model.
@@ -94,7 +99,9 @@ func (w *walk) run() {
 	if rapid.IntRange(0, 9).Draw(w.rt, "window set") > 0 {
 		w.setWindow(rapid.SampledFrom([]Window{wide, wide, {Released: 1, InFlight: 2}, {}}).Draw(w.rt, "window"))
 	}
-	w.create(w.rt)
+	for range rapid.IntRange(1, 3).Draw(w.rt, "lives") {
+		w.life(w.rt)
+	}
 	actions := map[string]func(*rapid.T){
 		"create": w.create, "create more": w.create,
 		"work 1": w.work, "work 2": w.work, "work 3": w.work, "work 4": w.work,
@@ -134,7 +141,7 @@ func (w *walk) again(rt *rapid.T) {
 	i := max(0, len(w.past)-1-rapid.IntRange(0, 20).Draw(rt, "ago"))
 	o, before := w.past[i], w.seen
 	for _, d := range w.m.docs {
-		if !d.final() && d.vendor != "" && strings.Contains(o.name, " "+d.vendor) && !strings.Contains(o.name, d.id) {
+		if !d.final() && d.vendor != "" && strings.Contains(o.name, "vid "+d.vendor+" ") && !strings.Contains(o.name, d.id) {
 			rt.Skip("the vendor gives an id to one extraction")
 		}
 	}
@@ -242,8 +249,13 @@ func (w *walk) step(at Scheduled, err error) verdict {
 
 func millis(t time.Time) int64 { return extraction.Time{Time: t}.Millis() }
 
-// clock lets time go on, or jump, as Redis's may after a failover.
+// clock lets time go on, or jump, as Redis's may after a failover; often to the moment at
+// which something becomes due, or beside it.
 func (w *walk) clock(rt *rapid.T) {
+	if at := w.m.moments(); len(at) > 0 && rapid.Bool().Draw(rt, "to a moment") {
+		w.setTime(rapid.SampledFrom(at).Draw(rt, "moment") + rapid.Int64Range(-1, 1).Draw(rt, "beside"))
+		return
+	}
 	w.setTime(w.m.now + rapid.SampledFrom([]time.Duration{
 		time.Millisecond, 400 * time.Millisecond, 2 * time.Second, 2 * time.Second, grace, 10 * time.Second, testLease + time.Millisecond,
 		2 * time.Minute, 4000 * time.Second, 25 * time.Hour, 8 * 24 * time.Hour, -time.Second, -10 * time.Minute, -30 * time.Hour,
@@ -291,15 +303,40 @@ func (w *walk) conditions(rt *rapid.T) {
 
 // pick draws an extraction, which may be erased.
 func (w *walk) pick(rt *rapid.T) (Input, *doc) {
+	if w.only != nil {
+		return *w.only, w.m.docs[w.only.ID]
+	}
 	in := w.inputs[rapid.IntRange(0, len(w.inputs)-1).Draw(rt, "extraction")]
 	return in, w.m.docs[in.ID]
+}
+
+// token draws the name of an attempt: mostly a fresh one, sometimes that of an attempt at
+// something else.
+func (w *walk) token(rt *rapid.T) string {
+	if len(w.attempts) == 0 || rapid.IntRange(0, 4).Draw(rt, "fresh token") > 0 {
+		w.attempts = append(w.attempts, NewToken())
+		return w.attempts[len(w.attempts)-1]
+	}
+	return rapid.SampledFrom(w.attempts[max(0, len(w.attempts)-4):]).Draw(rt, "token of another")
+}
+
+// life brings a new extraction as far as chance will have it: what takes many steps would be
+// rare otherwise.
+func (w *walk) life(rt *rapid.T) {
+	w.create(rt)
+	in := w.inputs[len(w.inputs)-1]
+	for range rapid.IntRange(0, 9).Draw(rt, "steps") {
+		if w.m.docs[in.ID] != nil {
+			w.workOn(rt, in)
+		}
+	}
 }
 
 // fence draws an extraction, a seq at or beside the present one, and the token of its
 // holder, of an earlier one, or of a stranger.
 func (w *walk) fence(rt *rapid.T) Fence {
 	in, d := w.pick(rt)
-	f := Fence{Input: in, Seq: 1, Token: NewToken()}
+	f := Fence{Input: in, Seq: 1, Token: w.token(rt)}
 	if d == nil {
 		return f
 	}
@@ -320,6 +357,13 @@ func (w *walk) work(rt *rapid.T) {
 	if d == nil {
 		rt.Skip("erased")
 	}
+	w.workOn(rt, in)
+}
+
+func (w *walk) workOn(rt *rapid.T, in Input) {
+	w.only = &in
+	defer func() { w.only = nil }()
+	d := w.m.docs[in.ID]
 	f := Fence{Input: in, Seq: d.seq, Token: d.owner}
 	switch {
 	case w.m.line.has(d):
@@ -327,11 +371,13 @@ func (w *walk) work(rt *rapid.T) {
 	case d.step == "deliver":
 		w.delivered(rt, in, d.delivery)
 	case d.over():
-		[]func(*rapid.T){w.refetch, w.redeliver, w.claim, w.erase}[rapid.IntRange(0, 3).Draw(rt, "after the end")](rt)
+		[]func(*rapid.T){w.refetch, w.refetch, w.redeliver, w.claim, w.erase}[rapid.IntRange(0, 4).Draw(rt, "after the end")](rt)
+	case !d.final() && d.vendor == "" && d.phase != "" && rapid.IntRange(0, 3).Draw(rt, "found") == 0:
+		w.resolve(rt)
 	case d.owner == "" && d.step == "poll" && rapid.IntRange(0, 3).Draw(rt, "webhook") == 0:
 		w.hintAt(rt, in, d.vendor)
 	case d.owner == "":
-		f.Token = NewToken()
+		f.Token = w.token(rt)
 		w.begin(rt, f, d.step)
 	default:
 		[]func(*rapid.T, Fence){w.mark, w.mark, w.next, w.next, w.finish}[rapid.IntRange(0, 4).Draw(rt, "held")](rt, f)
@@ -357,14 +403,18 @@ func (w *walk) create(rt *rapid.T) {
 		in.CallbackURL = rapid.SampledFrom([]string{"", "https://producer.test/hook"}).Draw(rt, "callback")
 		w.inputs = append(w.inputs, in)
 	}
-	switch rapid.IntRange(0, 4).Draw(rt, "how") {
+	switch rapid.IntRange(0, 7).Draw(rt, "how") {
 	case 0:
 		c.VendorID = w.newVendor(rt, in.ID)
 	case 1:
 		c.Change = new(Change).Phase(PhaseRecheck).Sought("old")
+	case 2: // A process that died had begun to submit it.
+		c.Change = new(Change).Phase(PhaseOpened).Vendor(w.newVendor(rt, in.ID)).Upload("https://u.test/", time.UnixMilli(w.m.now))
+	case 3:
+		c.Change = new(Change).Phase(PhaseSent).SentAt(time.UnixMilli(w.m.now))
 	}
 	w.do(rt, op{
-		"create " + in.ID + " " + c.VendorID, func() verdict {
+		fmt.Sprint("create ", in.ID, " vid ", c.VendorID, " ", c.Change.args()), func() verdict {
 			r, err := w.s.Create(w.t.Context(), in, c)
 			return w.said(verdict{Rest: fmt.Sprint(millis(r.CreatedAt), string(r.Because), r.Waiting)}, err)
 		}, func() verdict { return w.m.create(in, c) }, forever, false,
@@ -372,7 +422,8 @@ func (w *walk) create(rt *rapid.T) {
 }
 
 func (w *walk) vendor(rt *rapid.T) string {
-	return fmt.Sprintf("v%d", rapid.IntRange(0, 5).Draw(rt, "vendor"))
+	// They look like a seq: only its script tells one call from another then.
+	return strconv.Itoa(rapid.IntRange(1, 6).Draw(rt, "vendor"))
 }
 
 // newVendor is the id that the vendor gives to an extraction. Only what has ended may share
@@ -509,7 +560,7 @@ func (w *walk) kept(rt *rapid.T) Kept {
 
 func (w *walk) cancel(rt *rapid.T) {
 	in, _ := w.pick(rt)
-	token, kept := NewToken(), w.kept(rt)
+	token, kept := w.token(rt), w.kept(rt)
 	w.do(rt, op{
 		"cancel " + in.ID, func() verdict { return w.said(verdict{}, w.s.Cancel(w.t.Context(), in, token, kept)) },
 		func() verdict { return w.m.cancel(in, token, kept) }, forever, false,
@@ -529,7 +580,7 @@ func (w *walk) claim(rt *rapid.T) {
 
 func (w *walk) reissue(rt *rapid.T) {
 	f := w.fence(rt)
-	f.Token = NewToken()
+	f.Token = w.token(rt)
 	w.do(rt, op{
 		fmt.Sprint("reissue ", f.Input.ID, " ", f.Seq), func() verdict {
 			_, at, err := w.s.Reissue(w.t.Context(), f)
@@ -549,18 +600,18 @@ func (w *walk) touch(rt *rapid.T) {
 
 func (w *walk) resolve(rt *rapid.T) {
 	in, _ := w.pick(rt)
-	token, vendor := NewToken(), w.newVendor(rt, in.ID)
+	token, vendor := w.token(rt), w.newVendor(rt, in.ID)
 	w.do(rt, op{
-		"resolve " + in.ID + " " + vendor, func() verdict {
+		"resolve " + in.ID + " vid " + vendor + " ", func() verdict {
 			at, err := w.s.Resolve(w.t.Context(), in, token, vendor)
 			return w.step(at, err)
-		}, func() verdict { return w.m.resolve(in, token, vendor) }, forever, false,
+		}, func() verdict { return w.m.resolve(in, token, vendor) }, atOnce, false, // Later it is as if the list had been read again.
 	})
 }
 
 func (w *walk) refetch(rt *rapid.T) {
 	in, d := w.pick(rt)
-	token, result := NewToken(), int64(0)
+	token, result := w.token(rt), int64(0)
 	if d != nil {
 		result = number(d.data[fieldResultSeq]) + rapid.SampledFrom([]int64{0, 0, 0, -1}).Draw(rt, "another result")
 	}
