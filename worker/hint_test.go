@@ -59,14 +59,19 @@ func TestWebhookComesFirst(t *testing.T) {
 	v.onSubmit = func(int, extraction.Submission) error {
 		return r.client.Hook(t.Context(), "acme", extraction.Hook{VendorID: "v1"})
 	}
-	r.start()
+	w := r.worker()
 	id := r.submit("x")
-	got := r.final(id)
-	if got.Status != extraction.StatusSuccess || !got.Hooked || got.Polls != 1 {
-		t.Errorf("%s after %d polls, hooked %v", got.Status, got.Polls, got.Hooked)
+	if _, err := w.submit(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
 	}
-	if took := got.FinishedAt.Sub(got.SubmittedAt); took >= time.Second {
-		t.Errorf("asked for %v after the submission, want it at once and not as planned", took)
+	if got := r.get(id); !got.Due.Before(got.PlannedAt) {
+		t.Errorf("asked for at %v, want it at once and not as planned at %v", got.Due, got.PlannedAt)
+	}
+	if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(id); got.Status != extraction.StatusSuccess || !got.Hooked || got.Polls != 1 {
+		t.Errorf("%s after %d polls, hooked %v", got.Status, got.Polls, got.Hooked)
 	}
 }
 

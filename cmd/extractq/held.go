@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// heldAgain is how often run repeats why no call gets through.
+	// heldAgain is how often run repeats why the calls fail.
 	heldAgain = time.Minute
 	// heldFrom is for how long calls must have failed before run speaks of it.
 	heldFrom = 5 * time.Second
@@ -54,5 +54,5 @@ func (h *held) look(account string, s limiter.State, now time.Time) string {
 		return fmt.Sprintf("account %s is paused (%s): %s; asked again %s", account, s.Reason, s.Message,
 			s.ProbeAt.UTC().Format(time.RFC3339))
 	}
-	return fmt.Sprintf("no call to account %s gets through: %s", account, s.LastError.Message)
+	return fmt.Sprintf("the latest calls to account %s failed: %s", account, s.LastError.Message)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/extractq/extractq/limiter"
 )
 
-// TestHeld says once why no call gets through, and again each minute while that lasts.
+// TestHeld says once why the calls fail, and again each minute while that lasts.
 func TestHeld(t *testing.T) {
 	t.Parallel()
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -34,16 +34,16 @@ func TestHeld(t *testing.T) {
 		{6, fails, ""},
 		{7, again, ""}, // Perhaps it passes.
 		{11, again, ""},
-		{12, again, "no call to account v gets through: no such host"},
+		{12, again, "the latest calls to account v failed: no such host"},
 		{13, again, ""},
 		{71, again, ""},
-		{72, again, "no call to account v gets through: no such host"},
+		{72, again, "the latest calls to account v failed: no such host"},
 		{80, paused, "account v is paused (unavailable): 502 Bad Gateway: upstream away"},
 		{81, paused, ""},
 		{140, paused, "account v is paused (unavailable): 502 Bad Gateway: upstream away"},
 		{141, over, ""},
 		{142, again, ""},
-		{147, again, "no call to account v gets through"},
+		{147, again, "the latest calls to account v failed"},
 		{148, stopped, "paused by an operator"},
 	} {
 		got := h.look("v", tt.state, begin.Add(time.Duration(tt.after)*time.Second))
