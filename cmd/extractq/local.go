@@ -28,7 +28,7 @@ type local struct {
 var _ producer = (*local)(nil)
 
 func newLocal(cfg settings, svc *services) *local {
-	return &local{svc: svc, cfg: cfg, touched: map[string]bool{}, outage: &outage{say: cfg.Say}}
+	return &local{svc: svc, cfg: cfg, touched: map[string]bool{}, outage: &outage{say: cfg.Say, store: true}}
 }
 
 func (l *local) Close() { l.svc.Close() }

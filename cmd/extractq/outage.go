@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,9 +22,13 @@ import (
 // outageStep is the time between two tries while Redis is away.
 const outageStep = 500 * time.Millisecond
 
-// outage is the absence of a Redis that was there, as a command sees it that submits.
+// outage is the absence of a Redis that was there, or trouble with the document store, as a
+// command sees it that submits.
 type outage struct {
 	say func(format string, args ...any)
+	// store says that the document store is waited for as well. A run is not: where its disk
+	// is full it ends.
+	store bool
 
 	mu sync.Mutex
 	// since is when the present row of failures began, or the Redis last said that it is
@@ -36,6 +42,10 @@ type outage struct {
 // said once, and lasts at most redisPatience.
 func (o *outage) waits(ctx context.Context, err error) bool {
 	away, returning := redisAway(err)
+	what := "Redis is away (%v); waiting until it is back"
+	if !away && o.store && storeFails(err) {
+		away, what = true, "the document store fails (%v); waiting until it works"
+	}
 	if ctx.Err() != nil {
 		return false
 	}
@@ -51,7 +61,7 @@ func (o *outage) waits(ctx context.Context, err error) bool {
 			return false
 		}
 		if first {
-			o.say("Redis is away (%v); waiting until it is back", err)
+			o.say(what, err)
 		}
 	} else if !errors.Is(err, intake.ErrReceiving) { // Which passes, also where the other command was killed.
 		return false
@@ -77,7 +87,14 @@ func (o *outage) crowded(ctx context.Context, account string, err error) bool {
 	return wait(ctx, backlogEvery) == nil
 }
 
-// over notes that Redis has answered.
+// storeFails reports whether a call failed because the document store takes no writes now.
+func storeFails(err error) bool {
+	return slices.ContainsFunc([]error{
+		store.ErrStoreGone, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO, syscall.ESTALE, syscall.ENOTCONN,
+	}, func(why error) bool { return errors.Is(err, why) })
+}
+
+// over notes that all is well.
 func (o *outage) over() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -103,7 +120,7 @@ func redisAway(err error) (away, returning bool) {
 }
 
 // handIn submits a document whose id the caller has chosen, once, however often it has to
-// be tried while Redis is away: a try whose answer was lost may have been accepted, and
+// be tried while Redis or the document store is away: a try whose answer was lost may have been accepted, and
 // the next one, with the same id, is told so. send is one try.
 func (s *services) handIn(
 	ctx context.Context, o *outage, d *documents.Document, sub intake.Submission,

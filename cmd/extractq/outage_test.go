@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -188,6 +190,53 @@ func TestAnswerLostAfterCreate(t *testing.T) {
 	ids, err := server.Client().ZRange(t.Context(), "extractq:{acme}:list", 0, -1).Result()
 	if err != nil || strings.Join(ids, " ") != strings.Join(first, " ") {
 		t.Errorf("Redis has %q (%v), and the ids are %q", ids, err, first)
+	}
+}
+
+// TestSubmitWaitsForTheStore takes the document store away, as an unmounted file system is.
+// Submit waits until it is back, says so once, and the document is one extraction.
+func TestSubmitWaitsForTheStore(t *testing.T) {
+	t.Parallel()
+	waiting := make(chan struct{})
+	said := &tell{on: "the document store fails", do: func() { close(waiting) }}
+	l, o := submitting(t, redistest.Client(t), said)
+	if err := errors.Join(
+		store.Pair(t.Context(), l.svc.records, l.svc.blobs, store.Terms{}), l.svc.blobs.Hold(t.Context(), l.svc.records),
+	); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "a.pdf")
+	if err := os.WriteFile(path, []byte("%PDF-1.4"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := o.Open(t.Context(), documents.Source{Path: path, Name: "a.pdf"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer doc.Close()
+	dir := l.svc.blobs.Scratch()
+	if err := os.Rename(dir, dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	back := make(chan error, 1)
+	go func() { <-waiting; back <- os.Rename(dir+"-away", dir) }()
+	e, err := l.submit(t.Context(), doc, intake.Submission{Account: "acme", Provider: "sensible", Type: "t", Name: "a.pdf", Document: doc}, "")
+	if err != nil || <-back != nil || said.times() != 1 {
+		t.Fatalf("submit = %+v, %v, said %d times", e, err, said.times())
+	}
+	if ids, err := l.svc.blobs.Documents(t.Context()); err != nil || len(ids) != 1 || ids[0] != e.ID {
+		t.Errorf("the store has the documents of %q, %v, want that of %s", ids, err, e.ID)
+	}
+	for _, err := range []error{syscall.ENOSPC, fmt.Errorf("store document: %w", syscall.EROFS)} {
+		if !storeFails(err) {
+			t.Errorf("%v is not taken for trouble with the store", err)
+		}
+		if run := (&outage{say: func(string, ...any) {}}); run.waits(t.Context(), err) {
+			t.Errorf("a run waits after %v, want it to end", err)
+		}
+	}
+	if storeFails(store.ErrTooLarge) {
+		t.Error("a document that is too large is taken for trouble with the store")
 	}
 }
 
