@@ -1,7 +1,7 @@
 -- report: counts failures in a row, of submissions and of polls apart; a success ends the
 -- row of its kind. A vendor may answer polls and take no submission.
 -- KEYS: 1 failures of this kind, 2 account hash. ARGV: extraction, 1 for a success, 1 for
--- a submission, failures and extractions from which the vendor counts as unavailable.
+-- a submission, failures and extractions from which the vendor counts as unavailable, token.
 now = string.format('%.0f', now)
 local submission = ARGV[3] == '1'
 if ARGV[2] == '1' then
@@ -23,8 +23,9 @@ if ARGV[2] == '1' then
   end
   return 0
 end
-redis.call('HINCRBY', KEYS[1], '', 1)
-redis.call('HSET', KEYS[1], ARGV[1], 1)
+-- A failure whose answer was lost is reported again, and counts once.
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[6] then redis.call('HINCRBY', KEYS[1], '', 1) end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[6])
 local failures = tonumber(redis.call('HGET', KEYS[1], ''))
 if failures >= tonumber(ARGV[4]) and redis.call('HLEN', KEYS[1]) - 1 >= tonumber(ARGV[5]) then
   -- Polls fail as well: a trial of submissions means nothing.

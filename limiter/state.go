@@ -2,6 +2,7 @@ package limiter
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strconv"
@@ -229,6 +230,10 @@ const (
 // when the failures in a row, 5 from at least 3 extractions, say that the vendor
 // is unavailable. Submissions and everything else are counted apart.
 func (l *Limiter) Report(ctx context.Context, account, id string, op Op, ok bool) (bool, error) {
+	return l.report(ctx, account, rand.Text(), id, op, ok)
+}
+
+func (l *Limiter) report(ctx context.Context, account, token, id string, op Op, ok bool) (bool, error) {
 	k := accountKeys(account)
 	row, submission, flag := k.failing(), 0, 0
 	if op == OpSubmit || op == OpResubmit {
@@ -238,7 +243,7 @@ func (l *Limiter) Report(ctx context.Context, account, id string, op Op, ok bool
 		flag = 1
 	}
 	n, err := reportScript.Run(ctx, l.rdb, []string{row, k.state()}, id, flag, submission,
-		unavailableFailures, unavailableFrom).Int()
+		unavailableFailures, unavailableFrom, token).Int()
 	if err != nil {
 		return false, fmt.Errorf("report on %s: %w", account, err)
 	}
