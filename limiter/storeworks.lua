@@ -11,5 +11,5 @@ if not since then return -1 end
 local lasted = math.max(now - since, 0)
 redis.call('HDEL', KEYS[1], 'store_since', 'store_probe_at', 'store_by', 'store_prober')
 redis.call('HSET', KEYS[1], 'store_over', int(now), 'store_ended', ARGV[1], 'store_lasted', int(lasted))
-if redis.call('HGET', KEYS[1], 'err_code') == ARGV[2] then redis.call('HSETNX', KEYS[1], 'err_over', int(now)) end
+if redis.call('HGET', KEYS[1], 'err_code') == ARGV[2] then redis.call('HSET', KEYS[1], 'err_over', int(now)) end
 return lasted

@@ -43,7 +43,7 @@ func TestRandomWalk(t *testing.T) {
 		w.rt.Repeat(map[string]func(*rapid.T){
 			"": func(*rapid.T) { w.compare() }, "time": w.time, "time passes": w.time,
 			"admit": w.admit, "admit many": w.admitMany, "block": w.block, "used": w.used, "pause": w.pause, "probed": w.probed,
-			"lift": w.lift, "report": w.report, "failures": w.failures, "throttled": w.throttled, "trouble": w.trouble,
+			"lift": w.lift, "trial": w.trial, "report": w.report, "failures": w.failures, "throttled": w.throttled, "trouble": w.trouble,
 			"store": w.store, "store again": w.store, "serve": w.serve,
 		})
 	})
@@ -213,6 +213,20 @@ func (w *walk) lift(rt *rapid.T) {
 		w.same("lift", nil, nil, w.l.lift(w.ctx, "acme", r, doubt))
 		w.m.lift(r, doubt == 1)
 	})
+}
+
+// trial is how a pause becomes one: submissions fail, and a probe works.
+func (w *walk) trial(rt *rapid.T) {
+	for range unavailableFailures {
+		w.reportAs(rt, OpSubmit, false)
+	}
+	_, err := w.l.Pause(w.ctx, "acme", Unavailable, "key", "503")
+	w.m.pause(Unavailable, "key", "503")
+	w.same("pause", nil, nil, err)
+	w.same("lift", nil, nil, w.l.Lift(w.ctx, "acme", Unavailable))
+	w.m.lift(Unavailable, false)
+	w.compare()
+	w.admit(rt)
 }
 
 func (w *walk) report(rt *rapid.T) {
