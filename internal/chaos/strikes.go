@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -154,8 +155,8 @@ func roll(_ context.Context, s *site, _ *rand.Rand) error {
 		p := r.tell(syscall.SIGTERM, 0)
 		select {
 		case <-p.done:
-			if code := p.cmd.ProcessState.ExitCode(); code != 0 && code != 143 {
-				s.note(fmt.Sprintf("%s: exit code %d after SIGTERM", r.name, code))
+			if !graceful(p.cmd.ProcessState) {
+				s.note(fmt.Sprintf("%s: %v after SIGTERM", r.name, p.cmd.ProcessState))
 			}
 		case <-time.After(30 * time.Second):
 			s.note(r.name + ": still there 30 s after SIGTERM")
@@ -163,6 +164,13 @@ func roll(_ context.Context, s *site, _ *rand.Rand) error {
 		}
 	}
 	return nil
+}
+
+// graceful reports that a process ended as SIGTERM lets it end. One that has only just begun
+// ends by the signal itself.
+func graceful(p *os.ProcessState) bool {
+	status, ok := p.Sys().(syscall.WaitStatus)
+	return p.ExitCode() == 0 || p.ExitCode() == 143 || ok && status.Signaled() && status.Signal() == syscall.SIGTERM
 }
 
 func cut(ctx context.Context, l *line, rng *rand.Rand) error {
