@@ -8,6 +8,14 @@ import (
 	"time"
 )
 
+// Deliver says that the delivery of a number is under way: where neither Deliver nor
+// Delivered is called within d, its task is lost. It returns ErrStale where that delivery is
+// not due any more.
+func (s *Records) Deliver(ctx context.Context, in Input, n int64, d time.Duration) error {
+	_, err := s.run(ctx, "deliver", in, n, d.Milliseconds())
+	return err
+}
+
 // Delivered notes what the delivery of a number came to. DeliveryPending schedules
 // the next one after delay, which is rounded up to whole seconds; DeliveryBusy does
 // so too, and counts as no attempt. problem says why it was not delivered. Delivered

@@ -627,6 +627,16 @@ func (d *doc) noted(n int64, outcome DeliveryState) bool {
 	return slices.Contains(d.outcomes, noteOf(n, outcome)) || len(d.outcomes) >= 10 && n < least
 }
 
+func (m *model) delivering(in Input, n, lease int64) verdict {
+	d := m.docs[in.ID]
+	if d == nil || d.step != "deliver" || d.deliveries != "pending" || d.delivery != n {
+		return is("stale")
+	}
+	d.data[fieldOrphaned] = fmt.Sprint(m.now)
+	d.look = m.now + lease
+	return is("won")
+}
+
 func (m *model) redeliver(in Input, token string, n int64, anew bool) verdict {
 	d := m.docs[in.ID]
 	switch {

@@ -73,7 +73,8 @@ type Record struct {
 	Due time.Time
 	// Waiting reports that it has no turn yet; only Create and Begin say so.
 	Waiting bool
-	// Orphaned is when reconcile first saw the task active without a lease.
+	// Orphaned is when reconcile first saw the task active without a lease, or when the
+	// worker that makes the delivery last said so.
 	Orphaned time.Time
 
 	Phase    Phase

@@ -72,7 +72,7 @@ type Records struct {
 // scriptNames are the scripts that run for an account.
 var scriptNames = []string{
 	"create", "begin", "renew", "mark", "next", "finish", "refetch", "reissue", "touch", "resolve", "cancel", "claim", "erase",
-	"delivered", "redeliver", "hint", "early", "release", "forget", "audit",
+	"deliver", "delivered", "redeliver", "hint", "early", "release", "forget", "audit",
 }
 
 // scriptText is the whole text of one of them.

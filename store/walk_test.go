@@ -108,7 +108,7 @@ func (w *walk) run() {
 		"begin": w.anyBegin, "renew": w.renew, "mark": w.anyMark, "next": w.anyNext, "finish": w.anyFinish,
 		"reissue": w.reissue, "touch": w.touch, "resolve": w.resolve, "cancel": w.cancel,
 		"claim": w.claim, "refetch": w.refetch, "erase": w.erase, "forget": w.forget,
-		"delivered": w.anyDelivered, "redeliver": w.redeliver, "acknowledge": w.acknowledge,
+		"deliver": w.deliver, "delivered": w.anyDelivered, "redeliver": w.redeliver, "acknowledge": w.acknowledge,
 		"hint": w.hint, "hooked": w.hooked, "release": w.release,
 		"again": w.again, "clock": w.clock, "conditions": w.conditions,
 	}
@@ -639,6 +639,19 @@ func (w *walk) forget(rt *rapid.T) {
 			_, err := w.s.run(w.t.Context(), "forget", Input{Account: "acme", Batch: batch}, NewToken(), batch)
 			return w.said(verdict{}, err)
 		}, func() verdict { return w.m.forget(batch) }, refusedAtOnce, false,
+	})
+}
+
+func (w *walk) deliver(rt *rapid.T) {
+	in, d := w.pick(rt)
+	n := int64(1)
+	if d != nil {
+		n = max(0, d.delivery-rapid.Int64Range(0, 1).Draw(rt, "earlier"))
+	}
+	w.do(rt, op{
+		fmt.Sprint("deliver ", in.ID, " ", n), func() verdict {
+			return w.said(verdict{}, w.s.Deliver(w.t.Context(), in, n, testLease))
+		}, func() verdict { return w.m.delivering(in, n, testLease.Milliseconds()) }, atOnce, false,
 	})
 }
 

@@ -64,7 +64,14 @@ func (w *Worker) deliver(ctx context.Context, p queue.Payload) (*queue.Outcome, 
 		return nil, nil // While its result is fetched again it waits.
 	}
 	began := time.Now()
+	under := func(ctx context.Context) error { return w.records.Deliver(ctx, r.Input, d.Number, w.cfg.Lease) }
+	if err := under(ctx); err != nil {
+		return nil, nothingToDo(err)
+	}
+	// A producer that is being told is told to the end, whatever becomes of the lease.
+	held := keep(ctx, under, w.cfg.Lease, began)
 	got, err := w.tell(ctx, r)
+	held.stop()
 	trouble, storeFails := errors.AsType[storeError](err)
 	if storeFails { // This does not count as an attempt, and is logged once for all.
 		got = DeliveryOutcome{State: store.DeliveryBusy, Problem: storeWords(trouble)}
@@ -118,11 +125,8 @@ func (w *Worker) countDelivery(s store.DeliveryState) {
 	}
 }
 
-// deliveryOrphanAfter is how long the task of a delivery may be active, longer than an
-// attempt may take: after that it is asynq's leftover of a dead worker.
-const deliveryOrphanAfter = queue.DeliverTimeout + 15*time.Second
-
-// mendDelivery acts on an overdue delivery.
+// mendDelivery acts on an overdue delivery. One that is under way is not overdue while its
+// worker lives; once it is, its task, which asynq shows as active, is a dead worker's.
 func (w *Worker) mendDelivery(ctx context.Context, g store.Glance, r store.Record, got *reconciled) error {
 	f := store.Fence{Input: r.Input, Seq: g.Seq}
 	presence, err := w.queue.DeliveryPresence(r.ID, r.Deliveries.Number)
@@ -132,7 +136,7 @@ func (w *Worker) mendDelivery(ctx context.Context, g store.Glance, r store.Recor
 	if presence == queue.Asleep { // The clocks of two machines differ.
 		presence = queue.Absent
 	}
-	if lost, err := w.lost(ctx, f, g, presence, deliveryOrphanAfter, got); !lost {
+	if lost, err := w.lost(ctx, f, g, presence, orphanAfter, got); !lost {
 		return err
 	}
 	next, err := w.records.Redeliver(ctx, r.Input, store.NewToken(), r.Deliveries.Number, false)

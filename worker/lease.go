@@ -18,9 +18,8 @@ var errLeaseLost = errors.New("lease lost")
 
 // hold keeps the lease of a step alive. Its context ends with the lease.
 type hold struct {
-	records *store.Records
-	fence   store.Fence
-	d       time.Duration
+	renew func(ctx context.Context) error
+	d     time.Duration
 
 	// start and end are local: the lease ends here no later than in Redis,
 	// because it is counted from before the script was sent.
@@ -32,10 +31,10 @@ type hold struct {
 	wg     sync.WaitGroup
 }
 
-// keep renews the lease of f until stop. asked is a local time before the lease
-// was asked for.
-func keep(ctx context.Context, records *store.Records, f store.Fence, d time.Duration, asked time.Time) *hold {
-	h := &hold{records: records, fence: f, d: d, start: asked}
+// keep renews a lease of d until stop. asked is a local time before the lease was asked
+// for.
+func keep(ctx context.Context, renew func(ctx context.Context) error, d time.Duration, asked time.Time) *hold {
+	h := &hold{renew: renew, d: d, start: asked}
 	h.end.Store(int64(d))
 	h.ctx, h.cancel = context.WithCancelCause(ctx)
 	h.wg.Go(h.heartbeat)
@@ -72,7 +71,7 @@ func (h *hold) heartbeat() {
 		}
 		asked := time.Since(h.start)
 		ctx, cancel := context.WithTimeoutCause(h.ctx, left, errLeaseLost)
-		err := h.records.Renew(ctx, h.fence, h.d)
+		err := h.renew(ctx)
 		cancel()
 		switch {
 		case err == nil:

@@ -20,6 +20,7 @@ type step struct {
 	kind extraction.Step
 	rec  store.Record
 	*hold
+	fence store.Fence
 	// forecast says when to ask for the document. It is looked up before the vendor
 	// is called, so that nothing is between its answer and the record.
 	forecast forecast
@@ -63,9 +64,9 @@ func (w *Worker) begin(ctx context.Context, p queue.Payload, kind extraction.Ste
 		return nil, err
 	}
 	s := &step{
-		w: w, acct: acct, kind: kind, rec: lease.Record, began: asked, redisNow: lease.Now,
-		hold: keep(ctx, w.records, lease.Fence, w.cfg.Lease, asked), delay: unended,
-		answered: func() {},
+		w: w, acct: acct, kind: kind, rec: lease.Record, fence: lease.Fence, began: asked, redisNow: lease.Now,
+		hold:  keep(ctx, func(ctx context.Context) error { return w.records.Renew(ctx, lease.Fence, w.cfg.Lease) }, w.cfg.Lease, asked),
+		delay: unended, answered: func() {},
 	}
 	s.forecast = w.forecast(ctx, acct, s.rec.TypeLabel())
 	return s, nil

@@ -89,10 +89,9 @@ func deliveryID(id string, n int64) string { return id + ":d" + strconv.FormatIn
 // The longest a handler may run. Submissions and polls are bounded by their lease and by
 // the progress of their transfers, not by this: the limit only has to be above any.
 const (
-	submitTimeout = 24 * time.Hour
-	pollTimeout   = 24 * time.Hour
-	// DeliverTimeout bounds one delivery.
-	DeliverTimeout = time.Minute
+	submitTimeout  = 24 * time.Hour
+	pollTimeout    = 24 * time.Hour
+	deliverTimeout = time.Minute
 )
 
 // finishedShown is how long the task that ended an extraction stays as a completed
@@ -160,7 +159,7 @@ func newDelivery(p Payload, at time.Time) (*asynq.Task, []asynq.Option) {
 		asynq.TaskID(deliveryID(p.ID, p.Seq)),
 		// As for a step: what the producer answers decides on the next delivery.
 		asynq.MaxRetry(math.MaxInt32),
-		asynq.Timeout(DeliverTimeout),
+		asynq.Timeout(deliverTimeout),
 		asynq.ProcessAt(at),
 		asynq.Retention(finishedShown),
 	}
