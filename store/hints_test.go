@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
@@ -271,5 +272,39 @@ func TestEarlyHooksAreBounded(t *testing.T) {
 	}
 	if _, ok := r.score(r.k.early(), "the last"); !ok {
 		t.Error("the latest is not among them")
+	}
+}
+
+// A hint makes nothing due that waits for its turn, or that somebody holds: the question
+// comes with the step that follows.
+func TestHintMakesNothingElseDue(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func(*rig) Fence{
+		"stands in the line": func(r *rig) Fence { // A process that died had begun to submit it.
+			r.window(Window{})
+			in := testInput()
+			change := new(Change).Phase(PhaseOpened).Vendor("v-1").Upload("https://u.test/", time.Now().Add(time.Hour))
+			if _, err := r.s.Create(t.Context(), in, Creation{Token: NewToken(), Change: change}); err != nil {
+				t.Fatal(err)
+			}
+			return Fence{Input: in, Seq: 1}
+		},
+		"is held": func(r *rig) Fence { return r.begin(r.waiting()).Fence },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			f := make(r)
+			before := r.rdb.ZRangeWithScores(t.Context(), r.k.due(), 0, -1).Val()
+			if got := r.hint(f); got.Step != "" {
+				t.Errorf("the task of its %s is to run", got.Step)
+			}
+			if diff := cmp.Diff(before, r.rdb.ZRangeWithScores(t.Context(), r.k.due(), 0, -1).Val()); diff != "" {
+				t.Errorf("what is due (-before +after):\n%s", diff)
+			}
+			if broken := r.broken(f); len(broken) > 0 {
+				t.Errorf("broken: %q", broken)
+			}
+		})
 	}
 }

@@ -161,3 +161,28 @@ func TestRefetchBeforeDelivery(t *testing.T) {
 		})
 	}
 }
+
+// A delivery that has been made keeps its number while the result is fetched again: only one
+// that is still to come waits for it, under the next number.
+func TestRefetchAfterDelivery(t *testing.T) {
+	t.Parallel()
+	for _, outcome := range []DeliveryState{DeliveryDelivered, DeliveryFailed} {
+		r := newRig(t)
+		in := testInput()
+		in.CallbackURL = "https://producer.test/"
+		if _, err := r.s.Create(t.Context(), in, Creation{Token: NewToken()}); err != nil {
+			t.Fatal(err)
+		}
+		f := r.begin(Fence{Input: in, Seq: 1, Token: NewToken()}).Fence
+		f = r.begin(r.next(f, extraction.StepPoll, new(Change).Vendor("v"))).Fence
+		_, err := r.s.Finish(t.Context(), f, extraction.StatusSuccess, testKept, new(Change).Result(f.Seq))
+		r.want("Finish", err, nil)
+		_, err = r.s.Delivered(t.Context(), in, NewToken(), 1, outcome, 204, 0, "")
+		r.want("Delivered", err, nil)
+		_, err = r.s.Refetch(t.Context(), in, NewToken(), f.Seq)
+		r.want("Refetch", err, nil)
+		if got := r.get(f).Deliveries; got.Number != 1 || got.State != outcome {
+			t.Errorf("while it is fetched again: %+v, want delivery 1 %s", got, outcome)
+		}
+	}
+}

@@ -197,3 +197,26 @@ func TestVendorIDIsNotReplaced(t *testing.T) {
 	r.want("Mark that takes it back", r.s.Mark(t.Context(), f, new(Change).Vendor("")), nil)
 	r.want("Mark after that", r.s.Mark(t.Context(), f, other), nil)
 }
+
+// Two calls with the same token are told apart where what they were told looks the same: by
+// the script, and by where one argument ends and the next begins.
+func TestCallsAreToldApart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	f := r.begin(r.create()).Fence
+	r.lapse(f)
+	if _, _, err := r.s.Reissue(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	// The vendor has given it an id that looks like the seq.
+	if _, err := r.s.Resolve(t.Context(), f.Input, f.Token, fmt.Sprint(f.Seq)); err != nil || r.get(f).VendorID != fmt.Sprint(f.Seq) {
+		t.Errorf("Resolve with the token of Reissue: %v, now %+v", err, r.get(f))
+	}
+	f = r.begin(r.create()).Fence
+	next := func(c *Change) error {
+		_, err := r.s.Next(t.Context(), f, extraction.StepSubmit, 0, extraction.BecauseRetry, c)
+		return err
+	}
+	r.want("Next", next(new(Change).VendorStatus("a").Attempts(1)), nil)
+	r.want("Next with another change", next(new(Change).VendorStatus("a"+fieldAttempts+"1")), ErrStale)
+}

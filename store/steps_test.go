@@ -511,7 +511,7 @@ func TestResolve(t *testing.T) {
 	}
 	got := r.get(f)
 	if got.Status != extraction.StatusInProgress || got.Step != extraction.StepPoll || got.VendorID != "v9" ||
-		got.Phase != PhaseNone || !got.SubmittedAt.Equal(sent) || !r.inFlight(f) {
+		got.Phase != PhaseNone || !got.UncertainUntil.IsZero() || !got.SubmittedAt.Equal(sent) || !r.inFlight(f) {
 		t.Errorf("resolved to %+v", got)
 	}
 	if unknown, err := r.s.Unknown(t.Context(), "acme", []string{"v9"}); err != nil || len(unknown) != 0 {
