@@ -23,6 +23,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/serve"
+	"github.com/extractq/extractq/polling"
 	"github.com/extractq/extractq/store"
 )
 
@@ -58,6 +59,8 @@ type Config struct {
 	Client  *intake.Client
 	Records *store.Records
 	Blobs   *store.Blobs
+	// Polls knows how long the vendors take.
+	Polls *polling.Store
 	// Accounts are those that may be submitted to, States all there are.
 	Accounts []Account
 	States   Accounts

@@ -109,7 +109,7 @@ type outlook struct {
 func (s *Server) outlook(ctx context.Context, accounts []string) (outlook, error) {
 	o := outlook{}
 	for _, name := range accounts {
-		all, _, err := s.cfg.Records.Latencies(ctx, name, "")
+		all, _, err := s.cfg.Polls.Histories(ctx, name, "")
 		if err != nil {
 			return o, err
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/serve"
+	"github.com/extractq/extractq/polling"
 	"github.com/extractq/extractq/store"
 )
 
@@ -115,7 +116,7 @@ func newRig(t testing.TB, mend ...func(*Config)) *rig {
 		return nil
 	}
 	r := &rig{t: t, dir: dir, redis: server, rdb: rdb, records: records, cfg: Config{
-		Client: client, Records: records, Blobs: blobs, States: &fakeAccounts{paused: map[string]bool{}}, MaxDocument: 1 << 20,
+		Client: client, Records: records, Blobs: blobs, Polls: polling.NewStore(rdb, records), States: &fakeAccounts{paused: map[string]bool{}}, MaxDocument: 1 << 20,
 		CheckURL: refuse, CheckDocumentURL: refuse, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})), Version: "test",
 		Accounts: []Account{
 			{Name: "acme", Provider: "fake", Check: checkFake, FetchesURL: true, Rate: 10},

@@ -20,6 +20,7 @@ import (
 	"github.com/extractq/extractq/internal/fixtures"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/polling"
 	"github.com/extractq/extractq/provider/sensible"
 	"github.com/extractq/extractq/sandbox"
 	"github.com/extractq/extractq/store"
@@ -70,7 +71,7 @@ func serve(rdb *redis.Client, dir string, working bool) (_ *service, err error) 
 	}
 	refuse := func(context.Context, string) error { return fmt.Errorf("nothing leaves this machine") }
 	a := api.New(api.Config{
-		Client: own, Records: records, Blobs: blobs, States: &states{}, MaxDocument: 4 << 20,
+		Client: own, Records: records, Blobs: blobs, Polls: polling.NewStore(rdb, records), States: &states{}, MaxDocument: 4 << 20,
 		Accounts: []api.Account{{Name: "acme", Provider: sensible.Name, Check: provider.Check, FetchesURL: true, Rate: 100}},
 		Keys: []api.Key{
 			{Name: "operator", Digest: api.Digest(key), Operator: true},

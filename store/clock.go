@@ -115,8 +115,8 @@ func (s *Records) ClockOffset(ctx context.Context, account string) (time.Duratio
 	return time.Duration(number(text)) * time.Millisecond, nil
 }
 
-// now is an account's time. It asks Redis only where this process has not done so lately.
-func (s *Records) now(ctx context.Context, account string) (time.Time, error) {
+// Now is an account's time. It asks Redis only where this process has not done so lately.
+func (s *Records) Now(ctx context.Context, account string) (time.Time, error) {
 	r, err := s.knownClock(ctx, account)
 	return r.now(s.uptime()), err
 }

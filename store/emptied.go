@@ -16,7 +16,7 @@ import (
 // its retention ago, at most limit, and returns how many it removed.
 func (s *Records) ForgetBatches(ctx context.Context, account string, limit int64) (int, error) {
 	k := accountKeys(account)
-	now, err := s.now(ctx, account)
+	now, err := s.Now(ctx, account)
 	if err != nil {
 		return 0, err
 	}
@@ -45,7 +45,7 @@ func (s *Records) ForgetBatches(ctx context.Context, account string, limit int64
 // says when their counts go, as an earlier version left them: they go after kept.
 func (s *Records) FindEmptied(ctx context.Context, account string, kept time.Duration) error {
 	k := accountKeys(account)
-	now, err := s.now(ctx, account)
+	now, err := s.Now(ctx, account)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func fullLife(r *rig, look func(after string, f Fence)) {
 	look("touch", f)
 	f = r.begin(f).Fence
 	look("begin", f)
-	f = r.next(f, extraction.StepSubmit, new(Change).Phase(PhaseUncertain).Attempts(1).Order(Order{math.MaxInt64, math.MaxInt64}).SentAt(now).
+	f = r.next(f, extraction.StepSubmit, new(Change).Phase(PhaseUncertain).Attempts(1).SubmitSeq(SubmitSeq{math.MaxInt64, math.MaxInt64}).SentAt(now).
 		Uncertain(now).SubmitErrors(4, now).Trouble(failing))
 	look("uncertain", f)
 	f = r.begin(f).Fence

@@ -24,6 +24,10 @@ func accountKeys(account string) keys {
 	return keys{prefix: "extractq:{" + account + "}:"}
 }
 
+// AccountKey is the key of something that another package keeps for an account, beside its
+// records. All of an account's keys share one hash tag.
+func AccountKey(account, name string) string { return accountKeys(account).prefix + name }
+
 // record is the hash of an extraction's small, changing fields. No field may
 // exceed 64 bytes: one that does costs the whole record its compact encoding.
 func (k keys) record(id string) string { return k.prefix + "r:" + id }
@@ -75,13 +79,6 @@ func (k keys) tombs() string { return k.prefix + "tombs" }
 // idempotency maps an idempotency key to its extraction and the fingerprint of
 // the request.
 func (k keys) idempotency() string { return k.prefix + "idem" }
-
-// latency is what has been learned of the time the vendor takes for one document
-// type; the empty label is the whole account.
-func (k keys) latency(label string) string { return k.prefix + "lat:" + label }
-
-// listing is how the vendor's ready lists are read.
-func (k keys) listing() string { return k.prefix + "listing" }
 
 // ticks says which slot of time each duty of those who look after the account was last
 // claimed for.

@@ -174,7 +174,7 @@ func (s *Records) tombstone(ctx context.Context, account, name string) (bool, er
 // ForgetTombs removes the tombstones of an account whose time is over. Events are forgotten
 // by them: call it after ForgetEvents.
 func (s *Records) ForgetTombs(ctx context.Context, account string) error {
-	now, err := s.now(ctx, account)
+	now, err := s.Now(ctx, account)
 	if err == nil {
 		err = s.rdb.ZRemRangeByScore(ctx, accountKeys(account).tombs(), "-inf", strconv.FormatInt(now.UnixMilli(), 10)).Err()
 	}

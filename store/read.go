@@ -89,7 +89,7 @@ type Glance struct {
 // Due returns at most limit extractions of the account that a worker must look
 // at, the most overdue first, and the account's time.
 func (s *Records) Due(ctx context.Context, account string, limit int64) ([]Glance, time.Time, error) {
-	now, err := s.now(ctx, account)
+	now, err := s.Now(ctx, account)
 	if err != nil {
 		return nil, time.Time{}, err
 	}

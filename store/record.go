@@ -106,8 +106,8 @@ type Record struct {
 	PlannedAt time.Time
 	// MissingSince is the time of the first 404 of the present row.
 	MissingSince time.Time
-	// Order is its place among all submissions.
-	Order Order
+	// SubmitSeq is its submission's sequence number.
+	SubmitSeq SubmitSeq
 
 	VendorID     string
 	VendorStatus string
@@ -181,7 +181,7 @@ const (
 	fieldNotYetAt       = "ny"
 	fieldPlannedAt      = "pn"
 	fieldMissingSince   = "nf"
-	fieldOrder          = "no"
+	fieldSubmitSeq      = "no"
 	fieldHint           = "hint" // Not answered by a question yet.
 	fieldHooked         = "hk"
 	fieldListed         = "hl"
@@ -248,7 +248,7 @@ func decodeRecord(fields, detail map[string]string) (Record, error) {
 	}
 	r.ResultSeq = number(fields[fieldResultSeq])
 	r.ResultSum = fields[fieldResultSum]
-	r.Order = parseOrder(fields[fieldOrder])
+	r.SubmitSeq = parseSubmitSeq(fields[fieldSubmitSeq])
 	for name, at := range map[string]*time.Time{
 		fieldLease: &r.Lease, fieldDue: &r.Due, fieldOrphaned: &r.Orphaned,
 		fieldFailingSince: &r.FailingSince, fieldSentAt: &r.SentAt,

@@ -240,8 +240,8 @@ func (c *Change) MissingSince(t time.Time) *Change { return c.putTime(fieldMissi
 // NotYetAt notes when the vendor said that it had not finished.
 func (c *Change) NotYetAt(t time.Time) *Change { return c.putTime(fieldNotYetAt, t) }
 
-// Order notes the submission's place among all.
-func (c *Change) Order(o Order) *Change { return c.put(fieldOrder, o.String()) }
+// SubmitSeq notes the submission's sequence number.
+func (c *Change) SubmitSeq(s SubmitSeq) *Change { return c.put(fieldSubmitSeq, s.String()) }
 
 // PlannedAt notes which due time the learned schedule has set.
 func (c *Change) PlannedAt(t time.Time) *Change { return c.putTime(fieldPlannedAt, t) }

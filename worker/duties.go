@@ -126,7 +126,7 @@ func (d duties) SweepEvery(ctx context.Context, name string) (time.Duration, err
 	if !ok || !a.Sweep {
 		return 0, nil
 	}
-	l, err := d.w.records.Listing(ctx, name)
+	l, err := d.w.polls.ReadyList(ctx, name)
 	return l.Every, err
 }
 

@@ -59,13 +59,10 @@ func TestForbiddenList(t *testing.T) {
 	if n := bytes.Count(logged.Bytes(), []byte("ready list refused")); n != 1 || v.asked.Load() != 2 {
 		t.Errorf("said %d times of %d, want once:\n%s", n, v.asked.Load(), &logged)
 	}
-	if l := r.tended(w); !l.OnTrial() || l.Every != forbiddenDelay {
-		t.Errorf("the lists are read %+v, want a trial every %v", l, forbiddenDelay)
+	if l := r.tended(w); !l.OnProbation() || l.Every != forbiddenDelay {
+		t.Errorf("the lists are read %+v, want a probation every %v", l, forbiddenDelay)
 	}
 	w = r.worker() // One whose forecasts are of now.
-	if got := w.forecast(t.Context(), w.accounts["acme"], "t").listed; got != 0 {
-		t.Errorf("polls rely on lists for %v", got)
-	}
 	r.hset(ids[0], "hn", 1)
 	if _, err := w.poll(t.Context(), r.payload(ids[0])); err != nil {
 		t.Fatal(err)

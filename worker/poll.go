@@ -103,12 +103,12 @@ func (s *step) settle(out extraction.Outcome, c *store.Change) error {
 			return err
 		}
 		s.found(out)
-		defer s.learnWhenEnded(out)
+		defer s.observe(out)
 		return s.success(out, c)
 	case extraction.StatusError, extraction.StatusExpired, extraction.StatusCanceled:
 		if out.Status == extraction.StatusError {
 			s.found(out)
-			defer s.learnWhenEnded(out)
+			defer s.observe(out)
 		}
 		f := out.Failure
 		if f == nil {

@@ -60,7 +60,7 @@ func (w *Worker) reconcile(ctx context.Context, a *account) (reconciled, error) 
 	}
 	_, err = w.records.ForgetBatches(ctx, a.Name, reconcileLimit)
 	// What was paused may have been resumed.
-	errs = append(errs, err, w.tend(ctx, a, now), w.tendListing(ctx, a, now), w.queue.Release(ctx, w.records, a.Name))
+	errs = append(errs, err, w.tend(ctx, a, now), a.planner.DecideReadyList(ctx, forbiddenDelay, now), w.queue.Release(ctx, w.records, a.Name))
 	return got, errors.Join(errs...)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/polling"
 	"github.com/extractq/extractq/store"
 )
 
@@ -23,7 +24,7 @@ type step struct {
 	fence store.Fence
 	// forecast says when to ask for the document. It is looked up before the vendor
 	// is called, so that nothing is between its answer and the record.
-	forecast forecast
+	forecast polling.Forecast
 
 	began    time.Time      // Local, when the lease was taken.
 	redisNow time.Time      // Redis's time then.
@@ -68,7 +69,7 @@ func (w *Worker) begin(ctx context.Context, p queue.Payload, kind extraction.Ste
 		hold:  keep(ctx, func(ctx context.Context) error { return w.records.Renew(ctx, lease.Fence, w.cfg.Lease) }, w.cfg.Lease, asked),
 		delay: unended, answered: func() {},
 	}
-	s.forecast = w.forecast(ctx, acct, s.rec.TypeLabel())
+	s.forecast = acct.planner.Forecast(ctx, s.rec.TypeLabel())
 	return s, nil
 }
 

@@ -105,7 +105,7 @@ func (s *step) send() error {
 		return err
 	}
 	byURL := s.rec.Document.URL != ""
-	phase := new(store.Change).Attempts(s.rec.Attempts + 1).Order(s.place()).Phase(store.PhaseSending)
+	phase := new(store.Change).Attempts(s.rec.Attempts + 1).SubmitSeq(s.submitSeq()).Phase(store.PhaseSending)
 	if byURL {
 		s.rec.SentAt = s.now()
 		phase = phase.Phase(store.PhaseSent).SentAt(s.rec.SentAt)

@@ -11,14 +11,13 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/limiter"
-	"github.com/extractq/extractq/polling/plan"
 	"github.com/extractq/extractq/store"
 )
 
 // A vendor's ready list says of many extractions with one request that they have
 // finished. What is on it is a hint, as a webhook is: the extraction is asked for at
 // once, and its answer alone counts. Whether and how often the lists are read is
-// decided in listing.go.
+// decided in package polling.
 
 // readLists reads the ready lists of one account.
 func (w *Worker) readLists(ctx context.Context, a *account) {
@@ -68,7 +67,7 @@ func (w *Worker) mayRead(a *account) (end func(), ok bool) {
 // sweep reads the lists once, page by page, while the rate allows it.
 func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
 	var got swept
-	l, err := w.records.Listing(ctx, a.Name)
+	l, err := w.polls.ReadyList(ctx, a.Name)
 	if err != nil || l.Every == 0 || !a.Sweep {
 		return got, err
 	}
@@ -77,7 +76,7 @@ func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
 		return got, nil // The next one tries again.
 	}
 	defer end()
-	mine, err := w.records.ClaimListing(ctx, a.Name, l.Every/2)
+	mine, err := w.polls.ClaimReadyList(ctx, a.Name, l.Every/2)
 	if err != nil || !mine {
 		return got, err
 	}
@@ -85,15 +84,14 @@ func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
 	if err != nil || len(running) == 0 {
 		return got, err
 	}
-	window := seconds(w.forecast(ctx, a, "").law.Quantile(plan.WindowShare))
-	q := readyQuery(running, window, time.Now())
+	q := readyQuery(running, a.planner.Window(ctx), time.Now())
 	for got.Pages < sweepPages {
 		page, ok, err := w.readyPage(ctx, a, q)
 		if err != nil || !ok {
 			return got, err
 		}
-		if got.Pages++; got.Pages == 1 && !l.OnTrial() {
-			if err := w.records.ListingRead(ctx, a.Name, l.Now); err != nil {
+		if got.Pages++; got.Pages == 1 && !l.OnProbation() {
+			if err := w.polls.ReadyListRead(ctx, a.Name, l.Now); err != nil {
 				return got, err
 			}
 		}
@@ -108,13 +106,13 @@ func (w *Worker) sweep(ctx context.Context, a *account) (swept, error) {
 		}
 		q.Cursor = page.NextCursor
 	}
-	if l.OnTrial() { // What had ended before it has been shown by now, or was missed.
-		if err := w.records.ListingRead(ctx, a.Name, l.Now); err != nil {
+	if l.OnProbation() { // What had ended before it has been shown by now, or was missed.
+		if err := w.polls.ReadyListRead(ctx, a.Name, l.Now); err != nil {
 			return got, err
 		}
 	}
 	cost := float64(got.Pages) + float64(got.Items)/itemsPerRequest
-	return got, w.records.ListingTook(ctx, a.Name, cost)
+	return got, w.polls.ReadyListCost(ctx, a.Name, cost)
 }
 
 // readyQuery asks for what may have finished of what is running and within the
@@ -174,4 +172,15 @@ func (w *Worker) hintListed(ctx context.Context, a *account, items []extraction.
 		g.Go(func() error { return w.queue.Hint(ctx, w.records, a.Name, id, vendorID, store.SourceList) })
 	}
 	return len(ours), g.Wait()
+}
+
+// listRefused switches the lists off for all workers, because the vendor does not let the
+// key read them, and says so once.
+func (w *Worker) listRefused(ctx context.Context, a *account, cause error) error {
+	fresh, err := w.polls.RefuseReadyList(ctx, a.Name)
+	if err != nil || !fresh {
+		return err
+	}
+	w.log.WarnContext(ctx, "ready list refused", slog.String("account", a.Name), slog.Any("error", cause))
+	return w.limiter.Trouble(ctx, a.Name, string(troubleCode(cause)), cause.Error())
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/polling"
 	"github.com/extractq/extractq/polling/plan"
 	"github.com/extractq/extractq/store"
 )
@@ -28,12 +29,12 @@ func (r *rig) slow(every time.Duration) {
 	for s := 60.0; s < 120; s++ {
 		h.Add(s, 10)
 	}
-	if err := r.records.Learn(r.t.Context(), "acme", "t", store.Lesson{Bins: h}); err != nil {
+	if err := r.polls.Record(r.t.Context(), "acme", "t", polling.Observation{Bins: h}); err != nil {
 		r.t.Fatal(err)
 	}
 	if every > 0 {
-		l := store.Listing{Every: every, Trusted: true, On: time.Now()}
-		if err := r.records.SetListing(r.t.Context(), "acme", l); err != nil {
+		l := polling.ReadyList{Every: every, Trusted: true, TrustedSince: time.Now()}
+		if err := r.polls.SetReadyList(r.t.Context(), "acme", l); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -85,14 +86,14 @@ func TestSweep(t *testing.T) {
 	if got, err := w.sweep(t.Context(), a); err != nil || got.Pages != 0 {
 		t.Errorf("again at once: %+v, %v, want no call", got, err)
 	}
-	if l, err := r.records.Listing(t.Context(), "acme"); err != nil || l.Requests < 1 || l.Requests > 1.1 || !l.Alive() {
+	if l, err := r.polls.ReadyList(t.Context(), "acme"); err != nil || l.Requests < 1 || l.Requests > 1.1 || !l.Alive() {
 		t.Errorf("listing %+v, %v", l, err)
 	}
 	// The poll after it ends it and says that the list was right.
 	if _, err := w.poll(t.Context(), r.payload(ids[0])); err != nil {
 		t.Fatal(err)
 	}
-	all, _, err := r.records.Latencies(t.Context(), "acme", "t")
+	all, _, err := r.polls.Histories(t.Context(), "acme", "t")
 	if err != nil || all.ListMissed >= 1 {
 		t.Errorf("the lists are said to miss %v, %v", all.ListMissed, err)
 	}
@@ -126,7 +127,7 @@ func TestNoSweep(t *testing.T) {
 		"nothing in flight": func(*rig) {},
 		"not decided": func(r *rig) {
 			r.polling(r.worker(), "x", time.Second)
-			if err := r.records.SetListing(r.t.Context(), "acme", store.Listing{}); err != nil {
+			if err := r.polls.SetReadyList(r.t.Context(), "acme", polling.ReadyList{}); err != nil {
 				r.t.Fatal(err)
 			}
 		},
@@ -233,7 +234,7 @@ func TestUnreadListsAreNotTrusted(t *testing.T) {
 				}
 			}
 			_, _ = w.sweep(t.Context(), w.accounts["acme"])
-			if l, err := r.records.Listing(t.Context(), "acme"); err != nil || l.Every == 0 || l.Alive() {
+			if l, err := r.polls.ReadyList(t.Context(), "acme"); err != nil || l.Every == 0 || l.Alive() {
 				t.Errorf("%+v is relied on, %v", l, err)
 			}
 		})
@@ -320,58 +321,19 @@ func TestSlowListIsReadOnce(t *testing.T) {
 	}
 }
 
-// Lists are read where many finish at once, less often where few do, and not for ever
-// after that; a list that shows nothing is given up.
-func TestDecide(t *testing.T) {
-	t.Parallel()
-	now := time.UnixMilli(1_800_000_000_000)
-	busy := plan.Outlook{InWindow: 200, Steady: 14, Soon: 8, Alone: 5.3, Window: 34 * time.Second}
-	idle := plan.Outlook{InWindow: 1, Steady: 0.07, Soon: 0.07, Alone: 5.3, Window: 34 * time.Second}
-	trusted := store.Listing{Every: time.Second, Trusted: true, On: now.Add(-time.Minute)}
-	for _, tt := range []struct {
-		name             string
-		old              store.Listing
-		o                plan.Outlook
-		requests, missed float64
-		want             store.Listing
-	}{
-		{"many at once", store.Listing{}, busy, 1, 0.05, store.Listing{Every: time.Second, Trusted: true, On: now}},
-		{"still many", trusted, busy, 1, 0.05, trusted},
-		{"one", store.Listing{}, idle, 1, 0.05, store.Listing{}},
-		{"only one left", trusted, idle, 1, 0.05, store.Listing{Every: 5 * time.Second, Until: now.Add(34 * time.Second)}},
-		{
-			"and it has time",
-			store.Listing{Every: time.Second, Until: now.Add(time.Second)},
-			idle, 1, 0.05,
-			store.Listing{Every: 5 * time.Second, Until: now.Add(time.Second)},
-		},
-		{"and none any more", store.Listing{Every: time.Second, Until: now}, idle, 1, 0.05, store.Listing{}},
-		{"nothing in flight", trusted, plan.Outlook{}, 1, 0.05, store.Listing{}},
-		{"a list of 143 pages", store.Listing{}, busy, 143, 0.05, store.Listing{}},
-		{"a list that shows nothing", store.Listing{}, busy, 1, 1, store.Listing{Every: trialEvery}},
-		{"and is three pages long", store.Listing{Every: trialEvery}, busy, 3, 1, store.Listing{Every: 3 * trialEvery}},
-		{"or would not pay anyway", store.Listing{Every: trialEvery}, idle, 1, 1, store.Listing{}},
-	} {
-		got := decide(tt.old, tt.o, time.Second, tt.requests, tt.missed, now)
-		if fmt.Sprint(got) != fmt.Sprint(tt.want) {
-			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
-		}
-	}
-}
-
 // The decision of a tick is written, and taken back when nothing is in flight.
-func TestTendListing(t *testing.T) {
+func TestDecideReadyList(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, newVendor())
 	r.slow(0)
 	w := r.worker()
 	a := w.accounts["acme"]
-	listing := func() store.Listing {
+	listing := func() polling.ReadyList {
 		t.Helper()
 		if _, err := w.reconcile(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
-		l, err := r.records.Listing(t.Context(), "acme")
+		l, err := r.polls.ReadyList(t.Context(), "acme")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -394,25 +356,6 @@ func TestTendListing(t *testing.T) {
 	}
 	if l := listing(); l.Every != 0 || l.Trusted {
 		t.Errorf("when all have ended %+v", l)
-	}
-}
-
-// The worker that decided to read the lists may have died with all others: polls are then
-// planned as if there were none.
-func TestListingDies(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	l := store.Listing{Every: time.Second, Trusted: true, On: now.Add(-time.Hour), At: now.Add(-5 * time.Second), Now: now}
-	if !l.Alive() {
-		t.Error("read five seconds ago, and dead")
-	}
-	l.At = now.Add(-time.Minute)
-	if l.Alive() {
-		t.Error("not read for a minute, and alive")
-	}
-	l.On = now
-	if !l.Alive() {
-		t.Error("just decided, and dead")
 	}
 }
 

@@ -32,7 +32,7 @@ func (s *step) open(up extraction.Uploader) error {
 	if done, err := s.forgotten(); done || err != nil {
 		return err
 	}
-	if err := s.mark(new(store.Change).Attempts(s.rec.Attempts + 1).Order(s.place()).Phase(store.PhaseSending)); err != nil {
+	if err := s.mark(new(store.Change).Attempts(s.rec.Attempts + 1).SubmitSeq(s.submitSeq()).Phase(store.PhaseSending)); err != nil {
 		return s.lost(err)
 	}
 	s.acct.roomMade()

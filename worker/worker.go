@@ -27,6 +27,7 @@ import (
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/polling"
 	"github.com/extractq/extractq/store"
 )
 
@@ -169,6 +170,7 @@ type Worker struct {
 	cfg     Config
 	id      string // Of this worker among all that serve an account.
 	records *store.Records
+	polls   *polling.Store
 	queue   *queue.Queue
 	limiter *limiter.Limiter
 	log     *slog.Logger
@@ -197,8 +199,8 @@ type account struct {
 	Account
 	places  places
 	unknown *sync.Map // Vendor words already warned about.
-	// forecasts are those of its document types.
-	forecasts *forecasts
+	// planner says when to poll.
+	planner *polling.Planner
 	// room wakes the loop that gives the waiting extractions their turn.
 	room chan struct{}
 	// reading is full while its ready lists are read.
@@ -207,6 +209,11 @@ type account struct {
 	probed *probed
 	// offset is by how much its time was ahead of Redis's own at the latest look.
 	offset *atomic.Pointer[time.Duration]
+}
+
+// planning is what its polls are planned for.
+func (a Account) planning(log *slog.Logger) polling.Config {
+	return polling.Config{Account: a.Name, Price: a.PollPrice, ReadyLists: a.Sweep, HookExpected: a.HookURL != "", Logger: log}
 }
 
 // probed is what a vendor said to a probe.
@@ -226,7 +233,7 @@ func New(cfg Config) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg, id: store.NewToken(), records: records, queue: queue.New(cfg.Redis),
 		limiter: limiter.New(cfg.Redis), log: cfg.Logger, base: context.Background(),
-		reading: make(chan struct{}, vendorSlots), probing: make(chan struct{}, vendorSlots),
+		polls: polling.NewStore(cfg.Redis, records), reading: make(chan struct{}, vendorSlots), probing: make(chan struct{}, vendorSlots),
 	}
 	if w.accounts, err = w.prepare(cfg.Accounts); err != nil {
 		return nil, err
@@ -244,13 +251,13 @@ func (w *Worker) prepare(configured []Account) (map[string]*account, error) {
 		}
 		a := &account{
 			Account: c, places: newPlaces(w.cfg.Concurrency), unknown: new(sync.Map),
-			forecasts: new(forecasts), room: make(chan struct{}, 1), reading: make(chan struct{}, 1),
+			planner: polling.NewPlanner(w.polls, c.planning(w.log)), room: make(chan struct{}, 1), reading: make(chan struct{}, 1),
 			probed: new(probed), offset: new(atomic.Pointer[time.Duration]),
 		}
 		if old, ok := w.account(c.Name); ok {
 			a.places, a.unknown, a.room, a.reading, a.offset = old.places, old.unknown, old.room, old.reading, old.offset
-			if c.PollPrice == old.PollPrice && c.Sweep == old.Sweep {
-				a.forecasts = old.forecasts
+			if c.planning(w.log) == old.planning(w.log) {
+				a.planner = old.planner
 			}
 		}
 		out[c.Name] = a

@@ -18,6 +18,7 @@ import (
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/polling"
 	"github.com/extractq/extractq/store"
 )
 
@@ -173,6 +174,7 @@ type rig struct {
 	dir     string // Of the blobs.
 	client  *intake.Client
 	records *store.Records
+	polls   *polling.Store
 	limiter *limiter.Limiter
 	cfg     Config
 }
@@ -205,7 +207,7 @@ func newRigOn(t testing.TB, rdb redis.UniversalClient, p extraction.Provider) *r
 		t.Fatal(err)
 	}
 	return &rig{
-		t: t, rdb: rdb, blobs: blobs, dir: dir, client: client, records: records, limiter: limiter.New(rdb),
+		t: t, rdb: rdb, blobs: blobs, dir: dir, client: client, records: records, polls: polling.NewStore(rdb, records), limiter: limiter.New(rdb),
 		cfg: Config{
 			Redis: rdb, Blobs: blobs, Concurrency: 8, StopTimeout: 2 * time.Second, Lease: time.Second,
 			RetryDelay: 200 * time.Millisecond, UncertainWindow: 3 * time.Second, DocumentRetention: 24 * time.Hour, Tick: -1, Logger: slog.New(slog.DiscardHandler),

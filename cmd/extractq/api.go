@@ -17,6 +17,7 @@ import (
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/polling"
 )
 
 func apiCommand() *cli.Command {
@@ -154,7 +155,7 @@ func newAPI(cfg settings, svc *services) (*apiServer, error) {
 	s := &apiServer{}
 	s.accounts.Store(&cfg.Accounts)
 	s.Server = api.New(api.Config{
-		Client: svc.client, Records: svc.records, Blobs: svc.blobs, Accounts: accounts, States: &accountDesk{
+		Client: svc.client, Records: svc.records, Blobs: svc.blobs, Polls: polling.NewStore(svc.rdb, svc.records), Accounts: accounts, States: &accountDesk{
 			configured: func() []config.Account { return *s.accounts.Load() },
 			services:   svc, limits: limiter.New(svc.rdb), queue: queue.New(svc.rdb),
 		},

@@ -1,5 +1,5 @@
--- listed: may the caller read the ready lists now?
--- KEYS: 1 listing. ARGV: token, ms that must have passed since the last reading.
+-- claim: may the caller read the ready lists now?
+-- KEYS: 1 ready list. ARGV: token, ms that must have passed since the last reading.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if redis.call('HGET', KEYS[1], 'by') == ARGV[1] then return 1 end

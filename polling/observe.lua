@@ -1,4 +1,4 @@
--- learn: what one finished extraction showed of the time the vendor takes.
+-- observe: adds what one finished extraction showed of the time the vendor takes.
 -- KEYS: the account's hash, that of the document type. ARGV: memory, seconds a hash is
 -- kept, whether a webhook told of the end and whether a list did (1, 0, or empty where
 -- neither was to be expected), the submission's places in the account and in the type

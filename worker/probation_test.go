@@ -6,36 +6,36 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/store"
+	"github.com/extractq/extractq/polling"
 )
 
 // missed teaches the account that its lists have not shown what had finished.
 func (r *rig) missed(ends int) {
 	r.t.Helper()
 	for range ends {
-		lesson := store.Lesson{Bins: map[int]float64{}, List: store.ToldNot}
-		if err := r.records.Learn(r.t.Context(), "acme", "t", lesson); err != nil {
+		lesson := polling.Observation{Bins: map[int]float64{}, List: polling.NotifiedNo}
+		if err := r.polls.Record(r.t.Context(), "acme", "t", lesson); err != nil {
 			r.t.Fatal(err)
 		}
 	}
 }
 
 // tended is how the lists are to be read after a tick.
-func (r *rig) tended(w *Worker) store.Listing {
+func (r *rig) tended(w *Worker) polling.ReadyList {
 	r.t.Helper()
-	if err := w.tendListing(r.t.Context(), w.accounts["acme"], time.Now()); err != nil {
+	if err := w.accounts["acme"].planner.DecideReadyList(r.t.Context(), forbiddenDelay, time.Now()); err != nil {
 		r.t.Fatal(err)
 	}
-	l, err := r.records.Listing(r.t.Context(), "acme")
+	l, err := r.polls.ReadyList(r.t.Context(), "acme")
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return l
 }
 
-func (r *rig) latency() store.Latency {
+func (r *rig) latency() polling.History {
 	r.t.Helper()
-	all, _, err := r.records.Latencies(r.t.Context(), "acme", "")
+	all, _, err := r.polls.Histories(r.t.Context(), "acme", "")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -53,8 +53,8 @@ func TestListIsTrustedAgain(t *testing.T) {
 			r := newRig(t, v)
 			r.slow(time.Second)
 			for range shown {
-				lesson := store.Lesson{Bins: map[int]float64{}, List: store.ToldTrue}
-				if err := r.records.Learn(t.Context(), "acme", "t", lesson); err != nil {
+				lesson := polling.Observation{Bins: map[int]float64{}, List: polling.NotifiedYes}
+				if err := r.polls.Record(t.Context(), "acme", "t", lesson); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -67,11 +67,11 @@ func TestListIsTrustedAgain(t *testing.T) {
 			if l := r.tended(w); l.Trusted {
 				t.Fatalf("lists that miss %v are relied on", r.latency().ListMissed)
 			}
-			if err := r.records.SetListing(t.Context(), "acme", store.Listing{}); err != nil {
+			if err := r.polls.SetReadyList(t.Context(), "acme", polling.ReadyList{}); err != nil {
 				t.Fatal(err)
 			}
-			if l := r.tended(w); l.Every != trialEvery || !l.OnTrial() {
-				t.Fatalf("they are read %+v, want them on trial", l)
+			if l := r.tended(w); !l.OnProbation() {
+				t.Fatalf("they are read %+v, want them on probation", l)
 			}
 			w = r.worker() // One whose forecasts are of now.
 			// They show ten that have finished, and nothing was put off for them.
@@ -86,16 +86,16 @@ func TestListIsTrustedAgain(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if l := r.tended(w); !l.Trusted || l.Every >= trialEvery {
+			if l := r.tended(w); !l.Trusted {
 				t.Errorf("they miss %v and are read %+v", r.latency().ListMissed, l)
 			}
 		})
 	}
 }
 
-// A trial that does not show what has finished leaves the lists unread: it is one request,
+// A probation that does not show what has finished leaves the lists unread: it is one request,
 // and those that end after it say nothing of it.
-func TestTrialFails(t *testing.T) {
+func TestProbationFails(t *testing.T) {
 	t.Parallel()
 	v := newVendor()
 	var reads int
@@ -108,8 +108,8 @@ func TestTrialFails(t *testing.T) {
 	for range 60 {
 		ids = append(ids, r.polling(w, "x", 30*time.Second))
 	}
-	if l := r.tended(w); !l.OnTrial() {
-		t.Fatalf("they are read %+v, want them on trial", l)
+	if l := r.tended(w); !l.OnProbation() {
+		t.Fatalf("they are read %+v, want them on probation", l)
 	}
 	w = r.worker() // One whose forecasts are of now.
 	for range 5 {  // One of them reads, and its reading counts.
@@ -117,7 +117,7 @@ func TestTrialFails(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l, err := r.records.Listing(t.Context(), "acme")
+	l, err := r.polls.ReadyList(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,8 +127,8 @@ func TestTrialFails(t *testing.T) {
 		completedAt time.Time
 		told        int
 	}{
-		{"ended before it", l.At.Add(-40 * time.Second), 1},
-		{"ended beside it", l.At.Add(-time.Second), 0},
+		{"ended before it", l.ReadAt.Add(-40 * time.Second), 1},
+		{"ended beside it", l.ReadAt.Add(-time.Second), 0},
 		{"ended at an unknown time, about half a minute before it", time.Time{}, 1},
 	} {
 		v.onPoll = func(string, int) (extraction.Outcome, error) {
@@ -136,7 +136,7 @@ func TestTrialFails(t *testing.T) {
 			out.CompletedAt = tt.completedAt
 			return out, nil
 		}
-		r.hset(ids[i], "hn", 1, "sub", l.At.Add(-50*time.Second).UnixMilli())
+		r.hset(ids[i], "hn", 1, "sub", l.ReadAt.Add(-50*time.Second).UnixMilli())
 		if _, err := w.poll(t.Context(), r.payload(ids[i])); err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func TestTrialFails(t *testing.T) {
 		}
 		before = after
 	}
-	if l = r.tended(w); reads != 1 || !l.OnTrial() {
+	if l = r.tended(w); reads != 1 || !l.OnProbation() {
 		t.Errorf("read %d times, and to be read %+v", reads, l)
 	}
 }

@@ -1,22 +1,18 @@
 package worker
 
 import (
-	"context"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/polling"
 	"github.com/extractq/extractq/polling/plan"
-	"github.com/extractq/extractq/store"
 )
 
 // seen is what the account has learned.
 func (r *rig) seen(label string) (law plan.Law, n float64) {
 	r.t.Helper()
-	_, own, err := r.records.Latencies(r.t.Context(), "acme", label)
+	_, own, err := r.polls.Histories(r.t.Context(), "acme", label)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -86,59 +82,25 @@ func TestLearnsLatency(t *testing.T) {
 	}
 }
 
-// Who has learned that the vendor takes a minute and a half does not ask after three
+// A worker that has learned that the vendor takes a minute and a half does not ask after three
 // seconds.
 func TestFirstPollIsLearned(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, newVendor())
 	before := r.get(r.polling(r.worker(), "x", time.Second))
 	if wait := before.Due.Sub(before.CreatedAt); wait > 10*time.Second {
-		t.Errorf("who knows nothing asks after %v", wait)
+		t.Errorf("it knows nothing and asks after %v", wait)
 	}
 	h := plan.Histogram{}
 	for s := 80.0; s < 100; s++ {
 		h.Add(s, 10)
 	}
-	if err := r.records.Learn(t.Context(), "acme", before.TypeLabel(), store.Lesson{Bins: h}); err != nil {
+	if err := r.polls.Record(t.Context(), "acme", before.TypeLabel(), polling.Observation{Bins: h}); err != nil {
 		t.Fatal(err)
 	}
 	after := r.get(r.polling(r.worker(), "y", time.Second))
 	if wait := after.Due.Sub(after.CreatedAt); wait < 20*time.Second || wait > 110*time.Second {
-		t.Errorf("who has learned asks after %v", wait)
-	}
-}
-
-// Where Redis cannot be read, the schedule of before serves, or the prior's.
-func TestForecastWithoutRedis(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, newVendor())
-	w := r.worker()
-	a := w.accounts["acme"]
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	prior := w.forecast(ctx, a, "w2s").schedule
-	if got, want := prior.Cost(), plan.Prior().Schedule(plan.Terms{Price: a.PollPrice}).Cost(); got != want {
-		t.Errorf("J = %v, want the prior's %v", got, want)
-	}
-	h := plan.Histogram{}
-	h.Add(500, 100)
-	if err := r.records.Learn(t.Context(), "acme", "w2s", store.Lesson{Bins: h}); err != nil {
-		t.Fatal(err)
-	}
-	a.forecasts.of("w2s").at = time.Time{} // Time passes.
-	learned := w.forecast(t.Context(), a, "w2s").schedule
-	if learned.Cost() == prior.Cost() {
-		t.Fatal("nothing was learned")
-	}
-	a.forecasts.of("w2s").at = time.Time{}
-	if got := w.forecast(ctx, a, "w2s").schedule; got != learned {
-		t.Error("without Redis the schedule of before is forgotten")
-	}
-	for i := range 3 * maxForecasts {
-		a.forecasts.of(string(rune(i)))
-	}
-	if len(a.forecasts.byLabel) > maxForecasts {
-		t.Errorf("%d schedules are kept", len(a.forecasts.byLabel))
+		t.Errorf("it has learned and asks after %v", wait)
 	}
 }
 
@@ -181,13 +143,13 @@ func TestUncertainWindowIsLearned(t *testing.T) {
 		if n > 0 {
 			h := plan.Histogram{}
 			h.Add(1800, n)
-			if err := r.records.Learn(t.Context(), "acme", "t", store.Lesson{Bins: h}); err != nil {
+			if err := r.polls.Record(t.Context(), "acme", "t", polling.Observation{Bins: h}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		w := r.worker()
 		a := w.accounts["acme"]
-		s := step{w: w, acct: a, forecast: w.forecast(t.Context(), a, "t")}
+		s := step{w: w, acct: a, forecast: a.planner.Forecast(t.Context(), "t")}
 		return s.uncertainWindow()
 	}
 	for _, n := range []float64{0, 19} {
@@ -205,40 +167,5 @@ func TestUncertainWindowIsLearned(t *testing.T) {
 		if got := window(0); got != want {
 			t.Errorf("with a bound of %v: %v, want %v", bound, got, want)
 		}
-	}
-}
-
-// What is in flight is looked through for all of an account's types at once.
-func TestForecastsShareTheFlight(t *testing.T) {
-	t.Parallel()
-	rdb := redistest.Client(t)
-	r := newRigOn(t, rdb, newVendor())
-	w := r.worker()
-	r.polling(w, "x", time.Second)
-	samples := &countSamples{}
-	rdb.AddHook(samples)
-	a, _ := w.account("acme")
-	a.forecasts.flight.at = time.Time{} // Time passes.
-	for _, label := range []string{"w2s", "invoices", "receipts"} {
-		w.forecast(t.Context(), a, label)
-	}
-	if samples.n != 1 {
-		t.Errorf("looked %d times for three types, want once", samples.n)
-	}
-}
-
-// countSamples counts how often what is in flight is looked through.
-type countSamples struct{ n int }
-
-func (c *countSamples) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (c *countSamples) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
-
-func (c *countSamples) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if cmds[0].Name() == "zrandmember" {
-			c.n++
-		}
-		return next(ctx, cmds)
 	}
 }
