@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -83,6 +84,20 @@ func TestStoreReplacedDuringWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.want("still", b.still(before), ErrStoreGone)
+}
+
+// A write notices at its end that a copy has taken the place of its directory meanwhile.
+func TestWriteIntoAReplacedStore(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	dir := filepath.Join(t.TempDir(), "documents")
+	b := openFile(t, dir)
+	r.pair(b)
+	err := b.fill(t.Context(), documentKey("ID1"), false, func(w io.Writer) error {
+		_, err := w.Write([]byte("a document"))
+		return errors.Join(err, os.Rename(dir, dir+"-away"), os.CopyFS(dir, os.DirFS(dir+"-away")))
+	})
+	r.want("a write into a store that was replaced", err, ErrStoreGone)
 }
 
 // tree is all there is in a directory, which may be missing.
