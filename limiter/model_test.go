@@ -53,9 +53,10 @@ func (m *model) now() int64 { return m.us / 1000 }
 func (m *model) admit(op Op, interval, patience, lead int64) (Verdict, int64) {
 	a, now := m.account, m.us
 	submits, poll := op == OpSubmit || op == OpResubmit, op == OpPoll || op == OpRepoll
+	open := a["reason"] == "quota" && poll || a.has("trial") && (!submits || a["trial_free"] == "1")
 	switch {
 	case op == OpProbe: // It may end the pause.
-	case a.has("reason") && !(a["reason"] == "quota" && poll) && !(a.has("trial") && (!submits || a["trial_free"] == "1")):
+	case a.has("reason") && !open:
 		return Paused, 5_000_000
 	case a.has("store_since"):
 		return StoreFails, max(1000*a.num("store_probe_at")-now, 1_000_000)

@@ -3,7 +3,7 @@
 -- KEYS: 1 account hash.
 local last = tonumber(redis.call('HGET', KEYS[1], 'throttled_at') or '') or 0
 local n = tonumber(redis.call('HGET', KEYS[1], 'throttled') or '') or 0
-if n > 0 and now - last < 50000 and now >= last then return n end
+if now - last < 50000 and now >= last then return n end
 if now - last > 600000 then n = 0 end
 redis.call('HSET', KEYS[1], 'throttled', n + 1, 'throttled_at', string.format('%.0f', now))
 return n + 1

@@ -43,7 +43,7 @@ func TestRandomWalk(t *testing.T) {
 		w.rt.Repeat(map[string]func(*rapid.T){
 			"": func(*rapid.T) { w.compare() }, "time": w.time, "time passes": w.time,
 			"admit": w.admit, "admit many": w.admitMany, "block": w.block, "used": w.used, "pause": w.pause, "probed": w.probed,
-			"lift": w.lift, "trial": w.trial, "report": w.report, "failures": w.failures, "throttled": w.throttled, "trouble": w.trouble,
+			"lift": w.lift, "trial": w.trial, "line": w.line, "report": w.report, "failures": w.failures, "throttled": w.throttled, "trouble": w.trouble,
 			"store": w.store, "store again": w.store, "serve": w.serve,
 		})
 	})
@@ -71,7 +71,7 @@ func (w *walk) time(rt *rapid.T) {
 	slices.Sort(at)
 	at = slices.DeleteFunc(at, func(us int64) bool { return (us-w.m.us)/1e6 > 1e6 || us < w.m.us-1e6 })
 	by := rapid.SampledFrom([]time.Duration{
-		1, 1, time.Microsecond, 50 * time.Millisecond, time.Second, 7 * time.Second, 10 * time.Second, 35 * time.Second, 11 * time.Minute, -time.Minute,
+		1, 1, time.Microsecond, 50 * time.Millisecond, time.Second, 7 * time.Second, 10 * time.Second, 35 * time.Second, 11 * time.Minute, -10 * time.Second, -time.Minute,
 	}).Draw(rt, "step").Microseconds()
 	if len(at) > 0 && rapid.Bool().Draw(rt, "to a moment") {
 		by = rapid.SampledFrom(at).Draw(rt, "moment") - w.m.us + rapid.SampledFrom([]int64{0, 0, 1, -1, 1000, -1000}).Draw(rt, "beside")
@@ -154,6 +154,20 @@ func (w *walk) admitAs(op Op, rate float64, patience time.Duration) {
 	got, err := w.l.Admit(w.ctx, "acme", op, rate, patience)
 	verdict, wait := w.m.admit(op, interval(rate), min(patience, op.Patience()).Microseconds(), op.lead().Microseconds())
 	w.same(fmt.Sprint("admit ", op), got, Admission{verdict, time.Duration(wait) * time.Microsecond}, err)
+}
+
+// line is a crowd of polls, a whole second later another one that comes new, and then one of
+// the crowd that comes back.
+func (w *walk) line(rt *rapid.T) {
+	rate := rapid.SampledFrom([]float64{2, 10}).Draw(rt, "rate")
+	for range 25 {
+		w.admitAs(OpPoll, rate, time.Second)
+	}
+	second := w.m.us / 1_000_000 * 1_000_000
+	w.setTime(w.raw + second - w.m.us + 1_000_000*rapid.Int64Range(1, 3).Draw(rt, "seconds") + rapid.SampledFrom([]int64{0, 99_999, 100_000, 500_000}).Draw(rt, "after"))
+	for _, op := range []Op{OpPoll, OpRepoll, OpPoll} {
+		w.admitAs(op, rate, op.Patience())
+	}
 }
 
 func (w *walk) block(rt *rapid.T) {
@@ -268,6 +282,9 @@ func (w *walk) trouble(rt *rapid.T) {
 
 func (w *walk) store(rt *rapid.T) {
 	token, every := w.token(rt), StoreWait{First: time.Second, Most: 30 * time.Second}
+	if at := max(w.m.account.num("store_over")+600_000, w.m.account.num("store_probe_at")); rapid.IntRange(0, 3).Draw(rt, "at its moment") == 0 && at > w.m.now() {
+		w.setTime(w.raw + 1000*at - w.m.us)
+	}
 	call := map[string]func(){
 		"fails": func() {
 			began, wait, err := w.l.StoreFails(w.ctx, "acme", token, every, "disk full")

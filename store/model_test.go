@@ -92,6 +92,7 @@ func (d *doc) free() {
 	d.owner, d.lease, d.marks, d.renewals = "", 0, 0, 0
 	delete(d.data, fieldOrphaned)
 }
+
 func (d *doc) after() int64 { return min(d.documentEnd, d.expires) }
 func (d *doc) clear(fields ...string) {
 	for _, f := range fields {
@@ -346,7 +347,6 @@ func (m *model) next(f Fence, step string, delay int64, because string, c *Chang
 		d.look = min(d.look, d.after())
 	case step == "poll":
 		m.move(d, extraction.StatusInProgress)
-		d.slot = cmp.Or(d.slot, m.now)
 	case d.phase == "":
 		m.move(d, extraction.StatusQueued)
 		d.slot, d.released, d.releasedAt = 0, because == "rate" || because == "account_paused", m.now

@@ -16,7 +16,6 @@ if fetching() then
   look = math.min(look, after()) -- It keeps nothing beyond its retention.
 elseif step == 'poll' then
   move(id, 'IN_PROGRESS')
-  redis.call('ZADD', INFLIGHT, 'NX', int(now), id)
 elseif get('ph') == '' then
   move(id, 'QUEUED')
   redis.call('ZREM', INFLIGHT, id)

@@ -116,3 +116,26 @@ func TestTroubleEnds(t *testing.T) {
 		t.Errorf("without trouble, the end of it is kept: %v", got)
 	}
 }
+
+// That a task looked active without a lease is forgotten with the task: the next one is not
+// taken for lost at once.
+func TestOrphanIsForgotten(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for what, end := range map[string]func(Fence) error{
+		"Reissue": func(f Fence) error { _, _, err := r.s.Reissue(t.Context(), f); return err },
+		"Resolve": func(f Fence) error { _, err := r.s.Resolve(t.Context(), f.Input, f.Token, "v"); return err },
+		"Cancel":  func(f Fence) error { return r.s.Cancel(t.Context(), f.Input, f.Token, testKept) },
+	} {
+		f := r.create()
+		r.overdue(f)
+		r.want("Touch", r.s.Touch(t.Context(), f, time.Minute, true), nil)
+		if r.get(f).Orphaned.IsZero() {
+			t.Fatal("Touch notes nothing")
+		}
+		r.want(what, end(f), nil)
+		if at := r.get(f).Orphaned; !at.IsZero() {
+			t.Errorf("after %s its task looks active since %v", what, at)
+		}
+	}
+}

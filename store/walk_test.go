@@ -377,7 +377,7 @@ func (w *walk) workOn(rt *rapid.T, in Input) {
 	case d.owner == "" && d.step == "poll" && rapid.IntRange(0, 3).Draw(rt, "webhook") == 0:
 		w.hintAt(rt, in, d.vendor)
 	case d.owner == "":
-		f.Token = w.token(rt)
+		f.Token = NewToken()
 		w.begin(rt, f, d.step)
 	default:
 		[]func(*rapid.T, Fence){w.mark, w.mark, w.next, w.next, w.finish}[rapid.IntRange(0, 4).Draw(rt, "held")](rt, f)
@@ -441,8 +441,12 @@ func (w *walk) newVendor(rt *rapid.T, id string) string {
 func (w *walk) anyBegin(rt *rapid.T) {
 	f := w.fence(rt)
 	step := rapid.SampledFrom([]string{"submit", "poll"}).Draw(rt, "step")
-	if d := w.m.docs[f.Input.ID]; d != nil && rapid.IntRange(0, 4).Draw(rt, "its step") > 0 {
+	d := w.m.docs[f.Input.ID]
+	if d != nil && rapid.IntRange(0, 4).Draw(rt, "its step") > 0 {
 		step = d.step
+	}
+	if d == nil || f.Token != d.owner {
+		f.Token = NewToken() // Each lease has a token of its own.
 	}
 	w.begin(rt, f, step)
 }
