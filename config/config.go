@@ -49,7 +49,7 @@ type Redis struct {
 
 // Data says where documents and results are, and for how long.
 type Data struct {
-	// URL is a Go CDK blob URL: file:///, mem://, s3://, gs://, azblob://.
+	// URL is a bucket's: file:///, mem://, s3://, gs://, azblob://.
 	// Empty means a directory in the user's state directory.
 	URL string
 	// Retention is how long everything of a finished extraction is kept, from

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"math"
 	"net/url"
 	"os"
@@ -19,11 +20,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/fileblob"
-	"gocloud.dev/blob/memblob"
-	"gocloud.dev/gcerrors"
-
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/crash"
 	"github.com/extractq/extractq/internal/transfer"
@@ -31,9 +27,8 @@ import (
 
 // Blobs are documents and results in a bucket: ID/document and ID/SEQ.
 type Blobs struct {
-	bucket *blob.Bucket
-	// dir is the folder of a file bucket, whose writes are synced; empty for
-	// any other kind.
+	bucket bucket
+	// dir is the folder of a file bucket; empty for any other kind.
 	dir string
 	// held is the identity that the folder must have; nil before Pair.
 	held atomic.Pointer[string]
@@ -55,22 +50,17 @@ func OpenBlobs(_ context.Context, rawURL string) (*Blobs, error) {
 	}
 	switch u.Scheme {
 	case "mem":
-		return &Blobs{bucket: memblob.OpenBucket(nil)}, nil
+		return &Blobs{bucket: newMemBucket()}, nil
 	case "file":
 		dir := filepath.FromSlash(u.Path)
 		if dir == "" || u.Host != "" {
 			return nil, fmt.Errorf("document store: %q needs the form file:///absolute/path", rawURL)
 		}
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("document store: %w", err)
-		}
-		b, err := fileblob.OpenBucket(dir, &fileblob.Options{
-			NoTempDir: true, Metadata: fileblob.MetadataDontWrite, DirFileMode: 0o700,
-		})
+		b, err := openFileBucket(dir)
 		if err != nil {
 			return nil, fmt.Errorf("document store: %w", err)
 		}
-		return &Blobs{bucket: b, dir: dir}, nil
+		return &Blobs{bucket: b, dir: b.dir}, nil
 	}
 	return nil, fmt.Errorf("document store: scheme %q is not file or mem", u.Scheme)
 }
@@ -80,7 +70,7 @@ func OpenBlobs(_ context.Context, rawURL string) (*Blobs, error) {
 func (b *Blobs) Scratch() string { return b.dir }
 
 // Close releases the store.
-func (b *Blobs) Close() error { return b.bucket.Close() }
+func (b *Blobs) Close() error { return nil }
 
 // documentPart is the last part of a document's key.
 const documentPart = "document"
@@ -118,16 +108,16 @@ func Digest(w io.Writer, r io.Reader, limit int64) (Stored, error) {
 
 // OpenDocument opens a stored document.
 func (b *Blobs) OpenDocument(ctx context.Context, id string) (io.ReadCloser, error) {
-	r, err := b.bucket.NewReader(ctx, documentKey(id), nil)
+	r, _, err := b.bucket.open(ctx, documentKey(id))
 	if err != nil {
 		return nil, fmt.Errorf("open document: %w", b.named(err))
 	}
-	return struct{ io.ReadCloser }{r}, nil // Its own way to copy takes a megabyte each time.
+	return r, nil
 }
 
 // HasDocument reports whether a document is stored.
 func (b *Blobs) HasDocument(ctx context.Context, id string) (bool, error) {
-	ok, err := b.bucket.Exists(ctx, documentKey(id))
+	ok, err := b.exists(ctx, documentKey(id))
 	if err == nil && !ok {
 		_, err = b.directory() // In a store that is gone nothing exists.
 	}
@@ -143,19 +133,15 @@ func (b *Blobs) Documents(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("list documents: %w", err)
 	}
 	var out []string
-	it := b.bucket.List(nil)
-	for {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
+	for o, err := range b.bucket.list(ctx, "") {
 		if err != nil {
 			return nil, fmt.Errorf("list documents: %w", err)
 		}
-		if id, part, ok := extractionOf(o.Key); ok && part == documentPart {
+		if id, part, ok := extractionOf(o.key); ok && part == documentPart {
 			out = append(out, id)
 		}
 	}
+	return out, nil
 }
 
 // CopyDocument stores one extraction's document as another's too and returns once
@@ -211,7 +197,7 @@ func (m *moving) Write(p []byte) (n int, err error) {
 // Result reads a stored result. It returns ErrNotFound where there is none, and
 // ErrDamaged where it has not the digest sum; one that was stored without is empty.
 func (b *Blobs) Result(ctx context.Context, id string, seq int64, sum string) (*extraction.Result, error) {
-	body, err := b.bucket.ReadAll(ctx, resultKey(id, seq))
+	body, err := b.read(ctx, resultKey(id, seq))
 	if err != nil {
 		return nil, fmt.Errorf("read result: %w", b.named(err))
 	}
@@ -230,11 +216,11 @@ func (b *Blobs) Result(ctx context.Context, id string, seq int64, sum string) (*
 // resultUpTo is the result of a record, and nil for one of more than most bytes.
 func (b *Blobs) resultUpTo(ctx context.Context, r Record, most int64) (*extraction.Result, error) {
 	if most < math.MaxInt64 {
-		a, err := b.bucket.Attributes(ctx, resultKey(r.ID, r.ResultSeq))
+		stored, err := b.bucket.stat(ctx, resultKey(r.ID, r.ResultSeq))
 		if err != nil {
 			return nil, fmt.Errorf("read result: %w", b.named(err))
 		}
-		if a.Size > most {
+		if stored.size > most {
 			return nil, b.CheckResult(ctx, r)
 		}
 	}
@@ -301,16 +287,11 @@ func (b *Blobs) Delete(ctx context.Context, id string) error {
 	if err := b.deleteKey(ctx, id); err != nil {
 		return err
 	}
-	it := b.bucket.List(&blob.ListOptions{Prefix: id + "/"})
-	for {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for o, err := range b.bucket.list(ctx, id) {
 		if err != nil {
 			return fmt.Errorf("list blobs: %w", err)
 		}
-		if err := b.remove(ctx, o.Key); err != nil {
+		if err := b.remove(ctx, o.key); err != nil {
 			return err
 		}
 	}
@@ -330,9 +311,9 @@ func (b *Blobs) remove(ctx context.Context, key string) error {
 		return fmt.Errorf("delete blob: %w", err)
 	}
 	crash.Before("blob delete")
-	err := b.bucket.Delete(ctx, key)
+	err := b.bucket.remove(ctx, key)
 	crash.After("blob delete")
-	if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete blob: %w", err)
 	}
 	return nil
@@ -344,11 +325,11 @@ func (b *Blobs) now(ctx context.Context) (time.Time, error) {
 	if err := b.put(ctx, key, strings.NewReader("x")); err != nil {
 		return time.Time{}, fmt.Errorf("read the store's clock: %w", err)
 	}
-	attributes, err := b.bucket.Attributes(ctx, key)
+	written, err := b.bucket.stat(ctx, key)
 	if err = errors.Join(err, b.remove(ctx, key)); err != nil {
 		return time.Time{}, fmt.Errorf("read the store's clock: %w", err)
 	}
-	return attributes.ModTime, nil
+	return written.modTime, nil
 }
 
 // put streams r into the bucket. Where that fails it leaves no empty folder, which
@@ -361,15 +342,6 @@ func (b *Blobs) put(ctx context.Context, key string, r io.Reader) error {
 	return err
 }
 
-// putOnce is put of a small blob; one that exists stays, and created is false.
-func (b *Blobs) putOnce(ctx context.Context, key string, body []byte) (created bool, err error) {
-	err = b.write(ctx, key, bytes.NewReader(body), true)
-	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // write streams r into the bucket.
 func (b *Blobs) write(ctx context.Context, key string, r io.Reader, once bool) error {
 	return b.fill(ctx, key, once, func(w io.Writer) error {
@@ -378,65 +350,31 @@ func (b *Blobs) write(ctx context.Context, key string, r io.Reader, once bool) e
 	})
 }
 
-// fill makes a blob of what from writes. The bucket writes a file under another name
-// and renames it, so that a reader never sees half of one; cancelling the
-// context before Close leaves nothing behind.
+// fill makes a blob of what from writes. Where the context ends meanwhile nothing is left
+// behind.
 func (b *Blobs) fill(ctx context.Context, key string, once bool, from func(io.Writer) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	before, err := b.directory() // The bucket would make a missing one anew.
+	before, err := b.directory()
 	if err != nil {
 		return err
 	}
 	crash.Before("blob write")
 	defer crash.After("blob write")
-	w, err := b.bucket.NewWriter(ctx, key, &blob.WriterOptions{
-		ContentType: "application/octet-stream", IfNotExist: once,
+	err = b.bucket.write(ctx, key, once, func(w io.Writer) error {
+		if err := from(w); err != nil {
+			return err
+		}
+		return ctx.Err()
 	})
 	if err != nil {
-		return err
-	}
-	// The bucket's own way to copy takes a megabyte each time.
-	if err := from(struct{ io.Writer }{w}); err != nil {
-		cancel()
-		_ = w.Close() // Reports the cancellation that discards the blob.
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	if err := b.sync(key); err != nil {
 		return err
 	}
 	return b.still(before) // A record is about to name what was written.
 }
 
-// sync makes a written file and its name durable: the bucket itself does not.
-func (b *Blobs) sync(key string) error {
-	if b.dir == "" {
-		return nil
-	}
-	file := filepath.Join(b.dir, filepath.FromSlash(key))
-	for _, name := range []string{file, filepath.Dir(file), b.dir} {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		err = f.Sync()
-		if closeErr := f.Close(); err == nil {
-			err = closeErr
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // named maps the bucket's not-found to ours. In a store that is gone nothing is found,
 // and that says nothing.
 func (b *Blobs) named(err error) error {
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	if errors.Is(err, fs.ErrNotExist) {
 		if _, gone := b.directory(); gone != nil {
 			return gone
 		}

@@ -322,6 +322,9 @@ func TestFileModes(t *testing.T) {
 			t.Errorf("%s has mode %v, want 0700", filepath.Base(name), info.Mode())
 		}
 	}
+	if info, err := os.Stat(filepath.Join(dir, "ID1", "document")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the document has mode %v, %v, want 0600", info.Mode(), err)
+	}
 }
 
 func TestOpenBlobsBadURL(t *testing.T) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -51,7 +52,7 @@ func FuzzNotes(f *testing.F) {
 		defer func() { _ = b.Close() }()
 		const id = "01JDAAAAAAAAAAAAAAAAAAAAAA"
 		for _, key := range []string{sentKey(id), acceptedKey(id), identityKey} {
-			if err := b.bucket.WriteAll(t.Context(), key, body, nil); err != nil {
+			if err := b.put(t.Context(), key, bytes.NewReader(body)); err != nil {
 				t.Fatal(err)
 			}
 		}

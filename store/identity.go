@@ -6,13 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
-	"gocloud.dev/gcerrors"
 )
 
 // metaKey is a hash with what belongs to no account: the identity of the pair
@@ -165,7 +164,7 @@ func enrol(ctx context.Context, s *Records, b *Blobs, there identity, t Terms) (
 		if err != nil {
 			return mine, there, err
 		}
-		if created, err = b.putOnce(ctx, identityKey, body); err != nil {
+		if created, err = b.create(ctx, identityKey, bytes.NewReader(body)); err != nil {
 			return mine, there, fmt.Errorf("document store: write identity: %w", err)
 		}
 		if there, err = b.identity(ctx); err != nil {
@@ -209,8 +208,8 @@ func (s *Records) identity(ctx context.Context) (identity, error) {
 // identity is the document store's side; empty if it has none.
 func (b *Blobs) identity(ctx context.Context) (identity, error) {
 	var id identity
-	body, err := b.bucket.ReadAll(ctx, identityKey)
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	body, err := b.read(ctx, identityKey)
+	if errors.Is(err, fs.ErrNotExist) {
 		return id, nil
 	}
 	if err == nil {
@@ -224,24 +223,15 @@ func (b *Blobs) identity(ctx context.Context) (identity, error) {
 
 // holdsExtractions reports whether there is anything of any extraction.
 func (b *Blobs) holdsExtractions(ctx context.Context) (bool, error) {
-	it := b.bucket.List(nil)
-	for tries := 0; ; {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return false, nil
-		}
-		if gcerrors.Code(err) == gcerrors.NotFound && tries < 100 {
-			tries++
-			it = b.bucket.List(nil) // Another process has just renamed or removed a file.
-			continue
-		}
+	for o, err := range b.bucket.list(ctx, "") {
 		if err != nil {
 			return false, fmt.Errorf("list blobs: %w", err)
 		}
-		if _, _, ok := extractionOf(o.Key); ok {
+		if _, _, ok := extractionOf(o.key); ok {
 			return true, nil
 		}
 	}
+	return false, nil
 }
 
 // extractionOf is the extraction and the part that a blob is of.

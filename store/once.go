@@ -6,12 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-
-	"gocloud.dev/gcerrors"
-
-	"github.com/extractq/extractq/internal/crash"
+	"io/fs"
 )
 
 // ErrTaken is returned for a document whose id has another document already.
@@ -46,35 +41,11 @@ func (b *Blobs) PutDocumentOnce(ctx context.Context, id string, r io.Reader, lim
 	return mine, err
 }
 
-// create streams r into a blob that is not there yet. The bucket's own way to do that in
-// a directory looks first and renames then, between which another process may do the
-// same: a link is made once.
+// create streams r into a blob that is not there yet, and leaves one that is.
 func (b *Blobs) create(ctx context.Context, key string, r io.Reader) (created bool, err error) {
-	if b.dir == "" {
-		err = b.write(ctx, key, r, true)
-		if gcerrors.Code(err) == gcerrors.FailedPrecondition {
-			return false, nil
-		}
-		return err == nil, err
-	}
-	draft := key + "." + NewToken()
-	defer func() { _ = b.remove(context.WithoutCancel(ctx), draft) }()
-	if err := b.write(ctx, draft, r, false); err != nil {
-		return false, err
-	}
-	path := func(key string) string { return filepath.Join(b.dir, filepath.FromSlash(key)) }
-	crash.Before("blob link")
-	defer crash.After("blob link")
-	switch err := os.Link(path(draft), path(key)); {
-	case errors.Is(err, os.ErrExist):
+	err = b.write(ctx, key, r, true)
+	if errors.Is(err, fs.ErrExist) {
 		return false, nil
-	case err != nil: // A file system without links.
-		if has, err := b.bucket.Exists(ctx, key); err != nil || has {
-			return false, err
-		}
-		if err := os.Rename(path(draft), path(key)); err != nil {
-			return false, err
-		}
 	}
-	return true, b.sync(key)
+	return err == nil, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -52,17 +51,12 @@ func DeleteUnreferenced(ctx context.Context, s *Records, b *Blobs, age, retentio
 	if w.now, err = b.now(ctx); err != nil {
 		return w.Swept, err
 	}
-	it := b.bucket.List(nil)
-	for {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return w.Swept, w.flush(ctx)
-		}
+	for o, err := range b.bucket.list(ctx, "") {
 		if err != nil {
 			return w.Swept, fmt.Errorf("list blobs: %w", err)
 		}
-		id, part, ok := extractionOf(o.Key)
-		if !ok || w.now.Sub(o.ModTime) < age || o.ModTime.Before(time.UnixMilli(here.Since)) {
+		id, part, ok := extractionOf(o.key)
+		if !ok || w.now.Sub(o.modTime) < age || o.modTime.Before(time.UnixMilli(here.Since)) {
 			continue
 		}
 		if _, known := w.page[id]; !known && len(w.page) >= unreferencedPage {
@@ -72,6 +66,7 @@ func DeleteUnreferenced(ctx context.Context, s *Records, b *Blobs, age, retentio
 		}
 		w.page[id] = append(w.page[id], part)
 	}
+	return w.Swept, w.flush(ctx)
 }
 
 // Swept is what DeleteUnreferenced found.

@@ -86,7 +86,7 @@ func (v *verified) Close() error { return v.body.Close() }
 // reader gives out the last byte only if all of it has its digest, and ErrChanged otherwise;
 // a caller that has to know before the first byte asks CheckResult.
 func (b *Blobs) OpenResult(ctx context.Context, r Record) (body io.ReadCloser, size int64, err error) {
-	stored, err := b.bucket.NewReader(ctx, resultKey(r.ID, r.ResultSeq), nil)
+	stored, size, err := b.bucket.open(ctx, resultKey(r.ID, r.ResultSeq))
 	if err != nil {
 		return nil, 0, fmt.Errorf("open result: %w", b.named(err))
 	}
@@ -94,7 +94,7 @@ func (b *Blobs) OpenResult(ctx context.Context, r Record) (body io.ReadCloser, s
 	if err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("open result: %w", err), stored.Close())
 	}
-	return &verified{body: stored, left: stored.Size(), want: hex.EncodeToString(sum), hash: sha256.New()}, stored.Size(), nil
+	return &verified{body: stored, left: size, want: hex.EncodeToString(sum), hash: sha256.New()}, size, nil
 }
 
 // CheckResult returns nil if the result of a SUCCESS is as it was stored, ErrNotFound if it
@@ -104,13 +104,13 @@ func (b *Blobs) CheckResult(ctx context.Context, r Record) error {
 		_, err := b.Result(ctx, r.ID, r.ResultSeq, "")
 		return err
 	}
-	body, err := b.bucket.NewReader(ctx, resultKey(r.ID, r.ResultSeq), nil)
+	body, _, err := b.bucket.open(ctx, resultKey(r.ID, r.ResultSeq))
 	if err != nil {
 		return fmt.Errorf("check result: %w", b.named(err))
 	}
 	defer func() { _ = body.Close() }()
 	sum := sha256.New()
-	if _, err := io.Copy(sum, struct{ io.Reader }{body}); err != nil {
+	if _, err := io.Copy(sum, body); err != nil {
 		return fmt.Errorf("check result: %w", err)
 	}
 	if base64.RawURLEncoding.EncodeToString(sum.Sum(nil)) != r.ResultSum {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -147,7 +146,7 @@ func (b *Blobs) PutKey(ctx context.Context, account, key, id string) error {
 
 // AcceptedAs reads what was accepted with an idempotency key, or returns ErrNotFound.
 func (b *Blobs) AcceptedAs(ctx context.Context, account, key string) (Accepted, error) {
-	id, err := b.bucket.ReadAll(ctx, keyBlob(account, key))
+	id, err := b.read(ctx, keyBlob(account, key))
 	if err != nil {
 		return Accepted{}, fmt.Errorf("read idempotency key: %w", b.named(err))
 	}
@@ -163,7 +162,7 @@ func (b *Blobs) deleteKey(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	has, err := b.bucket.ReadAll(ctx, keyBlob(a.Account, a.Key))
+	has, err := b.read(ctx, keyBlob(a.Account, a.Key))
 	if err != nil && !errors.Is(b.named(err), ErrNotFound) {
 		return fmt.Errorf("read idempotency key: %w", err)
 	}
@@ -181,7 +180,7 @@ func (b *Blobs) DeleteAccepted(ctx context.Context, id string) error {
 }
 
 func (b *Blobs) readJSON(ctx context.Context, key string, into any) error {
-	body, err := b.bucket.ReadAll(ctx, key)
+	body, err := b.read(ctx, key)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", key, b.named(err))
 	}
@@ -213,29 +212,29 @@ func (s *Records) Lost(ctx context.Context, b *Blobs, age time.Duration, each fu
 	}
 	var page []string
 	var damaged error // Is said at the end: one does not keep the others back.
-	it := b.bucket.List(nil)
-	for {
-		o, err := it.Next(ctx)
-		ended := errors.Is(err, io.EOF)
-		if err != nil && !ended {
+	flush := func() error {
+		err := s.lostOf(ctx, b, accounts, page, each)
+		page = page[:0]
+		if errors.Is(err, ErrDamaged) {
+			damaged, err = errors.Join(damaged, err), nil
+		}
+		return err
+	}
+	for o, err := range b.bucket.list(ctx, "") {
+		if err != nil {
 			return fmt.Errorf("list blobs: %w", err)
 		}
-		if !ended {
-			if id, part, ok := extractionOf(o.Key); ok && part == acceptedPart && now.Sub(o.ModTime) >= age {
-				page = append(page, id)
-			}
+		if id, part, ok := extractionOf(o.key); ok && part == acceptedPart && now.Sub(o.modTime) >= age {
+			page = append(page, id)
 		}
-		if ended || len(page) >= unreferencedPage {
-			err := s.lostOf(ctx, b, accounts, page, each)
-			if errors.Is(err, ErrDamaged) {
-				damaged, err = errors.Join(damaged, err), nil
-			}
-			if err != nil || ended {
+		if len(page) >= unreferencedPage {
+			if err := flush(); err != nil {
 				return errors.Join(err, damaged)
 			}
-			page = page[:0]
 		}
 	}
+	err = flush()
+	return errors.Join(err, damaged)
 }
 
 // lostOf calls each for those of some extractions that are lost.
