@@ -21,6 +21,10 @@ func newLimiter(t testing.TB) (*Limiter, *redis.Client) {
 	return New(rdb), rdb
 }
 
+// slow is a rate at which no moment passes while a loaded machine goes on with a test: 20 s
+// lie between two calls.
+const slow = 0.05
+
 func admit(t testing.TB, l *Limiter, op Op, rate float64, canWait bool) Admission {
 	t.Helper()
 	patience := time.Duration(0)
@@ -269,13 +273,13 @@ func TestPollsBeforeBacklog(t *testing.T) {
 func TestDroppedSweepTakesNoPlace(t *testing.T) {
 	t.Parallel()
 	l, _ := newLimiter(t)
-	for admit(t, l, OpPoll, 1, true).Verdict == Go {
+	for admit(t, l, OpPoll, slow, true).Verdict == Go {
 	}
 	for range 100 {
-		admit(t, l, OpSweep, 1, true)
+		admit(t, l, OpSweep, slow, true)
 	}
-	if got := admit(t, l, OpPoll, 1, true); got.Verdict != Later || got.Wait > 5*time.Second {
-		t.Errorf("a poll after 100 readings that were sent away = %+v, want it back in a few seconds", got)
+	if got := admit(t, l, OpPoll, slow, true); got.Verdict != Later || got.Wait > time.Minute {
+		t.Errorf("a poll after 100 readings that were sent away = %+v, want it back within a minute", got)
 	}
 }
 
@@ -304,9 +308,9 @@ func TestClockGoesBack(t *testing.T) {
 	if err := rdb.HSet(t.Context(), accountKeys("acme").limits(), "tat", ahead, "far", ahead).Err(); err != nil {
 		t.Fatal(err)
 	}
-	for admit(t, l, OpReady, 10, true).Verdict == Go {
+	for admit(t, l, OpReady, slow, true).Verdict == Go {
 	}
-	if got := admit(t, l, OpReady, 10, true); got.Verdict != Later || got.Wait > time.Minute {
+	if got := admit(t, l, OpReady, slow, true); got.Verdict != Later || got.Wait > time.Minute {
 		t.Errorf("an hour back, one that is sent away is to %+v", got)
 	}
 	if err := rdb.HSet(t.Context(), accountKeys("acme").limits(), "tat", ahead, "far", ahead).Err(); err != nil {
