@@ -210,8 +210,8 @@ func (s *step) search(token string, since time.Time) (seen sighting, ok bool, er
 
 // nameOf asks the vendor for the name of an extraction it lists without one.
 // known is false where the answer settles nothing: a 404 although it is listed,
-// trouble with this one, or one that is not final. Trouble with the account is
-// an error.
+// trouble with this one, one that is not final, or one that failed and is not named
+// (Typless names what it could extract from only). Trouble with the account is an error.
 func (s *step) nameOf(vendorID string) (name string, known, ok bool, err error) {
 	if ok, err := s.admit(limiter.OpPoll); !ok || err != nil {
 		return "", false, ok, err
@@ -228,7 +228,7 @@ func (s *step) nameOf(vendorID string) (name string, known, ok bool, err error) 
 		}
 		return "", false, true, nil
 	}
-	return out.Name, out.Status.Final(), true, nil
+	return out.Name, out.Status == extraction.StatusSuccess || out.Status.Final() && out.Name != "", true, nil
 }
 
 // give hands a listed vendor id to the extraction its token names, if that one has

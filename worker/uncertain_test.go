@@ -165,10 +165,27 @@ func TestLostAnswerAndEarly404(t *testing.T) {
 	}
 }
 
-// A listed id that always fails may be what a search looks for, which then decides nothing.
-// It cannot be what was submitted after it was first seen.
+// A listed id that always fails, or that the vendor failed to process and does not name, may
+// be what a search looks for, which then decides nothing. It cannot be what was submitted
+// after it was first seen.
 func TestLostAnswerAndAnOldBrokenID(t *testing.T) {
 	t.Parallel()
+	for name, answer := range map[string]func() (extraction.Outcome, error){
+		"always fails": func() (extraction.Outcome, error) {
+			return extraction.Outcome{}, &extraction.Error{Op: "poll", Kind: extraction.KindTransient, Err: errors.New("500")}
+		},
+		"failed without a name": func() (extraction.Outcome, error) {
+			return extraction.Outcome{Status: extraction.StatusError, VendorStatus: "ERROR"}, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testOldBrokenID(t, answer)
+		})
+	}
+}
+
+func testOldBrokenID(t *testing.T, answer func() (extraction.Outcome, error)) {
 	v := newVendor()
 	v.ready = []extraction.ReadyItem{{VendorID: "broken"}}
 	v.onSubmit = func(int, extraction.Submission) error {
@@ -176,7 +193,7 @@ func TestLostAnswerAndAnOldBrokenID(t *testing.T) {
 	}
 	v.onPoll = func(id string, _ int) (extraction.Outcome, error) {
 		if id == "broken" {
-			return extraction.Outcome{}, &extraction.Error{Op: "poll", Kind: extraction.KindTransient, Err: errors.New("500")}
+			return answer()
 		}
 		return done(), nil
 	}
