@@ -24,8 +24,8 @@ type fleet struct {
 	// shared are those of no account.
 	shared  []*server
 	servers map[string]*server // By account.
-	// bell wakes the servers when there is something to do.
-	bell *queue.Bell
+	// wakeup wakes the servers when there is something to do.
+	wakeup *queue.Wakeup
 	// leaving waits for the servers of accounts that have left.
 	leaving sync.WaitGroup
 }
@@ -34,8 +34,8 @@ type fleet struct {
 type server struct {
 	*asynq.Server
 
-	// forget ends its waiting to be woken.
-	forget func()
+	// unsubscribe ends its waiting to be woken.
+	unsubscribe func()
 	// quit ends the giving of turns, where it serves an account.
 	quit context.CancelFunc
 }
@@ -47,11 +47,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	w.base = base
-	f := &fleet{w: w, base: base, servers: map[string]*server{}, bell: queue.NewBell(w.cfg.Redis)}
-	ringing, hush := context.WithCancel(ctx)
-	var heard sync.WaitGroup
-	heard.Go(func() { f.bell.Run(ringing) })
-	defer heard.Wait()
+	f := &fleet{w: w, base: base, servers: map[string]*server{}, wakeup: queue.NewWakeup(w.cfg.Redis)}
+	hearing, hush := context.WithCancel(ctx)
+	var listening sync.WaitGroup
+	listening.Go(func() { f.wakeup.Run(hearing) })
+	defer listening.Wait()
 	defer hush()
 
 	w.settleClocks(ctx, w.all())
@@ -126,7 +126,7 @@ func (f *fleet) remove(account string) {
 	s := f.servers[account]
 	delete(f.servers, account)
 	s.quit()
-	s.forget()
+	s.unsubscribe()
 	s.Stop()
 	f.leaving.Go(s.Shutdown)
 }
@@ -139,7 +139,7 @@ func (f *fleet) stop(cancel context.CancelFunc) {
 		all = append(all, s)
 	}
 	for _, s := range all {
-		s.forget()
+		s.unsubscribe()
 		s.Stop()
 	}
 	timer := time.AfterFunc(f.w.cfg.StopTimeout, cancel)
@@ -153,20 +153,20 @@ func (f *fleet) stop(cancel context.CancelFunc) {
 // server is an asynq server of this process for some queues, each strictly before
 // those after it.
 func (f *fleet) server(concurrency int, queues ...string) *server {
-	client, forget := f.bell.Client(queues[len(queues)-1], queues...)
+	client, unsubscribe := f.wakeup.Client(queues[len(queues)-1], queues...)
 	priorities := map[string]int{}
 	for i, q := range queues {
 		priorities[q] = len(queues) - i
 	}
-	return &server{forget: forget, Server: asynq.NewServerFromRedisClient(client, asynq.Config{
+	return &server{unsubscribe: unsubscribe, Server: asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:    concurrency,
 		Queues:         priorities,
 		StrictPriority: true,
 		BaseContext:    func() context.Context { return f.base },
 		// The defaults of 1 s and 5 s make an idle queue up to a second late
 		// and a delayed task up to five. Between two looks the client waits as well.
-		TaskCheckInterval:        queue.Breath,
-		DelayedTaskCheckInterval: queue.Breath,
+		TaskCheckInterval:        queue.IdlePoll,
+		DelayedTaskCheckInterval: queue.IdlePoll,
 		// Only trouble with Redis or the store is retried by asynq.
 		RetryDelayFunc:  func(int, error, *asynq.Task) time.Duration { return f.w.cfg.RetryDelay },
 		ShutdownTimeout: f.w.cfg.StopTimeout + 2*time.Second,

@@ -37,7 +37,7 @@ func (q *Queue) Run(ctx context.Context, account, id string, step extraction.Ste
 func (q *Queue) run(ctx context.Context, queue, task string) (found bool, err error) {
 	err = q.inspector.RunTask(queue, task)
 	if err == nil {
-		q.ring(ctx, queue)
+		q.notify(ctx, queue)
 		return true, nil
 	}
 	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {

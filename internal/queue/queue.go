@@ -60,7 +60,7 @@ func (q *Queue) enqueue(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 		return fmt.Errorf("enqueue %s: %w", task.Type(), err)
 	}
 	if err == nil && info.State == asynq.TaskStatePending {
-		q.ring(ctx, info.Queue)
+		q.notify(ctx, info.Queue)
 	}
 	return nil
 }

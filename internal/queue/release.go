@@ -64,7 +64,7 @@ func (q *Queue) Pull(ctx context.Context, r store.Record) error {
 		case err != nil:
 			return fmt.Errorf("enqueue %s: %w", task.Type(), err)
 		default:
-			q.ring(ctx, stepQueue(r.Account, r.Step))
+			q.notify(ctx, stepQueue(r.Account, r.Step))
 			return nil
 		}
 	}

@@ -15,14 +15,14 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// serveQueues runs an asynq server with a client of the bell until the test ends, and
-// returns what it takes. The bell is heard when it returns.
-func serveQueues(t *testing.T, rdb *redis.Client, b *Bell) <-chan string {
+// serveQueues runs an asynq server with a client of the wakeup until the test ends, and
+// returns what it takes. The wakeup listens when it returns.
+func serveQueues(t *testing.T, rdb *redis.Client, w *Wakeup) <-chan string {
 	t.Helper()
-	client, forget := b.Client("acme.submit", "acme.poll", "acme.submit")
+	client, unsubscribe := w.Client("acme.submit", "acme.poll", "acme.submit")
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency: 4, Queues: map[string]int{"acme.poll": 2, "acme.submit": 1}, StrictPriority: true,
-		TaskCheckInterval: Breath, DelayedTaskCheckInterval: Breath, LogLevel: asynq.FatalLevel,
+		TaskCheckInterval: IdlePoll, DelayedTaskCheckInterval: IdlePoll, LogLevel: asynq.FatalLevel,
 	})
 	taken := make(chan string, 10)
 	if err := server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
@@ -33,30 +33,30 @@ func serveQueues(t *testing.T, rdb *redis.Client, b *Bell) <-chan string {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Shutdown)
-	t.Cleanup(forget)
+	t.Cleanup(unsubscribe)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
-	go func() { defer close(ended); b.Run(ctx) }()
+	go func() { defer close(ended); w.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	for deadline := time.After(30 * time.Second); rdb.PubSubNumSub(ctx, bellChannel).Val()[bellChannel] == 0; {
+	for deadline := time.After(30 * time.Second); rdb.PubSubNumSub(ctx, wakeupChannel).Val()[wakeupChannel] == 0; {
 		select {
 		case <-deadline:
-			t.Fatal("no server listens to the bell")
+			t.Fatal("no server listens")
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
 	return taken
 }
 
-// TestBellWakes: a server that would look again in half an hour takes what is due now
+// TestWakeup: a server that would look again in half an hour takes what is due now
 // at once, from each of its queues, newly made or made to run, and what becomes due.
-func TestBellWakes(t *testing.T) {
+func TestWakeup(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Client(t)
-	b := NewBell(rdb)
-	b.patience = 30 * time.Minute
+	w := NewWakeup(rdb)
+	w.timeout = 30 * time.Minute
 	q := New(rdb)
-	taken := serveQueues(t, rdb, b)
+	taken := serveQueues(t, rdb, w)
 	now := time.Now()
 	want := func(id string) {
 		t.Helper()
@@ -92,7 +92,7 @@ func TestBellWakes(t *testing.T) {
 }
 
 // evals is how many scripts Redis has run.
-func evals(t *testing.T, rdb *redis.Client) int {
+func evals(t testing.TB, rdb *redis.Client) int {
 	t.Helper()
 	text, err := rdb.Info(t.Context(), "commandstats").Result()
 	if err != nil {
@@ -106,12 +106,12 @@ func evals(t *testing.T, rdb *redis.Client) int {
 	return n
 }
 
-// TestBellCostsNothing: a server that waits looks no more often than before there was
-// a bell, and still finds a task without a ring.
-func TestBellCostsNothing(t *testing.T) {
+// TestIdleServerCostsNothing: a server that waits looks ten times a second, and finds a
+// task without a message.
+func TestIdleServerCostsNothing(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Client(t)
-	taken := serveQueues(t, rdb, NewBell(rdb))
+	taken := serveQueues(t, rdb, NewWakeup(rdb))
 	before, began := evals(t, rdb), time.Now()
 	const looks = 80
 	for evals(t, rdb) < before+looks {
@@ -129,7 +129,7 @@ func TestBellCostsNothing(t *testing.T) {
 	select {
 	case <-taken:
 	case <-time.After(60 * time.Second):
-		t.Error("a task without a ring was not taken")
+		t.Error("a task without a message was not taken")
 	}
 }
 
@@ -148,7 +148,7 @@ func TestTroubleIsNotRepeatedAtOnce(t *testing.T) {
 	if err := rdb.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	taken := serveQueues(t, rdb, NewBell(rdb))
+	taken := serveQueues(t, rdb, NewWakeup(rdb))
 	<-time.After(1200 * time.Millisecond)
 	before := evals(t, rdb)
 	<-time.After(time.Second)
