@@ -5,16 +5,12 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/extractq/extractq/config"
-	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
-	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/render"
-	"github.com/extractq/extractq/limiter"
 )
 
 func accountsCommand() *cli.Command {
@@ -40,7 +36,7 @@ Examples:
 			if c.NArg() > 1 {
 				return errkind.Usagef("accounts takes at most one name; see extractq accounts --help")
 			}
-			return withAccounts(c, func(desk, string) error { return nil })
+			return withAccounts(c, func(accountAdmin, string) error { return nil })
 		},
 		Subcommands: []*cli.Command{
 			{
@@ -51,7 +47,7 @@ Prints the account as "accounts" does, and takes the same flags.
 Example:
 
    extractq accounts pause acme`,
-				Action: func(c *cli.Context) error { return changeAccount(c, desk.pause) },
+				Action: func(c *cli.Context) error { return changeAccount(c, accountAdmin.Pause) },
 			},
 			{
 				Name: "resume", Usage: "let an account go on, whatever it was paused for", ArgsUsage: "NAME",
@@ -61,7 +57,7 @@ Prints the account as "accounts" does, and takes the same flags.
 Example:
 
    extractq accounts resume acme`,
-				Action: func(c *cli.Context) error { return changeAccount(c, desk.resume) },
+				Action: func(c *cli.Context) error { return changeAccount(c, accountAdmin.Resume) },
 			},
 		},
 	}
@@ -69,16 +65,16 @@ Example:
 
 // changeAccount carries out a change to the one account that is named, and shows
 // what came of it.
-func changeAccount(c *cli.Context, change func(desk, context.Context, string) error) error {
+func changeAccount(c *cli.Context, change func(accountAdmin, context.Context, string) error) error {
 	if c.NArg() != 1 {
 		return errkind.Usagef("accounts %s takes one name; see extractq accounts %[1]s --help", c.Command.Name)
 	}
-	return withAccounts(c, func(d desk, name string) error { return change(d, c.Context, name) })
+	return withAccounts(c, func(d accountAdmin, name string) error { return change(d, c.Context, name) })
 }
 
 // withAccounts opens what is needed, calls act with the account that is named,
 // and prints that account, or all.
-func withAccounts(c *cli.Context, act func(desk, string) error) error {
+func withAccounts(c *cli.Context, act func(accountAdmin, string) error) error {
 	cfg, err := load(c, slog.LevelWarn)
 	if err != nil {
 		return err
@@ -90,12 +86,12 @@ func withAccounts(c *cli.Context, act func(desk, string) error) error {
 	if f == render.CSV {
 		return errkind.Usagef("accounts: --format: want table, json or ndjson")
 	}
-	p, err := openProducer(c.Context, cfg, openRecords)
+	p, err := openProducer(c.Context, cfg, app.OpenRecords)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	d := p.desk()
+	d := p.accountAdmin()
 	all, err := p.accounts(c.Context)
 	if err != nil {
 		return err
@@ -109,153 +105,31 @@ func withAccounts(c *cli.Context, act func(desk, string) error) error {
 		}
 		all = []string{name}
 	}
-	shown, err := d.states(c.Context, all)
+	shown, err := d.StatesOf(c.Context, all)
 	if err != nil {
 		return err
 	}
-	d.remark(cfg, all)
+	d.remark(all)
 	if unserved, err := p.unserved(c.Context, all); err == nil && len(unserved) > 0 {
-		cfg.Say("%s", unservedText(unserved))
+		cfg.Say("%s", app.UnservedText(unserved))
 	}
 	return render.WriteAccounts(c.App.Writer, f, shown)
 }
 
+// localAccounts is the accounts of the Redis that a command works with.
+type localAccounts struct {
+	*app.AccountAdmin
+
+	cfg settings
+}
+
 // remark names those of the shown accounts that wait for webhooks and whose vendor
 // is not told where to call.
-func (d *accountDesk) remark(cfg settings, shown []string) {
-	for _, a := range d.configured() {
-		if cfg.API.PublicURL == "" && !a.HookToken.IsZero() && slices.Contains(shown, a.Name) {
+func (d localAccounts) remark(shown []string) {
+	for _, a := range d.Configured() {
+		if d.cfg.API.PublicURL == "" && !a.HookToken.IsZero() && slices.Contains(shown, a.Name) {
 			_, why := judgeHook("", a)
-			cfg.Say("%s", why)
+			d.cfg.Say("%s", why)
 		}
 	}
-}
-
-// accountDesk shows and changes the state of accounts.
-type accountDesk struct {
-	*services
-
-	configured func() []config.Account
-	limits     *limiter.Limiter
-	queue      *queue.Queue
-}
-
-// states are some accounts as they are now.
-func (d *accountDesk) states(ctx context.Context, names []string) ([]extraction.AccountState, error) {
-	out := make([]extraction.AccountState, len(names))
-	for i, name := range names {
-		var err error
-		if out[i], err = d.state(ctx, name); err != nil {
-			return nil, errkind.MarkUnavailable(err)
-		}
-	}
-	return out, nil
-}
-
-func (d *accountDesk) account(name string) (config.Account, bool) {
-	all := d.configured()
-	i := slices.IndexFunc(all, func(a config.Account) bool { return a.Name == name })
-	if i < 0 {
-		return config.Account{}, false
-	}
-	return all[i], true
-}
-
-// pause stops an account for good. The state comes first: it is what counts, and
-// the queues are brought in line with it by the next tick too.
-func (d *accountDesk) pause(ctx context.Context, name string) error {
-	if _, err := d.limits.Pause(ctx, name, limiter.Operator, "", "paused by an operator"); err != nil {
-		return errkind.MarkUnavailable(err)
-	}
-	if err := d.queue.SetPaused(ctx, name, true, true); err != nil {
-		return errkind.MarkUnavailable(err)
-	}
-	return nil
-}
-
-// resume lifts whatever pause there is.
-func (d *accountDesk) resume(ctx context.Context, name string) error {
-	served, err := d.limits.Served(ctx, name)
-	if err != nil {
-		return errkind.MarkUnavailable(err)
-	}
-	if _, ok := d.account(name); !ok && !served {
-		return errkind.Usagef("account %s is not in the configuration: it goes on when it is back there", name)
-	}
-	if err := d.limits.Resume(ctx, name); err != nil {
-		return errkind.MarkUnavailable(err)
-	}
-	if err := d.queue.SetPaused(ctx, name, false, false); err != nil {
-		return errkind.MarkUnavailable(err)
-	}
-	return nil
-}
-
-// state is one account as it is now.
-func (d *accountDesk) state(ctx context.Context, name string) (extraction.AccountState, error) {
-	s, err := d.limits.State(ctx, name)
-	if err != nil {
-		return extraction.AccountState{}, err
-	}
-	load, err := d.records.Load(ctx, name)
-	if err != nil {
-		return extraction.AccountState{}, err
-	}
-	used, err := d.limits.Used(ctx, name)
-	if err != nil {
-		return extraction.AccountState{}, err
-	}
-	out := extraction.AccountState{
-		Name: name, State: extraction.AccountActive, Queued: load.Queued, InFlight: load.InFlight,
-		OldestQueuedAt: extraction.Time{Time: load.Oldest}, RateUsed: used,
-	}
-	if t := s.LastError; t.Code != "" {
-		out.LastError = &extraction.Trouble{
-			Code: extraction.Code(t.Code), Message: t.Message,
-			At: extraction.Time{Time: t.At}, OverAt: extraction.Time{Time: t.Over},
-		}
-	}
-	if s.Reason != limiter.Active {
-		out.State, out.Reason, out.Since = extraction.AccountPaused, extraction.Null(s.Reason), extraction.Time{Time: s.Since}
-		if s.Reason != limiter.Operator {
-			out.NextProbeAt = extraction.Time{Time: s.ProbeAt}
-		}
-	}
-	served, err := d.limits.Served(ctx, name)
-	if err != nil {
-		return extraction.AccountState{}, err
-	}
-	if !served && load.Queued+load.InFlight > 0 {
-		since := load.Oldest
-		if since.IsZero() { // All of it is at the vendor.
-			since = time.Now().UTC()
-		}
-		out.LastError = &extraction.Trouble{
-			Code: extraction.CodeNoWorker, Message: unservedText([]string{name}), At: extraction.Time{Time: since},
-		}
-	}
-	known, registered, err := d.records.Known(ctx, name)
-	if err != nil {
-		return extraction.AccountState{}, err
-	}
-	a, ok := d.account(name)
-	if served && registered { // Who works for it knows better than who looks.
-		out.Provider, out.Rate = extraction.Null(known.Provider), &known.Rate
-		return out, nil
-	}
-	if !ok && served {
-		return out, nil
-	}
-	if !ok {
-		// Whoever took it out of the configuration stopped it, and only a person
-		// can bring it back; nothing is probed meanwhile.
-		out.State, out.Reason, out.NextProbeAt = extraction.AccountPaused, extraction.Null(limiter.Operator), extraction.Time{}
-		if s.Reason != limiter.Operator {
-			out.Since = extraction.Time{}
-		}
-		return out, nil
-	}
-	rate := float64(a.Rate)
-	out.Provider, out.Rate = extraction.Null(a.Provider), &rate
-	return out, nil
 }

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
+	"github.com/extractq/extractq/internal/submitter"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 )
@@ -22,7 +24,7 @@ import (
 // backfill carries the documents of one run.
 type backfill struct {
 	runConfig
-	*services
+	*app.Services
 
 	limiter *limiter.Limiter
 	reader  *documents.Opener
@@ -39,9 +41,9 @@ type backfill struct {
 	// this process's memory.
 	forgets bool
 	// keeps says that what is in Redis survives this process.
-	keeps  bool
-	outbox *outbox
-	outage *outage
+	keeps     bool
+	outbox    *outbox
+	submitter *submitter.Submitter
 	// storeFails has why nothing can be written any more.
 	storeFails chan error
 
@@ -68,7 +70,7 @@ var errPaused = errors.New("the account is paused")
 // carry submits every document and waits until all are final.
 func (b *backfill) carry(ctx context.Context) error {
 	var err error
-	if b.follow, err = newFollower(ctx, b.records, []string{b.account.Name}); err != nil {
+	if b.follow, err = newFollower(ctx, b.Records, []string{b.account.Name}); err != nil {
 		return err
 	}
 	b.watched = map[string]followed{}
@@ -114,7 +116,7 @@ func (b *backfill) carry(ctx context.Context) error {
 	err = b.follow.Run(ctx, func() bool {
 		if time.Now().After(nextLook) {
 			nextLook = time.Now().Add(time.Second)
-			if b.blobs.RedisLost() { // The worker looks, and submits nothing any more.
+			if b.Blobs.RedisLost() { // The worker looks, and submits nothing any more.
 				cancel(b.follow.lost())
 				return false
 			}
@@ -200,7 +202,7 @@ func (b *backfill) stuck(ctx context.Context, state limiter.State) bool {
 // polling reports whether the vendor still has something of this run.
 func (b *backfill) polling(ctx context.Context) bool {
 	for page := range slices.Chunk(b.follow.Waiting(), 200) {
-		records, err := b.records.GetAll(ctx, []string{b.account.Name}, page...)
+		records, err := b.Records.GetAll(ctx, []string{b.account.Name}, page...)
 		if err != nil {
 			return true // Redis is away; nothing is known.
 		}
@@ -247,14 +249,14 @@ func (b *backfill) beginOne(ctx context.Context, d documents.Source) (follows bo
 	s.ID = store.NewID()
 	b.warnSize(b.settings, doc)
 	if b.journal == nil {
-		if _, err := b.handIn(ctx, b.outage, doc, s, b.client.Submit); err != nil {
+		if _, err := b.submitter.Submit(ctx, doc, s, b.Client.Submit); err != nil {
 			return false, err
 		}
 		b.watch(s.ID, d.Title())
 		return true, nil
 	}
 	begun, done, what, err := b.resume(ctx, doc, s.ID)
-	for b.outage.waits(ctx, err) { // The journal is written to only when Redis has answered.
+	for b.submitter.Waits(ctx, err) { // The journal is written to only when Redis has answered.
 		begun, done, what, err = b.resume(ctx, doc, s.ID)
 	}
 	switch {
@@ -268,7 +270,7 @@ func (b *backfill) beginOne(ctx context.Context, d documents.Source) (follows bo
 	case tooLong(d.Name):
 		b.Say("%s: its result will be in %s: no file can have its own name", render.Escape(d.Name), b.resultFile(begun.Name))
 	}
-	if _, err := b.handIn(ctx, b.outage, doc, s, b.noted(b.client.Submit)); err != nil {
+	if _, err := b.submitter.Submit(ctx, doc, s, b.noted(b.Client.Submit)); err != nil {
 		if errkind.Of(err) != errkind.Unavailable {
 			err = errors.Join(err, b.journal.Void(begun))
 		}
@@ -282,11 +284,11 @@ func (b *backfill) beginOne(ctx context.Context, d documents.Source) (follows bo
 // has forgotten it, or it is a repetition. It reports whether it is waited for.
 func (b *backfill) resubmit(ctx context.Context, doc *documents.Document, s intake.Submission, old entry, done progressed) (bool, error) {
 	b.journal.Resume(done)
-	_, err := b.handIn(ctx, b.outage, doc, s, b.noted(func(ctx context.Context, s intake.Submission) (extraction.Extraction, error) {
-		return b.client.Resume(ctx, s, b.journal.Begun(done))
+	_, err := b.submitter.Submit(ctx, doc, s, b.noted(func(ctx context.Context, s intake.Submission) (extraction.Extraction, error) {
+		return b.Client.Resume(ctx, s, b.journal.Begun(done))
 	}))
 	if errors.Is(err, store.ErrFollowed) { // It was adopted meanwhile.
-		id, findErr := b.records.Follower(ctx, s.Account, done.VendorID)
+		id, findErr := b.Records.Follower(ctx, s.Account, done.VendorID)
 		if findErr == nil && id != "" {
 			b.watch(id, old.Name)
 			return true, nil
@@ -371,8 +373,8 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 		}
 	}
 	if b.out != "" && !b.ownsState() {
-		if err := b.records.ForgetRun(ctx, b.account.Name, b.origin(), r.ID); err != nil {
-			b.log.DebugContext(ctx, "run not forgotten", slog.Any("error", err)) // It is found once more, and skipped.
+		if err := b.Records.ForgetRun(ctx, b.account.Name, b.origin(), r.ID); err != nil {
+			b.Log.DebugContext(ctx, "run not forgotten", slog.Any("error", err)) // It is found once more, and skipped.
 		}
 	}
 	done(render.TallyOf(e))
@@ -393,9 +395,9 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 // left in the store, from where it is copied.
 func (b *backfill) whole(ctx context.Context, r store.Record) (extraction.Extraction, error) {
 	if b.prints() {
-		return withResult(ctx, b.blobs, r)
+		return withResult(ctx, b.Blobs, r)
 	}
-	e, err := b.blobs.WholeUpTo(ctx, r, inPlace)
+	e, err := b.Blobs.WholeUpTo(ctx, r, inPlace)
 	if err != nil {
 		return e, errkind.MarkUnavailable(err)
 	}
@@ -432,7 +434,7 @@ func (b *backfill) writeResult(ctx context.Context, name string, e extraction.Ex
 	if e.Result != nil {
 		return writeResult(b.resultFile(name), e, nil)
 	}
-	stored, _, err := b.blobs.OpenResult(ctx, r)
+	stored, _, err := b.Blobs.OpenResult(ctx, r)
 	if err != nil {
 		return errkind.MarkUnavailable(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
@@ -20,7 +21,7 @@ import (
 func TestSlotsAreGivenBackOnce(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
-	b := &backfill{services: &services{}, room: make(chan struct{}, 3), watched: map[string]followed{}}
+	b := &backfill{Services: &app.Services{}, room: make(chan struct{}, 3), watched: map[string]followed{}}
 	b.Console = render.NewConsole(io.Discard, &said)
 	b.shown = render.NewProgress(&said, false, 3, time.Now)
 	defer b.shown.Close()

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/bench"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/fixtures"
@@ -80,7 +81,7 @@ func (b *httpBench) client(ctx context.Context, c bench.Client) (bench.Outcome, 
 		return o, err
 	}
 	defer v.stop()
-	p, err := newProvider(v.account, nil)
+	p, err := b.NewProvider(v.account)
 	if err != nil {
 		return o, err
 	}
@@ -120,23 +121,23 @@ func (b *httpBench) vendor(ctx context.Context, sc sandbox.Config) (*vendor, err
 	if err != nil {
 		return nil, errkind.MarkUnavailable(err)
 	}
-	sc.Times, sc.Seed, sc.RateLimit, sc.Logger = b.times(), b.want.Seed, b.want.Rate, b.log
+	sc.Times, sc.Seed, sc.RateLimit, sc.Logger = b.times(), b.want.Seed, b.want.Rate, b.Log
 	v := &vendor{box: sandbox.New(sc)}
 	v.calls = bench.NewRecorder(v.box.Handler())
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = serve.Until(ctx, listener, v.calls, b.log) })
+	serving.Go(func() { _ = serve.Until(ctx, listener, v.calls, b.Log) })
 	v.stop = func() {
 		cancel()
 		serving.Wait()
 		v.box.Close()
 	}
-	v.account, err = b.Account("", sandboxProvider) // One with all defaults.
+	v.account, err = b.Account("", app.SandboxProvider) // One with all defaults.
 	if err != nil {
 		v.stop()
 		return nil, errkind.New(errkind.Usage, err)
 	}
-	path := sandboxPath
+	path := app.SandboxPath
 	if b.provider == typless.Name {
 		path = typlessPath
 	}

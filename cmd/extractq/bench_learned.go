@@ -14,6 +14,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/embedded"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/bench"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
@@ -35,13 +36,13 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 	s := *b
 	cfg := *b.Config
 	s.Config = &cfg
-	if cfg.Redis.URL == "" || !b.dataGiven {
+	if cfg.Redis.URL == "" || !b.DataGiven {
 		scratch, err := embedded.NewScratch() //nolint:contextcheck // It ends with the process, not with a context.
 		if err != nil {
 			return o, errkind.MarkUnavailable(err)
 		}
 		defer func() { _ = scratch.Close() }() // A temporary folder; there is nobody to tell.
-		cfg.Data.URL, s.scratch = config.FileURL(scratch.Dir), true
+		cfg.Data.URL, s.Scratch = config.FileURL(scratch.Dir), true
 	}
 	hooks, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -68,7 +69,7 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 	}
 	cfg.Accounts = []config.Account{vendor.account}
 
-	svc, err := open(ctx, s.settings, true)
+	svc, err := app.Open(ctx, s.Process, true)
 	if err != nil {
 		return o, err
 	}
@@ -115,32 +116,32 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 const benchHookToken = "bench"
 
 // serve runs a worker and the API, which takes the webhooks, until stop.
-func (b *httpBench) serve(ctx context.Context, svc *services, hooks net.Listener) (stop func(), err error) {
-	w, err := newServerWorker(b.settings, svc)
+func (b *httpBench) serve(ctx context.Context, svc *app.Services, hooks net.Listener) (stop func(), err error) {
+	w, err := app.NewServerWorker(b.Process, svc)
 	if err != nil {
 		return nil, err
 	}
-	a, err := newAPI(b.settings, svc)
+	a, err := app.NewAPI(b.Process, svc)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := inOrder(ctx, b.log,
-			role{"api", func(ctx context.Context) error { return serveAPI(ctx, b.settings, a, a.Handler(), hooks) }},
-			role{"worker", w.Run},
+		err := app.RunInOrder(ctx, b.Log,
+			app.Role{Name: "api", Run: func(ctx context.Context) error { return app.ServeAPI(ctx, b.Process, a, a.Handler(), hooks) }},
+			app.Role{Name: "worker", Run: w.Run},
 		)
 		if err != nil {
-			b.log.ErrorContext(ctx, "benchmark's service ended", slog.Any("error", err))
+			b.Log.ErrorContext(ctx, "benchmark's service ended", slog.Any("error", err))
 		}
 	})
 	return func() { cancel(); all.Wait() }, nil
 }
 
 // carry submits documents as they arrive and waits until all of them are final.
-func (b *httpBench) carry(ctx context.Context, svc *services, docs []bench.Document, wait func(context.Context) error) ([]store.Record, error) {
-	follow, err := newFollower(ctx, svc.records, []string{"bench"})
+func (b *httpBench) carry(ctx context.Context, svc *app.Services, docs []bench.Document, wait func(context.Context) error) ([]store.Record, error) {
+	follow, err := newFollower(ctx, svc.Records, []string{"bench"})
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +152,7 @@ func (b *httpBench) carry(ctx context.Context, svc *services, docs []bench.Docum
 			break // The group says why.
 		}
 		g.Go(func() error {
-			r, err := svc.client.Submit(submitting, intake.Submission{
+			r, err := svc.Client.Submit(submitting, intake.Submission{
 				Account: "bench", Provider: b.provider, Type: d.Type, Name: d.Name, ContentType: d.ContentType,
 				Document: bytes.NewReader(d.Body),
 			})

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 )
 
 func cancelCommand() *cli.Command {
@@ -25,7 +26,7 @@ Examples:
 		Flags: changeFlags(),
 		Action: func(c *cli.Context) error {
 			return change{
-				verb: "cancel", done: "canceled", open: openRecords,
+				verb: "cancel", done: "canceled", open: app.OpenRecords,
 				refuse: func(_ context.Context, _ producer, e extraction.Extraction) error {
 					if e.Status.Final() {
 						return refusal(fmt.Sprintf("it is %s already", e.Status))

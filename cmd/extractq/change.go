@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
@@ -27,7 +28,7 @@ import (
 type change struct {
 	// verb and done are "cancel" and "canceled".
 	verb, done string
-	open       openFunc
+	open       app.OpenFunc
 	// refuse says why an extraction is left as it is; nil where it is not.
 	refuse func(context.Context, producer, extraction.Extraction) error
 	// do changes one. It returns the id to print and what --json prints.

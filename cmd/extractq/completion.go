@@ -12,6 +12,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/provider/sensible"
@@ -169,7 +170,7 @@ func (p *permutation) values(flag string) []candidate {
 			return plainCandidates([]string{sensible.Name, typless.Name})
 		}
 		var known []string
-		for _, provider := range knownProviders() {
+		for _, provider := range app.KnownProviders() {
 			known = append(known, provider.Name)
 		}
 		return plainCandidates(known)
@@ -206,7 +207,7 @@ func (p *permutation) accounts() []candidate {
 			path = flags[i+1]
 		}
 	}
-	cfg, err := config.Load(configFile(path), config.Options{Providers: knownProviders()})
+	cfg, err := config.Load(configFile(path), config.Options{Providers: app.KnownProviders()})
 	if err != nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/render"
 )
 
@@ -27,7 +28,7 @@ Examples:
 		Flags: changeFlags(),
 		Action: func(c *cli.Context) error {
 			return change{
-				verb: "delete", done: "deleted", open: withStore,
+				verb: "delete", done: "deleted", open: app.OpenStore,
 				refuse: func(context.Context, producer, extraction.Extraction) error { return nil },
 				do: func(ctx context.Context, p producer, e extraction.Extraction) (string, any, error) {
 					left, err := p.remove(ctx, e)

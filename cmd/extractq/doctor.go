@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -133,10 +134,10 @@ func (d *doctor) healthz(c *cli.Context) error {
 	}
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		d.found("server", healthAway, "%s answers %s", shownURL(address), resp.Status)
+		d.found("server", healthAway, "%s answers %s", app.ShownURL(address), resp.Status)
 		return nil
 	}
-	d.found("server", healthOK, "%s answers", shownURL(address))
+	d.found("server", healthOK, "%s answers", app.ShownURL(address))
 	return nil
 }
 
@@ -157,7 +158,7 @@ func (d *doctor) configuration(c *cli.Context, cfg settings) {
 		_, err := cfg.Account("", "")
 		d.found("configuration", healthFix, "%s: %v", file, err)
 	default:
-		d.found("configuration", healthOK, "%s: accounts: %s", file, strings.Join(names(cfg.Accounts), ", "))
+		d.found("configuration", healthOK, "%s: accounts: %s", file, strings.Join(app.AccountNames(cfg.Accounts), ", "))
 	}
 }
 
@@ -205,7 +206,7 @@ func healthOf(err error) health {
 
 // keyEnv is the environment variable with the key of a provider.
 func keyEnv(a config.Account) string {
-	for _, p := range providers {
+	for _, p := range app.Providers {
 		if p.Name == a.Provider {
 			return p.KeyEnv
 		}

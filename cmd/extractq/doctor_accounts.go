@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/internal/serve"
+	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/wait"
 	"github.com/extractq/extractq/limiter"
 )
 
@@ -33,7 +32,7 @@ func (d *doctor) accounts(ctx context.Context, cfg settings) {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			found[i] = d.account(ctx, a)
+			found[i] = d.account(ctx, cfg, a)
 		})
 	}
 	wg.Wait()
@@ -42,13 +41,13 @@ func (d *doctor) accounts(ctx context.Context, cfg settings) {
 
 // account makes the free call, within the rate that all workers share where there
 // is a Redis to share it over.
-func (d *doctor) account(ctx context.Context, a config.Account) finding {
+func (d *doctor) account(ctx context.Context, cfg settings, a config.Account) finding {
 	f := finding{Check: "account " + a.Name}
-	if a.Provider == sandboxProvider && a.BaseURL == "" {
+	if a.Provider == app.SandboxProvider && a.BaseURL == "" {
 		f.State, f.Message = healthNote, "run and up bring a sandbox of their own; for workers set accounts."+a.Name+".base_url to a sandbox that is running"
 		return f
 	}
-	p, err := newProvider(a, nil)
+	p, err := cfg.NewProvider(a)
 	if err != nil {
 		f.State, f.Message = healthFix, err.Error()
 		return f
@@ -64,7 +63,7 @@ func (d *doctor) account(ctx context.Context, a config.Account) finding {
 			f.Message = fmt.Sprintf("not asked: the rate of this account, or the vendor, allows no call for %v", admission.Wait.Round(time.Second))
 			return f
 		default:
-			if err := wait(ctx, admission.Wait); err != nil {
+			if err := wait.For(ctx, admission.Wait); err != nil {
 				f.State, f.Message = healthAway, err.Error()
 				return f
 			}
@@ -106,9 +105,9 @@ func (d *doctor) pause(ctx context.Context, a config.Account, f *finding) {
 func judge(a config.Account, err error) (health, string) {
 	where := a.Provider
 	if a.BaseURL != "" {
-		where += " at " + shownURL(a.BaseURL)
+		where += " at " + app.ShownURL(a.BaseURL)
 	}
-	if err == nil && inClear(a) {
+	if err == nil && app.InClear(a) {
 		return healthNote, where + " answers and takes the key, which goes there without encryption: use https"
 	}
 	if err == nil {
@@ -150,33 +149,4 @@ func keySetting(a config.Account) string {
 		setting += ", or " + env + ","
 	}
 	return setting + " to one that works"
-}
-
-// wait is a sleep that ends with the context.
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
-}
-
-// inClear reports whether the account's key and its documents go over a network without
-// encryption. A sandbox has no key that is worth anything.
-func inClear(a config.Account) bool {
-	u, err := url.Parse(a.BaseURL)
-	return err == nil && u.Scheme == "http" && !serve.IsLoopback(u.Host) && a.Provider != sandboxProvider
-}
-
-// warnInClear logs the accounts for which that is so, when a process takes them up.
-func warnInClear(log *slog.Logger, accounts []config.Account) {
-	for _, a := range accounts {
-		if inClear(a) {
-			log.Warn("the key and the documents of an account go over the network without encryption: give its base_url https",
-				slog.String("account", a.Name), slog.String("base_url", shownURL(a.BaseURL)))
-		}
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/internal/address"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/store"
 )
@@ -37,18 +38,18 @@ func (d *doctor) documents(ctx context.Context, cfg settings) {
 	case f := <-done:
 		d.findings = append(d.findings, f)
 	case <-ctx.Done():
-		d.found(checkDocuments, healthAway, "%s: %v", shownURL(cfg.Data.URL), context.Cause(ctx))
+		d.found(checkDocuments, healthAway, "%s: %v", app.ShownURL(cfg.Data.URL), context.Cause(ctx))
 	}
 }
 
 // store tries the document store, and whether it is the one of this Redis.
 func (d *doctor) store(ctx context.Context, cfg settings) (health, string) {
-	name := shownURL(cfg.Data.URL)
+	name := app.ShownURL(cfg.Data.URL)
 	if strings.HasPrefix(cfg.Data.URL, "mem:") {
 		return healthNote, "in memory: no two processes see the same documents"
 	}
 	where := address.Documents(cfg.Data.URL)
-	dir, err := dataDir(where)
+	dir, err := app.DataDir(where)
 	if err != nil {
 		return healthFix, err.Error()
 	}

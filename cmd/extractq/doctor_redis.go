@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/embedded"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/store"
 )
 
@@ -22,12 +22,12 @@ const redisMajor, redisMinor = 7, 0
 // redis checks the Redis that is set, or the one that lives in the data
 // directory.
 func (d *doctor) redis(ctx context.Context, cfg settings) {
-	ctx, cancel := context.WithTimeoutCause(ctx, 3*pingTimeout, errTooSlow)
+	ctx, cancel := context.WithTimeoutCause(ctx, 3*app.PingTimeout, errTooSlow)
 	defer cancel()
-	redis.SetLogger(redisLogger{cfg.log})
+	redis.SetLogger(app.RedisLogger{Log: cfg.Log})
 	address := cfg.Redis.URL
 	if address == "" {
-		dir, err := dataDir(cfg.Data.URL)
+		dir, err := app.DataDir(cfg.Data.URL)
 		if err != nil {
 			d.found("redis", healthFix, "%v", err)
 			return
@@ -42,7 +42,7 @@ func (d *doctor) redis(ctx context.Context, cfg settings) {
 			return
 		}
 	}
-	rdb, err := connect(ctx, address, 4)
+	rdb, err := app.Connect(ctx, address, 4)
 	if err != nil {
 		d.found("redis", healthOf(err), "%v", err)
 		return
@@ -54,7 +54,7 @@ func (d *doctor) redis(ctx context.Context, cfg settings) {
 		return
 	}
 	for _, node := range nodes {
-		d.redisNode(ctx, node, host(address))
+		d.redisNode(ctx, node, app.ShownHost(address))
 		d.redisClock(ctx, node)
 	}
 	d.accountClocks(ctx, cfg)
@@ -208,13 +208,4 @@ func redisIsNew(version string) bool {
 		return true // Whatever it is, it does not follow this numbering.
 	}
 	return major > redisMajor || major == redisMajor && minor >= redisMinor
-}
-
-// shownURL is an address without what may be secret.
-func shownURL(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "the given address"
-	}
-	return u.Redacted()
 }

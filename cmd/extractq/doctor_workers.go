@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 )
@@ -15,7 +16,7 @@ func (d *doctor) served(ctx context.Context, cfg settings) []string {
 	if d.rdb == nil {
 		return nil
 	}
-	all := names(cfg.Accounts)
+	all := app.AccountNames(cfg.Accounts)
 	if records, err := store.NewRecords(d.rdb); err == nil {
 		registered, err := records.Accounts(ctx)
 		if err == nil { // The line about Redis says why otherwise.
@@ -40,7 +41,7 @@ func (d *doctor) workers(ctx context.Context, cfg settings) {
 		d.found("workers", healthNote, "no worker runs: what is submitted waits until one does")
 		return
 	}
-	for _, name := range names(cfg.Accounts) {
+	for _, name := range app.AccountNames(cfg.Accounts) {
 		if !slices.Contains(all, name) {
 			d.found("workers", healthNote, "no worker has %s: what is submitted to it waits until one does", name)
 			return

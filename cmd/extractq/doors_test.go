@@ -20,6 +20,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/render"
@@ -36,7 +37,7 @@ type doors struct {
 	dir     string
 	client  *tasks.Client
 	handler http.Handler
-	svc     *services
+	svc     *app.Services
 	records *store.Records
 	limits  *limiter.Limiter
 }
@@ -60,18 +61,18 @@ accounts:
 	if err := os.WriteFile(d.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	loaded, err := config.Load(d.file, config.Options{Providers: knownProviders()})
+	loaded, err := config.Load(d.file, config.Options{Providers: app.KnownProviders()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := settings{Config: loaded, log: slog.New(slog.NewTextHandler(t.Output(), nil))}
-	svc, err := withStore(t.Context(), cfg)
+	cfg := app.Process{Config: loaded, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	svc, err := app.OpenStore(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(svc.Close)
-	d.svc, d.records, d.limits = svc, svc.records, limiter.New(svc.rdb)
-	theirs, err := serverAccounts(cfg, cfg.Accounts, nil)
+	d.svc, d.records, d.limits = svc, svc.Records, limiter.New(svc.RDB)
+	theirs, err := cfg.ServerAccounts(cfg.Accounts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +84,7 @@ accounts:
 			t.Fatal(err)
 		}
 	}
-	a, err := newAPI(cfg, svc)
+	a, err := app.NewAPI(cfg, svc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -365,7 +366,7 @@ func TestThreeDoorsBacklog(t *testing.T) {
 	}
 	for r, err := range d.records.List(t.Context(), []string{"narrow"}, store.Filter{}, store.Cursor{}) {
 		if err == nil {
-			_, err = d.svc.client.Cancel(t.Context(), "narrow", r.ID)
+			_, err = d.svc.Client.Cancel(t.Context(), "narrow", r.ID)
 		}
 		if err != nil {
 			t.Fatal(err)

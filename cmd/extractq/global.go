@@ -4,8 +4,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/user"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,9 +11,9 @@ import (
 
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
-	"github.com/extractq/extractq/metrics"
 )
 
 // globalFlags are accepted before and after every command.
@@ -32,31 +30,13 @@ func globalFlags() []cli.Flag {
 
 // settings are what the global flags, the environment and the file say.
 type settings struct {
-	*config.Config
+	app.Process
 	*render.Console
 
-	// dataGiven reports whether the document store was named anywhere.
-	dataGiven bool
-	// scratch reports that the document store is in a folder of embedded.NewScratch.
-	scratch bool
-	// acceptEmpty lets an empty Redis go on beside a store that holds extractions.
-	acceptEmpty bool
-	// waitRedis is how long a server role waits at its start for a Redis that is away;
-	// 0 for every other command.
-	waitRedis time.Duration
-	log       *slog.Logger
-	// absence is what log knows of a Redis that is away; nil where it says everything.
-	absence *absence
-	// metrics are those of a server role; nil otherwise.
-	metrics *metrics.Metrics
-	// admin is a server role's; nil otherwise.
-	admin *admin
 	// server is the API that a producer's command works with, and serverName where it
 	// is; nil for Redis.
 	server     *client.Client
 	serverName string
-	// reloader is a server role's; nil otherwise.
-	reloader *reloader
 }
 
 // acceptEmptyFlag is the name of the flag that sets acceptEmpty.
@@ -82,7 +62,7 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	cfg, err := config.Load(configFile(c.String("config")), config.Options{Providers: knownProviders()})
+	cfg, err := config.Load(configFile(c.String("config")), config.Options{Providers: app.KnownProviders()})
 	if err != nil {
 		return settings{}, errkind.New(errkind.Usage, err)
 	}
@@ -103,8 +83,10 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 		return settings{}, errkind.Usagef("data.url: %s:// is not built yet; use a directory that all processes see", scheme)
 	}
 	s := settings{
-		Config: cfg, Console: out, log: log, dataGiven: cfg.Data.URL != "",
-		acceptEmpty: c.Bool(acceptEmptyFlag),
+		Process: app.Process{
+			Config: cfg, Version: version, Log: log, DataGiven: cfg.Data.URL != "", AcceptEmpty: c.Bool(acceptEmptyFlag),
+		},
+		Console: out,
 	}
 	if s.server, s.serverName, err = chosenServer(c); err != nil {
 		return settings{}, err
@@ -112,9 +94,9 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 	if s.server != nil {
 		cfg.API.MaxDocument = 0 // The server's to say.
 	}
-	if !s.dataGiven && s.server == nil {
+	if !s.DataGiven && s.server == nil {
 		// Where there is none, the commands that need one say so.
-		if dir, err := stateDir(); err == nil {
+		if dir, err := app.StateDir(); err == nil {
 			cfg.Data.URL = config.FileURL(dir)
 		}
 	}
@@ -130,24 +112,6 @@ func configFile(named string) string {
 		}
 	}
 	return named
-}
-
-// stateDir is where data is kept that nobody has named a place for.
-func stateDir() (string, error) {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "extractq"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil { // As in a service or a container: what the system knows counts.
-		var u *user.User
-		if u, err = user.Current(); err == nil {
-			home = u.HomeDir
-		}
-	}
-	if err != nil || !filepath.IsAbs(home) {
-		return "", errkind.Usagef("there is no place for data, since this user has no home directory: set --data")
-	}
-	return filepath.Join(home, ".local", "state", "extractq"), nil
 }
 
 func newLogger(w io.Writer, level, format string, otherwise slog.Level) (*slog.Logger, error) {

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/metrics"
 )
@@ -53,17 +51,6 @@ func (h *hangups) listen() (came <-chan struct{}, stop func()) {
 	}
 }
 
-// reloader reads the configuration again at each SIGHUP.
-type reloader struct {
-	c    *cli.Context
-	came <-chan struct{}
-	// choose says which of the accounts are the role's, or what is wrong with
-	// them.
-	choose func(*settings) error
-	ctx    context.Context
-	wg     sync.WaitGroup
-}
-
 // loadServer is load for a server role. From here until stop SIGHUP no longer
 // ends the process; one that comes before the role has called onHangup waits.
 // choose has a look at the configuration, now and each time it is read again.
@@ -75,10 +62,10 @@ func loadServer(c *cli.Context, choose func(*settings) error) (cfg settings, sto
 	came, unlisten := h.listen()
 	cfg, err = load(c, slog.LevelInfo)
 	if err == nil {
-		cfg.noteAbsence()
+		cfg.BriefOutages()
 	}
-	if cfg.waitRedis = c.Duration(waitFlag); err == nil && cfg.waitRedis < 0 {
-		err = errkind.Usagef("--%s: %v is negative", waitFlag, cfg.waitRedis)
+	if cfg.WaitRedis = c.Duration(waitFlag); err == nil && cfg.WaitRedis < 0 {
+		err = errkind.Usagef("--%s: %v is negative", waitFlag, cfg.WaitRedis)
 	}
 	if err == nil {
 		err = choose(&cfg)
@@ -87,12 +74,16 @@ func loadServer(c *cli.Context, choose func(*settings) error) (cfg settings, sto
 		unlisten()
 		return settings{}, nil, err
 	}
-	ctx, cancel := context.WithCancel(c.Context)
-	r := &reloader{c: c, came: came, choose: choose, ctx: ctx}
-	cfg.reloader, cfg.metrics = r, metrics.New(version)
+	r := app.NewReloader(c.Context, came, func() (app.Process, error) {
+		next, err := load(c, slog.LevelInfo)
+		if err == nil {
+			err = choose(&next)
+		}
+		return next.Process, err
+	})
+	cfg.Reloader, cfg.Metrics = r, metrics.New(version)
 	return cfg, func() {
-		cancel()
-		r.wg.Wait()
+		r.Stop()
 		unlisten()
 	}, nil
 }
@@ -103,76 +94,4 @@ func wantAccounts(cfg *settings) error {
 		return errkind.Usagef("no account is configured: name one in the configuration file, or set SENSIBLE_API_KEY or TYPLESS_API_KEY")
 	}
 	return nil
-}
-
-// onHangup calls apply with the configuration as it is after each SIGHUP. A file
-// in which something is wrong is not applied. apply either changes everything or
-// returns an error.
-func (s settings) onHangup(apply func(context.Context, settings) error) {
-	r := s.reloader
-	if r == nil {
-		return
-	}
-	r.wg.Go(func() {
-		for {
-			select {
-			case <-r.ctx.Done():
-				return
-			case <-r.came:
-				r.reload(s, apply)
-			}
-		}
-	})
-}
-
-// reload reads the configuration once more and applies it. now is the one that
-// the process was started with.
-func (r *reloader) reload(now settings, apply func(context.Context, settings) error) {
-	next, err := load(r.c, slog.LevelInfo)
-	if err == nil {
-		err = r.choose(&next)
-	}
-	if err == nil {
-		// These are the process's own.
-		next.log, next.Console, next.reloader, next.metrics = now.log, now.Console, r, now.metrics
-		err = apply(r.ctx, next)
-	}
-	if err == nil && now.admin != nil {
-		now.admin.reload(next)
-	}
-	if err != nil {
-		for line := range strings.Lines(err.Error()) {
-			now.log.ErrorContext(r.ctx, "configuration not reloaded, nothing has changed",
-				slog.String("problem", strings.TrimSuffix(line, "\n")))
-		}
-		return
-	}
-	if left := needRestart(now, next); len(left) > 0 {
-		now.log.WarnContext(r.ctx, "some settings take effect only after a restart", slog.Any("settings", left))
-	}
-	now.log.InfoContext(r.ctx, "configuration reloaded", slog.Int("accounts", len(next.Accounts)))
-}
-
-// needRestart are the settings that differ and that a running process keeps.
-func needRestart(now, next settings) []string {
-	var out []string
-	for _, s := range []struct {
-		name    string
-		differs bool
-	}{
-		{"redis", now.Redis != next.Redis},
-		{"data", now.Data != next.Data},
-		{"api.listen", now.API.Listen != next.API.Listen},
-		{"api.max_document", now.API.MaxDocument != next.API.MaxDocument},
-		{"api.public_url", now.API.PublicURL != next.API.PublicURL},
-		{"callbacks.allow_hosts", !slices.Equal(now.Callbacks.AllowHosts, next.Callbacks.AllowHosts)},
-		{"fetch.allow_hosts", !slices.Equal(now.Fetch.AllowHosts, next.Fetch.AllowHosts)},
-		{"admin", now.Admin != next.Admin},
-		{"worker", now.Worker != next.Worker},
-	} {
-		if s.differs {
-			out = append(out, s.name)
-		}
-	}
-	return out
 }

@@ -83,7 +83,7 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 	for k, v := range options {
 		t.Options[k] = v
 	}
-	p, err := newProvider(account, nil)
+	p, err := cfg.NewProvider(account)
 	if err != nil {
 		return wanted{}, err
 	}
@@ -154,7 +154,7 @@ func (w wanted) warnSize(cfg settings, d *documents.Document) {
 // opener returns what opens the documents.
 func (w wanted) opener(cfg settings) (*documents.Opener, error) {
 	return documents.NewOpener(documents.OpenerConfig{
-		AllowHosts: cfg.Fetch.AllowHosts, UserAgent: userAgent(), MaxDocument: cfg.API.MaxDocument,
+		AllowHosts: cfg.Fetch.AllowHosts, UserAgent: cfg.UserAgent(), MaxDocument: cfg.API.MaxDocument,
 		FetchesURL: w.provider.Traits().FetchesURL,
 	})
 }
@@ -173,4 +173,13 @@ func pairs(flag string, values []string) (map[string]string, error) {
 		out[k] = v
 	}
 	return out, nil
+}
+
+// warnUnsigned says how callbacks become signed, where this configuration signs
+// none. That of the workers decides, and it may be another one.
+func warnUnsigned(cfg settings, url string) {
+	if url != "" && cfg.server == nil && cfg.Callbacks.Secret.IsZero() {
+		cfg.Say("callbacks.secret is not set: without it at the workers, nobody can tell that a callback is genuine; " +
+			"set it to what echo whsec_$(openssl rand -base64 32) prints")
+	}
 }

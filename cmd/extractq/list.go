@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -39,7 +40,7 @@ func listCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			from, err := openProducer(c.Context, cfg, openRecords)
+			from, err := openProducer(c.Context, cfg, app.OpenRecords)
 			if err != nil {
 				return err
 			}

@@ -8,35 +8,38 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
-	"github.com/extractq/extractq/internal/queue"
+	"github.com/extractq/extractq/internal/submitter"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 )
 
 // local is a producer with Redis and the document store at hand.
 type local struct {
-	svc *services
+	svc *app.Services
 	cfg settings
 	// touched are the accounts that something was removed from.
-	touched map[string]bool
-	outage  *outage
+	touched   map[string]bool
+	submitter *submitter.Submitter
 }
 
 var _ producer = (*local)(nil)
 
-func newLocal(cfg settings, svc *services) *local {
-	return &local{svc: svc, cfg: cfg, touched: map[string]bool{}, outage: &outage{say: cfg.Say, store: true}}
+func newLocal(cfg settings, svc *app.Services) *local {
+	return &local{svc: svc, cfg: cfg, touched: map[string]bool{}, submitter: submitter.New(svc.Records, svc.Blobs, cfg.Say).WaitingForStore()}
 }
 
 func (l *local) Close() { l.svc.Close() }
 
-func (l *local) accounts(ctx context.Context) ([]string, error) { return l.svc.accounts(ctx, l.cfg) }
+func (l *local) accounts(ctx context.Context) ([]string, error) {
+	return l.svc.Accounts(ctx, l.cfg.Accounts)
+}
 
 func (l *local) find(ctx context.Context, id string) (extraction.Extraction, bool, error) {
-	found, err := l.svc.find(ctx, l.cfg, id)
+	found, err := l.svc.Find(ctx, l.cfg.Accounts, id)
 	if err != nil || len(found) == 0 {
 		return extraction.Extraction{}, false, err
 	}
@@ -45,7 +48,7 @@ func (l *local) find(ctx context.Context, id string) (extraction.Extraction, boo
 
 func (l *local) list(ctx context.Context, s selection) iter.Seq2[extraction.Extraction, error] {
 	return func(yield func(extraction.Extraction, error) bool) {
-		for r, err := range l.svc.records.List(ctx, s.accounts, s.filter, store.Cursor{}) {
+		for r, err := range l.svc.Records.List(ctx, s.accounts, s.filter, store.Cursor{}) {
 			if err != nil {
 				yield(extraction.Extraction{}, errkind.MarkUnavailable(err))
 				return
@@ -65,7 +68,7 @@ func (l *local) batch(ctx context.Context, name string) iter.Seq2[place, error] 
 			return
 		}
 		for _, account := range accounts {
-			ids, err := l.svc.records.Batch(ctx, account, name)
+			ids, err := l.svc.Records.Batch(ctx, account, name)
 			if err != nil {
 				yield(place{}, errkind.MarkUnavailable(err))
 				return
@@ -80,14 +83,14 @@ func (l *local) batch(ctx context.Context, name string) iter.Seq2[place, error] 
 }
 
 func (l *local) result(ctx context.Context, e extraction.Extraction) (*extraction.Result, error) {
-	r, err := l.svc.records.Get(ctx, e.Account, e.ID)
+	r, err := l.svc.Records.Get(ctx, e.Account, e.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, noExtraction(e.ID)
 	}
 	if err != nil {
 		return nil, errkind.MarkUnavailable(err)
 	}
-	e, err = withResult(ctx, l.svc.blobs, r)
+	e, err = withResult(ctx, l.svc.Blobs, r)
 	if err == nil && e.Error != nil {
 		err = errkind.New(errkind.Failed, fmt.Errorf("%s: %s", e.Error.Code, e.Error.Message))
 	}
@@ -97,10 +100,10 @@ func (l *local) result(ctx context.Context, e extraction.Extraction) (*extractio
 func (l *local) submit(ctx context.Context, d *documents.Document, s intake.Submission, key string) (extraction.Extraction, error) {
 	s.ID = store.NewID() // Before the first try: the next one must not make a second extraction.
 	if key == "" {
-		return l.svc.handIn(ctx, l.outage, d, s, l.svc.client.Submit)
+		return l.submitter.Submit(ctx, d, s, l.svc.Client.Submit)
 	}
-	return l.svc.handIn(ctx, l.outage, d, s, func(ctx context.Context, s intake.Submission) (extraction.Extraction, error) {
-		e, _, err := l.svc.client.SubmitOnce(ctx, s, "", key)
+	return l.submitter.Submit(ctx, d, s, func(ctx context.Context, s intake.Submission) (extraction.Extraction, error) {
+		e, _, err := l.svc.Client.SubmitOnce(ctx, s, "", key)
 		if errors.Is(err, intake.ErrKeyReused) {
 			err = fmt.Errorf("%w: %w", extraction.ErrInvalid, err)
 		}
@@ -109,14 +112,14 @@ func (l *local) submit(ctx context.Context, d *documents.Document, s intake.Subm
 }
 
 func (l *local) adopt(ctx context.Context, s intake.Submission, vendorID string) (extraction.Extraction, bool, error) {
-	e, err := l.svc.client.Adopt(ctx, s, vendorID)
+	e, err := l.svc.Client.Adopt(ctx, s, vendorID)
 	switch {
 	case errors.Is(err, store.ErrFollowed):
-		id, err := l.svc.records.Follower(ctx, s.Account, vendorID)
+		id, err := l.svc.Records.Follower(ctx, s.Account, vendorID)
 		if err != nil {
 			return e, false, errkind.MarkUnavailable(err)
 		}
-		r, err := l.svc.records.Get(ctx, s.Account, id)
+		r, err := l.svc.Records.Get(ctx, s.Account, id)
 		if err != nil {
 			return e, false, errkind.MarkUnavailable(err)
 		}
@@ -130,11 +133,11 @@ func (l *local) adopt(ctx context.Context, s intake.Submission, vendorID string)
 }
 
 func (l *local) follow(ctx context.Context, accounts []string) (watcher, error) {
-	f, err := newFollower(ctx, l.svc.records, accounts)
+	f, err := newFollower(ctx, l.svc.Records, accounts)
 	if err != nil {
 		return nil, err
 	}
-	return localWatcher{f, l.svc.blobs}, nil
+	return localWatcher{f, l.svc.Blobs}, nil
 }
 
 // localWatcher is a follower that fetches results.
@@ -159,27 +162,27 @@ func (w localWatcher) Run(ctx context.Context, stop func() bool, final func(extr
 }
 
 func (l *local) cancel(ctx context.Context, e extraction.Extraction) (extraction.Extraction, error) {
-	return l.svc.client.Cancel(ctx, e.Account, e.ID)
+	return l.svc.Client.Cancel(ctx, e.Account, e.ID)
 }
 
 func (l *local) retryable(ctx context.Context, e extraction.Extraction, _ bool) error {
-	r, err := l.svc.records.Get(ctx, e.Account, e.ID)
+	r, err := l.svc.Records.Get(ctx, e.Account, e.ID)
 	if err != nil {
 		return err
 	}
-	return l.svc.client.Retryable(ctx, r)
+	return l.svc.Client.Retryable(ctx, r)
 }
 
 func (l *local) retry(ctx context.Context, e extraction.Extraction, resubmit bool) (extraction.Extraction, error) {
-	return l.svc.client.Retry(ctx, e.Account, e.ID, resubmit)
+	return l.svc.Client.Retry(ctx, e.Account, e.ID, resubmit)
 }
 
 func (l *local) redeliver(ctx context.Context, e extraction.Extraction) (extraction.Extraction, error) {
-	return l.svc.client.Redeliver(ctx, e.Account, e.ID)
+	return l.svc.Client.Redeliver(ctx, e.Account, e.ID)
 }
 
 func (l *local) remove(ctx context.Context, e extraction.Extraction) (intake.Remains, error) {
-	left, err := l.svc.client.Delete(ctx, e.Account, e.ID)
+	left, err := l.svc.Client.Delete(ctx, e.Account, e.ID)
 	if err == nil {
 		l.touched[e.Account] = true
 	}
@@ -192,7 +195,7 @@ func (l *local) erased(ctx context.Context, id string) (bool, error) {
 		return false, err
 	}
 	for _, account := range accounts {
-		erased, err := l.svc.records.Erased(ctx, account, id)
+		erased, err := l.svc.Records.Erased(ctx, account, id)
 		if err != nil {
 			return false, errkind.MarkUnavailable(err)
 		}
@@ -206,7 +209,7 @@ func (l *local) erased(ctx context.Context, id string) (bool, error) {
 
 func (l *local) forget(ctx context.Context) error {
 	for account := range l.touched {
-		if err := l.svc.client.ForgetEvents(ctx, account); err != nil {
+		if err := l.svc.Client.ForgetEvents(ctx, account); err != nil {
 			return errkind.MarkUnavailable(err)
 		}
 	}
@@ -215,7 +218,7 @@ func (l *local) forget(ctx context.Context) error {
 
 // unserved asks Redis which workers there are.
 func (l *local) unserved(ctx context.Context, accounts []string) ([]string, error) {
-	limits := limiter.New(l.svc.rdb)
+	limits := limiter.New(l.svc.RDB)
 	var out []string
 	for _, name := range accounts {
 		served, err := limits.Served(ctx, name)
@@ -229,8 +232,6 @@ func (l *local) unserved(ctx context.Context, accounts []string) ([]string, erro
 	return out, nil
 }
 
-func (l *local) desk() desk {
-	return &accountDesk{
-		configured: func() []config.Account { return l.cfg.Accounts }, services: l.svc, limits: limiter.New(l.svc.rdb), queue: queue.New(l.svc.rdb),
-	}
+func (l *local) accountAdmin() accountAdmin {
+	return localAccounts{app.NewAccountAdmin(l.svc, func() []config.Account { return l.cfg.Accounts }), l.cfg}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
@@ -53,7 +54,7 @@ Examples:
 }
 
 func recoverLost(c *cli.Context, cfg settings) error {
-	s, err := withStore(c.Context, cfg)
+	s, err := app.OpenStore(c.Context, cfg.Process)
 	if err != nil {
 		return err
 	}
@@ -63,12 +64,12 @@ func recoverLost(c *cli.Context, cfg settings) error {
 		return err
 	}
 	n, failed := 0, 0
-	err = s.records.Lost(c.Context, s.blobs, store.AcceptedFor, func(a store.Accepted) error {
+	err = s.Records.Lost(c.Context, s.Blobs, store.AcceptedFor, func(a store.Accepted) error {
 		if only != "" && a.Account != only {
 			return nil
 		}
 		if !c.Bool("dry-run") {
-			_, err := s.client.Recover(c.Context, a)
+			_, err := s.Client.Recover(c.Context, a)
 			switch {
 			case errors.Is(err, store.ErrExists):
 				return nil // Another process has recovered it.
@@ -100,7 +101,7 @@ func recoverLost(c *cli.Context, cfg settings) error {
 	default:
 		cfg.Say("%s recovered", plural(n))
 	}
-	young, err := unsettled(c.Context, s.records, s.blobs, only)
+	young, err := unsettled(c.Context, s.Records, s.Blobs, only)
 	if young > 0 {
 		cfg.Say("%s accepted in the last minute without a record yet; give the same command again in a minute", plural(young))
 	}
@@ -110,8 +111,8 @@ func recoverLost(c *cli.Context, cfg settings) error {
 // knownAccount refuses a name that neither the configuration nor Redis has: a typing error
 // would look like an account that has lost nothing. After Redis has lost everything the
 // configuration alone has it.
-func knownAccount(ctx context.Context, cfg settings, s *services, name string) error {
-	all, err := s.accounts(ctx, cfg)
+func knownAccount(ctx context.Context, cfg settings, s *app.Services, name string) error {
+	all, err := s.Accounts(ctx, cfg.Accounts)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,8 @@
 // APIs: durably, inside the vendor's limits, with as few requests and as little
 // delay as can be had.
 //
-// Each command is a file of its own; wire.go is the only place that knows every
-// package.
+// Each command is a file of its own. It parses flags, calls one package below internal, prints,
+// and turns an error into an exit code.
 package main
 
 import (

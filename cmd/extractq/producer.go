@@ -7,6 +7,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
@@ -53,7 +54,7 @@ type producer interface {
 	// forget completes the removals there were.
 	forget(ctx context.Context) error
 
-	desk() desk
+	accountAdmin() accountAdmin
 	Close()
 }
 
@@ -72,22 +73,22 @@ type watcher interface {
 	Run(ctx context.Context, stop func() bool, final func(e extraction.Extraction, gone bool) error) error
 }
 
-// desk shows and changes the state of accounts.
-type desk interface {
-	states(ctx context.Context, names []string) ([]extraction.AccountState, error)
-	pause(ctx context.Context, name string) error
-	resume(ctx context.Context, name string) error
+// accountAdmin shows and changes the state of accounts.
+type accountAdmin interface {
+	StatesOf(ctx context.Context, names []string) ([]extraction.AccountState, error)
+	Pause(ctx context.Context, name string) error
+	Resume(ctx context.Context, name string) error
 	// remark says what is odd about accounts that are shown.
-	remark(cfg settings, names []string)
+	remark(names []string)
 }
 
 // openProducer opens what the command line names. open says what is needed where
 // that is Redis.
-func openProducer(ctx context.Context, cfg settings, open openFunc) (producer, error) {
+func openProducer(ctx context.Context, cfg settings, open app.OpenFunc) (producer, error) {
 	if cfg.server != nil {
 		return openRemote(ctx, cfg)
 	}
-	svc, err := open(ctx, cfg)
+	svc, err := open(ctx, cfg.Process)
 	if err != nil {
 		return nil, err
 	}
@@ -96,9 +97,9 @@ func openProducer(ctx context.Context, cfg settings, open openFunc) (producer, e
 
 // openSubmitter is openProducer for a command that hands documents in.
 func openSubmitter(ctx context.Context, cfg settings, want wanted) (producer, error) {
-	p, err := openProducer(ctx, cfg, withStore)
+	p, err := openProducer(ctx, cfg, app.OpenStore)
 	if l, ok := p.(*local); ok {
-		l.svc.client = want.judge(l.svc.client)
+		l.svc.Client = want.judge(l.svc.Client)
 	}
 	return p, err
 }

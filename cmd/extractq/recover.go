@@ -166,7 +166,7 @@ func (b *backfill) answers(ctx context.Context, d *documents.Document, want entr
 
 // ownsState reports whether only runs with this --out use the Redis and the document
 // store. Of what is in another one, only what is noted for this --out is this run's.
-func (b *backfill) ownsState() bool { return b.Redis.URL == "" && !b.dataGiven }
+func (b *backfill) ownsState() bool { return b.Redis.URL == "" && !b.DataGiven }
 
 // lookForLost finds, once, what the journal does not name.
 func (b *backfill) lookForLost(ctx context.Context) error {
@@ -191,7 +191,7 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 	}
 	records, kept := map[documents.Hash][]string{}, map[string][]string{}
 	for page := range slices.Chunk(unnamed, 200) {
-		found, err := b.records.GetAll(ctx, []string{b.account.Name}, page...)
+		found, err := b.Records.GetAll(ctx, []string{b.account.Name}, page...)
 		if err != nil {
 			return errkind.MarkUnavailable(err)
 		}
@@ -204,7 +204,7 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 	}
 	var ids []string
 	if b.ownsState() {
-		if ids, err = b.blobs.Documents(ctx); err != nil {
+		if ids, err = b.Blobs.Documents(ctx); err != nil {
 			return errkind.MarkUnavailable(err)
 		}
 	}
@@ -226,10 +226,10 @@ func (b *backfill) lookForLost(ctx context.Context) error {
 // begunIDs are the ids of what earlier runs with this --out have in Redis, the latest first.
 func (b *backfill) begunIDs(ctx context.Context) iter.Seq2[string, error] {
 	if b.ownsState() {
-		return b.records.IDs(ctx, b.account.Name)
+		return b.Records.IDs(ctx, b.account.Name)
 	}
 	return func(yield func(string, error) bool) {
-		ids, err := b.records.OfRun(ctx, b.account.Name, b.origin())
+		ids, err := b.Records.OfRun(ctx, b.account.Name, b.origin())
 		if err != nil {
 			yield("", err)
 			return
@@ -261,7 +261,7 @@ func (b *backfill) noted(
 		return send
 	}
 	return func(ctx context.Context, s intake.Submission) (extraction.Extraction, error) {
-		if err := b.records.NoteRun(ctx, b.account.Name, b.origin(), s.ID); err != nil {
+		if err := b.Records.NoteRun(ctx, b.account.Name, b.origin(), s.ID); err != nil {
 			return extraction.Extraction{}, err
 		}
 		return send(ctx, s)
@@ -281,7 +281,7 @@ func (b *backfill) keyOf(r store.Record) documents.Hash {
 
 // sumOf is the digest of a kept document; empty where it has gone meanwhile.
 func (b *backfill) sumOf(ctx context.Context, id string) (string, error) {
-	kept, err := b.blobs.OpenDocument(ctx, id)
+	kept, err := b.Blobs.OpenDocument(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
@@ -300,10 +300,10 @@ func (b *backfill) sumOf(ctx context.Context, id string) (string, error) {
 // reached the vendor. Where lines are damaged and nothing else remembers, one of them may
 // have said the opposite.
 func (b *backfill) unsent(ctx context.Context, old entry) (resumption, error) {
-	if len(b.journal.damaged) == 0 || b.persistent || b.retryFailed || b.sandboxed {
+	if len(b.journal.damaged) == 0 || b.Persistent || b.retryFailed || b.sandboxed {
 		return submitIt, nil
 	}
-	kept, err := b.blobs.HasDocument(ctx, old.ID)
+	kept, err := b.Blobs.HasDocument(ctx, old.ID)
 	switch {
 	case err != nil:
 		return settledIt, errkind.MarkUnavailable(err)

@@ -14,10 +14,12 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/render"
+	"github.com/extractq/extractq/store"
 )
 
 // earlier is what a run has begun, of ten documents, with a real journal, Redis and
@@ -25,7 +27,7 @@ import (
 type earlier struct {
 	t       *testing.T
 	out     string
-	svc     *services
+	svc     *app.Services
 	docs    []documents.Source
 	ids     map[string]string // By name.
 	journal []byte
@@ -35,9 +37,21 @@ type earlier struct {
 // have their results; the others are at the vendor.
 func newEarlier(t *testing.T, rdb redis.UniversalClient, change ...func(*backfill)) *earlier {
 	t.Helper()
-	l, _ := submitting(t, rdb, io.Discard)
-	l.svc.persistent = true
-	r := &earlier{t: t, out: t.TempDir(), svc: l.svc, ids: map[string]string{}}
+	blobs, err := store.OpenBlobs(t.Context(), config.FileURL(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = blobs.Close() })
+	records, err := store.NewRecords(rdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := intake.New(intake.Parts{Redis: rdb, Blobs: blobs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc := &app.Services{RDB: rdb, Blobs: blobs, Records: records, Client: c, Persistent: true}
+	r := &earlier{t: t, out: t.TempDir(), svc: svc, ids: map[string]string{}}
 	inbox := t.TempDir()
 	b := r.run("t")
 	for _, c := range change {
@@ -89,7 +103,7 @@ func (r *earlier) read() []byte {
 // run is a run with the same --out that asks for a type.
 func (r *earlier) run(kind string) *backfill {
 	r.t.Helper()
-	b := &backfill{services: r.svc, outage: &outage{}, watched: map[string]followed{}, follow: &follower{waiting: map[string]string{}}}
+	b := &backfill{Services: r.svc, watched: map[string]followed{}, follow: &follower{waiting: map[string]string{}}}
 	b.Config, b.Console, b.out, b.print = &config.Config{}, render.NewConsole(io.Discard, io.Discard), r.out, render.Discard{}
 	b.account.Name, b.template.Type, b.template.Options = "acme", kind, map[string]any{}
 	b.reader = new(documents.Opener)
@@ -125,7 +139,7 @@ func (r *earlier) submit(b *backfill, s documents.Source, e entry) {
 	d := r.open(b, s)
 	defer d.Close()
 	sub := d.In(intake.Submission{ID: e.ID, Account: "acme", Provider: "sensible", Type: "t"})
-	if _, err := b.noted(b.client.Submit)(r.t.Context(), sub); err != nil {
+	if _, err := b.noted(b.Client.Submit)(r.t.Context(), sub); err != nil {
 		r.t.Fatal(err)
 	}
 	if err := b.journal.Accepted(e.ID); err != nil {
@@ -201,7 +215,7 @@ func TestOnlyOnesOwnIsFound(t *testing.T) {
 	}
 	for what, change := range map[string]func(*backfill){
 		"a Redis that was named": func(b *backfill) { b.Redis.URL = "redis://shared" },
-		"a store that was named": func(b *backfill) { b.dataGiven = true },
+		"a store that was named": func(b *backfill) { b.DataGiven = true },
 	} {
 		if n := r.again(nil, "t", change); n != 5 {
 			t.Errorf("%s: %d documents are submitted, want those without a result", what, n)
@@ -215,7 +229,7 @@ func TestOwnIsFoundAmongOthers(t *testing.T) {
 	t.Parallel()
 	for what, shared := range map[string]func(*backfill){
 		"a Redis that was named": func(b *backfill) { b.Redis.URL = "redis://shared" },
-		"a store that was named": func(b *backfill) { b.dataGiven = true },
+		"a store that was named": func(b *backfill) { b.DataGiven = true },
 	} {
 		r := newEarlier(t, redistest.Client(t), shared)
 		if n := r.again(nil, "t", shared); n != 0 {
@@ -241,11 +255,11 @@ func TestWrittenOutIsForgotten(t *testing.T) {
 	b := r.run("t")
 	shared(b)
 	b.room = make(chan struct{}, 1)
-	before, err := r.svc.records.OfRun(t.Context(), "acme", b.origin())
+	before, err := r.svc.Records.OfRun(t.Context(), "acme", b.origin())
 	if err != nil || len(before) != 10 {
 		t.Fatalf("%d are noted, %v, want 10", len(before), err)
 	}
-	record, err := r.svc.records.Get(t.Context(), "acme", r.ids["7.pdf"])
+	record, err := r.svc.Records.Get(t.Context(), "acme", r.ids["7.pdf"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +269,7 @@ func TestWrittenOutIsForgotten(t *testing.T) {
 	if err := b.finished(t.Context(), record, false); err != nil {
 		t.Fatal(err)
 	}
-	after, err := r.svc.records.OfRun(t.Context(), "acme", b.origin())
+	after, err := r.svc.Records.OfRun(t.Context(), "acme", b.origin())
 	if err != nil || len(after) != 9 || slices.Contains(after, record.ID) {
 		t.Errorf("%d are noted, %v, want all but the one that is written out", len(after), err)
 	}
@@ -271,7 +285,7 @@ func TestKeptDocumentIsNotPaidAgain(t *testing.T) {
 	if err := rdb.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	r.svc.persistent = false
+	r.svc.Persistent = false
 	lines := bytes.SplitAfter(r.journal, []byte("\n"))
 	forgotten := func() (kept []byte) { // Every entry, and nothing of what came of it.
 		kept = append(kept, "damaged\n"...)

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/store"
 )
@@ -27,7 +28,7 @@ Examples:
 		Flags: changeFlags(),
 		Action: func(c *cli.Context) error {
 			return change{
-				verb: "redeliver", done: "redelivered", open: openRecords,
+				verb: "redeliver", done: "redelivered", open: app.OpenRecords,
 				refuse: func(_ context.Context, _ producer, e extraction.Extraction) error { return intake.Redeliverable(e) },
 				do: func(ctx context.Context, p producer, e extraction.Extraction) (string, any, error) {
 					next, err := p.redeliver(ctx, e)

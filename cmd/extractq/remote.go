@@ -13,6 +13,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
@@ -112,7 +113,7 @@ func chooseRemote(ctx context.Context, cfg settings, name, provider string) (con
 	if err != nil {
 		return chosen, errkind.New(errkind.Usage, err)
 	}
-	if !slices.Contains(names(theirs.Accounts), chosen.Name) { // Here it would need none.
+	if !slices.Contains(app.AccountNames(theirs.Accounts), chosen.Name) { // Here it would need none.
 		return chosen, errkind.Usagef("the server at %s has no account with provider %s", cfg.serverName, provider)
 	}
 	return chosen, nil
@@ -218,7 +219,7 @@ func (r *remote) erased(ctx context.Context, id string) (bool, error) {
 // forget has nothing to do: the server does it with each removal.
 func (r *remote) forget(context.Context) error { return nil }
 
-func (r *remote) desk() desk { return remoteDesk{r} }
+func (r *remote) accountAdmin() accountAdmin { return remoteAccounts{r} }
 
 // unserved is what the server says of its accounts while something waits there.
 func (r *remote) unserved(ctx context.Context, accounts []string) ([]string, error) {
@@ -232,27 +233,27 @@ func (r *remote) unserved(ctx context.Context, accounts []string) ([]string, err
 	return out, r.explain(ctx, err)
 }
 
-// remoteDesk is the server's accounts.
-type remoteDesk struct{ *remote }
+// remoteAccounts is the server's accounts.
+type remoteAccounts struct{ *remote }
 
-func (d remoteDesk) states(ctx context.Context, names []string) ([]extraction.AccountState, error) {
+func (d remoteAccounts) StatesOf(ctx context.Context, names []string) ([]extraction.AccountState, error) {
 	all, err := d.Accounts(ctx)
 	all = slices.DeleteFunc(all, func(a extraction.AccountState) bool { return !slices.Contains(names, a.Name) })
 	return all, d.explain(ctx, err)
 }
 
-func (d remoteDesk) pause(ctx context.Context, name string) error {
+func (d remoteAccounts) Pause(ctx context.Context, name string) error {
 	_, err := d.PauseAccount(ctx, name)
 	return d.misuse(ctx, err)
 }
 
-func (d remoteDesk) resume(ctx context.Context, name string) error {
+func (d remoteAccounts) Resume(ctx context.Context, name string) error {
 	_, err := d.ResumeAccount(ctx, name)
 	return d.misuse(ctx, err)
 }
 
 // misuse is explain for what the command line alone can have asked wrongly.
-func (d remoteDesk) misuse(ctx context.Context, err error) error {
+func (d remoteAccounts) misuse(ctx context.Context, err error) error {
 	if err = d.explain(ctx, err); errors.Is(err, extraction.ErrInvalid) {
 		return errkind.Usagef("%s", render.OneLine(err))
 	}
@@ -260,7 +261,7 @@ func (d remoteDesk) misuse(ctx context.Context, err error) error {
 }
 
 // remark is for whoever has the configuration.
-func (d remoteDesk) remark(settings, []string) {}
+func (d remoteAccounts) remark([]string) {}
 
 // bare is an extraction as lists have it.
 func bare(e extraction.Extraction) extraction.Extraction {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/provider/sensible"
@@ -142,14 +143,14 @@ func TestLargeResultTakesLittle(t *testing.T) {
 // file below --out, and is looked at by the next run. It measures the whole process.
 func TestLargeResultIsCopiedOut(t *testing.T) {
 	const size = 8 << 20
-	svc := &services{blobs: resultStore(t)}
+	svc := &app.Services{Blobs: resultStore(t)}
 	provider := largeProviders(t, largeResults(t, size))["sensible"]
 	r := store.Record{Input: store.Input{ID: store.NewID(), Account: "a"}, Status: extraction.StatusSuccess, ResultSeq: 1}
 	var err error
-	if r.ResultSum, err = fetchResult(t.Context(), provider, svc.blobs, r.ID); err != nil {
+	if r.ResultSum, err = fetchResult(t.Context(), provider, svc.Blobs, r.ID); err != nil {
 		t.Fatal(err)
 	}
-	b := &backfill{runConfig: runConfig{out: t.TempDir(), print: &render.Shared{Printer: render.Discard{}}}, services: svc}
+	b := &backfill{runConfig: runConfig{out: t.TempDir(), print: &render.Shared{Printer: render.Discard{}}}, Services: svc}
 	got, err := peakWhile(func() error {
 		e, err := b.whole(t.Context(), r)
 		if err != nil {

@@ -105,7 +105,7 @@ func (b *backfill) questionOf(q asked) string {
 
 // takeUp goes on with an earlier run's extraction.
 func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resumption, error) {
-	r, err := b.records.Get(ctx, b.account.Name, old.ID)
+	r, err := b.Records.Get(ctx, b.account.Name, old.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return settledIt, errkind.MarkUnavailable(err)
 	}
@@ -117,7 +117,7 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 			b.outbox.Add(r, old.Name)
 			return settledIt, b.settled(old)
 		case r.Status == extraction.StatusSuccess: // Its result may be damaged or gone, then it is fetched again.
-			_, err := b.client.Retry(ctx, r.Account, r.ID, false)
+			_, err := b.Client.Retry(ctx, r.Account, r.ID, false)
 			if err != nil && !errors.Is(err, intake.ErrSucceeded) && !errors.Is(err, store.ErrNotFound) {
 				return settledIt, errkind.MarkUnavailable(err)
 			}
@@ -161,7 +161,7 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 func (b *backfill) repeat(
 	ctx context.Context, want entry, whole string, old entry, done progressed, id string,
 ) (entry, progressed, resumption, error) {
-	r, err := b.records.Get(ctx, b.account.Name, old.ID)
+	r, err := b.Records.Get(ctx, b.account.Name, old.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		r = b.past(old, done)
@@ -195,11 +195,11 @@ func (b *backfill) fetch(want entry, whole string, old entry, id string) (entry,
 // claim is the id of the repetition of r: the proposed one, unless there is one that
 // was not erased since.
 func (b *backfill) claim(ctx context.Context, r store.Record, proposed string) (string, error) {
-	id, err := b.records.ClaimRetry(ctx, r.Input, proposed)
+	id, err := b.Records.ClaimRetry(ctx, r.Input, proposed)
 	if err != nil || id == proposed {
 		return id, err
 	}
-	if erased, err := b.records.Erased(ctx, r.Account, id); err != nil || erased {
+	if erased, err := b.Records.Erased(ctx, r.Account, id); err != nil || erased {
 		return proposed, err
 	}
 	return id, nil
@@ -227,7 +227,7 @@ func (b *backfill) past(old entry, done progressed) store.Record {
 // resumable goes on with what a run had at the vendor, unless somebody has erased
 // it since.
 func (b *backfill) resumable(ctx context.Context, old entry) (resumption, error) {
-	erased, err := b.records.Erased(ctx, b.account.Name, old.ID)
+	erased, err := b.Records.Erased(ctx, b.account.Name, old.ID)
 	switch {
 	case err != nil:
 		return settledIt, errkind.MarkUnavailable(err)

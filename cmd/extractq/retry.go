@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/intake"
 )
 
@@ -31,7 +32,7 @@ Examples:
 			&cli.BoolFlag{Name: "resubmit", Usage: "submit, and pay, again without asking the vendor for the old one"}),
 		Action: func(c *cli.Context) error {
 			return change{
-				verb: "retry", done: "retried", open: withStore,
+				verb: "retry", done: "retried", open: app.OpenStore,
 				refuse: func(ctx context.Context, p producer, e extraction.Extraction) error {
 					return p.retryable(ctx, e, c.Bool("dry-run"))
 				},

@@ -15,10 +15,12 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/embedded"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
+	"github.com/extractq/extractq/internal/submitter"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/sandbox"
 	"github.com/extractq/extractq/worker"
@@ -60,7 +62,7 @@ Examples:
 			if err != nil {
 				return err
 			}
-			cfg.noteAbsence()
+			cfg.BriefOutages()
 			if !c.Args().Present() {
 				return errkind.Usagef("run: name at least one document; see extractq run --help")
 			}
@@ -134,9 +136,9 @@ func newBackfill(rc runConfig) (*backfill, error) {
 	if err != nil {
 		return nil, err
 	}
-	rc.sandboxed = rc.account.Provider == sandboxProvider && rc.account.BaseURL == ""
+	rc.sandboxed = rc.account.Provider == app.SandboxProvider && rc.account.BaseURL == ""
 	rc.print = &render.Shared{Printer: rc.print}
-	return &backfill{runConfig: rc, reader: reader, outage: &outage{say: rc.Say}, storeFails: make(chan error, 1)}, nil
+	return &backfill{runConfig: rc, reader: reader, storeFails: make(chan error, 1)}, nil
 }
 
 // run does one run: it opens everything, carries the documents through
@@ -151,19 +153,20 @@ func (b *backfill) run(ctx context.Context) error {
 		return err
 	}
 	defer closeState()
-	svc, err := open(ctx, b.settings, true)
+	svc, err := app.Open(ctx, b.Process, true)
 	if err != nil {
 		return err
 	}
 	defer svc.Close()
 	b.rules.Serves, b.rules.MaxBacklog = true, 0 // Its own worker carries them, a few at a time.
-	svc.client = b.judge(svc.client)
-	b.services = svc
-	b.forgets = b.out != "" && !svc.persistent
-	b.keeps = svc.persistent && (!b.sandboxed || b.dataGiven)
+	svc.Client = b.judge(svc.Client)
+	b.Services = svc
+	b.submitter = submitter.New(svc.Records, svc.Blobs, b.Say)
+	b.forgets = b.out != "" && !svc.Persistent
+	b.keeps = svc.Persistent && (!b.sandboxed || b.DataGiven)
 	b.outbox = b.newOutbox()
 	if b.journal != nil {
-		b.journal.durable = !svc.persistent
+		b.journal.durable = !svc.Persistent
 	}
 
 	stop, err := b.serve(ctx)
@@ -217,7 +220,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 			b.Say("%s", damage)
 		}
 		closers = append(closers, func() { _ = j.Close() })
-		if b.Redis.URL == "" && !b.dataGiven {
+		if b.Redis.URL == "" && !b.DataGiven {
 			dir, err := filepath.Abs(filepath.Join(b.out, stateFolder))
 			if err != nil {
 				closeAll()
@@ -229,22 +232,22 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 	if b.sandboxed {
 		// Its extractions end with this process, and so does what we know of
 		// them.
-		if !b.dataGiven && b.Redis.URL == "" {
+		if !b.DataGiven && b.Redis.URL == "" {
 			scratch, err := embedded.NewScratch() //nolint:contextcheck // It ends with the process, not with a context.
 			if err != nil {
 				closeAll()
 				return nil, errkind.MarkUnavailable(err)
 			}
 			closers = append(closers, func() { _ = scratch.Close() }) // A temporary folder; there is nobody to tell.
-			b.Data.URL, b.scratch = config.FileURL(scratch.Dir), true
+			b.Data.URL, b.Scratch = config.FileURL(scratch.Dir), true
 		}
-		base, stop, err := startSandbox(ctx, sandbox.Config{})
+		base, stop, err := app.StartSandbox(ctx, sandbox.Config{})
 		if err != nil {
 			closeAll()
 			return nil, errkind.MarkUnavailable(err)
 		}
 		closers = append(closers, stop)
-		b.account.BaseURL = base + sandboxPath
+		b.account.BaseURL = base + app.SandboxPath
 	}
 	return closeAll, nil
 }
@@ -252,28 +255,28 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 // serve runs a worker for the account in this process.
 func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 	accounts := []config.Account{b.account}
-	wc, err := workerConfig(b.settings, b.services, accounts)
+	wc, err := app.WorkerConfig(b.Process, b.Services, accounts)
 	if err != nil {
 		return nil, err
 	}
 	// Others that look at the account see who works for it, for as long as that lasts.
-	wc.Accounts[0].Registration, wc.Accounts[0].Visit = registration(b.settings, b.account, b.provider), true
+	wc.Accounts[0].Registration, wc.Accounts[0].Visit = app.Registration(b.Process, b.account, b.provider), true
 	wc.StopTimeout, wc.StoreFailed = stopWithin, b.storeFailed
 	if b.journal != nil {
 		wc.Journal = b.journal.Note
 	}
 	if b.ownsQueue() {
-		sender, err := newSender(b.settings)
+		sender, err := app.NewSender(b.Process)
 		if err != nil {
 			return nil, err
 		}
-		wc.Deliverer = deliverer{sender}
+		wc.Deliverer = app.Deliverer{Sender: sender}
 	}
 	w, err := worker.New(wc)
 	if err != nil {
 		return nil, err
 	}
-	l := limiter.New(b.rdb)
+	l := limiter.New(b.RDB)
 	if err := b.agrees(ctx, l); err != nil {
 		return nil, err
 	}
@@ -290,7 +293,7 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := w.Run(ctx); err != nil {
-			b.log.ErrorContext(ctx, "worker ended", slog.Any("error", err))
+			b.Log.ErrorContext(ctx, "worker ended", slog.Any("error", err))
 		}
 	})
 	return func() { cancel(); wg.Wait() }, nil
@@ -306,7 +309,7 @@ func (b *backfill) agrees(ctx context.Context, l *limiter.Limiter) error {
 	if !served {
 		return nil
 	}
-	theirs, ok, err := b.records.Known(ctx, b.account.Name)
+	theirs, ok, err := b.Records.Known(ctx, b.account.Name)
 	switch {
 	case err != nil:
 		return errkind.MarkUnavailable(err)

@@ -27,7 +27,7 @@ func (b *backfill) ownsQueue() bool { return b.Redis.URL == "" }
 // newOutbox is the outbox of a run, whose services are open.
 func (b *backfill) newOutbox() *outbox {
 	return &outbox{
-		records: b.records, account: b.account.Name, waiting: map[string]string{}, through: b.delivered,
+		records: b.Records, account: b.account.Name, waiting: map[string]string{}, through: b.delivered,
 	}
 }
 
@@ -43,7 +43,7 @@ func (b *backfill) delivered(ctx context.Context, r store.Record, name string) {
 	}
 	if b.forgets {
 		// What cannot be taken out now is as good as any other of its kind.
-		_, _ = b.client.Delete(ctx, r.Account, r.ID)
+		_, _ = b.Client.Delete(ctx, r.Account, r.ID)
 	}
 }
 
@@ -75,7 +75,7 @@ func (b *backfill) drain(ctx context.Context, err error) error {
 	switch {
 	case !b.ownsQueue():
 		hint := ""
-		if delivers, err := queue.New(b.rdb).Delivers(); err == nil && !delivers {
+		if delivers, err := queue.New(b.RDB).Delivers(); err == nil && !delivers {
 			hint = ", and none is running"
 		}
 		b.Say("%s left to the workers of this Redis%s", callbacks, hint)

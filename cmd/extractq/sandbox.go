@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -114,19 +112,4 @@ func sandboxConfig(c *cli.Context, latency sandbox.Latency) (sandbox.Config, err
 		errs = append(errs, err)
 	}
 	return cfg, errors.Join(append(errs, cfg.Validate())...)
-}
-
-// startSandbox runs a sandbox in this process on a free port and returns where
-// it is.
-func startSandbox(ctx context.Context, cfg sandbox.Config) (base string, stop func(), err error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, fmt.Errorf("start sandbox: %w", err)
-	}
-	// It outlives ctx: what runs when the signal comes is still saved.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	box := sandbox.New(cfg)
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = box.Serve(ctx, listener) })
-	return "http://" + listener.Addr().String(), func() { cancel(); wg.Wait() }, nil
 }

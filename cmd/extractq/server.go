@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/client"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 )
 
@@ -51,11 +52,11 @@ func chosenServer(c *cli.Context) (*client.Client, string, error) {
 	case address == "", redis, !slices.Contains(overHTTP, c.Command.Name):
 		return nil, "", nil
 	}
-	s, err := client.New(client.Config{URL: address, Key: os.Getenv(apiKeyEnv), UserAgent: userAgent()})
+	s, err := client.New(client.Config{URL: address, Key: os.Getenv(apiKeyEnv), UserAgent: "extractq/" + version})
 	if err != nil {
 		return nil, "", errkind.Usagef("--server (%s): %w; the key is %s", serverEnv, err, apiKeyEnv)
 	}
-	return s, host(address), nil
+	return s, app.ShownHost(address), nil
 }
 
 // givenByFlag reports whether a flag stands on the command line: the library counts

@@ -4,18 +4,16 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/extractq/extractq/internal/app"
 )
 
 // sameWish is how soon after the first signal another one is the same wish: GNU
 // timeout signals the process and then its group, and a terminal and a supervisor
 // may both pass on one Ctrl-C.
 const sameWish = 500 * time.Millisecond
-
-// atOnceWithin bounds what a second signal waits for.
-const atOnceWithin = time.Second
 
 // signaled is the cause of a context that a signal ended.
 type signaled struct{ os.Signal }
@@ -39,7 +37,7 @@ func (s signaled) code() int {
 // such a SIGHUP.
 func heeded() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	reloads, ends := new(hangups), new(endings)
+	reloads, ends := new(hangups), new(app.Endings)
 	stops := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 	ignored := map[os.Signal]bool{}
 	for _, s := range stops {
@@ -60,7 +58,7 @@ func heeded() (ctx context.Context, stop func()) {
 					cancel(signaled{s})
 				case time.Since(first) < sameWish:
 				default:
-					ends.atOnce()
+					ends.EndAll()
 					os.Exit(signaled{s}.code())
 				}
 			case <-done:
@@ -69,46 +67,9 @@ func heeded() (ctx context.Context, stop func()) {
 		}
 	}()
 	ctx = context.WithValue(ctx, hangupKey{}, reloads)
-	return context.WithValue(ctx, endingsKey{}, ends), func() {
+	return app.WithEndings(ctx, ends), func() {
 		signal.Stop(signals)
 		close(done)
 		cancel(nil)
-	}
-}
-
-// endings are what must not outlive the process, even where a second signal leaves
-// no time to end it in order.
-type endings struct {
-	mu   sync.Mutex
-	ends []func()
-}
-
-// endingsKey is where main leaves the endings in the context.
-type endingsKey struct{}
-
-// endAtOnce has end called before a second signal ends the process.
-func endAtOnce(ctx context.Context, end func()) {
-	e, ok := ctx.Value(endingsKey{}).(*endings)
-	if !ok {
-		return // A test that is not started by main.
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.ends = append(e.ends, end)
-}
-
-// atOnce ends them all, or as many as the time allows.
-func (e *endings) atOnce() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var ending sync.WaitGroup
-	for _, end := range e.ends {
-		ending.Go(end)
-	}
-	ended := make(chan struct{})
-	go func() { ending.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-time.After(atOnceWithin):
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -20,7 +21,7 @@ func statusCommand() *cli.Command {
 
    extractq status 01JD0Z3M9V7Q8W2R5T6Y4X1C0B`,
 		Action: func(c *cli.Context) error {
-			return withOne(c, openRecords, func(_ producer, e extraction.Extraction) error {
+			return withOne(c, app.OpenRecords, func(_ producer, e extraction.Extraction) error {
 				return render.WriteJSON(c.App.Writer, e)
 			})
 		},
@@ -36,7 +37,7 @@ func resultCommand() *cli.Command {
 
    extractq result 01JD0Z3M9V7Q8W2R5T6Y4X1C0B`,
 		Action: func(c *cli.Context) error {
-			return withOne(c, withStore, func(p producer, e extraction.Extraction) error {
+			return withOne(c, app.OpenStore, func(p producer, e extraction.Extraction) error {
 				if e.Status != extraction.StatusSuccess {
 					return errkind.New(errkind.Failed, fmt.Errorf("%s has no result: it is %s", e.ID, e.Status))
 				}
@@ -51,7 +52,7 @@ func resultCommand() *cli.Command {
 }
 
 // withOne finds the one extraction that the arguments name.
-func withOne(c *cli.Context, open openFunc, use func(producer, extraction.Extraction) error) error {
+func withOne(c *cli.Context, open app.OpenFunc, use func(producer, extraction.Extraction) error) error {
 	cfg, err := load(c, slog.LevelWarn)
 	if err != nil {
 		return err

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/wait"
 )
 
 // unservedEvery is how often a command that waits asks whether there are workers for it.
@@ -14,11 +17,6 @@ const unservedEvery = 5 * time.Second
 
 // unserved says of which accounts no worker is there, and when one is there again.
 type unserved struct{ names []string }
-
-// unservedText is the line about accounts that no worker has.
-func unservedText(names []string) string {
-	return "no worker has " + strings.Join(names, ", ") + ": documents wait until one runs (extractq worker, or up)"
-}
 
 // look returns the lines that are due. waiting are the accounts of what is waited for,
 // now those of them that no worker has.
@@ -36,7 +34,7 @@ func (u *unserved) look(waiting, now []string) []string {
 	}
 	u.names = now
 	if len(lost) > 0 {
-		lines = append(lines, unservedText(lost))
+		lines = append(lines, app.UnservedText(lost))
 	}
 	if len(back) > 0 {
 		lines = append(lines, fmt.Sprintf("a worker has %s again", strings.Join(back, ", ")))
@@ -62,7 +60,7 @@ func lookForWorkers(ctx context.Context, cfg settings, p producer, f watcher) (s
 					cfg.Say("%s", line)
 				}
 			}
-			if wait(ctx, unservedEvery) != nil {
+			if wait.For(ctx, unservedEvery) != nil {
 				return
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -35,7 +36,7 @@ func watchCommand() *cli.Command {
 			if c.Args().Present() == (c.String("batch") != "") {
 				return errkind.Usagef("watch takes either ids or --batch; see extractq watch --help")
 			}
-			p, err := openProducer(c.Context, cfg, withStore)
+			p, err := openProducer(c.Context, cfg, app.OpenStore)
 			if err != nil {
 				return err
 			}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bytes"
@@ -23,8 +23,8 @@ func TestMetricsAnswerOwnHostsOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = l.Close() }()
-		a := &admin{listener: l}
-		a.cfg.log, a.cfg.metrics = slog.New(slog.DiscardHandler), metrics.New("v")
+		a := &Admin{listener: l}
+		a.cfg.Log, a.cfg.Metrics = slog.New(slog.DiscardHandler), metrics.New("v")
 		for host, want := range map[string]int{"127.0.0.1:9464": http.StatusOK, "localhost": http.StatusOK, "rebound.example": want} {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody)
 			r.Host = host
@@ -45,17 +45,17 @@ func TestKeyInClear(t *testing.T) {
 		"": false, "https://api.test/v0": false, "http://127.0.0.1:8090/v0": false, "http://localhost": false,
 		"http://api.test/v0": true, "http://10.0.0.1": true, "HTTP://10.0.0.1": true,
 	} {
-		for provider, want := range map[string]bool{"sensible": want, "typless": want, sandboxProvider: false} {
+		for provider, want := range map[string]bool{"sensible": want, "typless": want, SandboxProvider: false} {
 			a := config.Account{Name: "acme", Provider: provider, BaseURL: url, APIKey: config.NewSecret("s3cret")}
-			if got := inClear(a); got != want {
+			if got := InClear(a); got != want {
 				t.Errorf("inClear(%s, %q) = %v, want %v", provider, url, got, want)
 			}
 			if url == "" {
 				continue
 			}
 			var log bytes.Buffer
-			cfg := settings{Config: &config.Config{}, log: slog.New(slog.NewTextHandler(&log, nil))}
-			if _, err := workerConfig(cfg, &services{}, []config.Account{a}); err != nil {
+			cfg := Process{Config: &config.Config{}, Log: slog.New(slog.NewTextHandler(&log, nil))}
+			if _, err := WorkerConfig(cfg, &Services{}, []config.Account{a}); err != nil {
 				t.Fatal(err)
 			}
 			if got := strings.Count(log.String(), "without encryption") == 1; got != want || strings.Contains(log.String(), "s3cret") {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"testing"
@@ -11,7 +11,7 @@ import (
 // name, and what it may do, stays.
 func TestPreviousSecretIsTheSameKey(t *testing.T) {
 	t.Parallel()
-	cfg := settings{Config: new(config.Config)}
+	cfg := Process{Config: new(config.Config)}
 	cfg.API.Keys = []config.APIKey{{
 		Name: "billing", Secret: config.NewSecret("new"), PreviousSecret: config.NewSecret("old"),
 		Accounts: []string{"acme"}, Customer: "c", Operator: true,

@@ -1,11 +1,11 @@
-package main
+package app
 
 import (
-	"io"
 	"strings"
 	"testing"
 
 	"github.com/extractq/extractq/internal/address"
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // An address that is not one is bad usage and is answered with one that is, and without
@@ -20,8 +20,8 @@ func TestBadRedisURL(t *testing.T) {
 		"redis-sentinel://:s3cret@h?nosuch=1":       "master_name=mymaster",
 		"redis-sentinel://:s3cret@h:notaport/0?m=1": "master_name=mymaster",
 	} {
-		_, err := connect(t.Context(), where, 1)
-		if err == nil || report(io.Discard, err) != exitUsage || !strings.Contains(err.Error(), like) || strings.Contains(err.Error(), "s3cret") {
+		_, err := Connect(t.Context(), where, 1)
+		if err == nil || errkind.Of(err) != errkind.Usage || !strings.Contains(err.Error(), like) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v, want bad usage and an address like %s", where, err, like)
 		}
 	}

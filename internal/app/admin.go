@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -23,21 +23,21 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// admin is the port that every server role has for supervisors and Prometheus:
+// Admin is the port that every server role has for supervisors and Prometheus:
 // /healthz, /readyz and /metrics.
-type admin struct {
-	cfg      settings
+type Admin struct {
+	cfg      Process
 	listener net.Listener // nil where there is none.
 	ready    func(context.Context) error
-	// accounts are the configured ones, which SIGHUP changes.
+	// accounts are the configured ones, which a reload changes.
 	accounts atomic.Pointer[[]string]
 }
 
-// newAdmin takes the address of the port. Another role on the same machine may have the
-// default one: the work is not left undone for that. One that was chosen must be free.
-// blobs is nil for a role that touches no document.
-func newAdmin(ctx context.Context, cfg settings, rdb redis.UniversalClient, blobs *store.Blobs) (*admin, error) {
-	a := &admin{cfg: cfg}
+// NewAdmin listens on the port. If another role on the machine has the default address, the
+// role runs without one; an address that was configured must be free. blobs is nil for a
+// role that uses no document.
+func NewAdmin(ctx context.Context, cfg Process, rdb redis.UniversalClient, blobs *store.Blobs) (*Admin, error) {
+	a := &Admin{cfg: cfg}
 	a.reload(cfg)
 	records, err := store.NewRecords(rdb)
 	if err != nil {
@@ -49,7 +49,7 @@ func newAdmin(ctx context.Context, cfg settings, rdb redis.UniversalClient, blob
 		}
 		return store.CheckPair(ctx, records, blobs)
 	}
-	cfg.metrics.Share(metrics.Shared{
+	cfg.Metrics.Share(metrics.Shared{
 		Records: records, Limiter: limiter.New(rdb), Queue: queue.New(rdb), Accounts: func() []string { return *a.accounts.Load() },
 	})
 	address := cfg.Admin.Listen
@@ -59,9 +59,9 @@ func newAdmin(ctx context.Context, cfg settings, rdb redis.UniversalClient, blob
 	a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address)
 	switch {
 	case err == nil:
-		cfg.log.InfoContext(ctx, "health and metrics", slog.String("address", a.listener.Addr().String()))
+		cfg.Log.InfoContext(ctx, "health and metrics", slog.String("address", a.listener.Addr().String()))
 	case errors.Is(err, syscall.EADDRINUSE) && address == config.Default().Admin.Listen:
-		cfg.log.WarnContext(ctx, "no health and metrics: another process has their address; give each its own with admin.listen",
+		cfg.Log.WarnContext(ctx, "no health and metrics: another process has their address; give each its own with admin.listen",
 			slog.String("address", address))
 	default:
 		return nil, errkind.MarkUnavailable(fmt.Errorf("admin.listen: %w", err))
@@ -69,17 +69,29 @@ func newAdmin(ctx context.Context, cfg settings, rdb redis.UniversalClient, blob
 	return a, nil
 }
 
-// reload takes the accounts that were read again.
-func (a *admin) reload(cfg settings) {
-	all := names(cfg.Accounts)
-	a.accounts.Store(&all)
-	for _, name := range all {
-		cfg.metrics.Account(name)
+// After returns apply and, if it succeeds, the accounts of this port as they are then.
+func (a *Admin) After(apply func(context.Context, Process) error) func(context.Context, Process) error {
+	return func(ctx context.Context, next Process) error {
+		err := apply(ctx, next)
+		if err == nil {
+			a.reload(next)
+		}
+		return err
 	}
 }
 
-// beside runs a role and answers beside it, so that its end can be watched.
-func (a *admin) beside(ctx context.Context, run func(context.Context) error) error {
+// reload replaces the accounts.
+func (a *Admin) reload(cfg Process) {
+	all := AccountNames(cfg.Accounts)
+	a.accounts.Store(&all)
+	for _, name := range all {
+		cfg.Metrics.Account(name)
+	}
+}
+
+// RunBeside runs a role and serves the port until it has ended, so that its end can be
+// watched.
+func (a *Admin) RunBeside(ctx context.Context, run func(context.Context) error) error {
 	if a.listener == nil {
 		return run(ctx)
 	}
@@ -87,8 +99,8 @@ func (a *admin) beside(ctx context.Context, run func(context.Context) error) err
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := serve.Until(own, a.listener, a.handler(), a.cfg.log); err != nil {
-			a.cfg.log.ErrorContext(own, "health and metrics failed", slog.Any("error", err))
+		if err := serve.Until(own, a.listener, a.handler(), a.cfg.Log); err != nil {
+			a.cfg.Log.ErrorContext(own, "health and metrics failed", slog.Any("error", err))
 		}
 	}()
 	defer func() { stop(); <-done }()
@@ -98,24 +110,24 @@ func (a *admin) beside(ctx context.Context, run func(context.Context) error) err
 // readyPatience is less than what a health check is usually given.
 const readyPatience = 3 * time.Second
 
-func (a *admin) handler() http.Handler {
+func (a *Admin) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyPatience)
 		defer cancel()
 		if err := a.ready(ctx); err != nil {
-			a.cfg.log.WarnContext(ctx, "not ready", slog.Any("error", err))
+			a.cfg.Log.WarnContext(ctx, "not ready", slog.Any("error", err))
 			respond(w, http.StatusServiceUnavailable, "Redis or the document store does not answer as it should; the log says more")
 			return
 		}
 		respond(w, http.StatusOK, "ok")
 	})
-	mux.Handle("GET /metrics", a.cfg.metrics.Handler(a.cfg.log))
+	mux.Handle("GET /metrics", a.cfg.Metrics.Handler(a.cfg.Log))
 	if !serve.IsLoopback(a.listener.Addr().String()) {
 		return mux
 	}
-	// A page in a browser on this machine must not read it under a name that leads here.
+	// A web page must not read it through a host name that resolves to this machine.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !serve.IsLoopback(r.Host) {
 			respond(w, http.StatusForbidden, "ask by the address of this machine's own, such as 127.0.0.1")

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bytes"
@@ -40,14 +40,14 @@ func TestRedisAwayIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	out := new(written)
-	cfg := settings{log: slog.New(slog.NewTextHandler(out, nil))}
-	cfg.noteAbsence()
+	cfg := Process{Log: slog.New(slog.NewTextHandler(out, nil))}
+	cfg.BriefOutages()
 	o := server.Options()
 	o.MaxRetries = -1
 	rdb := redis.NewClient(o)
 	t.Cleanup(func() { _ = rdb.Close() })
-	rdb.AddHook(cfg.absence)
-	log := cfg.log.With(slog.String("account", "acme"))
+	rdb.AddHook(cfg.outages)
+	log := cfg.Log.With(slog.String("account", "acme"))
 	vendor := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, Err: errors.New("connect: connection refused")}
 	for outage := range 2 {
 		if err := rdb.Ping(t.Context()).Err(); err != nil {
@@ -60,7 +60,7 @@ func TestRedisAwayIsSaidOnce(t *testing.T) {
 			if err == nil || pipelined == nil {
 				t.Fatal("a dead Redis answers")
 			}
-			if cfg.absence.away.Load() { // The first error may be a broken connection.
+			if cfg.outages.away.Load() { // The first error may be a broken connection.
 				log.Warn("step interrupted", slog.Any("error", fmt.Errorf("read: %w", err)))
 				log.Error("asynq", slog.String("message", "Dequeue error: "+pipelined.Error()))
 			}
@@ -89,12 +89,12 @@ func TestRedisAwayIsSaidOnce(t *testing.T) {
 func TestRedisAwayInDetail(t *testing.T) {
 	t.Parallel()
 	out := new(written)
-	cfg := settings{log: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-	cfg.noteAbsence()
+	cfg := Process{Log: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	cfg.BriefOutages()
 	err := &net.OpError{Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: "/run/redis.sock", Net: "unix"}, Err: errors.New("connect: no such file or directory")}
-	cfg.absence.learn(t.Context(), err)
+	cfg.outages.learn(t.Context(), err)
 	for range 3 {
-		cfg.log.Warn("step interrupted", slog.Any("error", err))
+		cfg.Log.Warn("step interrupted", slog.Any("error", err))
 	}
 	if out.count("Redis is away") != 1 || out.count("interrupted") != 3 {
 		t.Errorf("the log is %q", out.b.String())

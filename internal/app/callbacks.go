@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 	"github.com/extractq/extractq/worker"
 )
 
-// senderConfig is how callbacks are signed and what they may reach.
-func senderConfig(cfg settings) callback.Config {
+// senderConfig says how callbacks are signed and which hosts they may reach.
+func senderConfig(cfg Process) callback.Config {
 	c := callback.Config{
 		Secret: cfg.Callbacks.Secret.Reveal(), PreviousSecret: cfg.Callbacks.PreviousSecret.Reveal(),
-		Keys: map[string]callback.KeySecret{}, AllowHosts: cfg.Callbacks.AllowHosts, PublicURL: cfg.API.PublicURL, UserAgent: userAgent(),
+		Keys: map[string]callback.KeySecret{}, AllowHosts: cfg.Callbacks.AllowHosts, PublicURL: cfg.API.PublicURL, UserAgent: cfg.UserAgent(),
 	}
 	for _, k := range cfg.API.Keys {
 		c.Keys[k.Name] = callback.KeySecret{Secret: k.CallbackSecret.Reveal(), Previous: k.PreviousCallbackSecret.Reveal()}
@@ -23,7 +23,8 @@ func senderConfig(cfg settings) callback.Config {
 	return c
 }
 
-func newSender(cfg settings) (*callback.Sender, error) {
+// NewSender returns what sends callbacks.
+func NewSender(cfg Process) (*callback.Sender, error) {
 	s, err := callback.New(senderConfig(cfg))
 	if err != nil {
 		return nil, errkind.New(errkind.Usage, fmt.Errorf("callbacks: %w", err))
@@ -31,20 +32,11 @@ func newSender(cfg settings) (*callback.Sender, error) {
 	return s, nil
 }
 
-// warnUnsigned says how callbacks become signed, where this configuration signs
-// none. That of the workers decides, and it may be another one.
-func warnUnsigned(cfg settings, url string) {
-	if url != "" && cfg.server == nil && cfg.Callbacks.Secret.IsZero() {
-		cfg.Say("callbacks.secret is not set: without it at the workers, nobody can tell that a callback is genuine; " +
-			"set it to what echo whsec_$(openssl rand -base64 32) prints")
-	}
-}
+// Deliverer makes the worker's deliveries by callback.
+type Deliverer struct{ *callback.Sender }
 
-// deliverer makes the worker's deliveries by callback.
-type deliverer struct{ *callback.Sender }
-
-// Deliver makes one attempt, and plans the next where it was not the last.
-func (d deliverer) Deliver(ctx context.Context, w worker.Delivery) (worker.DeliveryOutcome, error) {
+// Deliver makes one attempt, and plans the next one unless it was the last.
+func (d Deliverer) Deliver(ctx context.Context, w worker.Delivery) (worker.DeliveryOutcome, error) {
 	r, err := d.Send(ctx, callback.Delivery{URL: w.URL, EventID: w.Extraction.ID, Key: w.Key, Extraction: &w.Extraction})
 	if err != nil {
 		return worker.DeliveryOutcome{}, err

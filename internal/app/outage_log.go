@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -15,18 +15,18 @@ import (
 )
 
 const (
-	// presentFor is how long no command may fail before Redis counts as back, and none
-	// succeed before a time-out counts as its absence.
+	// presentFor is how long no command may fail before Redis counts as back, and how long
+	// none may succeed before a time-out counts as an outage.
 	presentFor = time.Second
-	// maxMarks bounds how many different errors are told apart.
+	// maxMarks is the number of different errors that are recognized.
 	maxMarks = 16
 )
 
-// absence says in the log that Redis is away, once, and that it is back. What a process
-// logs meanwhile of each try that fails for this reason is left out: a worker makes five a
-// second, each with other words. It learns of Redis as a hook of its client.
-type absence struct {
-	log *slog.Logger // Without absentHandler.
+// outageLog logs once that Redis is away, and once that it is back. It drops the lines that
+// the process logs about each failed try in between: a worker makes five a second, each
+// with a different text. It observes Redis as a hook of its client.
+type outageLog struct {
+	log *slog.Logger // Without outageHandler.
 
 	away             atomic.Bool
 	success, failure atomic.Int64 // When the latest was, in nanoseconds since began.
@@ -34,24 +34,23 @@ type absence struct {
 
 	mu    sync.Mutex
 	since time.Time
-	marks []string // What errors of this absence say.
-	left  int      // How many lines were left out.
+	marks []string // Texts of the errors of this outage.
+	left  int      // The number of dropped lines.
 }
 
-// noteAbsence lets the log of a process that works for others be brief about a Redis that
-// is away.
-func (s *settings) noteAbsence() {
-	s.absence = &absence{log: s.log, began: time.Now()}
-	s.log = slog.New(absentHandler{s.log.Handler(), s.absence})
+// BriefOutages makes the process log an outage of Redis once, not every failed try.
+func (s *Process) BriefOutages() {
+	s.outages = &outageLog{log: s.Log, began: time.Now()}
+	s.Log = slog.New(outageHandler{s.Log.Handler(), s.outages})
 }
 
-var _ redis.Hook = (*absence)(nil)
+var _ redis.Hook = (*outageLog)(nil)
 
-// DialHook changes nothing: a command that finds no connection says so.
-func (a *absence) DialHook(next redis.DialHook) redis.DialHook { return next }
+// DialHook changes nothing: a command without a connection fails, which ProcessHook sees.
+func (a *outageLog) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-// ProcessHook learns from each command.
-func (a *absence) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+// ProcessHook observes each command.
+func (a *outageLog) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
 		a.learn(ctx, err)
@@ -59,8 +58,8 @@ func (a *absence) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook learns from each pipeline.
-func (a *absence) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+// ProcessPipelineHook observes each pipeline.
+func (a *outageLog) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := next(ctx, cmds)
 		a.learn(ctx, err)
@@ -68,7 +67,7 @@ func (a *absence) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-func (a *absence) learn(ctx context.Context, err error) {
+func (a *outageLog) learn(ctx context.Context, err error) {
 	mark, sure := absent(err)
 	switch {
 	case mark != "" && (sure || a.away.Load() || a.age(&a.success) > presentFor):
@@ -83,12 +82,12 @@ func (a *absence) learn(ctx context.Context, err error) {
 	}
 }
 
-func (a *absence) age(at *atomic.Int64) time.Duration {
+func (a *outageLog) age(at *atomic.Int64) time.Duration {
 	return time.Since(a.began) - time.Duration(at.Load())
 }
 
-// absent is what every error says that has the cause of err, where that is the absence of
-// Redis; sure reports whether one such error is enough.
+// absent returns a text that every error with the same cause as err contains, if the cause
+// is an outage of Redis. sure reports whether one such error proves an outage.
 func absent(err error) (mark string, sure bool) {
 	if err == nil {
 		return "", false
@@ -104,11 +103,11 @@ func absent(err error) (mark string, sure bool) {
 	case op.Addr == nil:
 		return op.Err.Error(), op.Op == "dial"
 	}
-	return op.Addr.String() + ": " + op.Err.Error(), op.Op == "dial" // The own end has another port each time.
+	return op.Addr.String() + ": " + op.Err.Error(), op.Op == "dial" // The local end has another port each time.
 }
 
-// begin notes a failure, and says what is the matter with the first.
-func (a *absence) begin(ctx context.Context, mark string, err error) {
+// begin notes a failure, and logs the first one.
+func (a *outageLog) begin(ctx context.Context, mark string, err error) {
 	a.mu.Lock()
 	first := a.since.IsZero()
 	if first {
@@ -124,7 +123,7 @@ func (a *absence) begin(ctx context.Context, mark string, err error) {
 	}
 }
 
-func (a *absence) end(ctx context.Context) {
+func (a *outageLog) end(ctx context.Context) {
 	a.mu.Lock()
 	since, left := a.since, a.left
 	a.since = time.Time{}
@@ -136,8 +135,8 @@ func (a *absence) end(ctx context.Context) {
 	}
 }
 
-// tells reports whether a text is about the present absence, and counts it.
-func (a *absence) tells(text string) bool {
+// counts reports whether a text is about the present outage, and counts it.
+func (a *outageLog) counts(text string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.since.IsZero() || !slices.ContainsFunc(a.marks, func(mark string) bool { return strings.Contains(text, mark) }) {
@@ -147,20 +146,19 @@ func (a *absence) tells(text string) bool {
 	return true
 }
 
-// absentHandler leaves out what is logged of an absence. Whoever asks for debug lines gets
-// all.
-type absentHandler struct {
+// outageHandler drops what is logged about an outage, unless debug lines are logged.
+type outageHandler struct {
 	slog.Handler
 
-	of *absence
+	of *outageLog
 }
 
 // Handle implements slog.Handler.
-func (h absentHandler) Handle(ctx context.Context, r slog.Record) error {
+func (h outageHandler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelWarn && h.of.away.Load() && !h.Enabled(ctx, slog.LevelDebug) {
 		about := false
 		r.Attrs(func(a slog.Attr) bool {
-			about = h.of.tells(a.Value.String())
+			about = h.of.counts(a.Value.String())
 			return !about
 		})
 		if about {
@@ -171,11 +169,11 @@ func (h absentHandler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // WithAttrs implements slog.Handler.
-func (h absentHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return absentHandler{h.Handler.WithAttrs(attrs), h.of}
+func (h outageHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return outageHandler{h.Handler.WithAttrs(attrs), h.of}
 }
 
 // WithGroup implements slog.Handler.
-func (h absentHandler) WithGroup(name string) slog.Handler {
-	return absentHandler{h.Handler.WithGroup(name), h.of}
+func (h outageHandler) WithGroup(name string) slog.Handler {
+	return outageHandler{h.Handler.WithGroup(name), h.of}
 }

@@ -1,13 +1,13 @@
-package main
+package app
 
 import (
-	"io"
 	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/redistest"
 )
 
@@ -26,17 +26,17 @@ func TestWaitForRedis(t *testing.T) {
 	server := redistest.Start(t)
 	server.Kill()
 	said := new(counter)
-	cfg := settings{
-		Config: &config.Config{Redis: config.Redis{URL: server.URL}}, log: slog.New(slog.NewTextHandler(said, nil)),
+	cfg := Process{
+		Config: &config.Config{Redis: config.Redis{URL: server.URL}}, Log: slog.New(slog.NewTextHandler(said, nil)),
 	}
-	err := new(services).reach(t.Context(), cfg, false, 4)
-	if report(io.Discard, err) != exitUnavailable || said.Load() != 0 {
-		t.Errorf("with nothing to wait: %v, %d lines; want exit %d and no line", err, said.Load(), exitUnavailable)
+	err := new(Services).Reach(t.Context(), cfg, false, 4)
+	if errkind.Of(err) != errkind.Unavailable || said.Load() != 0 {
+		t.Errorf("with nothing to wait: %v, %d lines; want it to be unavailable and no line", err, said.Load())
 	}
-	cfg.waitRedis = 10 * time.Minute
+	cfg.WaitRedis = 10 * time.Minute
 	done := make(chan error, 1)
-	s := new(services)
-	go func() { done <- s.reach(t.Context(), cfg, false, 4) }()
+	s := new(Services)
+	go func() { done <- s.Reach(t.Context(), cfg, false, 4) }()
 	for said.Load() < 1 {
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"log/slog"
@@ -18,13 +18,13 @@ import (
 // for it.
 func TestSandboxWithoutAddress(t *testing.T) {
 	t.Parallel()
-	a := config.Account{Name: "a", Provider: sandboxProvider}
-	_, err := workerAccount(a, nil)
+	a := config.Account{Name: "a", Provider: SandboxProvider}
+	_, err := Process{}.workerAccount(a)
 	if errkind.Of(err) != errkind.Usage || !strings.Contains(err.Error(), "base_url") {
 		t.Errorf("workerAccount = %v, want a complaint about base_url", err)
 	}
-	a.BaseURL = "http://127.0.0.1:9" + sandboxPath
-	if _, err := workerAccount(a, nil); err != nil {
+	a.BaseURL = "http://127.0.0.1:9" + SandboxPath
+	if _, err := (Process{}).workerAccount(a); err != nil {
 		t.Errorf("with an address: %v", err)
 	}
 }
@@ -38,10 +38,10 @@ func TestCallbackSecretsAreReloaded(t *testing.T) {
 	}))
 	t.Cleanup(producer.Close)
 	secret := func(c string) config.Secret { return config.NewSecret("whsec_" + strings.Repeat(c, 32)) }
-	cfg := settings{Config: &config.Config{}, log: slog.New(slog.DiscardHandler)}
+	cfg := Process{Config: &config.Config{}, Log: slog.New(slog.DiscardHandler)}
 	cfg.Callbacks.AllowHosts = []string{"127.0.0.1"}
 	cfg.Callbacks.Secret = secret("A")
-	w, err := newServerWorker(cfg, &services{rdb: redistest.Client(t)})
+	w, err := NewServerWorker(cfg, &Services{RDB: redistest.Client(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,9 +57,9 @@ func TestCallbackSecretsAreReloaded(t *testing.T) {
 	if n := count(); n != 1 {
 		t.Errorf("%d signatures before, want 1", n)
 	}
-	next := settings{Config: &config.Config{}}
+	next := Process{Config: &config.Config{}}
 	next.Callbacks.Secret, next.Callbacks.PreviousSecret = secret("B"), secret("A")
-	if err := w.reload(t.Context(), next); err != nil {
+	if err := w.Reload(t.Context(), next); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(); n != 2 {

@@ -1,16 +1,15 @@
-package main
+package app
 
 import (
 	"github.com/extractq/extractq/api"
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/metrics"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/worker"
 )
 
-// hookURL is where the vendor of an account calls; empty where it cannot, or may not.
-// It is a secret.
+// hookURL is the address that the vendor of an account calls; empty if it cannot or must
+// not. It is a secret.
 func hookURL(publicURL string, a config.Account) string {
 	if publicURL == "" || a.HookToken.IsZero() {
 		return ""
@@ -19,7 +18,7 @@ func hookURL(publicURL string, a config.Account) string {
 }
 
 // hookTokens are the secrets of the webhooks as the API knows them.
-func hookTokens(cfg settings) api.HookTokens {
+func hookTokens(cfg Process) api.HookTokens {
 	out := api.HookTokens{}
 	for _, a := range cfg.Accounts {
 		if !a.HookToken.IsZero() {
@@ -29,24 +28,23 @@ func hookTokens(cfg settings) api.HookTokens {
 	return out
 }
 
-// serverAccounts are the accounts as the worker of a server role knows them: beside
-// it there is an API that takes webhooks, and producers that know only what it registers.
-// What run brings along has none of these. started are the settings that the process was
-// started with, for what only a restart changes.
-func serverAccounts(started settings, accounts []config.Account, m *metrics.Metrics) ([]worker.Account, error) {
-	out, err := workerAccounts(accounts, m)
+// ServerAccounts returns accounts for the worker of a server role: an API receives their
+// webhooks, and producers know only what the worker registers. The worker of run has
+// neither. p is what the process was started with, since only a restart changes some of it.
+func (p Process) ServerAccounts(accounts []config.Account) ([]worker.Account, error) {
+	out, err := p.WorkerAccounts(accounts)
 	if err != nil {
 		return nil, err
 	}
 	for i, a := range accounts {
-		out[i].HookURL = hookURL(started.API.PublicURL, a)
-		out[i].Registration = registration(started, a, out[i].Provider)
+		out[i].HookURL = hookURL(p.API.PublicURL, a)
+		out[i].Registration = Registration(p, a, out[i].Provider)
 	}
 	return out, nil
 }
 
-// registration is what a worker says of its account.
-func registration(cfg settings, a config.Account, p extraction.Provider) store.Registration {
+// Registration is what a worker registers about an account.
+func Registration(cfg Process, a config.Account, p extraction.Provider) store.Registration {
 	return store.Registration{
 		Provider: a.Provider, FetchesURL: p.Traits().FetchesURL, Rate: float64(a.Rate),
 		MaxDocument: cfg.API.MaxDocument, MaxBacklog: a.MaxBacklog,

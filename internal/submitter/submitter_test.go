@@ -1,4 +1,4 @@
-package main
+package submitter
 
 import (
 	"bytes"
@@ -130,13 +130,14 @@ func (r *relay) up() {
 	r.down = false
 }
 
-// submitting is what submit has at hand, over a Redis at an address.
-func submitting(t *testing.T, rdb redis.UniversalClient, said io.Writer) (*local, *documents.Opener) {
+// submitting returns what submits over a Redis.
+func submitting(t *testing.T, rdb redis.UniversalClient, said io.Writer) (*Submitter, *intake.Client) {
 	t.Helper()
 	blobs, err := store.OpenBlobs(t.Context(), config.FileURL(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = blobs.Close() })
 	records, err := store.NewRecords(rdb)
 	if err != nil {
 		t.Fatal(err)
@@ -145,10 +146,7 @@ func submitting(t *testing.T, rdb redis.UniversalClient, said io.Writer) (*local
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := settings{Config: &config.Config{}, Console: render.NewConsole(io.Discard, said)}
-	l := newLocal(cfg, &services{rdb: rdb, blobs: blobs, records: records, client: c})
-	t.Cleanup(l.Close)
-	return l, &documents.Opener{}
+	return New(records, blobs, render.NewConsole(io.Discard, said).Say), c
 }
 
 // TestAnswerLostAfterCreate loses the answer to the script that wrote the record, and
@@ -162,14 +160,14 @@ func TestAnswerLostAfterCreate(t *testing.T) {
 	t.Cleanup(func() { _ = rdb.Close() })
 	waiting := make(chan struct{})
 	said := &tell{on: "Redis is away", do: func() { close(waiting) }}
-	l, o := submitting(t, rdb, said)
+	s, c := submitting(t, rdb, said)
 	path := filepath.Join(t.TempDir(), "a.pdf")
 	var first []string
 	for i := range 3 {
 		if err := os.WriteFile(path, fmt.Appendf(nil, "%%PDF-1.4 %d", i), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		doc, err := o.Open(t.Context(), documents.Source{Path: path, Name: "a.pdf"})
+		doc, err := new(documents.Opener).Open(t.Context(), documents.Source{Path: path, Name: "a.pdf"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +175,10 @@ func TestAnswerLostAfterCreate(t *testing.T) {
 			between.lose(`"content_type":`) // Of the input, which create alone is given.
 			go func() { <-waiting; between.up() }()
 		}
-		e, err := l.submit(t.Context(), doc, intake.Submission{Account: "acme", Provider: "sensible", Type: "t", Name: "a.pdf", Document: doc}, "")
+		sub := intake.Submission{
+			ID: store.NewID(), Account: "acme", Provider: "sensible", Type: "t", Name: "a.pdf", Document: doc,
+		}
+		e, err := s.Submit(t.Context(), doc, sub, c.Submit)
 		doc.Close()
 		if err != nil || e.Status != extraction.StatusQueued {
 			t.Fatalf("submit %d = %+v, %v", i, e, err)
@@ -199,9 +200,10 @@ func TestSubmitWaitsForTheStore(t *testing.T) {
 	t.Parallel()
 	waiting := make(chan struct{})
 	said := &tell{on: "the document store fails", do: func() { close(waiting) }}
-	l, o := submitting(t, redistest.Client(t), said)
+	s, c := submitting(t, redistest.Client(t), said)
+	s.WaitingForStore()
 	if err := errors.Join(
-		store.Pair(t.Context(), l.svc.records, l.svc.blobs, store.Terms{}), l.svc.blobs.Hold(t.Context(), l.svc.records),
+		store.Pair(t.Context(), s.records, s.blobs, store.Terms{}), s.blobs.Hold(t.Context(), s.records),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -209,29 +211,31 @@ func TestSubmitWaitsForTheStore(t *testing.T) {
 	if err := os.WriteFile(path, []byte("%PDF-1.4"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	doc, err := o.Open(t.Context(), documents.Source{Path: path, Name: "a.pdf"})
+	doc, err := new(documents.Opener).Open(t.Context(), documents.Source{Path: path, Name: "a.pdf"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer doc.Close()
-	dir := l.svc.blobs.Scratch()
+	dir := s.blobs.Scratch()
 	if err := os.Rename(dir, dir+"-away"); err != nil {
 		t.Fatal(err)
 	}
 	back := make(chan error, 1)
 	go func() { <-waiting; back <- os.Rename(dir+"-away", dir) }()
-	e, err := l.submit(t.Context(), doc, intake.Submission{Account: "acme", Provider: "sensible", Type: "t", Name: "a.pdf", Document: doc}, "")
+	e, err := s.Submit(t.Context(), doc, intake.Submission{
+		ID: store.NewID(), Account: "acme", Provider: "sensible", Type: "t", Name: "a.pdf", Document: doc,
+	}, c.Submit)
 	if err != nil || <-back != nil || said.times() != 1 {
 		t.Fatalf("submit = %+v, %v, said %d times", e, err, said.times())
 	}
-	if ids, err := l.svc.blobs.Documents(t.Context()); err != nil || len(ids) != 1 || ids[0] != e.ID {
+	if ids, err := s.blobs.Documents(t.Context()); err != nil || len(ids) != 1 || ids[0] != e.ID {
 		t.Errorf("the store has the documents of %q, %v, want that of %s", ids, err, e.ID)
 	}
 	for _, err := range []error{syscall.ENOSPC, fmt.Errorf("store document: %w", syscall.EROFS)} {
 		if !storeFails(err) {
 			t.Errorf("%v is not taken for trouble with the store", err)
 		}
-		if run := (&outage{say: func(string, ...any) {}}); run.waits(t.Context(), err) {
+		if run := New(nil, nil, func(string, ...any) {}); run.Waits(t.Context(), err) {
 			t.Errorf("a run waits after %v, want it to end", err)
 		}
 	}
@@ -280,8 +284,8 @@ func TestRedisAway(t *testing.T) {
 			t.Errorf("%v is taken for a Redis that is away", err)
 		}
 	}
-	o := &outage{say: func(string, ...any) {}}
-	if o.waits(t.Context(), store.ErrTooLarge) {
+	s := New(nil, nil, func(string, ...any) {})
+	if s.Waits(t.Context(), store.ErrTooLarge) {
 		t.Error("it waits for a document to become smaller")
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -37,9 +37,9 @@ func TestInOrder(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var mu sync.Mutex
 				var ended []string
-				var roles []role
+				var roles []Role
 				for _, name := range []string{"a", "b", "c"} {
-					roles = append(roles, role{name, func(ctx context.Context) (err error) {
+					roles = append(roles, Role{name, func(ctx context.Context) (err error) {
 						var broke <-chan time.Time
 						if tt.byItself[name] != nil {
 							broke = time.After(time.Second)
@@ -59,7 +59,7 @@ func TestInOrder(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				err := inOrder(ctx, slog.New(slog.DiscardHandler), roles...)
+				err := RunInOrder(ctx, slog.New(slog.DiscardHandler), roles...)
 				if (err == nil) != (tt.want == nil) || tt.want != nil && err.Error() != tt.want.Error() {
 					t.Errorf("inOrder = %v, want %v", err, tt.want)
 				}
