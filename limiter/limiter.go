@@ -77,10 +77,20 @@ func interval(perSecond float64) int64 {
 }
 
 // Limiter is the shared state of all accounts. It is safe for concurrent use.
-type Limiter struct{ rdb redis.UniversalClient }
+type Limiter struct {
+	rdb   redis.UniversalClient
+	clock Clock
+}
+
+// Clock calls scripts of an account. Their last two arguments say between which times in ms
+// Redis's clock is expected. A script that finds another time answers {"clock"} and has no
+// effect, and is called again once it is known what the clock has done.
+type Clock interface {
+	Call(ctx context.Context, script *redis.Script, account string, keys []string, args ...any) *redis.Cmd
+}
 
 // New returns the limiter whose state is in rdb.
-func New(rdb redis.UniversalClient) *Limiter { return &Limiter{rdb: rdb} }
+func New(rdb redis.UniversalClient, clock Clock) *Limiter { return &Limiter{rdb: rdb, clock: clock} }
 
 // Verdict is the answer to a request for one call.
 type Verdict string
@@ -111,7 +121,7 @@ type Admission struct {
 func (l *Limiter) Admit(ctx context.Context, account string, op Op, perSecond float64, patience time.Duration) (Admission, error) {
 	patience = min(max(patience, 0), op.Patience())
 	k := accountKeys(account)
-	got, err := admitScript.Run(ctx, l.rdb, []string{k.limits(), k.state()},
+	got, err := l.clock.Call(ctx, admitScript, account, []string{k.limits(), k.state()},
 		interval(perSecond), patience.Microseconds(), op.lead().Microseconds(), string(op)).Slice()
 	if err != nil {
 		return Admission{}, fmt.Errorf("admit %s at %s: %w", op, account, err)
@@ -125,7 +135,7 @@ func (l *Limiter) Admit(ctx context.Context, account string, op Op, perSecond fl
 // never shortens an earlier block.
 func (l *Limiter) Block(ctx context.Context, account string, d time.Duration) error {
 	k := accountKeys(account)
-	err := blockScript.Run(ctx, l.rdb, []string{k.limits(), k.state()}, d.Microseconds()).Err()
+	err := l.clock.Call(ctx, blockScript, account, []string{k.limits(), k.state()}, d.Microseconds()).Err()
 	if err != nil {
 		return fmt.Errorf("block %s: %w", account, err)
 	}
@@ -136,7 +146,7 @@ func (l *Limiter) Block(ctx context.Context, account string, d time.Duration) er
 // ten seconds, for all workers together.
 func (l *Limiter) Used(ctx context.Context, account string) (float64, error) {
 	k := accountKeys(account)
-	used, err := usedScript.Run(ctx, l.rdb, []string{k.limits(), k.state()}).Float64()
+	used, err := l.clock.Call(ctx, usedScript, account, []string{k.limits(), k.state()}).Float64()
 	if err != nil {
 		return 0, fmt.Errorf("read use of %s: %w", account, err)
 	}

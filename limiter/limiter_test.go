@@ -15,10 +15,17 @@ import (
 	"github.com/extractq/extractq/internal/redistest"
 )
 
+// anyTime is a clock that may show anything.
+type anyTime struct{ rdb *redis.Client }
+
+func (c anyTime) Call(ctx context.Context, script *redis.Script, _ string, keys []string, args ...any) *redis.Cmd {
+	return script.Run(ctx, c.rdb, keys, append(args, 0, 0)...)
+}
+
 func newLimiter(t testing.TB) (*Limiter, *redis.Client) {
 	t.Helper()
 	rdb := redistest.Client(t)
-	return New(rdb), rdb
+	return New(rdb, anyTime{rdb}), rdb
 }
 
 // slow is a rate at which no moment passes while a loaded machine goes on with a test: 20 s
@@ -59,7 +66,7 @@ func reserve(t testing.TB, rdb *redis.Client, op Op, rate float64, interval int6
 	var end *redis.StringCmd
 	var asked *redis.TimeCmd
 	_, err := rdb.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
-		verdict = p.Eval(t.Context(), timeLua+admitLua, []string{k.limits(), k.state()}, interval, op.Patience().Microseconds(), op.lead().Microseconds(), string(op))
+		verdict = p.Eval(t.Context(), timeLua+admitLua, []string{k.limits(), k.state()}, interval, op.Patience().Microseconds(), op.lead().Microseconds(), string(op), 0, 0)
 		end = p.HGet(t.Context(), k.limits(), "tat")
 		asked = p.Time(t.Context())
 		return nil

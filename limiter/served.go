@@ -17,7 +17,7 @@ const (
 // that no worker serves is in no worker's configuration.
 func (l *Limiter) Serve(ctx context.Context, account, worker string) (int, error) {
 	k := accountKeys(account)
-	n, err := serveScript.Run(ctx, l.rdb, []string{k.workers(), k.state()}, worker, servedFor.Milliseconds()).Int()
+	n, err := l.clock.Call(ctx, serveScript, account, []string{k.workers(), k.state()}, worker, servedFor.Milliseconds()).Int()
 	if err != nil {
 		return 0, fmt.Errorf("note worker of %s: %w", account, err)
 	}
@@ -35,7 +35,7 @@ func (l *Limiter) Leave(ctx context.Context, account, worker string) error {
 // Served reports whether any worker serves an account.
 func (l *Limiter) Served(ctx context.Context, account string) (bool, error) {
 	k := accountKeys(account)
-	n, err := servedScript.Run(ctx, l.rdb, []string{k.workers(), k.state()}, servedFor.Milliseconds()).Int()
+	n, err := l.clock.Call(ctx, servedScript, account, []string{k.workers(), k.state()}, servedFor.Milliseconds()).Int()
 	if err != nil {
 		return false, fmt.Errorf("look for workers of %s: %w", account, err)
 	}

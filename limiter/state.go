@@ -129,7 +129,7 @@ func millis(s string) time.Time {
 // Trouble keeps the latest trouble with the vendor that concerns the account.
 // message must hold no secret.
 func (l *Limiter) Trouble(ctx context.Context, account, code, message string) error {
-	err := troubleScript.Run(ctx, l.rdb, []string{accountKeys(account).state()}, code, cut(message)).Err()
+	err := l.clock.Call(ctx, troubleScript, account, []string{accountKeys(account).state()}, code, cut(message)).Err()
 	if err != nil {
 		return fmt.Errorf("note trouble of %s: %w", account, err)
 	}
@@ -150,7 +150,7 @@ func cut(s string) string {
 // pause never replaces an operator's own, and pausing again for the same reason
 // changes nothing.
 func (l *Limiter) Pause(ctx context.Context, account string, r Reason, key, message string) (bool, error) {
-	n, err := pauseScript.Run(ctx, l.rdb, []string{accountKeys(account).state()},
+	n, err := l.clock.Call(ctx, pauseScript, account, []string{accountKeys(account).state()},
 		string(r), r.probeAfter(0).Milliseconds(), key, cut(message)).Int()
 	if err != nil {
 		return false, fmt.Errorf("pause %s: %w", account, err)
@@ -172,7 +172,7 @@ func (l *Limiter) Probed(ctx context.Context, account string, s State, key, mess
 		keys = append(slices.Clone(keys), key)
 		keys = keys[max(0, len(keys)-maxKeys):]
 	}
-	err := probedScript.Run(ctx, l.rdb, []string{accountKeys(account).state()},
+	err := l.clock.Call(ctx, probedScript, account, []string{accountKeys(account).state()},
 		string(s.Reason), probes, s.Reason.probeAfter(probes).Milliseconds(), strings.Join(keys, " "), cut(message)).Err()
 	if err != nil {
 		return fmt.Errorf("note probe of %s: %w", account, err)
@@ -214,7 +214,7 @@ func (l *Limiter) LiftInDoubt(ctx context.Context, account string, r Reason) err
 func (l *Limiter) lift(ctx context.Context, account string, r Reason, doubt int) error {
 	k := accountKeys(account)
 	keys := []string{k.state(), k.failing(), k.failingSubmits(), k.state()}
-	if err := liftScript.Run(ctx, l.rdb, keys, string(r), doubt, unavailableFailures).Err(); err != nil {
+	if err := l.clock.Call(ctx, liftScript, account, keys, string(r), doubt, unavailableFailures).Err(); err != nil {
 		return fmt.Errorf("lift pause of %s: %w", account, err)
 	}
 	return nil
@@ -242,7 +242,7 @@ func (l *Limiter) report(ctx context.Context, account, token, id string, op Op, 
 	if ok {
 		flag = 1
 	}
-	n, err := reportScript.Run(ctx, l.rdb, []string{row, k.state()}, id, flag, submission,
+	n, err := l.clock.Call(ctx, reportScript, account, []string{row, k.state()}, id, flag, submission,
 		unavailableFailures, unavailableFrom, token).Int()
 	if err != nil {
 		return false, fmt.Errorf("report on %s: %w", account, err)
@@ -256,7 +256,7 @@ const usedUpAfter = 3
 // Throttled notes an answer 429 that says neither when to come back nor why, and reports
 // whether it is the third in a row a minute apart, which means a used-up plan.
 func (l *Limiter) Throttled(ctx context.Context, account string) (bool, error) {
-	n, err := throttledScript.Run(ctx, l.rdb, []string{accountKeys(account).state()}).Int()
+	n, err := l.clock.Call(ctx, throttledScript, account, []string{accountKeys(account).state()}).Int()
 	if err != nil {
 		return false, fmt.Errorf("note throttling of %s: %w", account, err)
 	}

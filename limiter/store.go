@@ -21,7 +21,7 @@ type StoreWait struct{ First, Most time.Duration }
 // it did not before; wait is how long until the next probe. token is the caller's, and
 // message must hold no secret.
 func (l *Limiter) StoreFails(ctx context.Context, account, token string, every StoreWait, message string) (began bool, wait time.Duration, err error) {
-	got, err := storeFailsScript.Run(ctx, l.rdb, []string{accountKeys(account).state()},
+	got, err := l.clock.Call(ctx, storeFailsScript, account, []string{accountKeys(account).state()},
 		token, every.First.Milliseconds(), every.Most.Milliseconds(), storeCode, cut(message)).Int64Slice()
 	if err != nil {
 		return false, 0, fmt.Errorf("note that the document store of %s fails: %w", account, err)
@@ -32,7 +32,7 @@ func (l *Limiter) StoreFails(ctx context.Context, account, token string, every S
 // ProbeStore reports whether the caller is to try the document store now: of all workers
 // one does each time.
 func (l *Limiter) ProbeStore(ctx context.Context, account, token string, every StoreWait) (bool, error) {
-	n, err := storeProbeScript.Run(ctx, l.rdb, []string{accountKeys(account).state()},
+	n, err := l.clock.Call(ctx, storeProbeScript, account, []string{accountKeys(account).state()},
 		token, every.First.Milliseconds(), every.Most.Milliseconds()).Int()
 	if err != nil {
 		return false, fmt.Errorf("claim probe of the document store of %s: %w", account, err)
@@ -43,7 +43,7 @@ func (l *Limiter) ProbeStore(ctx context.Context, account, token string, every S
 // StoreWorks lets an account's calls go on. ended reports that they had been stopped, for
 // as long as lasted.
 func (l *Limiter) StoreWorks(ctx context.Context, account, token string) (lasted time.Duration, ended bool, err error) {
-	ms, err := storeWorksScript.Run(ctx, l.rdb, []string{accountKeys(account).state()}, token, storeCode).Int64()
+	ms, err := l.clock.Call(ctx, storeWorksScript, account, []string{accountKeys(account).state()}, token, storeCode).Int64()
 	if err != nil {
 		return 0, false, fmt.Errorf("note that the document store of %s works: %w", account, err)
 	}

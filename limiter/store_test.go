@@ -13,7 +13,7 @@ import (
 func TestStoreWaits(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Client(t)
-	l, every := New(rdb), StoreWait{First: time.Minute, Most: 5 * time.Minute}
+	l, every := New(rdb, anyTime{rdb}), StoreWait{First: time.Minute, Most: 5 * time.Minute}
 	fails := func(token string) (bool, time.Duration) {
 		t.Helper()
 		began, wait, err := l.StoreFails(t.Context(), "acme", token, every, "no space left on device")

@@ -38,7 +38,7 @@ func TestRandomWalk(t *testing.T) {
 	t.Cleanup(func() { _ = rdb.Close() })
 	rapid.Check(t, func(rt *rapid.T) {
 		server.FlushAll()
-		w := &walk{ctx: t.Context(), rt: rt, redis: server, rdb: rdb, l: New(rdb), k: accountKeys("acme"), m: newModel()}
+		w := &walk{ctx: t.Context(), rt: rt, redis: server, rdb: rdb, l: New(rdb, anyTime{rdb}), k: accountKeys("acme"), m: newModel()}
 		w.setTime(1_800_000_000_000_000)
 		w.rt.Repeat(map[string]func(*rapid.T){
 			"": func(*rapid.T) { w.compare() }, "time": w.time, "time passes": w.time,

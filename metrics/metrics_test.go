@@ -29,7 +29,7 @@ func shared(t *testing.T, rdb *redis.Client) Shared {
 		t.Fatal(err)
 	}
 	return Shared{
-		Records: records, Limiter: limiter.New(rdb), Queue: queue.New(rdb), Accounts: func() []string { return []string{"acme"} },
+		Records: records, Limiter: limiter.New(rdb, records), Queue: queue.New(rdb), Accounts: func() []string { return []string{"acme"} },
 	}
 }
 

@@ -4,8 +4,11 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // An account's time is Redis's with an offset, which scripts add. Redis's clock may jump: it
@@ -113,6 +116,38 @@ func (s *Records) ClockOffset(ctx context.Context, account string) (time.Duratio
 		return 0, fmt.Errorf("read clock of %s: %w", account, err)
 	}
 	return time.Duration(number(text)) * time.Millisecond, nil
+}
+
+// Call calls a script of an account. Its last two arguments say between which times in ms
+// Redis's clock is expected. A script that finds another time answers {"clock"} and has no
+// effect: the clock may have jumped, or the call may have been on its way for long. Reading
+// the clock takes back a jump, after which the call is repeated.
+func (s *Records) Call(ctx context.Context, script *redis.Script, account string, keys []string, args ...any) *redis.Cmd {
+	for try := 1; ; try++ {
+		clock, err := s.knownClock(ctx, account)
+		if err != nil {
+			return failed(ctx, err)
+		}
+		at := s.uptime()
+		earliest, latest := clock.expected(at)-clock.slack(at), clock.expected(at)+clock.slack(at)
+		if try == 3 {
+			earliest, latest = 0, 0 // Calls take long here: any time is right.
+		}
+		answer := script.Run(ctx, s.rdb, keys, append(slices.Clip(args), earliest.Milliseconds(), latest.Milliseconds())...)
+		if said, _ := answer.Val().([]any); len(said) != 1 || said[0] != "clock" {
+			return answer
+		}
+		if _, err := s.readClock(ctx, account); err != nil {
+			return failed(ctx, err)
+		}
+	}
+}
+
+// failed is a call that came to an error.
+func failed(ctx context.Context, err error) *redis.Cmd {
+	cmd := redis.NewCmd(ctx)
+	cmd.SetErr(err)
+	return cmd
 }
 
 // Now is an account's time. It asks Redis only where this process has not done so lately.

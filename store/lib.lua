@@ -3,16 +3,16 @@
 -- 8 ready, 9 events, 10 batch, 11 batch counts (10 and 11 are unused names
 -- where an extraction has no batch), 12 queued, 13 tombstones, 14 idempotency
 -- keys, 15 batches, 16 gate, 17 line, 18 turns, 19 released, 20 the limiter's state
--- of the account, 21 early hooks, 22 emptied batches. Before it stand NAME, the script's, GRACE
--- and SLACK, those of records.go and clock.go in ms. The last of ARGV is Redis's time as the
--- caller expects it, 0 for any.
+-- of the account, 21 early hooks, 22 emptied batches. Before it stand NAME, the script's, and
+-- GRACE, that of records.go in ms. The last two of ARGV are the times in ms between which
+-- the caller expects Redis's clock, 0 and 0 for any.
 local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH = unpack(KEYS, 1, 10)
 local COUNTS, QUEUED, TOMBS, IDEM, BATCHES, GATE, LINE, TURNS, RELEASED, ACCOUNT, EARLY, EMPTIED = unpack(KEYS, 11, 22)
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 -- Redis's clock has jumped where it shows another time than the caller expects.
-local expected = tonumber(table.remove(ARGV))
-if expected > 0 and math.abs(now - expected) > SLACK then return {'clock'} end
+local latest, earliest = tonumber(table.remove(ARGV)), tonumber(table.remove(ARGV))
+if latest > 0 and (now < earliest or now > latest) then return {'clock'} end
 -- The offset takes earlier jumps back.
 now = now + (tonumber(redis.call('HGET', ACCOUNT, 'clock') or '') or 0)
 -- An attempt without a token would pass for the holder of a record without a lease.

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -85,8 +84,7 @@ func scriptText(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("local NAME, GRACE, SLACK = '%s', %d, %d\n%s%s",
-		name, grace.Milliseconds(), clockSlack.Milliseconds(), lib, body), nil
+	return fmt.Sprintf("local NAME, GRACE = '%s', %d\n%s%s", name, grace.Milliseconds(), lib, body), nil
 }
 
 // clocked is a Redis client with a monotonic clock of its own, which all that use it share:
@@ -142,7 +140,7 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch), k.queued(), k.tombs(),
 		k.idempotency(), k.batches(), k.gate(), k.line(), k.turns(), k.released(), k.state(), k.early(), k.emptied(),
 	}
-	answer, err := s.call(ctx, script, in.Account, keys, append([]any{in.ID}, args...))
+	answer, err := s.Call(ctx, s.scripts[script], in.Account, keys, append([]any{in.ID}, args...)...).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", script, in.ID, err)
 	}
@@ -161,29 +159,6 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 		return nil, fmt.Errorf("%s %s: %w", script, in.ID, err)
 	}
 	return nil, fmt.Errorf("%s %s: unexpected answer %q", script, in.ID, verdict)
-}
-
-// call calls a script with the time that Redis's clock is expected to show. Where it shows
-// another one, the script has no effect: the clock may have jumped, or the call may have been
-// on its way for long. Reading the clock takes back a jump, after which the call is repeated.
-func (s *Records) call(ctx context.Context, script, account string, keys []string, args []any) ([]any, error) {
-	for try := 1; ; try++ {
-		clock, err := s.knownClock(ctx, account)
-		if err != nil {
-			return nil, err
-		}
-		expected := clock.expected(s.uptime()).Milliseconds()
-		if try == 3 {
-			expected = 0 // Calls take long here: any time is right.
-		}
-		answer, err := s.scripts[script].Run(ctx, s.rdb, keys, append(slices.Clip(args), expected)...).Slice()
-		if err != nil || answer[0] != "clock" {
-			return answer, err
-		}
-		if _, err := s.readClock(ctx, account); err != nil {
-			return nil, err
-		}
-	}
 }
 
 // Change is a set of fields to write with a step. Build it with its methods;

@@ -200,3 +200,41 @@ func TestTaskOfAnotherClock(t *testing.T) {
 		t.Errorf("it ended %s", got.Status)
 	}
 }
+
+// A jump of Redis's clock that a call of the limiter is the first to see neither shortens
+// what the vendor asked for nor adds to it, and the account is probed when it is due.
+func TestClockJumpsUnderTheLimiter(t *testing.T) {
+	t.Parallel()
+	for name, by := range map[string]time.Duration{"back": -600 * time.Second, "ahead": 4000 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.StartWithClock(t)
+			r := newRigOn(t, server.Client(), newVendor())
+			now := func() time.Time {
+				t.Helper()
+				c, err := r.records.Clock(t.Context(), "acme")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c.Now
+			}
+			now()
+			server.SetClock(by)
+			if err := r.limiter.Block(t.Context(), "acme", 5*time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			now()
+			a, err := r.limiter.Admit(t.Context(), "acme", limiter.OpSubmit, 1, 0)
+			if err != nil || a.Verdict != limiter.Later || a.Wait < 3*time.Minute || a.Wait > 6*time.Minute {
+				t.Errorf("a call waits %+v, %v, want five minutes", a, err)
+			}
+			server.SetClock(0)
+			if _, err := r.limiter.Pause(t.Context(), "acme", limiter.Unauthorized, "", "401"); err != nil {
+				t.Fatal(err)
+			}
+			if wait := r.state().ProbeAt.Sub(now()); wait < 3*time.Minute || wait > 6*time.Minute {
+				t.Errorf("the account is probed in %v, want five minutes", wait)
+			}
+		})
+	}
+}

@@ -232,7 +232,7 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, id: store.NewToken(), records: records, queue: queue.New(cfg.Redis),
-		limiter: limiter.New(cfg.Redis), log: cfg.Logger, base: context.Background(),
+		limiter: limiter.New(cfg.Redis, records), log: cfg.Logger, base: context.Background(),
 		polls: polling.NewStore(cfg.Redis, records), reading: make(chan struct{}, vendorSlots), probing: make(chan struct{}, vendorSlots),
 	}
 	if w.accounts, err = w.prepare(cfg.Accounts); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/wait"
 	"github.com/extractq/extractq/limiter"
+	"github.com/extractq/extractq/store"
 )
 
 // vendorPatience is how long a vendor may take for the one free call.
@@ -54,8 +55,13 @@ func (d *doctor) account(ctx context.Context, cfg settings, a config.Account) fi
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, vendorPatience, errTooSlow)
 	defer cancel()
-	if d.rdb != nil {
-		admission, err := limiter.New(d.rdb).Admit(ctx, a.Name, limiter.OpProbe, float64(a.Rate), limiter.OpProbe.Patience())
+	limits, err := d.limits()
+	if err != nil {
+		f.State, f.Message = healthFix, err.Error()
+		return f
+	}
+	if limits != nil {
+		admission, err := limits.Admit(ctx, a.Name, limiter.OpProbe, float64(a.Rate), limiter.OpProbe.Patience())
 		switch {
 		case err != nil: // The line about Redis says why; the call is made all the same.
 		case admission.Verdict != limiter.Go:
@@ -71,15 +77,24 @@ func (d *doctor) account(ctx context.Context, cfg settings, a config.Account) fi
 	}
 	err = p.Probe(ctx)
 	f.State, f.Message = judge(a, err)
-	if (err == nil || extraction.KindOf(err) == extraction.KindForbidden) && d.rdb != nil {
-		d.pause(ctx, a, &f)
+	if (err == nil || extraction.KindOf(err) == extraction.KindForbidden) && limits != nil {
+		d.pause(ctx, limits, a, &f)
 	}
 	return f
 }
 
+// limits are those of all accounts; nil without Redis.
+func (d *doctor) limits() (*limiter.Limiter, error) {
+	if d.rdb == nil {
+		return nil, nil
+	}
+	records, err := store.NewRecords(d.rdb)
+	return limiter.New(d.rdb, records), err
+}
+
 // pause says of an account whose vendor answers that it stands still all the same.
-func (d *doctor) pause(ctx context.Context, a config.Account, f *finding) {
-	state, err := limiter.New(d.rdb).State(ctx, a.Name)
+func (d *doctor) pause(ctx context.Context, limits *limiter.Limiter, a config.Account, f *finding) {
+	state, err := limits.State(ctx, a.Name)
 	if err != nil || state.Reason == limiter.Active { // The line about Redis says the first.
 		return
 	}

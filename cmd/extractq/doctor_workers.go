@@ -17,14 +17,15 @@ func (d *doctor) served(ctx context.Context, cfg settings) []string {
 		return nil
 	}
 	all := app.AccountNames(cfg.Accounts)
-	if records, err := store.NewRecords(d.rdb); err == nil {
-		registered, err := records.Accounts(ctx)
-		if err == nil { // The line about Redis says why otherwise.
-			all = append(all, registered...)
-		}
+	records, err := store.NewRecords(d.rdb)
+	if err != nil {
+		return nil
+	}
+	if registered, err := records.Accounts(ctx); err == nil { // The line about Redis says why otherwise.
+		all = append(all, registered...)
 	}
 	slices.Sort(all)
-	limits := limiter.New(d.rdb)
+	limits := limiter.New(d.rdb, records)
 	return slices.DeleteFunc(slices.Compact(all), func(name string) bool {
 		served, err := limits.Served(ctx, name)
 		return err != nil || !served

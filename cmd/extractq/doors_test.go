@@ -71,7 +71,7 @@ accounts:
 		t.Fatal(err)
 	}
 	t.Cleanup(svc.Close)
-	d.svc, d.records, d.limits = svc, svc.Records, limiter.New(svc.RDB)
+	d.svc, d.records, d.limits = svc, svc.Records, limiter.New(svc.RDB, svc.Records)
 	theirs, err := cfg.ServerAccounts(cfg.Accounts)
 	if err != nil {
 		t.Fatal(err)

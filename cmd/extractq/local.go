@@ -218,7 +218,7 @@ func (l *local) forget(ctx context.Context) error {
 
 // unserved asks Redis which workers there are.
 func (l *local) unserved(ctx context.Context, accounts []string) ([]string, error) {
-	limits := limiter.New(l.svc.RDB)
+	limits := limiter.New(l.svc.RDB, l.svc.Records)
 	var out []string
 	for _, name := range accounts {
 		served, err := limits.Served(ctx, name)

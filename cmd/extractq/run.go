@@ -276,7 +276,7 @@ func (b *backfill) serve(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	l := limiter.New(b.RDB)
+	l := limiter.New(b.RDB, b.Records)
 	if err := b.agrees(ctx, l); err != nil {
 		return nil, err
 	}

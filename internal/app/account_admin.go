@@ -25,7 +25,7 @@ type AccountAdmin struct {
 // NewAccountAdmin returns an AccountAdmin. configured returns the accounts that are
 // configured now.
 func NewAccountAdmin(svc *Services, configured func() []config.Account) *AccountAdmin {
-	return &AccountAdmin{Services: svc, Configured: configured, limits: limiter.New(svc.RDB), queue: queue.New(svc.RDB)}
+	return &AccountAdmin{Services: svc, Configured: configured, limits: limiter.New(svc.RDB, svc.Records), queue: queue.New(svc.RDB)}
 }
 
 // States returns the states of all accounts.

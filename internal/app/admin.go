@@ -50,7 +50,7 @@ func NewAdmin(ctx context.Context, cfg Process, rdb redis.UniversalClient, blobs
 		return store.CheckPair(ctx, records, blobs)
 	}
 	cfg.Metrics.Share(metrics.Shared{
-		Records: records, Limiter: limiter.New(rdb), Queue: queue.New(rdb), Accounts: func() []string { return *a.accounts.Load() },
+		Records: records, Limiter: limiter.New(rdb, records), Queue: queue.New(rdb), Accounts: func() []string { return *a.accounts.Load() },
 	})
 	address := cfg.Admin.Listen
 	if address == "" {
