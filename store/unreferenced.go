@@ -104,8 +104,9 @@ func (w *sweep) flush(ctx context.Context) error {
 		return errors.Join(err, ErrNotOurs)
 	}
 	results := map[string]string{} // The part of the result, by id.
+	running := map[string]bool{}   // Redis may have gone back to before the end of these.
 	for _, r := range found {
-		results[r.ID] = strconv.FormatInt(r.ResultSeq, 10)
+		results[r.ID], running[r.ID] = strconv.FormatInt(r.ResultSeq, 10), !r.Status.Final()
 	}
 	for id, parts := range w.page {
 		result, known := results[id]
@@ -120,7 +121,7 @@ func (w *sweep) flush(ctx context.Context) error {
 			}
 		}
 		for _, part := range parts {
-			if known && slices.Contains([]string{result, documentPart, sentPart, acceptedPart}, part) {
+			if running[id] && number(part) > 0 || known && slices.Contains([]string{result, documentPart, sentPart, acceptedPart}, part) {
 				continue
 			}
 			if part == acceptedPart {

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"strings"
 
 	"github.com/extractq/extractq/extraction"
 )
@@ -117,6 +119,31 @@ func (b *Blobs) CheckResult(ctx context.Context, r Record) error {
 		return fmt.Errorf("check result: %w", ErrDamaged)
 	}
 	return nil
+}
+
+// StoredResult finds the latest result that is stored of an extraction, whatever its record
+// says: Redis may have gone back to before its end. It returns ErrNotFound where there is none.
+func (b *Blobs) StoredResult(ctx context.Context, id string) (seq int64, sum string, err error) {
+	if _, err := b.directory(); err != nil { // Nothing is not the answer there.
+		return 0, "", fmt.Errorf("look for result: %w", err)
+	}
+	for o, err := range b.bucket.list(ctx, id) {
+		if err != nil {
+			return 0, "", fmt.Errorf("look for result: %w", err)
+		}
+		seq = max(seq, number(strings.TrimPrefix(o.key, id+"/")))
+	}
+	if seq == 0 {
+		return 0, "", fmt.Errorf("look for result: %w", ErrNotFound)
+	}
+	body, err := b.read(ctx, resultKey(id, seq))
+	if err != nil {
+		return 0, "", fmt.Errorf("look for result: %w", b.named(err))
+	}
+	if !json.Valid(body) {
+		return 0, "", fmt.Errorf("look for result: %w", ErrNotFound)
+	}
+	return seq, sumOf(body), nil
 }
 
 // sumOf is the digest of a stored result as records keep it: short enough for a field.

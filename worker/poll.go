@@ -173,7 +173,38 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	if err := s.lost(err); err != nil {
 		return err
 	}
+	r, err := s.w.records.Get(ctx, s.acct.Name, s.rec.ID)
+	if err == nil && r.ResultSeq == s.fence.Seq {
+		return nil // After Redis went back in time, another step had the same seq.
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
 	return s.w.cfg.Blobs.DeleteResult(ctx, s.rec.ID, s.fence.Seq)
+}
+
+// hadSucceeded ends an extraction with a result that is stored already, instead of without
+// one: the vendor gave it before Redis went back in time, and may have dropped it since.
+func (s *step) hadSucceeded(c *store.Change) (bool, error) {
+	seq, sum, err := s.w.cfg.Blobs.StoredResult(s.ctx, s.rec.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return true, s.storeFails(err, s.kind, c)
+	}
+	ctx, cancel := s.saving()
+	defer cancel()
+	_, err = s.w.records.Finish(ctx, s.fence, extraction.StatusSuccess, s.w.cfg.kept(), c.Result(seq).ResultSum(sum))
+	if err != nil {
+		return true, s.lost(err)
+	}
+	s.w.log.WarnContext(ctx, "extraction ends with the result that was stored before Redis went back in time",
+		slog.String("extraction_id", s.rec.ID), slog.String("account", s.acct.Name))
+	s.ended, s.outcome = true, string(extraction.StatusSuccess)
+	s.final = &queue.Outcome{Status: extraction.StatusSuccess, Polls: s.rec.Polls}
+	s.callBack(ctx)
+	return true, nil
 }
 
 // missing acts on a 404: not yet at first, and dropped when it lasts.

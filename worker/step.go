@@ -221,6 +221,9 @@ func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Ch
 	if s.rec.Fetching() {
 		return s.unfetched(f.Message, c) // That has ended.
 	}
+	if kept, err := s.hadSucceeded(c); kept || err != nil {
+		return err
+	}
 	ctx, cancel := s.saving()
 	defer cancel()
 	_, err := s.w.records.Finish(ctx, s.fence, status, s.w.cfg.kept(), c.Failure(f))

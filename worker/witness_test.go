@@ -177,6 +177,33 @@ func TestTwoSendTheSameAttempt(t *testing.T) {
 	}
 }
 
+// Redis goes back to before the end, and the vendor has dropped its result meanwhile: the
+// one in the document store is taken, which no sweep has deleted.
+func TestStoredResultOutlivesTheVendors(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	v := newVendor()
+	r := newRigOn(t, rdb, v)
+	r.paired()
+	w := r.worker()
+	id := r.polling(w, "the document", 10*time.Minute)
+	before := dump(t.Context(), rdb)
+	r.drive(w, id)
+	restore(t, rdb, before)
+	if _, err := store.DeleteUnreferenced(t.Context(), r.records, r.blobs, 0, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	v.onPoll = func(string, int) (extraction.Outcome, error) {
+		return extraction.Outcome{}, &extraction.Error{Op: "poll", Kind: extraction.KindNotFound, Err: errors.New("404")}
+	}
+	r.hset(id, "nf", ago(10*time.Minute))
+	r.drive(w, id)
+	got := r.get(id)
+	if got.Status != extraction.StatusSuccess || r.blobs.CheckResult(t.Context(), got) != nil {
+		t.Errorf("%s (%+v), its result: %v", got.Status, got.Failure, r.blobs.CheckResult(t.Context(), got))
+	}
+}
+
 // The vendor lists a document under a second id: that is said, and is no foreign one.
 func TestDuplicateAtTheVendor(t *testing.T) {
 	t.Parallel()

@@ -103,7 +103,11 @@ func recoverLost(c *cli.Context, cfg settings) error {
 	}
 	young, err := unsettled(c.Context, s.Records, s.Blobs, only)
 	if young > 0 {
-		cfg.Say("%s accepted in the last minute without a record yet; give the same command again in a minute", plural(young))
+		const left = "%s accepted in the last minute without a record yet; give the same command again in a minute"
+		if !c.Bool("dry-run") {
+			return errkind.New(errkind.Failed, fmt.Errorf(left, plural(young)))
+		}
+		cfg.Say(left, plural(young))
 	}
 	return err
 }
