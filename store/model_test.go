@@ -88,6 +88,7 @@ func (d *doc) over() bool     { return d.final() && !d.fetching() }
 func (d *doc) asks(s string) bool {
 	return s == "poll" || d.phase == "opened" || d.phase == "uncertain"
 }
+
 func (d *doc) free() {
 	d.owner, d.lease, d.marks, d.renewals = "", 0, 0, 0
 	delete(d.data, fieldOrphaned)
