@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/extractq/extractq/internal/httpauth"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/store"
 )
@@ -20,7 +20,7 @@ import (
 type Key struct {
 	// Name identifies the key in logs, and scopes its idempotency keys.
 	Name string
-	// Digest is Digest of its secret: the secret itself is not kept.
+	// Digest is httpauth.Digest of its secret: the secret itself is not kept.
 	Digest [sha256.Size]byte
 	// Accounts are those it may use; empty means all.
 	Accounts []string
@@ -29,10 +29,6 @@ type Key struct {
 	// Operator keys may pause and resume accounts.
 	Operator bool
 }
-
-// Digest is what is kept of a key's secret. All digests have the same length, so
-// that comparing them takes the same time whatever was sent.
-func Digest(secret string) [sha256.Size]byte { return sha256.Sum256([]byte(secret)) }
 
 // ErrExposed is returned for a listener that others can reach while nothing keeps
 // them out.
@@ -145,23 +141,17 @@ func (s *Server) identify(r *http.Request) (k Key, refused string, p *Problem) {
 	if len(keys) == 0 {
 		// A page of another site must not use this machine's API, neither by its
 		// address nor by a name that is made to point here.
-		if !serve.IsLoopback(r.Host) || crossSite(r) {
+		if !serve.IsLoopback(r.Host) || httpauth.OtherOrigin(r) || httpauth.OtherSite(r) {
 			return Key{}, serve.Foreign, problem(http.StatusForbidden, codeForbidden, "without api.keys only this machine may use the API, by a loopback address and from no other site")
 		}
 		return Key{Operator: true}, "", nil
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if _, password, ok := r.BasicAuth(); ok && isReference(r) {
-		scheme, token = "Bearer", password
+	secret, ok := httpauth.Bearer(r)
+	if _, password, basic := r.BasicAuth(); basic && isReference(r) {
+		secret, ok = strings.TrimSpace(password), true
 	}
-	sent := Digest(strings.TrimSpace(token))
-	var found *Key
-	for i, k := range keys { // To the end, also after it is found.
-		if subtle.ConstantTimeCompare(k.Digest[:], sent[:]) == 1 {
-			found = &keys[i]
-		}
-	}
-	if found == nil || !strings.EqualFold(scheme, "Bearer") {
+	found := httpauth.Find(keys, func(k Key) [sha256.Size]byte { return k.Digest }, secret)
+	if found == nil || !ok {
 		refused = serve.UnknownKey
 		if r.Header.Get("Authorization") == "" {
 			refused = serve.NoKey
@@ -183,20 +173,6 @@ func isReference(r *http.Request) bool {
 		return false
 	}
 	return r.URL.Path == "/docs" || strings.HasPrefix(r.URL.Path, "/docs/") || strings.HasPrefix(r.URL.Path, "/openapi")
-}
-
-// crossSite reports whether another site's page makes the request.
-func crossSite(r *http.Request) bool {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
-			return true
-		}
-	}
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
-		return false
-	}
-	return true
 }
 
 // sees reports whether a record is the caller's to see.

@@ -22,6 +22,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/httpauth"
 	"github.com/extractq/extractq/store"
 )
 
@@ -241,8 +242,8 @@ func TestConformance(t *testing.T) {
 	keys := func(c *Config) {
 		withHooks(c)
 		c.Keys = []Key{
-			{Name: "all", Digest: Digest("all"), Operator: true},
-			{Name: "c1", Digest: Digest("c1"), Customer: "c1"},
+			{Name: "all", Digest: httpauth.Digest("all"), Operator: true},
+			{Name: "c1", Digest: httpauth.Digest("c1"), Customer: "c1"},
 		}
 	}
 	open := newRig(t, keys)

@@ -13,6 +13,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/internal/browsertest"
+	"github.com/extractq/extractq/internal/httpauth"
 )
 
 // The reference page works in a browser that reaches no other host, with nothing in
@@ -42,7 +43,7 @@ func TestReferenceInABrowser(t *testing.T) {
 // reference, and nothing else: the requests that are made there have a key of their own.
 func TestReferenceWithAKey(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(c *Config) { c.Keys = []Key{{Name: "billing", Digest: Digest("secret")}} })
+	r := newRig(t, func(c *Config) { c.Keys = []Key{{Name: "billing", Digest: httpauth.Digest("secret")}} })
 	named := strings.Replace(r.url, "127.0.0.1", browsertest.Name, 1)
 	b := browsertest.New(t, named, "secret")
 	b.Open("/docs", "extractq", "/v1/extractions/{id}", "Authorize")

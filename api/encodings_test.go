@@ -7,6 +7,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/httpauth"
 )
 
 // What is not what it seems is refused, and nothing is accepted of it.
@@ -75,7 +76,7 @@ func TestAddressOnceFinal(t *testing.T) {
 func TestAdoptForOneCustomer(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *Config) {
-		c.Keys = []Key{{Name: "one", Digest: Digest("k1"), Customer: "c1"}, {Name: "all", Digest: Digest("k2")}}
+		c.Keys = []Key{{Name: "one", Digest: httpauth.Digest("k1"), Customer: "c1"}, {Name: "all", Digest: httpauth.Digest("k2")}}
 	})
 	body := `{"account":"acme","type":"t","vendor_id":"v1"}`
 	r.do("POST", "/v1/extractions", body, "Content-Type", "application/json", "Authorization", "Bearer k1").wantProblem(t, "its customer's", 403, codeForbidden)

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/extractq/extractq/internal/httpauth"
 )
 
 // A key that is gone, or that may see less, loses its open streams and waits; others, and
@@ -11,7 +13,7 @@ import (
 func TestReloadEndsWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	key := func(name, secret, customer string, accounts ...string) Key {
-		return Key{Name: name, Digest: Digest(secret), Customer: customer, Accounts: accounts}
+		return Key{Name: name, Digest: httpauth.Digest(secret), Customer: customer, Accounts: accounts}
 	}
 	before := []Key{key("kept", "a", ""), key("gone", "b", ""), key("accounts", "c", "", "acme", "other"), key("customer", "d", "")}
 	after := []Key{key("kept", "new", ""), key("kept", "a", ""), key("accounts", "c", "", "acme"), key("customer", "d", "x")}

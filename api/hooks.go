@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/extractq/extractq/internal/httpauth"
 	"github.com/extractq/extractq/internal/serve"
 )
 
@@ -58,7 +59,7 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("account")
 	account, _ := s.open(name)
 	token, takes := (*s.tokens.Load())[name]
-	sent := Digest(r.PathValue("token"))
+	sent := httpauth.Digest(r.PathValue("token"))
 	// Compared also where there is nothing to compare with: the time it takes does
 	// not say which accounts there are, and neither does the answer.
 	if subtle.ConstantTimeCompare(token[:], sent[:]) != 1 || !takes || account.Hook == nil {

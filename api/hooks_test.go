@@ -13,6 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/httpauth"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/queue"
 	"github.com/extractq/extractq/internal/redistest"
@@ -32,7 +33,7 @@ func withHooks(c *Config) {
 			return extraction.Hook{VendorID: said.ID, Echo: said.Echo}, nil
 		}
 	}
-	c.HookTokens = HookTokens{"acme": Digest(hookToken)}
+	c.HookTokens = HookTokens{"acme": httpauth.Digest(hookToken)}
 }
 
 // atVendor submits a document as a worker would: the vendor has it as vendorID, and
@@ -172,7 +173,7 @@ func TestHookRefused(t *testing.T) {
 // name; every other path is closed to it.
 func TestHookNeedsNoKey(t *testing.T) {
 	t.Parallel()
-	for name, keys := range map[string][]Key{"without keys": nil, "with keys": {{Name: "k", Digest: Digest("secret")}}} {
+	for name, keys := range map[string][]Key{"without keys": nil, "with keys": {{Name: "k", Digest: httpauth.Digest("secret")}}} {
 		r := newRig(t, withHooks, func(c *Config) { c.Keys = keys })
 		ask := func(method, path string) int {
 			t.Helper()
@@ -208,7 +209,7 @@ func TestHookNeedsNoKey(t *testing.T) {
 func TestHookTokenReload(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withHooks)
-	r.server.Reload(*r.server.accounts.Load(), nil, HookTokens{"acme": Digest("another")})
+	r.server.Reload(*r.server.accounts.Load(), nil, HookTokens{"acme": httpauth.Digest("another")})
 	r.do("POST", "/v1/hooks/acme/"+hookToken, `{"id":"v-1"}`).want(t, "the token before", 404)
 	r.do("POST", "/v1/hooks/acme/another", `{"id":"v-1"}`).want(t, "the token now", 204)
 }

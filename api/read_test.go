@@ -14,6 +14,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/httpauth"
 )
 
 // ids are those of the extractions in a page.
@@ -131,9 +132,9 @@ func TestKeysAreLimited(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *Config) {
 		c.Keys = []Key{
-			{Name: "all", Digest: Digest("all"), Operator: true},
-			{Name: "c1", Digest: Digest("c1"), Customer: "c1"},
-			{Name: "acme", Digest: Digest("acme"), Accounts: []string{"acme"}},
+			{Name: "all", Digest: httpauth.Digest("all"), Operator: true},
+			{Name: "c1", Digest: httpauth.Digest("c1"), Customer: "c1"},
+			{Name: "acme", Digest: httpauth.Digest("acme"), Accounts: []string{"acme"}},
 		}
 	})
 	key := func(name string) []string { return []string{"Authorization", "Bearer " + name} }

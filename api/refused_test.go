@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/extractq/extractq/internal/httpauth"
 )
 
 // kept are the log and the counters of an API.
@@ -43,7 +45,7 @@ func TestRefusedIsSeen(t *testing.T) {
 	t.Parallel()
 	seen := &kept{counts: map[string]int{}}
 	r := newRig(t, withHooks, func(c *Config) {
-		c.Keys = []Key{{Name: "billing", Digest: Digest("right-key")}}
+		c.Keys = []Key{{Name: "billing", Digest: httpauth.Digest("right-key")}}
 		c.Logger, c.Refused = slog.New(slog.NewTextHandler(seen, nil)), seen.refused
 	})
 	for _, reason := range []string{"no_key", "unknown_key", "hook_token", "foreign"} {

@@ -18,6 +18,7 @@ import (
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/fixtures"
+	"github.com/extractq/extractq/internal/httpauth"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/polling"
@@ -74,8 +75,8 @@ func serve(rdb *redis.Client, dir string, working bool) (_ *service, err error) 
 		Client: own, Records: records, Blobs: blobs, Polls: polling.NewStore(rdb, records), States: &states{}, MaxDocument: 4 << 20,
 		Accounts: []api.Account{{Name: "acme", Provider: sensible.Name, Check: provider.Check, FetchesURL: true, Rate: 100}},
 		Keys: []api.Key{
-			{Name: "operator", Digest: api.Digest(key), Operator: true},
-			{Name: "blue", Digest: api.Digest("k-blue"), Customer: "blue"},
+			{Name: "operator", Digest: httpauth.Digest(key), Operator: true},
+			{Name: "blue", Digest: httpauth.Digest("k-blue"), Customer: "blue"},
 		},
 		CheckURL: func(context.Context, string) error { return nil }, CheckDocumentURL: refuse,
 		Logger: slog.New(slog.DiscardHandler), Version: "test",

@@ -3,16 +3,15 @@ package dashboard
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/extractq/extractq/internal/httpauth"
 	"github.com/extractq/extractq/internal/serve"
 )
 
@@ -20,7 +19,7 @@ import (
 type Key struct {
 	// Name identifies the key in logs.
 	Name string
-	// Digest is Digest of its secret.
+	// Digest is httpauth.Digest of its secret.
 	Digest [sha256.Size]byte
 	// Operator keys may change things.
 	Operator bool
@@ -28,10 +27,6 @@ type Key struct {
 	// the tasks of all customers, so these keys are not let in.
 	Limited bool
 }
-
-// Digest is what is kept of a key's secret. All digests have the same length, so
-// that comparing them takes the same time whatever was sent.
-func Digest(secret string) [sha256.Size]byte { return sha256.Sum256([]byte(secret)) }
 
 // ErrExposed is returned for a listener that others can reach while nothing
 // keeps them out.
@@ -84,7 +79,7 @@ func newAccess(cfg Config) *access {
 // Admits reports whether such a dashboard may listen on the address.
 func (c Config) Admits(addr net.Addr) error {
 	switch {
-	case isLoopback(addr.String()), c.NoAuth:
+	case serve.IsLoopback(addr.String()), c.NoAuth:
 		return nil
 	case c.Operator:
 		return ErrOperatorExposed
@@ -141,20 +136,16 @@ func (a *access) identify(r *http.Request) (key string, who visitor) {
 	if len(a.keys) == 0 {
 		return "", a.everyone
 	}
-	sent := Digest(presented(r))
-	for _, k := range a.keys { // To the end, also after it is found.
-		if subtle.ConstantTimeCompare(k.Digest[:], sent[:]) != 1 {
-			continue
-		}
-		key, who = k.Name, a.everyone
-		switch {
-		case k.Limited:
-			who = tenant
-		case k.Operator:
-			who = operator
-		}
+	found := httpauth.Find(a.keys, func(k Key) [sha256.Size]byte { return k.Digest }, presented(r))
+	switch {
+	case found == nil:
+		return "", stranger
+	case found.Limited:
+		return found.Name, tenant
+	case found.Operator:
+		return found.Name, operator
 	}
-	return key, who
+	return found.Name, a.everyone
 }
 
 // presented is the key that a request brings: a bearer token, or the password
@@ -163,9 +154,8 @@ func presented(r *http.Request) string {
 	if _, password, ok := r.BasicAuth(); ok {
 		return password
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token)
+	if secret, ok := httpauth.Bearer(r); ok {
+		return secret
 	}
 	return ""
 }
@@ -178,16 +168,7 @@ func changes(r *http.Request) bool {
 // crossReads reports whether another site's page reads from here. Following a
 // link to here is not reading: that page does not see what comes back.
 func crossReads(r *http.Request) bool {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
-			return true
-		}
-	}
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
-		return false
-	}
-	return r.Header.Get("Sec-Fetch-Mode") != "navigate"
+	return httpauth.OtherOrigin(r) || httpauth.OtherSite(r) && r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }
 
 // knowsHost reports whether a request without a key may have come for us. A page
@@ -199,19 +180,9 @@ func (a *access) knowsHost(host string) bool {
 	case len(a.keys) > 0:
 		return true
 	case a.noAuth:
-		return isPrivateName(hostname(host))
+		return isPrivateName(serve.Hostname(host))
 	}
-	return isLoopback(host)
-}
-
-// isLoopback reports whether host, with or without a port, is this machine and
-// nothing else.
-func isLoopback(host string) bool {
-	name := hostname(host)
-	if ip, err := netip.ParseAddr(name); err == nil {
-		return ip.Unmap().IsLoopback()
-	}
-	return strings.EqualFold(name, "localhost")
+	return serve.IsLoopback(host)
 }
 
 // isPrivateName reports whether the name cannot be bought: an address, one word, or
@@ -223,12 +194,4 @@ func isPrivateName(name string) bool {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	dot := strings.LastIndexByte(name, '.')
 	return name != "" && (dot < 0 || slices.Contains([]string{"local", "internal", "localhost", "test"}, name[dot+1:]))
-}
-
-// hostname is a host without its port and brackets.
-func hostname(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		return name
-	}
-	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 }

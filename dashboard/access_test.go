@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/extractq/extractq/internal/httpauth"
 	"github.com/extractq/extractq/internal/redistest"
 )
 
@@ -33,9 +34,9 @@ func open(t *testing.T, cfg Config) *Dashboard {
 // keys are one of each kind.
 func keys() []Key {
 	return []Key{
-		{Name: "viewer", Digest: Digest("look-secret")},
-		{Name: "boss", Digest: Digest("boss-secret"), Operator: true},
-		{Name: "tenant", Digest: Digest("tenant-secret"), Operator: true, Limited: true},
+		{Name: "viewer", Digest: httpauth.Digest("look-secret")},
+		{Name: "boss", Digest: httpauth.Digest("boss-secret"), Operator: true},
+		{Name: "tenant", Digest: httpauth.Digest("tenant-secret"), Operator: true, Limited: true},
 	}
 }
 
@@ -184,7 +185,7 @@ func TestAdmits(t *testing.T) {
 // on, and one that may operate may do so.
 func TestReload(t *testing.T) {
 	t.Parallel()
-	d := open(t, Config{Keys: []Key{{Name: "viewer", Digest: Digest("old")}}})
+	d := open(t, Config{Keys: []Key{{Name: "viewer", Digest: httpauth.Digest("old")}}})
 	status := func(method, target, key string) int {
 		return ask(d, method, target, "Host", "127.0.0.1:8080", "Authorization", "Bearer "+key).Code
 	}
@@ -208,7 +209,7 @@ func TestReload(t *testing.T) {
 	}()
 	want("old key, before", status(http.MethodGet, readTarget, "old"), http.StatusOK)
 	want("new key, before", status(http.MethodGet, readTarget, "new"), http.StatusUnauthorized)
-	d.Reload([]Key{{Name: "boss", Digest: Digest("new"), Operator: true}})
+	d.Reload([]Key{{Name: "boss", Digest: httpauth.Digest("new"), Operator: true}})
 	want("old key, after", status(http.MethodGet, readTarget, "old"), http.StatusUnauthorized)
 	want("new key, after", status(http.MethodGet, readTarget, "new"), http.StatusOK)
 	want("new key changes something", status(http.MethodPost, changeTarget, "new"), http.StatusBadRequest)

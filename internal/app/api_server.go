@@ -11,6 +11,7 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/httpauth"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/serve"
 	"github.com/extractq/extractq/polling"
@@ -36,11 +37,11 @@ func apiKeys(cfg Process) []api.Key {
 	var out []api.Key
 	for _, k := range cfg.API.Keys {
 		key := api.Key{
-			Name: k.Name, Digest: api.Digest(k.Secret.Reveal()), Accounts: k.Accounts, Customer: k.Customer, Operator: k.Operator,
+			Name: k.Name, Digest: httpauth.Digest(k.Secret.Reveal()), Accounts: k.Accounts, Customer: k.Customer, Operator: k.Operator,
 		}
 		out = append(out, key)
 		if !k.PreviousSecret.IsZero() { // Both secrets are of the same key.
-			key.Digest = api.Digest(k.PreviousSecret.Reveal())
+			key.Digest = httpauth.Digest(k.PreviousSecret.Reveal())
 			out = append(out, key)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/extractq/extractq/api"
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/httpauth"
 	"github.com/extractq/extractq/store"
 	"github.com/extractq/extractq/worker"
 )
@@ -22,7 +23,7 @@ func hookTokens(cfg Process) api.HookTokens {
 	out := api.HookTokens{}
 	for _, a := range cfg.Accounts {
 		if !a.HookToken.IsZero() {
-			out[a.Name] = api.Digest(a.HookToken.Reveal())
+			out[a.Name] = httpauth.Digest(a.HookToken.Reveal())
 		}
 	}
 	return out

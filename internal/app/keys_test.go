@@ -3,8 +3,8 @@ package app
 import (
 	"testing"
 
-	"github.com/extractq/extractq/api"
 	"github.com/extractq/extractq/config"
+	"github.com/extractq/extractq/internal/httpauth"
 )
 
 // Both secrets of a key that is being changed are the same key: what is scoped to its
@@ -22,12 +22,12 @@ func TestPreviousSecretIsTheSameKey(t *testing.T) {
 	}
 	for i, secret := range []string{"new", "old"} {
 		k := keys[i]
-		if k.Name != "billing" || k.Digest != api.Digest(secret) || len(k.Accounts) != 1 || k.Customer != "c" || !k.Operator {
+		if k.Name != "billing" || k.Digest != httpauth.Digest(secret) || len(k.Accounts) != 1 || k.Customer != "c" || !k.Operator {
 			t.Errorf("%s is %+v", secret, k)
 		}
 	}
 	pages := dashboardKeys(cfg)
-	if len(pages) != 3 || pages[1].Name != "billing" || pages[1].Digest != api.Digest("old") || !pages[1].Operator || !pages[1].Limited {
+	if len(pages) != 3 || pages[1].Name != "billing" || pages[1].Digest != httpauth.Digest("old") || !pages[1].Operator || !pages[1].Limited {
 		t.Errorf("the dashboard's keys: %+v", pages)
 	}
 }

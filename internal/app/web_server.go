@@ -12,6 +12,7 @@ import (
 
 	"github.com/extractq/extractq/dashboard"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/httpauth"
 )
 
 // WebServer serves the dashboard, and the API beside it, at an address it listens on.
@@ -109,12 +110,12 @@ func dashboardKeys(cfg Process) []dashboard.Key {
 	var keys []dashboard.Key
 	for _, k := range cfg.API.Keys {
 		key := dashboard.Key{
-			Name: k.Name, Digest: dashboard.Digest(k.Secret.Reveal()), Operator: k.Operator,
+			Name: k.Name, Digest: httpauth.Digest(k.Secret.Reveal()), Operator: k.Operator,
 			Limited: len(k.Accounts) > 0 || k.Customer != "",
 		}
 		keys = append(keys, key)
 		if !k.PreviousSecret.IsZero() { // Both secrets are of the same key.
-			key.Digest = dashboard.Digest(k.PreviousSecret.Reveal())
+			key.Digest = httpauth.Digest(k.PreviousSecret.Reveal())
 			keys = append(keys, key)
 		}
 	}
