@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/doctor"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -128,7 +129,7 @@ type localAccounts struct {
 func (d localAccounts) remark(shown []string) {
 	for _, a := range d.Configured() {
 		if d.cfg.API.PublicURL == "" && !a.HookToken.IsZero() && slices.Contains(shown, a.Name) {
-			_, why := judgeHook("", a)
+			_, why := doctor.JudgeHook("", a)
 			d.cfg.Say("%s", why)
 		}
 	}

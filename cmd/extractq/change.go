@@ -201,7 +201,7 @@ func (x *changer) partly(err error) error {
 	if x.skipped > 0 {
 		skipped = fmt.Sprintf(", %d left as they are", x.skipped)
 	}
-	x.cfg.Say("%s %s%s", plural(x.changed), done, skipped)
+	x.cfg.Say("%s %s%s", render.Extractions(x.changed), done, skipped)
 	return err
 }
 
@@ -241,9 +241,9 @@ func (x *changer) confirm(matched int) error {
 	}
 	in, ok := x.c.App.Reader.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return errkind.Usagef("%s would concern %s: add --yes, or --dry-run to see them", x.verb, plural(matched))
+		return errkind.Usagef("%s would concern %s: add --yes, or --dry-run to see them", x.verb, render.Extractions(matched))
 	}
-	_, _ = fmt.Fprintf(x.cfg.Err, "%s %s? [y/N] ", x.verb, plural(matched))
+	_, _ = fmt.Fprintf(x.cfg.Err, "%s %s? [y/N] ", x.verb, render.Extractions(matched))
 	answer, err := bufio.NewReader(documents.NewInterruptible(x.c.Context, in)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -113,11 +112,3 @@ func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 
 // noneMatches is said where a filter chooses nothing.
 func noneMatches(cfg settings) { cfg.Say("no extraction matches") }
-
-// plural is a number of extractions.
-func plural(n int) string {
-	if n == 1 {
-		return "1 extraction"
-	}
-	return fmt.Sprintf("%d extractions", n)
-}

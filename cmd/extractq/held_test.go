@@ -1,13 +1,10 @@
 package main
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/extractq/extractq/config"
-	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/limiter"
 )
 
@@ -49,22 +46,6 @@ func TestHeld(t *testing.T) {
 		got := h.look("v", tt.state, begin.Add(time.Duration(tt.after)*time.Second))
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("after %d s: %q, want %q", tt.after, got, tt.want)
-		}
-	}
-}
-
-// TestDoctorQuotesTheVendor shows what the vendor says about the account.
-func TestDoctorQuotesTheVendor(t *testing.T) {
-	t.Parallel()
-	for _, kind := range []extraction.Kind{
-		extraction.KindUnauthorized, extraction.KindForbidden, extraction.KindQuota, extraction.KindTransient,
-	} {
-		_, got := judge(config.Account{Name: "v", Provider: "sensible"}, &extraction.Error{
-			Op: "probe", Kind: kind, Err: errors.New("402 Payment Required"),
-			Vendor: map[string]any{"message": "Payment method declined"},
-		})
-		if !strings.Contains(got, "402 Payment Required: Payment method declined") {
-			t.Errorf("%s: %q", kind, got)
 		}
 	}
 }

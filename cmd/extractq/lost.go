@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/doctor"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
@@ -93,21 +93,21 @@ func recoverLost(c *cli.Context, cfg settings) error {
 	}
 	switch {
 	case failed > 0:
-		return errkind.New(errkind.Failed, fmt.Errorf("%s recovered, and %d not", plural(n), failed))
+		return errkind.New(errkind.Failed, fmt.Errorf("%s recovered, and %d not", render.Extractions(n), failed))
 	case n == 0:
 		cfg.Say("nothing is lost")
 	case c.Bool("dry-run"):
-		cfg.Say("%s lost; without --dry-run they are recovered", plural(n))
+		cfg.Say("%s lost; without --dry-run they are recovered", render.Extractions(n))
 	default:
-		cfg.Say("%s recovered", plural(n))
+		cfg.Say("%s recovered", render.Extractions(n))
 	}
-	young, err := unsettled(c.Context, s.Records, s.Blobs, only)
+	young, err := doctor.Unsettled(c.Context, s.Records, s.Blobs, only)
 	if young > 0 {
 		const left = "%s accepted in the last minute without a record yet; give the same command again in a minute"
 		if !c.Bool("dry-run") {
-			return errkind.New(errkind.Failed, fmt.Errorf(left, plural(young)))
+			return errkind.New(errkind.Failed, fmt.Errorf(left, render.Extractions(young)))
 		}
-		cfg.Say(left, plural(young))
+		cfg.Say(left, render.Extractions(young))
 	}
 	return err
 }
@@ -124,21 +124,4 @@ func knownAccount(ctx context.Context, cfg settings, s *app.Services, name strin
 		return errkind.Usagef("--account: no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
 	}
 	return nil
-}
-
-// unsettled counts the extractions of an account, or of all, that have no record and were
-// accepted so recently that it may be being written at this moment. Called once those that
-// are surely lost have been recovered, or named.
-func unsettled(ctx context.Context, records *store.Records, blobs *store.Blobs, account string) (int, error) {
-	n := 0
-	err := records.Lost(ctx, blobs, 0, func(a store.Accepted) error {
-		if (account == "" || a.Account == account) && time.Since(a.AcceptedAt.Time) < store.AcceptedFor {
-			n++
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, errkind.MarkUnavailable(err)
-	}
-	return n, nil
 }

@@ -64,3 +64,11 @@ func OneLine(err error) string {
 	s := strings.ReplaceAll(err.Error(), extraction.ErrInvalid.Error()+": ", "")
 	return strings.ReplaceAll(s, "\n", "; ")
 }
+
+// Extractions is a number of extractions.
+func Extractions(n int) string {
+	if n == 1 {
+		return "1 extraction"
+	}
+	return fmt.Sprintf("%d extractions", n)
+}

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -10,9 +10,9 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// served are the accounts that some worker has, of the configuration and of all that
-// workers registered.
-func (d *doctor) served(ctx context.Context, cfg settings) []string {
+// served returns the accounts that a worker has, of those in the configuration and of all
+// that workers registered.
+func (d *checks) served(ctx context.Context, cfg app.Process) []string {
 	if d.rdb == nil {
 		return nil
 	}
@@ -32,21 +32,21 @@ func (d *doctor) served(ctx context.Context, cfg settings) []string {
 	})
 }
 
-// workers says who works, and for what.
-func (d *doctor) workers(ctx context.Context, cfg settings) {
+// workers reports which accounts have a worker.
+func (d *checks) workers(ctx context.Context, cfg app.Process) {
 	if d.rdb == nil {
 		return
 	}
 	all := d.served(ctx, cfg)
 	if len(all) == 0 {
-		d.found("workers", healthNote, "no worker runs: what is submitted waits until one does")
+		d.found("workers", Note, "no worker runs: what is submitted waits until one does")
 		return
 	}
 	for _, name := range app.AccountNames(cfg.Accounts) {
 		if !slices.Contains(all, name) {
-			d.found("workers", healthNote, "no worker has %s: what is submitted to it waits until one does", name)
+			d.found("workers", Note, "no worker has %s: what is submitted to it waits until one does", name)
 			return
 		}
 	}
-	d.found("workers", healthOK, "they have %s", strings.Join(all, ", "))
+	d.found("workers", OK, "they have %s", strings.Join(all, ", "))
 }

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -19,14 +19,13 @@ import (
 // vendorPatience is how long a vendor may take for the one free call.
 const vendorPatience = 15 * time.Second
 
-// probesAtOnce bounds the calls at the same time: there may be a thousand
-// accounts.
+// probesAtOnce is the number of concurrent calls: there may be a thousand accounts.
 const probesAtOnce = 8
 
-// accounts makes one free call for each account, and gives the findings in the
-// order of the accounts.
-func (d *doctor) accounts(ctx context.Context, cfg settings) {
-	found := make([]finding, len(cfg.Accounts))
+// accounts makes one free call for each account, and adds the findings in the order of the
+// accounts.
+func (d *checks) accounts(ctx context.Context, cfg app.Process) {
+	found := make([]Finding, len(cfg.Accounts))
 	slots := make(chan struct{}, probesAtOnce)
 	var wg sync.WaitGroup
 	for i, a := range cfg.Accounts {
@@ -40,24 +39,24 @@ func (d *doctor) accounts(ctx context.Context, cfg settings) {
 	d.findings = append(d.findings, found...)
 }
 
-// account makes the free call, within the rate that all workers share where there
-// is a Redis to share it over.
-func (d *doctor) account(ctx context.Context, cfg settings, a config.Account) finding {
-	f := finding{Check: "account " + a.Name}
+// account makes the free call, within the rate that all workers share if Redis can be
+// reached.
+func (d *checks) account(ctx context.Context, cfg app.Process, a config.Account) Finding {
+	f := Finding{Check: "account " + a.Name}
 	if a.Provider == app.SandboxProvider && a.BaseURL == "" {
-		f.State, f.Message = healthNote, "run and up bring a sandbox of their own; for workers set accounts."+a.Name+".base_url to a sandbox that is running"
+		f.State, f.Message = Note, "run and up bring a sandbox of their own; for workers set accounts."+a.Name+".base_url to a sandbox that is running"
 		return f
 	}
 	p, err := cfg.NewProvider(a)
 	if err != nil {
-		f.State, f.Message = healthFix, err.Error()
+		f.State, f.Message = Fix, err.Error()
 		return f
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, vendorPatience, errTooSlow)
 	defer cancel()
 	limits, err := d.limits()
 	if err != nil {
-		f.State, f.Message = healthFix, err.Error()
+		f.State, f.Message = Fix, err.Error()
 		return f
 	}
 	if limits != nil {
@@ -65,12 +64,12 @@ func (d *doctor) account(ctx context.Context, cfg settings, a config.Account) fi
 		switch {
 		case err != nil: // The line about Redis says why; the call is made all the same.
 		case admission.Verdict != limiter.Go:
-			f.State = healthNote
+			f.State = Note
 			f.Message = fmt.Sprintf("not asked: the rate of this account, or the vendor, allows no call for %v", admission.Wait.Round(time.Second))
 			return f
 		default:
 			if err := wait.For(ctx, admission.Wait); err != nil {
-				f.State, f.Message = healthAway, err.Error()
+				f.State, f.Message = Away, err.Error()
 				return f
 			}
 		}
@@ -83,8 +82,8 @@ func (d *doctor) account(ctx context.Context, cfg settings, a config.Account) fi
 	return f
 }
 
-// limits are those of all accounts; nil without Redis.
-func (d *doctor) limits() (*limiter.Limiter, error) {
+// limits returns the limiter of all accounts; nil without Redis.
+func (d *checks) limits() (*limiter.Limiter, error) {
 	if d.rdb == nil {
 		return nil, nil
 	}
@@ -92,17 +91,17 @@ func (d *doctor) limits() (*limiter.Limiter, error) {
 	return limiter.New(d.rdb, records), err
 }
 
-// pause says of an account whose vendor answers that it stands still all the same.
-func (d *doctor) pause(ctx context.Context, limits *limiter.Limiter, a config.Account, f *finding) {
+// pause says that an account is paused although its vendor responds.
+func (d *checks) pause(ctx context.Context, limits *limiter.Limiter, a config.Account, f *Finding) {
 	state, err := limits.State(ctx, a.Name)
 	if err != nil || state.Reason == limiter.Active { // The line about Redis says the first.
 		return
 	}
-	f.State = healthNote
+	f.State = Note
 	ends := "the workers' next probe ends that, or"
 	switch state.Reason {
 	case limiter.Quota:
-		f.State = healthFix
+		f.State = Fix
 		ends = "the plan is used up, and submissions stand still: renew it; the workers try once an hour, or at once after"
 	case limiter.Operator:
 		ends = "it goes on after"
@@ -117,16 +116,16 @@ func (d *doctor) pause(ctx context.Context, limits *limiter.Limiter, a config.Ac
 }
 
 // judge says what the vendor's answer to the free call means.
-func judge(a config.Account, err error) (health, string) {
+func judge(a config.Account, err error) (State, string) {
 	where := a.Provider
 	if a.BaseURL != "" {
 		where += " at " + app.ShownURL(a.BaseURL)
 	}
 	if err == nil && app.InClear(a) {
-		return healthNote, where + " answers and takes the key, which goes there without encryption: use https"
+		return Note, where + " answers and takes the key, which goes there without encryption: use https"
 	}
 	if err == nil {
-		return healthOK, where + " answers and takes the key"
+		return OK, where + " answers and takes the key"
 	}
 	cause := err
 	e, ok := errors.AsType[*extraction.Error](err)
@@ -138,23 +137,23 @@ func judge(a config.Account, err error) (health, string) {
 	}
 	switch extraction.KindOf(err) {
 	case extraction.KindUnauthorized:
-		return healthFix, fmt.Sprintf("%s refuses the key (%v): set %s", where, cause, keySetting(a))
+		return Fix, fmt.Sprintf("%s refuses the key (%v): set %s", where, cause, keySetting(a))
 	case extraction.KindForbidden:
-		return healthNote, fmt.Sprintf("%s answers and does not let the key list what has finished (%v): documents are asked for one by one, "+
+		return Note, fmt.Sprintf("%s answers and does not let the key list what has finished (%v): documents are asked for one by one, "+
 			"and a submission whose answer is lost is not found again; where submissions are refused too, set %s", where, cause, keySetting(a))
 	case extraction.KindQuota:
-		return healthFix, fmt.Sprintf("%s says that the plan is used up (%v): submissions stand still until it is renewed", where, cause)
+		return Fix, fmt.Sprintf("%s says that the plan is used up (%v): submissions stand still until it is renewed", where, cause)
 	case extraction.KindRateLimited:
 		if e.RetryAfter == 0 {
-			return healthNote, where + " answers, and takes no more calls now; it does not say until when"
+			return Note, where + " answers, and takes no more calls now; it does not say until when"
 		}
-		return healthNote, fmt.Sprintf("%s answers, and wants no more calls for %v", where, e.RetryAfter.Round(time.Second))
+		return Note, fmt.Sprintf("%s answers, and wants no more calls for %v", where, e.RetryAfter.Round(time.Second))
 	case extraction.KindNotFound, extraction.KindRejected, extraction.KindUploadGone, extraction.KindTooLarge, extraction.KindTransient:
 	}
 	if ok && (e.Status == http.StatusNotFound || e.Status == http.StatusBadRequest || e.Status == http.StatusMethodNotAllowed) {
-		return healthFix, fmt.Sprintf("%s answers, but not as its API does (%v): check accounts.%s.base_url", where, cause, a.Name)
+		return Fix, fmt.Sprintf("%s answers, but not as its API does (%v): check accounts.%s.base_url", where, cause, a.Name)
 	}
-	return healthAway, fmt.Sprintf("%s does not answer as it should: %v", where, cause)
+	return Away, fmt.Sprintf("%s does not answer as it should: %v", where, cause)
 }
 
 // keySetting is where the key of an account can be set.

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// storePatience is how long the document store may take with a few bytes.
+// storePatience is how long the document store may take for a few bytes.
 const storePatience = 15 * time.Second
 
 const checkDocuments = "documents"
@@ -23,58 +23,57 @@ const checkDocuments = "documents"
 // errTooSlow is the cause of a check that ran out of time.
 var errTooSlow = errors.New("no answer in time")
 
-// documents checks the document store. A check may hang in a system call, on a
-// network file system whose server is gone: then it is left behind, and ends with
-// the process.
-func (d *doctor) documents(ctx context.Context, cfg settings) {
+// documents checks the document store. A check may hang in a system call, on a network file
+// system whose server is gone. Its goroutine then ends with the process.
+func (d *checks) documents(ctx context.Context, cfg app.Process) {
 	ctx, cancel := context.WithTimeoutCause(ctx, storePatience, errTooSlow)
 	defer cancel()
-	done := make(chan finding, 1)
+	done := make(chan Finding, 1)
 	go func() {
 		state, message := d.store(ctx, cfg)
-		done <- finding{checkDocuments, state, message}
+		done <- Finding{checkDocuments, state, message}
 	}()
 	select {
 	case f := <-done:
 		d.findings = append(d.findings, f)
 	case <-ctx.Done():
-		d.found(checkDocuments, healthAway, "%s: %v", app.ShownURL(cfg.Data.URL), context.Cause(ctx))
+		d.found(checkDocuments, Away, "%s: %v", app.ShownURL(cfg.Data.URL), context.Cause(ctx))
 	}
 }
 
 // store tries the document store, and whether it is the one of this Redis.
-func (d *doctor) store(ctx context.Context, cfg settings) (health, string) {
+func (d *checks) store(ctx context.Context, cfg app.Process) (State, string) {
 	name := app.ShownURL(cfg.Data.URL)
 	if strings.HasPrefix(cfg.Data.URL, "mem:") {
-		return healthNote, "in memory: no two processes see the same documents"
+		return Note, "in memory: no two processes see the same documents"
 	}
 	where := address.Documents(cfg.Data.URL)
 	dir, err := app.DataDir(where)
 	if err != nil {
-		return healthFix, err.Error()
+		return Fix, err.Error()
 	}
-	// Opening it would create it, for a user who may not be the worker's.
+	// Opening it would create it, and this user may not be the worker's.
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		if err := canCreate(dir); err != nil {
-			return healthFix, fmt.Sprintf("%s does not exist and cannot be created: %v; set data.url (--data), or change who may write there", name, documents.Cause(err))
+			return Fix, fmt.Sprintf("%s does not exist and cannot be created: %v; set data.url (--data), or change who may write there", name, documents.Cause(err))
 		}
 		return d.pair(ctx, nil, name, "does not exist yet, and can be created")
 	}
 	blobs, err := store.OpenBlobs(ctx, where)
 	if err != nil {
-		return healthFix, err.Error()
+		return Fix, err.Error()
 	}
 	defer func() { _ = blobs.Close() }()
 	if err := blobs.Try(ctx); err != nil {
-		return healthFix, fmt.Sprintf("%s: %v; data.url (--data) must be a directory that this user may write to", name, err)
+		return Fix, fmt.Sprintf("%s: %v; data.url (--data) must be a directory that this user may write to", name, err)
 	}
 	return d.pair(ctx, blobs, name, "can be written, read and deleted from")
 }
 
-// pair says whether a store that is good in itself is the one of this Redis.
-func (d *doctor) pair(ctx context.Context, blobs *store.Blobs, name, good string) (health, string) {
+// pair checks whether a store that works is the one of this Redis.
+func (d *checks) pair(ctx context.Context, blobs *store.Blobs, name, good string) (State, string) {
 	if d.rdb == nil {
-		return healthOK, name + " " + good
+		return OK, name + " " + good
 	}
 	records, err := store.NewRecords(d.rdb)
 	if err == nil {
@@ -85,14 +84,14 @@ func (d *doctor) pair(ctx context.Context, blobs *store.Blobs, name, good string
 	}
 	switch {
 	case errors.Is(err, store.ErrEmptyRedis):
-		return healthFix, fmt.Sprintf("%s: %v; bring the Redis back that has their records, or name it (redis.url, --redis). Where they are "+
+		return Fix, fmt.Sprintf("%s: %v; bring the Redis back that has their records, or name it (redis.url, --redis). Where they are "+
 			"lost for good, start one run, up or server role with --accept-empty-redis; running ones notice it", name, err)
 	case errors.Is(err, store.ErrOtherStore):
-		return healthFix, fmt.Sprintf("%s is %v; set data.url (--data) to the one where the documents of this Redis are", name, err)
+		return Fix, fmt.Sprintf("%s is %v; set data.url (--data) to the one where the documents of this Redis are", name, err)
 	case err != nil:
-		return healthAway, fmt.Sprintf("%s %s; whether it is the one of this Redis cannot be told: %v", name, good, err)
+		return Away, fmt.Sprintf("%s %s; whether it is the one of this Redis cannot be told: %v", name, good, err)
 	}
-	return healthOK, name + " " + good
+	return OK, name + " " + good
 }
 
 // canCreate reports why a folder could not be created, and leaves nothing behind.
