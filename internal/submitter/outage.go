@@ -9,12 +9,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/extractq/extractq/store"
-
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/wait"
+	"github.com/extractq/extractq/store"
 )
 
 // Waits reports whether a call that failed should be repeated because Redis or the document
