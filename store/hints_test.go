@@ -275,7 +275,7 @@ func TestEarlyHooksAreBounded(t *testing.T) {
 	}
 }
 
-// A hint makes nothing due that waits for its turn, or that somebody holds: the question
+// A hint makes nothing due that waits for its turn, or that a worker holds: the poll
 // comes with the step that follows.
 func TestHintMakesNothingElseDue(t *testing.T) {
 	t.Parallel()

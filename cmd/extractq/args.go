@@ -11,7 +11,7 @@ import (
 )
 
 // permute puts the arguments into the one order that the library understands,
-// which stops at the first argument that is no flag: each command's flags
+// which stops at the first argument that is not a flag: each command's flags
 // right behind its name, and everything else at the end. Flags are accepted
 // before and after arguments, global ones before and after the command; "--"
 // ends them. "-" and negative numbers are arguments. An unknown flag stays with

@@ -32,7 +32,7 @@ func benchCommand() *cli.Command {
 		Usage: "measure requests and delays, side by side with other ways to ask",
 		Description: `How many requests an extraction takes and how late its end is known: by the
 learned schedule, by a question every five seconds (the vendors' own SDKs), by
-exponential back-off, and by somebody who knows the end beforehand.
+exponential back-off, and by a client that knows the end beforehand.
 
 In real time and over HTTP: a sandbox in this process stands for the vendor and counts
 the calls, worker, scheduler and API run as in extractq up, with a Redis of their own,

@@ -115,7 +115,7 @@ type vendor struct {
 	stop    func()
 }
 
-// vendor starts one, at which the same document takes the same time whoever sends it.
+// vendor starts one, at which the same document takes the same time for every client.
 func (b *httpBench) vendor(ctx context.Context, sc sandbox.Config) (*vendor, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

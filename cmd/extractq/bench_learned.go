@@ -41,14 +41,14 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 		if err != nil {
 			return o, errkind.MarkUnavailable(err)
 		}
-		defer func() { _ = scratch.Close() }() // A temporary folder; there is nobody to tell.
+		defer func() { _ = scratch.Close() }() // A temporary folder; an error changes nothing.
 		cfg.Data.URL, s.Scratch = config.FileURL(scratch.Dir), true
 	}
 	hooks, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return o, errkind.MarkUnavailable(err)
 	}
-	defer func() { _ = hooks.Close() }() // Whoever served it has closed it already.
+	defer func() { _ = hooks.Close() }() // The server has closed it already.
 	sc := sandbox.Config{WebhookLoss: 1 - b.want.Webhooks}
 	if v.webhooks {
 		cfg.API.PublicURL = "http://" + hooks.Addr().String()
@@ -112,7 +112,7 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 	return o, nil
 }
 
-// benchHookToken is the secret of webhooks that nobody else can reach.
+// benchHookToken is the secret of webhooks that no other process can reach.
 const benchHookToken = "bench"
 
 // serve runs a worker and the API, which takes the webhooks, until stop.

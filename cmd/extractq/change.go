@@ -51,7 +51,7 @@ func (r refusal) Error() string { return string(r) }
 func changeFlags() []cli.Flag {
 	return append(filterFlags(),
 		&cli.BoolFlag{Name: "dry-run", Usage: "print the ids of what would be changed, and change nothing"},
-		&cli.BoolFlag{Name: "yes", Usage: "do not ask; required with a filter where nobody can be asked"},
+		&cli.BoolFlag{Name: "yes", Usage: "do not ask; required with a filter where there is no terminal"},
 		&cli.BoolFlag{Name: "json", Usage: "print JSON objects in place of ids"},
 	)
 }

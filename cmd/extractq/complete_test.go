@@ -51,8 +51,8 @@ func eachCommand(commands []*cli.Command, above string, f func(name string, c *c
 	}
 }
 
-// TestEveryFlagIsConfigurable fails for a flag that nobody has thought about, and
-// for thoughts about flags that are gone.
+// TestEveryFlagIsConfigurable fails for a flag that is not listed here, and for
+// listed ones that are gone.
 func TestEveryFlagIsConfigurable(t *testing.T) {
 	t.Parallel()
 	reasons := map[string]string{}

@@ -194,7 +194,7 @@ func (p *permutation) values(flag string) []candidate {
 }
 
 // accounts are the configured accounts; none where the configuration is broken,
-// for nobody can be told.
+// since completion cannot print an error.
 func (p *permutation) accounts() []candidate {
 	path := os.Getenv("EXTRACTQ_CONFIG")
 	flags := p.levels[0].flags

@@ -20,7 +20,7 @@ import (
 type plan struct {
 	Documents int   `json:"documents"`
 	Bytes     int64 `json:"bytes"`
-	// URLs are documents of which nobody knows the size.
+	// URLs are documents of unknown size.
 	URLs    int `json:"urls"`
 	Skipped int `json:"skipped"`
 	// Refused are arguments and documents that cannot be read or taken.

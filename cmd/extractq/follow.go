@@ -38,8 +38,8 @@ func (e redisError) Unwrap() error { return e.err }
 // It tells of each once.
 type follower struct {
 	records *store.Records
-	// seen is told of every record that is not final, whenever all are read; nil tells
-	// nobody.
+	// seen is told of every record that is not final, whenever all are read; nil turns
+	// it off.
 	seen func(store.Record)
 	// redis is the identity of the Redis in which everything is that is waited for.
 	redis string

@@ -179,7 +179,7 @@ func pairs(flag string, values []string) (map[string]string, error) {
 // none. That of the workers decides, and it may be another one.
 func warnUnsigned(cfg settings, url string) {
 	if url != "" && cfg.server == nil && cfg.Callbacks.Secret.IsZero() {
-		cfg.Say("callbacks.secret is not set: without it at the workers, nobody can tell that a callback is genuine; " +
+		cfg.Say("callbacks.secret is not set: without it at the workers, producers cannot tell that a callback is genuine; " +
 			"set it to what echo whsec_$(openssl rand -base64 32) prints")
 	}
 }

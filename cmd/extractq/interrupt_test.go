@@ -37,12 +37,12 @@ func TestInterrupted(t *testing.T) {
 
 func TestInterruptible(t *testing.T) {
 	t.Parallel()
-	const text = "what somebody types"
+	const text = "what a user types"
 	if got, err := io.ReadAll(documents.NewInterruptible(t.Context(), strings.NewReader(text))); string(got) != text || err != nil {
 		t.Errorf("read %q, %v", got, err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	silent, w := io.Pipe() // Nobody writes.
+	silent, w := io.Pipe() // Without a writer.
 	defer func() { _ = w.Close() }()
 	cancel(signaled{syscall.SIGINT})
 	_, err := io.ReadAll(documents.NewInterruptible(ctx, silent))

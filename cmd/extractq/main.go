@@ -109,7 +109,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// newApp is the command line. It prints nothing by itself but help.
+// newApp is the command line. It prints nothing but help.
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:    "extractq",

@@ -21,8 +21,8 @@ import (
 type producer interface {
 	// accounts are the names of all accounts there are.
 	accounts(ctx context.Context) ([]string, error)
-	// find returns an extraction without its result; ok is false where nobody knows
-	// the id.
+	// find returns an extraction without its result; ok is false where the id is
+	// unknown.
 	find(ctx context.Context, id string) (e extraction.Extraction, ok bool, err error)
 	// list iterates over what is selected, the newest first and without results.
 	list(ctx context.Context, s selection) iter.Seq2[extraction.Extraction, error]
@@ -116,7 +116,7 @@ func chooseAccount(ctx context.Context, cfg settings, name, provider string) (co
 	return a, nil
 }
 
-// noExtraction is the error for an id that nobody knows.
+// noExtraction is the error for an unknown id.
 func noExtraction(id string) error {
 	return errkind.New(errkind.Failed, fmt.Errorf("there is no extraction %q", id))
 }

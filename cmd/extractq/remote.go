@@ -31,7 +31,7 @@ type remote struct {
 
 var _ producer = (*remote)(nil)
 
-// openRemote makes sure that somebody answers who takes the key.
+// openRemote makes sure that a server answers and takes the key.
 func openRemote(ctx context.Context, cfg settings) (*remote, error) {
 	r := &remote{Client: cfg.server, cfg: cfg}
 	return r, r.explain(ctx, r.Check(ctx))
@@ -260,7 +260,7 @@ func (d remoteAccounts) misuse(ctx context.Context, err error) error {
 	return err
 }
 
-// remark is for whoever has the configuration.
+// remark is for commands that have the configuration.
 func (d remoteAccounts) remark([]string) {}
 
 // bare is an extraction as lists have it.

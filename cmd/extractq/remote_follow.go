@@ -29,8 +29,8 @@ type remoteWatcher struct {
 	account string // The only one; empty for all.
 	// waiting are the ids in the order in which they are looked at next.
 	waiting []string
-	// known are those that are in waiting, and asked those of them that somebody is
-	// asking for or is going to.
+	// known are those that are in waiting, and asked those of them that a request
+	// asks for or is going to.
 	known, asked map[string]bool
 	todo         []string
 

@@ -156,7 +156,7 @@ func (b *backfill) takeUp(ctx context.Context, old entry, done progressed) (resu
 	return submitIt, nil
 }
 
-// repeat journals the repetition of what an earlier run ended otherwise than with
+// repeat journals the repetition of what an earlier run ended without
 // SUCCESS, as retry makes it: the vendor is asked first where it may have the old one.
 func (b *backfill) repeat(
 	ctx context.Context, want entry, whole string, old entry, done progressed, id string,
@@ -224,8 +224,8 @@ func (b *backfill) past(old entry, done progressed) store.Record {
 	return r
 }
 
-// resumable goes on with what a run had at the vendor, unless somebody has erased
-// it since.
+// resumable goes on with what a run had at the vendor, unless it was erased
+// since.
 func (b *backfill) resumable(ctx context.Context, old entry) (resumption, error) {
 	erased, err := b.Records.Erased(ctx, b.account.Name, old.ID)
 	switch {
@@ -268,7 +268,7 @@ type oldState int
 const (
 	neverSent  oldState = iota // Nothing of it has reached the vendor.
 	atVendor                   // The vendor has it, or may have, and can be asked.
-	unknowable                 // Somebody else may have submitted it.
+	unknowable                 // Another process may have submitted it.
 	endedWell
 	withoutResult // SUCCESS, but its result was damaged or gone.
 	endedBadly

@@ -238,7 +238,7 @@ func (b *backfill) openState(ctx context.Context) (func(), error) {
 				closeAll()
 				return nil, errkind.MarkUnavailable(err)
 			}
-			closers = append(closers, func() { _ = scratch.Close() }) // A temporary folder; there is nobody to tell.
+			closers = append(closers, func() { _ = scratch.Close() }) // A temporary folder; an error changes nothing.
 			b.Data.URL, b.Scratch = config.FileURL(scratch.Dir), true
 		}
 		base, stop, err := app.StartSandbox(ctx, sandbox.Config{})

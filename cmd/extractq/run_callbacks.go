@@ -19,7 +19,7 @@ const (
 	countWithin = time.Second
 )
 
-// ownsQueue reports whether nobody but this run's user works on its Redis. Then the
+// ownsQueue reports whether only this run's user works on its Redis. Then the
 // run makes the deliveries; on a shared one they are the workers', who have the
 // secrets of all producers.
 func (b *backfill) ownsQueue() bool { return b.Redis.URL == "" }

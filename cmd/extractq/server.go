@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// serverEnv and apiKeyEnv name the API. The key is in no flag, which everybody on
+	// serverEnv and apiKeyEnv name the API. The key is in no flag, which every user of
 	// the machine could read.
 	serverEnv = "EXTRACTQ_SERVER"
 	apiKeyEnv = "EXTRACTQ_API_KEY"

@@ -142,7 +142,7 @@ func enqueue(c *cli.Context, cfg settings, p producer, want wanted, o *documents
 	default:
 		_, err = fmt.Fprintln(c.App.Writer, e.ID)
 	}
-	if err != nil { // Nobody would learn of the others' ids either.
+	if err != nil { // The others' ids could not be printed either.
 		return e, errkind.MarkUnavailable(fmt.Errorf("%s is accepted, but %w", e.ID, err))
 	}
 	return e, nil

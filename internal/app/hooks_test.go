@@ -30,6 +30,6 @@ func TestHookURL(t *testing.T) {
 		}
 	}
 	if own, err := (Process{}).WorkerAccounts([]config.Account{with}); err != nil || own[0].HookURL != "" {
-		t.Errorf("run tells the vendor of a webhook that nobody takes: %v", err)
+		t.Errorf("run tells the vendor of a webhook without a server: %v", err)
 	}
 }

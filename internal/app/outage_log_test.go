@@ -85,7 +85,7 @@ func TestRedisAwayIsSaidOnce(t *testing.T) {
 	}
 }
 
-// Whoever asks for debug lines gets every line.
+// A log at debug level has every line.
 func TestRedisAwayInDetail(t *testing.T) {
 	t.Parallel()
 	out := new(written)

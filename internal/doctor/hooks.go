@@ -35,7 +35,7 @@ func JudgeHook(publicURL string, a config.Account) (State, string) {
 		return Note, fmt.Sprintf("accounts.%s.hook_token has fewer than %d characters and can be guessed: openssl rand -hex 24 makes a good one", a.Name, shortToken)
 	}
 	if u, err := url.Parse(publicURL); err == nil && u.Scheme == "http" && !thisMachine(u.Hostname()) {
-		return Note, "api.public_url is not https: whoever is on the way can read the tokens of webhooks"
+		return Note, "api.public_url is not https: every host on the way can read the tokens of webhooks"
 	}
 	if a.Provider == typless.Name { // Its webhooks are the account's, not a submission's.
 		return OK, "enter " + where + " in Typless's dashboard, under Profile"

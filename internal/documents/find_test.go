@@ -237,7 +237,7 @@ func TestStandardInputIsKept(t *testing.T) {
 	}
 }
 
-// blocked is standard input that nobody writes to.
+// blocked is standard input without a writer.
 type blocked struct{}
 
 func (blocked) Read([]byte) (int, error) { select {} }
