@@ -117,8 +117,11 @@ func (s *step) unknown(vendorID string) error {
 }
 
 // anew submits the document: the vendor has nothing of what came before, and can
-// no longer get it.
+// no longer get it. Where Redis went back in time, its result may be stored already.
 func (s *step) anew() error {
+	if kept, err := s.hadSucceeded(new(store.Change).Polls(s.rec.Polls)); kept || err != nil {
+		return err
+	}
 	if err := s.unwitnessed(); err != nil {
 		return s.storeFails(err, extraction.StepSubmit, new(store.Change).Polls(s.rec.Polls))
 	}

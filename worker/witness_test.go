@@ -204,6 +204,34 @@ func TestStoredResultOutlivesTheVendors(t *testing.T) {
 	}
 }
 
+// Redis goes back to before the end of a repetition that had taken over the first extraction,
+// and the vendor has dropped that: its stored result is taken, and nothing is paid again.
+func TestStoredResultOfARepetition(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	v := newVendor()
+	v.onPoll = func(string, int) (extraction.Outcome, error) { return pending(), nil }
+	r := newRigOn(t, rdb, v)
+	w := r.worker()
+	old := r.late(w)
+	e, err := r.client.Retry(t.Context(), "acme", old, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := dump(t.Context(), rdb)
+	v.onPoll = nil
+	r.drive(w, e.ID)
+	restore(t, rdb, before)
+	v.onPoll = func(string, int) (extraction.Outcome, error) {
+		return extraction.Outcome{}, &extraction.Error{Op: "poll", Kind: extraction.KindNotFound, Err: errors.New("404")}
+	}
+	r.hset(e.ID, "nf", ago(10*time.Minute))
+	r.drive(w, e.ID)
+	if got := r.get(e.ID); got.Status != extraction.StatusSuccess || r.blobs.CheckResult(t.Context(), got) != nil || v.submits != 1 {
+		t.Errorf("%s (%+v), submitted %d times", got.Status, got.Failure, v.submits)
+	}
+}
+
 // The vendor lists a document under a second id: that is said, and is no foreign one.
 func TestDuplicateAtTheVendor(t *testing.T) {
 	t.Parallel()
