@@ -27,7 +27,7 @@ backup, this writes the record anew. A worker then asks the vendor for what was
 sent, and submits the rest. It does no harm while workers run, nor twice.
 
 What was accepted in the last minute may be having its record written: give the command
-again a minute later where it says that there are such.
+again a minute later where it says that there are such: it exits 1 then.
 
 What was canceled in the time that Redis has lost is carried out after all.
 
