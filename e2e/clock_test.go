@@ -56,7 +56,8 @@ func jump(t *testing.T, n int, by time.Duration) {
 	send(docs[:n/3])
 	eventually(t, "one has ended", func() bool { return len(p.called()) > 0 })
 	send(docs[n/3 : 2*n/3])
-	eventually(t, "half are at the vendor", func() bool { return len(s.vendor.takenBy()) >= n/2 })
+	// One that dies in the middle of a submission may leave it uncertain: that is not at stake.
+	eventually(t, "these are at the vendor", func() bool { return len(s.vendor.takenBy()) == 2*n/3 })
 	victim.kill()
 	s.redis.SetClock(by)
 	s.worker()

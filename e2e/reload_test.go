@@ -123,9 +123,9 @@ func TestHangupOfBadFile(t *testing.T) {
 	servers := []*process{s.scheduler(), s.worker()}
 	s.write("good.yaml", s.read("extractq.yaml"))
 	for name, test := range map[string]struct{ content, says string }{
-		"unknown key":    {s.read("extractq.yaml") + "    speed: 3\n", "extractq.yaml:13: accounts.acme-typless.speed"},
+		"unknown key":    {s.read("extractq.yaml") + "    speed: 3\n", "extractq.yaml:15: accounts.acme-typless.speed"},
 		"bad rate":       {strings.Replace(s.read("extractq.yaml"), "50/s", "fast", 1), "extractq.yaml:7: accounts.acme-sensible.rate"},
-		"missing secret": {strings.Replace(s.read("extractq.yaml"), "E2E_TYPLESS_KEY", "E2E_UNSET", 1), "extractq.yaml:10: accounts.acme-typless.api_key: environment variable E2E_UNSET is not set"},
+		"missing secret": {strings.Replace(s.read("extractq.yaml"), "E2E_TYPLESS_KEY", "E2E_UNSET", 1), "extractq.yaml:11: accounts.acme-typless.api_key: environment variable E2E_UNSET is not set"},
 		"no account":     {"worker: {concurrency: 32}\n", "no account is configured"},
 		"not YAML":       {"accounts: [\n", "extractq.yaml"},
 	} {
