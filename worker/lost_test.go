@@ -231,10 +231,15 @@ func TestLateAnswerStopsTheSecondSubmission(t *testing.T) {
 		if n == 1 {
 			// The search was over before this answer came, and decided to submit again.
 			r.hset(id, "seq", r.get(id).Seq+1)
-			r.rdb.HDel(t.Context(), r.recordKey(id), "own", "lease", "ph")
+			r.rdb.HDel(t.Context(), r.recordKey(id), "own", "lease", "ph", "mk", "rn")
 			r.unsent(id)
 			go func() { _, err := other.submit(t.Context(), r.payload(id)); second <- err }()
-			<-answer
+			select {
+			case <-answer:
+			case err := <-second:
+				t.Errorf("the second submission ended before its document was read: %v; %+v", err, r.get(id))
+				second <- err
+			}
 		}
 		return nil
 	}
