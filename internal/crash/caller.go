@@ -67,7 +67,7 @@ var (
 	// wrappers are functions that every step has around it.
 	wrappers = regexp.MustCompile(`^(crash\.|queue\.blockingClient|worker\.Worker\.handle|worker\.fleet|worker\.duties|scheduler\.|main\.main|main\.init)`)
 	// plumbing is what all functions of a door go through.
-	plumbing = regexp.MustCompile(`^(store\.Records\.run|store\.Blobs\.(write|fill|put|create|remove)|store\.fileBucket\.|store\.link|vendorhttp\.)`)
+	plumbing = regexp.MustCompile(`^(store\.Records\.(run|Call)|store\.Blobs\.(write|fill|put|create|remove)|store\.fileBucket\.|store\.link|vendorhttp\.)`)
 	closure  = regexp.MustCompile(`(\.func\d+|\.gowrap\d+|\.deferwrap\d+|\.\d+|-fm|-range\d+|\[\.\.\.\])+$`)
 )
 
