@@ -3,9 +3,7 @@ package api
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -129,60 +127,6 @@ func (s *Server) get(ctx context.Context, in *getInput) (*oneOutput, error) {
 		return nil, s.explain(err)
 	}
 	return &oneOutput{e}, nil
-}
-
-// maxWait is the longest time an answer is held.
-const maxWait = time.Minute
-
-func parseWait(text string) (time.Duration, error) {
-	if text == "" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(text)
-	if n, numErr := strconv.Atoi(text); numErr == nil && n <= int(maxWait/time.Second) {
-		d, err = time.Duration(n)*time.Second, nil
-	}
-	if err != nil || d < 0 || d > maxWait {
-		return 0, problem(http.StatusUnprocessableEntity, codeInvalid, "wait is a duration such as 30s, at most 60s")
-	}
-	return d, nil
-}
-
-// awaitFinal returns a record when it is settled, or as it is after wait. Its error is
-// errRevoked, beside the record as it was before, where the caller's key went meanwhile.
-func (s *Server) awaitFinal(ctx context.Context, account, id string, wait time.Duration) (store.Record, error) {
-	ctx, release := s.hold(ctx)
-	defer release()
-	changed, done := s.hub.watch(id)
-	defer done()
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	r, err := s.cfg.Records.Get(context.WithoutCancel(ctx), account, id)
-	for {
-		if errors.Is(context.Cause(ctx), errRevoked) {
-			return r, errRevoked
-		}
-		if err != nil || r.Settled() || wait == 0 {
-			return r, err
-		}
-		select {
-		case <-changed:
-			if last := r; ctx.Err() == nil {
-				if r, err = s.cfg.Records.Get(ctx, account, id); ctx.Err() != nil {
-					r, err = last, nil
-				}
-			}
-		case <-timer.C:
-			return r, nil
-		case <-s.stopping.Done():
-			return r, nil
-		case <-ctx.Done():
-			if errors.Is(context.Cause(ctx), errRevoked) {
-				return r, errRevoked
-			}
-			return r, nil
-		}
-	}
 }
 
 func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
@@ -322,66 +266,4 @@ func (s *Server) wasErased(ctx context.Context, id string) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-func (s *Server) result(w http.ResponseWriter, r *http.Request, id string) error {
-	rec, err := s.find(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	if rec.Status != extraction.StatusSuccess {
-		return problem(http.StatusNotFound, codeNotFinished, "the extraction is "+string(rec.Status)+": it has no result")
-	}
-	e, err := s.cfg.Blobs.WholeUpTo(r.Context(), rec, 0) // It is compared, and never in memory.
-	if err != nil {
-		return err
-	}
-	if e.Error != nil {
-		return problem(http.StatusNotFound, codeResultUnavailable, e.Error.Message)
-	}
-	body, size, err := s.cfg.Blobs.OpenResult(r.Context(), rec)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = body.Close() }()
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
-	stream(w, body)
-	return nil
-}
-
-// stream copies what was stored to the caller. What changes in the store meanwhile breaks
-// the answer off, which must not look whole.
-func stream(w http.ResponseWriter, body io.Reader) {
-	answerIn(w, receiveWithin)
-	if _, err := io.Copy(w, struct{ io.Reader }{body}); errors.Is(err, store.ErrChanged) {
-		panic(http.ErrAbortHandler)
-	} // The caller has gone where the copy failed otherwise.
-}
-
-func (s *Server) document(w http.ResponseWriter, r *http.Request, id string) error {
-	rec, err := s.find(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	body, err := s.cfg.Blobs.OpenVerified(r.Context(), id, rec.Document)
-	if errors.Is(err, store.ErrNotFound) {
-		return problem(http.StatusNotFound, codeDocumentGone, "the document is not kept, or not any more")
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = body.Close() }()
-	// The document comes from outside: a browser must save it, not show it.
-	w.Header().Set("Content-Disposition", "attachment")
-	w.Header().Set("Content-Security-Policy", nothing+"; sandbox")
-	w.Header().Set("Content-Type", "application/octet-stream")
-	if t := rec.Document.ContentType; t != "" {
-		w.Header().Set("Content-Type", t)
-	}
-	if rec.Document.Bytes != nil {
-		w.Header().Set("Content-Length", strconv.FormatInt(*rec.Document.Bytes, 10))
-	}
-	stream(w, body)
-	return nil
 }
