@@ -194,12 +194,16 @@ func (r *Redis) Close() error {
 	return errors.Join(err, last.release())
 }
 
-// lastUser ends the use of the server, and returns the lock of its users where there are no
-// others. The process that gets that lock was the last user: of several that close at once
-// exactly one does, unless a new user came; then that one is the last.
+// lastUser ends the use of the server, and reports whether it has no others, with the lock of
+// its users. The process that gets that lock was the last user: of several that close at once
+// exactly one does, unless a new user came; then that one is the last. The second call of a
+// process that was the last gets no lock.
 func (r *Redis) lastUser() (last *fileLock, ok bool, err error) {
 	r.mu.Lock() // Abandon must not meet the lock of a Close that has not said so yet.
 	defer r.mu.Unlock()
+	if r.ending {
+		return nil, true, nil
+	}
 	if err := r.users.release(); err != nil {
 		return nil, false, err
 	}
@@ -211,19 +215,14 @@ func (r *Redis) lastUser() (last *fileLock, ok bool, err error) {
 // waits for as little as it can. A server that was started here is killed, which
 // loses nothing, since every write is synced.
 func (r *Redis) Abandon() {
-	r.mu.Lock()
-	ending := r.ending
-	r.mu.Unlock()
-	if !ending {
-		last, ok, err := r.lastUser()
-		if err != nil || !ok {
-			if r.owned != nil {
-				_ = r.owned.leave()
-			}
-			return
+	last, ok, err := r.lastUser()
+	if err != nil || !ok {
+		if r.owned != nil {
+			_ = r.owned.leave()
 		}
-		defer func() { _ = last.release() }()
+		return
 	}
+	defer func() { _ = last.release() }()
 	if r.owned != nil {
 		r.owned.kill()
 		return

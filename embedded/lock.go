@@ -59,6 +59,9 @@ func lockWait(ctx context.Context, path string, m mode) (*fileLock, error) {
 // it between its fork and its exec. A second release, as by a signal in the middle of
 // Close, does nothing.
 func (l *fileLock) release() error {
+	if l == nil {
+		return nil
+	}
 	l.once.Do(func() { l.err = errors.Join(unlock(l.file), l.file.Close()) })
 	return l.err
 }

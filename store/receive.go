@@ -106,8 +106,9 @@ func (s *Records) Bind(ctx context.Context, account, key string, kept time.Durat
 	return bound, nil
 }
 
-// unbind lets go of an idempotency key whose extraction has been erased. Where that fails,
-// the key goes in its own time.
+// unbind lets go of an idempotency key whose extraction has been erased, also where its
+// caller stops now. Where it fails, the key goes in its own time.
 func (s *Records) unbind(ctx context.Context, account, key string) {
+	ctx = context.WithoutCancel(ctx)
 	_ = receiveScript.Run(ctx, s.rdb, []string{boundKey(key)}, account, unboundFor.Milliseconds()).Err()
 }

@@ -224,6 +224,7 @@ func (r *rig) start() (stop func()) {
 		r.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	w.settleClocks(ctx, w.all()) // As Run does before the first tick.
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := w.Run(ctx); err != nil {
