@@ -215,7 +215,12 @@ func TestNothingOutlivesItsRecord(t *testing.T) {
 		r.await("the tasks to go", func() bool {
 			n := int64(0)
 			for _, queue := range []string{"acme.submit", "acme.poll", "deliver"} {
-				n += r.rdb.ZCard(context.Background(), "asynq:{"+queue+"}:scheduled").Val()
+				for _, state := range []string{"scheduled", "retry"} {
+					n += r.rdb.ZCard(context.Background(), "asynq:{"+queue+"}:"+state).Val()
+				}
+				for _, state := range []string{"pending", "active"} {
+					n += r.rdb.LLen(context.Background(), "asynq:{"+queue+"}:"+state).Val()
+				}
 			}
 			return n == 0
 		})
