@@ -36,7 +36,7 @@ var (
 )
 
 // somePoints is at how many points processes die without -all-points.
-const somePoints = 24
+const somePoints = 16
 
 // crashing is the program with points, built when the first test wants it.
 var crashing = sync.OnceValues(func() (string, error) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	flags "flag"
 	"fmt"
 	"strconv"
 	"strings"
@@ -66,6 +67,12 @@ const (
 // TestRandomWalk compares Redis with the model after every operation, and checks what must
 // hold at every moment.
 func TestRandomWalk(t *testing.T) {
+	// A walk is long: 40 of them by default, more with -rapid.checks.
+	if f := flags.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set("40"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	t.Parallel()
 	for name, client := range map[string]func(*testing.T) *redis.Client{
 		"redis":  func(t *testing.T) *redis.Client { return redistest.Client(t) },
