@@ -379,6 +379,7 @@ func TestServerBehindAProxy(t *testing.T) {
 			t.Errorf("it does not say what to raise: %q", r.stderr)
 		}
 	}
+	status.Store(http.StatusForbidden)
 	shuts.Store(true)
 	if r := launch(t, submit()).wait().want(t, 3); r.stdout != "" || !strings.Contains(r.stderr, "EXTRACTQ_SERVER") {
 		t.Errorf("a proxy that shuts: printed %q, said %q", r.stdout, r.stderr)
