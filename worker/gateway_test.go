@@ -123,7 +123,11 @@ func TestOutageOfSubmissions(t *testing.T) {
 	if most := 5 + r.cfg.Concurrency + probes; sent > most {
 		t.Errorf("%d documents were sent in the outage, want at most %d", sent, most)
 	}
-	r.probeDue()
+	r.await("the end of the pause", func() bool { // A trial of before may take up a probe's.
+		r.probeDue()
+		s, err := r.limiter.State(t.Context(), "acme")
+		return err == nil && s.Reason == limiter.Active
+	})
 	ended := map[extraction.Status]int{}
 	for _, id := range ids {
 		got := r.final(id)
