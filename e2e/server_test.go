@@ -379,10 +379,13 @@ func TestServerBehindAProxy(t *testing.T) {
 			t.Errorf("it does not say what to raise: %q", r.stderr)
 		}
 	}
-	status.Store(http.StatusForbidden)
 	shuts.Store(true)
-	if r := launch(t, submit()).wait().want(t, 3); r.stdout != "" || !strings.Contains(r.stderr, "EXTRACTQ_SERVER") {
-		t.Errorf("a proxy that shuts: printed %q, said %q", r.stdout, r.stderr)
+	for _, code := range []int64{http.StatusForbidden, http.StatusUnsupportedMediaType, http.StatusBadRequest} {
+		status.Store(code)
+		shut.Store(false)
+		if r := launch(t, submit()).wait().want(t, 3); r.stdout != "" || !strings.Contains(r.stderr, "EXTRACTQ_SERVER") {
+			t.Errorf("a proxy that shuts with %d: printed %q, said %q", code, r.stdout, r.stderr)
+		}
 	}
 }
 

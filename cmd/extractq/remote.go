@@ -71,7 +71,9 @@ func (r *remote) explain(ctx context.Context, err error) error {
 	}
 	switch e.Status {
 	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		return fmt.Errorf("%w: %s", extraction.ErrInvalid, e.Detail)
+		if e.Code != client.CodeNotAPI { // A proxy's says nothing about the request.
+			return fmt.Errorf("%w: %s", extraction.ErrInvalid, e.Detail)
+		}
 	}
 	return errkind.MarkUnavailable(fmt.Errorf("the server at %s: %w; see --server (%s)", r.cfg.serverName, err, serverEnv))
 }
