@@ -103,7 +103,7 @@ func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 	})
 }
 
-// nothing is the policy of an answer that is no page.
+// nothing is the policy of an answer that is not a page.
 const nothing = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // repeated refuses a parameter that is given twice where one is taken: the caller would

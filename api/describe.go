@@ -103,7 +103,7 @@ func (s *Server) describe(api huma.API) {
 			for _, name := range []string{"status", "account"} {
 				schema.Properties[name] = oneOrMore(schema.Properties[name])
 			}
-			// One that is none of Code chooses nothing, which is no error.
+			// One that is none of Code chooses nothing, which is not an error.
 			schema.Properties["error"] = &huma.Schema{Type: huma.TypeString, Description: "the code of a final error"}
 		}
 		if slices.Contains(sent, t) {

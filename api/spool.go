@@ -92,7 +92,7 @@ func readMultipart(form *multipart.Reader, limit int64) (fields map[string][]str
 		case field == "file":
 			return fields, doc, name, contentType, fmt.Errorf("%w: the form's part with the document is called document, not file", extraction.ErrInvalid)
 		case part.FileName() != "" && field != "document" && !isField(field):
-			return fields, doc, name, contentType, fmt.Errorf("%w: the form has a file that is no field; its part with the document is called document", extraction.ErrInvalid)
+			return fields, doc, name, contentType, fmt.Errorf("%w: the form has a file that is not a field; its part with the document is called document", extraction.ErrInvalid)
 		case field == "document":
 			if doc != nil {
 				return fields, doc, name, contentType, fmt.Errorf("%w: the form has more than one document", extraction.ErrInvalid)

@@ -101,7 +101,7 @@ func notAPI(res *http.Response, why string) *Error {
 // maxProblem is how much of a problem is read.
 const maxProblem = 1 << 20
 
-// refused is the error that an answer is which is not a success.
+// refused is the error for an answer other than a success.
 func refused(res *http.Response, now func() time.Time) *Error {
 	e := &Error{Status: res.StatusCode, Code: CodeNotAPI}
 	e.RetryAfter, _ = retryafter.Read(res.Header, now)

@@ -65,7 +65,7 @@ func File(path string) Source {
 // an io.Seeker, such as a *bytes.Reader, is read again where a call is repeated; for
 // any other a call is repeated only until the document begins to be sent. Only
 // Submit may use r until it returns; where the context ends in the middle of a Read
-// of one that is no io.Seeker, not until that Read returns.
+// of one that is not an io.Seeker, not until that Read returns.
 func Reader(r io.Reader, name string) Source {
 	if seeker, ok := r.(io.Seeker); ok {
 		start, err := seeker.Seek(0, io.SeekCurrent)

@@ -273,7 +273,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Options that are no text, and ids of the vendor's, arrive as what they are.
+// Options that are not text, and ids of the vendor's, arrive as what they are.
 func TestForms(t *testing.T) {
 	t.Parallel()
 	ctx, c := t.Context(), newClient(t, newService(t, false).url, key)

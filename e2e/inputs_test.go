@@ -46,7 +46,7 @@ func TestRunTakesEveryKindOfInput(t *testing.T) {
 			}
 			cmd.Stdin = bytes.NewReader(body)
 			r := launch(t, cmd).wait().want(t, 0)
-			if !strings.Contains(r.stderr, "7 documents; 1 file is skipped") || strings.Contains(r.stderr, "s3cret") {
+			if !strings.Contains(r.stderr, "7 documents; 1 file skipped") || strings.Contains(r.stderr, "s3cret") {
 				t.Errorf("stderr %q, want seven documents and one skipped", r.stderr)
 			}
 			if diff := cmp.Diff(want, filesBelow(t, out)); diff != "" {

@@ -196,7 +196,7 @@ func TestAccountLeavesAndReturns(t *testing.T) {
 	s.vendor.wantOnce(t, docs)
 }
 
-// TestHangupEndsOthers closes the terminal of a command that is no server.
+// TestHangupEndsOthers closes the terminal of a command that is not a server.
 func TestHangupEndsOthers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, quick(time.Hour))

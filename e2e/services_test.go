@@ -93,7 +93,7 @@ func TestProducerCommandsSayWhatIsWrong(t *testing.T) {
 		"watch that takes too long":  {[]string{"watch", id, "--timeout", "300ms"}, 4, "timeout"},
 		"watch without anything":     {[]string{"watch"}, 2, "--batch"},
 		"status without an id":       {[]string{"status"}, 2, "one id"},
-		"an id that is no id at all": {[]string{"status", "../../etc/passwd"}, 1, "passwd"},
+		"an id that is not an id at all": {[]string{"status", "../../etc/passwd"}, 1, "passwd"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -117,7 +117,7 @@ func TestClockBehind(t *testing.T) {
 	want(t, scrape(t, m), `extractq_extraction_duration_seconds_sum{account="acme"}`, "0")
 }
 
-// A process that is no server counts nothing.
+// A process that is not a server counts nothing.
 func TestNone(t *testing.T) {
 	t.Parallel()
 	var m *Metrics

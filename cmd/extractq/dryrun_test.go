@@ -36,14 +36,14 @@ func TestPlanPrint(t *testing.T) {
 	t.Parallel()
 	p := plan{
 		Documents: 20010, Bytes: 8_581_740_000, URLs: 2, Refused: 3, Done: 7, Failed: 1, AtVendor: 2, Submit: 20000,
-		skipped: "; 1 file is skipped, which is no document", rate: 1,
+		skipped: "; 1 file skipped (not a document)", rate: 1,
 	}
 	p.estimate(time.Second, time.Hour, 500)
 	var b strings.Builder
 	if err := p.print(&b); err != nil {
 		t.Fatal(err)
 	}
-	const want = `documents      20010; 1 file is skipped, which is no document
+	const want = `documents      20010; 1 file skipped (not a document)
 size           8.6 GB, and what is at 2 URLs
 refused        3, named above
 earlier runs   7 have their result, 1 ended otherwise, 2 are at the vendor

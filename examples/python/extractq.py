@@ -17,7 +17,7 @@ FINAL = {"SUCCESS", "ERROR", "EXPIRED", "CANCELED"}
 
 
 class Problem(Exception):
-    """An answer that is no success. code is stable, detail is for people."""
+    """An answer other than a success. code is stable, detail is for people."""
 
     def __init__(self, status, body):
         self.status = status

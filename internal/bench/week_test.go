@@ -68,7 +68,7 @@ func TestWeek(t *testing.T) {
 			case elapsed >= weekDeadline+time.Second:
 				t.Errorf("asked for %v after the submission", elapsed)
 			case now%time.Second != 0:
-				t.Errorf("asked for at %v, which is no whole second", now)
+				t.Errorf("asked for at %v, want a whole second", now)
 			}
 			last[j] = now
 			if j.finish <= now {

@@ -59,9 +59,9 @@ func (f Found) SkippedText() string {
 	case 0:
 		return ""
 	case 1:
-		return "; 1 file is skipped, which is no document"
+		return "; 1 file skipped (not a document)"
 	}
-	return fmt.Sprintf("; %d files are skipped, which are no documents", f.Skipped)
+	return fmt.Sprintf("; %d files skipped (not documents)", f.Skipped)
 }
 
 // Check says what is skipped. It is an error if no document is left.

@@ -11,7 +11,7 @@ import (
 	"github.com/extractq/extractq/internal/retryafter"
 )
 
-// Reply is an answer that is no success.
+// Reply is an answer other than a success.
 type Reply struct {
 	Op     string
 	Status int

@@ -138,7 +138,7 @@ type Call struct {
 	// Submits marks a call that the vendor may have acted on although its
 	// answer was lost, so that its errors say so.
 	Submits bool
-	// Classify overrides the meaning of an answer that is no success.
+	// Classify overrides the meaning of an answer other than a success.
 	Classify func(Reply) Class
 	// Redact overrides the client's own Redactor.
 	Redact *Redactor

@@ -62,7 +62,7 @@ func (call Call) cause(ctx context.Context, err error) error {
 	return call.Redact.Err(err)
 }
 
-// refused is the error for an answer that is no success. stray reports that a
+// refused is the error for an answer other than a success. stray reports that a
 // redirect led to another host, which gave the answer.
 func (call Call) refused(resp *http.Response, stray bool) error {
 	raw, cut := readError(resp.Body)

@@ -166,7 +166,7 @@ func readCall(w http.ResponseWriter, r *http.Request) (body []byte, status int, 
 }
 
 // decode reads a body and notes the members that the call does not take. An
-// empty body is an empty object. The error is a body that is no JSON object.
+// empty body is an empty object. The error is a body that is not a JSON object.
 func decode(found *problems, body []byte, portfolio, byURL bool) (submission, error) {
 	var s submission
 	if len(bytes.TrimSpace(body)) == 0 {
