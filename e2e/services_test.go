@@ -85,14 +85,14 @@ func TestProducerCommandsSayWhatIsWrong(t *testing.T) {
 		code int
 		says string
 	}{
-		"status of an unknown id":    {[]string{"status", unknown}, 1, unknown},
-		"result of an unknown id":    {[]string{"result", unknown}, 1, unknown},
-		"watch of an unknown id":     {[]string{"watch", unknown}, 1, unknown},
-		"watch of an unknown batch":  {[]string{"watch", "--batch", "nobody"}, 1, "nobody"},
-		"result that is not there":   {[]string{"result", id}, 1, "QUEUED"},
-		"watch that takes too long":  {[]string{"watch", id, "--timeout", "300ms"}, 4, "timeout"},
-		"watch without anything":     {[]string{"watch"}, 2, "--batch"},
-		"status without an id":       {[]string{"status"}, 2, "one id"},
+		"status of an unknown id":        {[]string{"status", unknown}, 1, unknown},
+		"result of an unknown id":        {[]string{"result", unknown}, 1, unknown},
+		"watch of an unknown id":         {[]string{"watch", unknown}, 1, unknown},
+		"watch of an unknown batch":      {[]string{"watch", "--batch", "nobody"}, 1, "nobody"},
+		"result that is not there":       {[]string{"result", id}, 1, "QUEUED"},
+		"watch that takes too long":      {[]string{"watch", id, "--timeout", "300ms"}, 4, "timeout"},
+		"watch without anything":         {[]string{"watch"}, 2, "--batch"},
+		"status without an id":           {[]string{"status"}, 2, "one id"},
 		"an id that is not an id at all": {[]string{"status", "../../etc/passwd"}, 1, "passwd"},
 	} {
 		t.Run(name, func(t *testing.T) {
