@@ -131,10 +131,16 @@ func TestBadDocumentsStopNoOthers(t *testing.T) {
 	})
 }
 
-// locked is a PDF that cannot be opened without its password.
+// locked is an invoice that cannot be opened without its password. The
+// configuration is written out, because pdfcpu's default one is a variable of
+// its package and creates files in the user's home.
 func locked(t *testing.T) string {
 	t.Helper()
-	conf := model.NewAESConfiguration("user", "owner", 256)
+	conf := &model.Configuration{
+		Reader15: true, ValidationMode: model.ValidationRelaxed, Offline: true, Eol: "\n",
+		Limits: model.DefaultResourceLimits(), UserPW: "user", OwnerPW: "owner",
+		EncryptUsingAES: true, EncryptKeyLength: 256, Permissions: model.PermissionsNone,
+	}
 	var b bytes.Buffer
 	if err := api.Encrypt(bytes.NewReader(fixtures.Invoice(1)), &b, conf); err != nil {
 		t.Fatal(err)
@@ -154,7 +160,7 @@ func TestUnreadableFolder(t *testing.T) {
 	t.Cleanup(func() { _ = os.Chmod(s.path("inbox", "closed"), 0o700) })
 	run := func(args ...string) result {
 		cmd := s.command(runArgs(args...)...)
-		if os.Getuid() == 0 { // Who may read everything.
+		if os.Getuid() == 0 { // root may read everything
 			s.giveAway("inbox/" + docs[0].name)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		}
