@@ -65,6 +65,11 @@ bench-backfill: ## Take 20,000 documents through run: docs/s and peak memory
 	@tools/need redis-server
 	EXTRACTQ_BENCH_BACKFILL=20000 go test -run '^$$' -bench Backfill -benchtime 1x -timeout 2h ./e2e
 
+.PHONY: bench-queue
+bench-queue: ## Take documents through the queue, beside bare asynq (DOCUMENTS=20000)
+	@tools/need redis-server
+	go test -run '^$$' -bench BenchmarkQueue -benchtime $(or $(DOCUMENTS),20000)x -timeout 1h ./worker
+
 .PHONY: bench-webhooks
 bench-webhooks: ## 50 documents a second: how long from the vendor's webhook to the callback
 	@tools/need redis-server
