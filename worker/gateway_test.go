@@ -130,7 +130,9 @@ func TestOutageOfSubmissions(t *testing.T) {
 	})
 	ended := map[extraction.Status]int{}
 	for _, id := range ids {
-		got := r.final(id)
+		// Failures of the outage that are reported late may pause the account once more.
+		r.await(id+" to be final", func() bool { r.probeIfPaused(); return r.get(id).Status.Final() })
+		got := r.get(id)
 		if ended[got.Status]++; got.Status == extraction.StatusError && got.Failure.Code != extraction.CodeSubmitUncertain {
 			t.Errorf("%s ended %+v", id, got.Failure)
 		}

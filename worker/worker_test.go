@@ -209,7 +209,7 @@ func newRigOn(t testing.TB, rdb redis.UniversalClient, p extraction.Provider) *r
 	return &rig{
 		t: t, rdb: rdb, blobs: blobs, dir: dir, client: client, records: records, polls: polling.NewStore(rdb, records), limiter: limiter.New(rdb, records),
 		cfg: Config{
-			Redis: rdb, Blobs: blobs, Concurrency: 8, StopTimeout: 2 * time.Second, Lease: time.Second,
+			Redis: rdb, Blobs: blobs, Concurrency: 8, StopTimeout: 2 * time.Second, Lease: 3 * time.Second,
 			RetryDelay: 200 * time.Millisecond, UncertainWindow: 3 * time.Second, DocumentRetention: 24 * time.Hour, Tick: -1, Logger: slog.New(slog.DiscardHandler),
 			Accounts: []Account{{Name: "acme", Provider: p, MaxInFlight: 100, Deadline: time.Hour, SubmitAttempts: 5}},
 		},
