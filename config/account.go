@@ -36,11 +36,10 @@ type Account struct {
 	// Sweep says whether the vendor's ready lists are asked. Default auto.
 	Sweep Sweep
 	// OnUncertain says what happens when it is unknown whether a submission
-	// arrived. Default fail; resubmit may pay twice.
+	// arrived. Default fail. With resubmit it may be paid for twice.
 	OnUncertain OnUncertain
 	// UncertainWindow is the longest that the vendor's list is searched for a submission
-	// whose answer was lost. Default 0: as long as the account's latencies suggest; at
-	// most a year.
+	// whose answer was lost; 0 goes by the account's latencies. At most a year.
 	UncertainWindow time.Duration
 	// SubmitAttempts is how often one document is sent that draws a 5xx while
 	// others of the account succeed. Default 5; from 1 to 100.

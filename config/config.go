@@ -21,15 +21,16 @@ const DefaultFile = "extractq.yaml"
 // maxFile bounds the file: a thousand accounts need a quarter of it.
 const maxFile = 1 << 20
 
-// Config is everything the file can say, with the defaults filled in.
+// Config is everything the file can say, with the defaults filled in. A running process
+// takes over what changes, except for the fields that are tagged reload:"restart".
 type Config struct {
-	Redis     Redis
-	Data      Data
+	Redis     Redis `reload:"restart"`
+	Data      Data  `reload:"restart"`
 	API       API
 	Callbacks Callbacks
 	Fetch     Fetch
-	Admin     Admin
-	Worker    Worker
+	Admin     Admin  `reload:"restart"`
+	Worker    Worker `reload:"restart"`
 	// Accounts are sorted by name. Where the file has none, they come from the
 	// environment; see Provider.
 	Accounts []Account
@@ -39,7 +40,7 @@ type Config struct {
 
 // Redis says where the queues and records are.
 type Redis struct {
-	// URL is redis://, rediss://, unix://, redis-sentinel:// or
+	// URL says where: redis://, rediss://, unix://, redis-sentinel:// or
 	// redis-cluster://. Empty means the embedded one.
 	URL string
 	// WaitReplicas is the number of replicas that must have a record before it
@@ -64,12 +65,12 @@ type Data struct {
 // API is the HTTP API.
 type API struct {
 	// Listen is the address, "host:port". Default 127.0.0.1:8080.
-	Listen string
+	Listen string `reload:"restart"`
 	// PublicURL is how producers and vendors reach the API; empty if they do
 	// not.
-	PublicURL string
+	PublicURL string `reload:"restart"`
 	// MaxDocument is the largest document in bytes. Default 100 MiB.
-	MaxDocument int64
+	MaxDocument int64 `reload:"restart"`
 	// Keys are sorted by name. With none the API is for this machine only.
 	Keys []APIKey
 }
@@ -87,10 +88,10 @@ type APIKey struct {
 	Accounts []string
 	// Customer is the one tenant the key works for; empty means any.
 	Customer string
-	// Operator keys may pause and resume accounts.
+	// Operator is whether the key may pause and resume accounts.
 	Operator bool
 	// CallbackSecret signs callbacks of this key's extractions in place of
-	// Callbacks.Secret.
+	// callbacks.secret.
 	CallbackSecret Secret
 	// PreviousCallbackSecret signs them as well, during a rotation.
 	PreviousCallbackSecret Secret
@@ -104,14 +105,14 @@ type Callbacks struct {
 	PreviousSecret Secret
 	// AllowHosts are the internal names (*.suffix too), addresses and CIDRs
 	// that a callback may reach nevertheless.
-	AllowHosts []string
+	AllowHosts []string `reload:"restart"`
 }
 
 // Fetch is the download of documents that were given as a URL.
 type Fetch struct {
 	// AllowHosts are the internal names (*.suffix too), addresses and CIDRs
 	// that a document may come from nevertheless.
-	AllowHosts []string
+	AllowHosts []string `reload:"restart"`
 }
 
 // Admin is the port for health and metrics that every role has.

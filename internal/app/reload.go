@@ -3,9 +3,10 @@ package app
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
+
+	"github.com/extractq/extractq/config"
 )
 
 // Reloader reads the configuration again at each signal.
@@ -65,32 +66,8 @@ func (r *Reloader) reload(now Process, apply func(context.Context, Process) erro
 		}
 		return
 	}
-	if left := needRestart(now, next); len(left) > 0 {
+	if left := config.NeedRestart(now.Config, next.Config); len(left) > 0 {
 		now.Log.WarnContext(r.ctx, "some settings take effect only after a restart", slog.Any("settings", left))
 	}
 	now.Log.InfoContext(r.ctx, "configuration reloaded", slog.Int("accounts", len(next.Accounts)))
-}
-
-// needRestart returns the settings that differ and that only a restart changes.
-func needRestart(now, next Process) []string {
-	var out []string
-	for _, s := range []struct {
-		name    string
-		differs bool
-	}{
-		{"redis", now.Redis != next.Redis},
-		{"data", now.Data != next.Data},
-		{"api.listen", now.API.Listen != next.API.Listen},
-		{"api.max_document", now.API.MaxDocument != next.API.MaxDocument},
-		{"api.public_url", now.API.PublicURL != next.API.PublicURL},
-		{"callbacks.allow_hosts", !slices.Equal(now.Callbacks.AllowHosts, next.Callbacks.AllowHosts)},
-		{"fetch.allow_hosts", !slices.Equal(now.Fetch.AllowHosts, next.Fetch.AllowHosts)},
-		{"admin", now.Admin != next.Admin},
-		{"worker", now.Worker != next.Worker},
-	} {
-		if s.differs {
-			out = append(out, s.name)
-		}
-	}
-	return out
 }
