@@ -61,7 +61,7 @@ func (s *Server) batch(ctx context.Context, in *batchInput) (*batchOutput, error
 }
 
 func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput, error) {
-	mark := markOf("batches", protocol.Filter{})
+	mark := markOf("batches", extraction.Filter{})
 	after, err := mark.after(in.Cursor)
 	if err != nil {
 		return nil, err

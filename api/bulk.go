@@ -78,7 +78,7 @@ func (s *Server) registerBulk(api huma.API) {
 // request again: each operation passes over what is done.
 func (s *Server) bulk(ctx context.Context, op bulkOp, in *bulkInput) (*bulkOutput, error) {
 	f := in.Body.Filter
-	if (f == nil) == (len(in.Body.IDs) == 0) || f != nil && !chooses(f) {
+	if (f == nil) == (len(in.Body.IDs) == 0) || f != nil && f.IsZero() {
 		return nil, problem(http.StatusUnprocessableEntity, codeInvalid, "give either ids or a filter with at least one member")
 	}
 	out := &bulkOutput{}
@@ -159,10 +159,4 @@ func (s *Server) eachNamed(ctx context.Context, in *bulkInput, use func(store.Re
 		}
 	}
 	return nil
-}
-
-// chooses reports whether a filter chooses at all: one without a member is none.
-func chooses(f *protocol.Filter) bool {
-	return len(f.Status)+len(f.Account) > 0 ||
-		f.Customer != "" || f.Batch != "" || f.Type != "" || f.Error != "" || !f.Since.IsZero() || !f.Until.IsZero()
 }

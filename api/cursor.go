@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
 )
 
@@ -20,7 +20,7 @@ import (
 // the reader cannot see.
 type listMark [6]byte
 
-func markOf(list string, f protocol.Filter) listMark {
+func markOf(list string, f extraction.Filter) listMark {
 	f.Status, f.Account = slices.Sorted(slices.Values(f.Status)), slices.Sorted(slices.Values(f.Account))
 	body, err := json.Marshal(f)
 	if err != nil {

@@ -84,6 +84,12 @@ func (s *Server) describe(api huma.API) {
 			// A 500 would be a fault of the program; the library says every one has it.
 			delete(op.Responses, "500")
 			delete(op.Responses, "default")
+			for _, p := range op.Parameters {
+				p.Schema.Nullable = false // A query has no null.
+				if p.Name == "error" {
+					anyCode(p.Schema)
+				}
+			}
 			if op.Security != nil {
 				continue // It takes no API key, and its description says so.
 			}
@@ -99,12 +105,11 @@ func (s *Server) describe(api huma.API) {
 		switch {
 		case t == nil: // One of enums.
 			continue
-		case t == typeOf[protocol.Filter]():
+		case t == typeOf[extraction.Filter]():
 			for _, name := range []string{"status", "account"} {
 				schema.Properties[name] = oneOrMore(schema.Properties[name])
 			}
-			// One that is none of Code chooses nothing, which is not an error.
-			schema.Properties["error"] = &huma.Schema{Type: huma.TypeString, Description: "the code of a final error"}
+			anyCode(schema.Properties["error"])
 		}
 		if slices.Contains(sent, t) {
 			continue // It has no members but these.
@@ -117,6 +122,12 @@ func (s *Server) describe(api huma.API) {
 	}
 }
 
+// anyCode lets a filter have a code that this version does not know: it chooses nothing,
+// which is not an error.
+func anyCode(code *huma.Schema) {
+	*code = huma.Schema{Type: huma.TypeString, Description: "the code of a final error"}
+}
+
 // oneOrMore is an array, or one of what is in it.
 func oneOrMore(array *huma.Schema) *huma.Schema {
 	return &huma.Schema{AnyOf: []*huma.Schema{array.Items, array}}
@@ -124,7 +135,7 @@ func oneOrMore(array *huma.Schema) *huma.Schema {
 
 // sent are the types of bodies that are sent to the API.
 var sent = []reflect.Type{
-	typeOf[protocol.Submission](), typeOf[protocol.Bulk](), typeOf[protocol.Filter](), typeOf[protocol.Ack](),
+	typeOf[protocol.Submission](), typeOf[protocol.Bulk](), typeOf[extraction.Filter](), typeOf[protocol.Ack](),
 }
 
 // nullable lets the members be null that are a pointer to an object: the library

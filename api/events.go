@@ -16,7 +16,6 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 )
 
@@ -59,7 +58,7 @@ type listener struct {
 	s      *Server
 	w      http.ResponseWriter
 	ctl    *http.ResponseController
-	filter store.Filter
+	filter extraction.Filter
 	id     string // The one extraction; empty for all that match.
 	// asked is the account the stream was narrowed to, if it was.
 	asked []string
@@ -80,7 +79,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if name := q.Get("account"); name != "" {
 		l.asked = []string{name}
 	}
-	accounts, f, err := s.filter(ctx, protocol.Filter{Account: l.asked, Customer: q.Get("customer"), Batch: q.Get("batch")})
+	accounts, f, err := s.filter(ctx, extraction.Filter{Account: l.asked, Customer: q.Get("customer"), Batch: q.Get("batch")})
 	if err != nil {
 		return err
 	}
@@ -254,7 +253,7 @@ func (l *listener) drain(ctx context.Context, account string) (end bool, err err
 			if err != nil {
 				return false, err
 			}
-			if !l.filter.Matches(rec) {
+			if !rec.Matches(l.filter) {
 				continue
 			}
 			last := l.id != "" && rec.Status.Final()

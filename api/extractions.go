@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -31,25 +30,6 @@ type getInput struct {
 	IDInput
 
 	Wait string `query:"wait" doc:"hold the answer until the extraction is final, at most 60s" example:"30s"`
-}
-
-// FilterInput narrows a list.
-type FilterInput struct {
-	Status   []extraction.Status `query:"status,explode" doc:"repeatable"`
-	Account  []string            `query:"account,explode" doc:"repeatable"`
-	Customer string              `query:"customer"`
-	Batch    string              `query:"batch"`
-	Type     string              `query:"type"`
-	Error    string              `query:"error" doc:"the code of a final error"`
-	Since    string              `query:"since" format:"date-time" doc:"accepted from then on"`
-	Until    string              `query:"until" format:"date-time" doc:"accepted before"`
-}
-
-type listInput struct {
-	FilterInput
-
-	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
-	Cursor string `query:"cursor" maxLength:"200"`
 }
 
 type listOutput struct{ Body protocol.Page }
@@ -129,17 +109,13 @@ func (s *Server) get(ctx context.Context, in *getInput) (*oneOutput, error) {
 	return &oneOutput{e}, nil
 }
 
-func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
-	asked, err := in.filter()
-	if err != nil {
-		return nil, err
-	}
-	mark := markOf("extractions", asked)
+func (s *Server) list(ctx context.Context, in *protocol.List) (*listOutput, error) {
+	mark := markOf("extractions", in.Filter)
 	after, err := mark.after(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	accounts, f, err := s.filter(ctx, asked)
+	accounts, f, err := s.filter(ctx, in.Filter)
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -158,35 +134,10 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	return out, nil
 }
 
-// filter is the filter that a query gives.
-func (in FilterInput) filter() (protocol.Filter, error) {
-	f := protocol.Filter{
-		Status: in.Status, Account: in.Account, Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: extraction.Code(in.Error),
-	}
-	for _, t := range []struct {
-		text string
-		to   *extraction.Time
-		name string
-	}{{in.Since, &f.Since, "since"}, {in.Until, &f.Until, "until"}} {
-		if t.text == "" {
-			continue
-		}
-		at, err := time.Parse(time.RFC3339, t.text)
-		if err != nil {
-			return f, problem(http.StatusUnprocessableEntity, codeInvalid, t.name+" is a time such as 2026-05-17T08:00:00Z")
-		}
-		t.to.Time = at
-	}
-	return f, nil
-}
-
-// filter is what is asked for, of what the caller may see.
-func (s *Server) filter(ctx context.Context, in protocol.Filter) ([]string, store.Filter, error) {
-	f := store.Filter{
-		Statuses: in.Status, Customer: in.Customer, Batch: in.Batch, Type: in.Type, Error: in.Error,
-		Since: in.Since.Time, Until: in.Until.Time,
-	}
-	accounts, err := s.scope(ctx, in.Account...)
+// filter narrows a filter to what the caller may see: to the accounts returned, and to
+// the caller's customer.
+func (s *Server) filter(ctx context.Context, f extraction.Filter) ([]string, extraction.Filter, error) {
+	accounts, err := s.scope(ctx, f.Account...)
 	if only := callerOf(ctx).Customer; only != "" {
 		if f.Customer != "" && f.Customer != only {
 			accounts = nil // What belongs to others is not there.

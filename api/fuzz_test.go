@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/store"
 )
 
@@ -69,7 +68,7 @@ func FuzzQueryFields(f *testing.F) {
 
 // Whatever a cursor is, it is refused, or it is the one that its place has.
 func FuzzCursor(f *testing.F) {
-	mark := markOf("extractions", protocol.Filter{Batch: "b"})
+	mark := markOf("extractions", extraction.Filter{Batch: "b"})
 	f.Add(*mark.cursor(placeOf(store.Cursor{CreatedAt: time.UnixMilli(1_700_000_000_000), ID: "01JD0Z3M9V7Q8W2R5T6Y4X1C0B"})))
 	f.Add(*mark.cursor("-1.x"))
 	f.Add(*mark.cursor("9."))
@@ -85,7 +84,7 @@ func FuzzCursor(f *testing.F) {
 		if err != nil || !again.CreatedAt.Equal(at.CreatedAt) || again.ID != at.ID {
 			t.Errorf("%q is %+v, and that is %+v, %v", text, at, again, err)
 		}
-		if _, err := markOf("ready", protocol.Filter{Batch: "b"}).after(text); err == nil {
+		if _, err := markOf("ready", extraction.Filter{Batch: "b"}).after(text); err == nil {
 			t.Errorf("%q is taken for another list", text)
 		}
 	})

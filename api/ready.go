@@ -40,7 +40,7 @@ func (s *Server) ready(ctx context.Context, in *readyInput) (*listOutput, error)
 	if err != nil {
 		return nil, err
 	}
-	asked := protocol.Filter{Customer: in.Customer}
+	asked := extraction.Filter{Customer: in.Customer}
 	mark := markOf("ready", asked)
 	after, err := mark.after(in.Cursor)
 	if err != nil {

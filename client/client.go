@@ -49,7 +49,7 @@ type (
 	// Fields are what is wanted of a document.
 	Fields = protocol.Fields
 	// Filter chooses extractions; what is empty chooses all.
-	Filter = protocol.Filter
+	Filter = extraction.Filter
 	// Page is a part of a list.
 	Page = protocol.Page
 	// Bulk names what is to be done to many extractions.

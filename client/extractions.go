@@ -8,10 +8,10 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/extraction/protocol"
 )
 
 // Get returns an extraction, with its result once it is SUCCESS.
@@ -101,21 +101,7 @@ const pageSize = 500
 // limit, behind a cursor that an earlier page gave as NextCursor; empty for the
 // first.
 func (c *Client) Page(ctx context.Context, f Filter, limit int, cursor string) (Page, error) {
-	q := url.Values{"limit": {strconv.Itoa(limit)}}
-	for _, s := range f.Status {
-		q.Add("status", string(s))
-	}
-	for _, a := range f.Account {
-		q.Add("account", a)
-	}
-	set(q, "customer", f.Customer)
-	set(q, "batch", f.Batch)
-	set(q, "type", f.Type)
-	set(q, "error", string(f.Error))
-	set(q, "since", moment(f.Since))
-	set(q, "until", moment(f.Until))
-	set(q, "cursor", cursor)
-	return c.page(ctx, "extractions", q)
+	return c.page(ctx, "extractions", protocol.List{Filter: f, Limit: limit, Cursor: cursor}.Values())
 }
 
 func (c *Client) page(ctx context.Context, path string, q url.Values) (Page, error) {
@@ -137,14 +123,6 @@ func set(q url.Values, name, value string) {
 	if value != "" {
 		q.Set(name, value)
 	}
-}
-
-// moment is a time as the API takes it.
-func moment(t extraction.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339Nano)
 }
 
 // List iterates over what a filter chooses, the newest first, without results. What

@@ -59,7 +59,7 @@ func (x *death) records() []store.Record {
 		x.reader = s
 	}
 	var out []store.Record
-	for r, err := range x.reader.List(x.t.Context(), []string{x.d.account}, store.Filter{}, store.Cursor{}) {
+	for r, err := range x.reader.List(x.t.Context(), []string{x.d.account}, extraction.Filter{}, store.Cursor{}) {
 		if err != nil {
 			x.t.Fatal(err)
 		}

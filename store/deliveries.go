@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"time"
+
+	"github.com/extractq/extractq/extraction"
 )
 
 // Deliver says that the delivery of a number is under way: where neither Deliver nor
@@ -51,7 +53,7 @@ func (s *Records) Ready(ctx context.Context, accounts []string, customer string,
 	for i, account := range accounts {
 		lists[i] = newReadyReader(s, account, after)
 	}
-	return s.each(ctx, lists, Filter{Customer: customer})
+	return s.each(ctx, lists, extraction.Filter{Customer: customer})
 }
 
 // Acknowledge takes extractions of an account off the ready list; those that are

@@ -71,7 +71,7 @@ func TestClockJumps(t *testing.T) {
 					t.Errorf("the account's time is %v ahead, with an offset of %v, after a jump of %v", ahead, c.Offset, by)
 				}
 			}
-			for rec, err := range r.s.List(t.Context(), []string{"acme"}, Filter{}, Cursor{}) {
+			for rec, err := range r.s.List(t.Context(), []string{"acme"}, extraction.Filter{}, Cursor{}) {
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -13,30 +13,17 @@ import (
 	"github.com/extractq/extractq/extraction"
 )
 
-// Filter narrows a list; an empty field narrows nothing.
-type Filter struct {
-	Customer string
-	Batch    string
-	// Type is the document type, or one of a portfolio's.
-	Type     string
-	Statuses []extraction.Status
-	// Error is the code of a final error.
-	Error extraction.Code
-	// Since and Until bound when the extraction was accepted: from Since on, and
-	// before Until.
-	Since, Until time.Time
-}
-
-// Matches reports whether an extraction is one that the filter lets through.
-func (f Filter) Matches(r Record) bool {
+// Matches reports whether a filter chooses the record. Its accounts are not compared: a
+// reader takes only the lists of those it wants.
+func (r Record) Matches(f extraction.Filter) bool {
 	switch {
 	case f.Customer != "" && r.Customer != f.Customer,
 		f.Batch != "" && r.Batch != f.Batch,
 		f.Type != "" && r.Type != f.Type && !slices.Contains(r.Types, f.Type),
-		len(f.Statuses) > 0 && !slices.Contains(f.Statuses, r.Status),
+		len(f.Status) > 0 && !slices.Contains(f.Status, r.Status),
 		f.Error != "" && (r.Failure == nil || r.Failure.Code != f.Error),
-		!f.Since.IsZero() && r.CreatedAt.Before(f.Since),
-		!f.Until.IsZero() && !r.CreatedAt.Before(f.Until):
+		!f.Since.IsZero() && r.CreatedAt.Before(f.Since.Time),
+		!f.Until.IsZero() && !r.CreatedAt.Before(f.Until.Time):
 		return false
 	}
 	return true
@@ -59,7 +46,7 @@ const listPage = 200
 // List returns the extractions of some accounts behind a cursor, the newest first.
 // Those accepted while it is read are not among them. It reads page by page, so
 // that a list of any length takes little memory; after an error it ends.
-func (s *Records) List(ctx context.Context, accounts []string, f Filter, after Cursor) iter.Seq2[Record, error] {
+func (s *Records) List(ctx context.Context, accounts []string, f extraction.Filter, after Cursor) iter.Seq2[Record, error] {
 	lists := make([]*listReader, len(accounts))
 	for i, account := range accounts {
 		lists[i] = newListReader(s, account, f, after)
@@ -69,7 +56,7 @@ func (s *Records) List(ctx context.Context, accounts []string, f Filter, after C
 
 // IDs returns the ids of an account's extractions, the newest first. It reads no record.
 func (s *Records) IDs(ctx context.Context, account string) iter.Seq2[string, error] {
-	l := newListReader(s, account, Filter{}, Cursor{})
+	l := newListReader(s, account, extraction.Filter{}, Cursor{})
 	return func(yield func(string, error) bool) {
 		for {
 			if err := l.fill(ctx); err != nil {
@@ -90,7 +77,7 @@ func (s *Records) IDs(ctx context.Context, account string) iter.Seq2[string, err
 }
 
 // each reads lists in their common order.
-func (s *Records) each(ctx context.Context, lists []*listReader, f Filter) iter.Seq2[Record, error] {
+func (s *Records) each(ctx context.Context, lists []*listReader, f extraction.Filter) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for {
 			page, err := merge(ctx, lists, listPage)
@@ -106,7 +93,7 @@ func (s *Records) each(ctx context.Context, lists []*listReader, f Filter) iter.
 				return
 			}
 			for _, r := range records {
-				if f.Matches(r) && !yield(r, nil) {
+				if r.Matches(f) && !yield(r, nil) {
 					return
 				}
 			}
@@ -156,7 +143,7 @@ type listReader struct {
 }
 
 // newListReader reads what an account has accepted, the newest first.
-func newListReader(s *Records, account string, f Filter, after Cursor) *listReader {
+func newListReader(s *Records, account string, f extraction.Filter, after Cursor) *listReader {
 	k := accountKeys(account)
 	l := &listReader{s: s, account: account, key: k.list(), last: entry{at: 1 << 52}, end: "-inf"}
 	if f.Batch != "" {

@@ -14,7 +14,7 @@ import (
 )
 
 // listed are the ids of a list.
-func (r *rig) listed(accounts []string, f Filter, after Cursor) []string {
+func (r *rig) listed(accounts []string, f extraction.Filter, after Cursor) []string {
 	r.t.Helper()
 	var out []string
 	for rec, err := range r.s.List(r.t.Context(), accounts, f, after) {
@@ -80,20 +80,20 @@ func TestList(t *testing.T) {
 	after := Cursor{time.UnixMilli(created[middle.ID]), middle.ID}
 	for name, tt := range map[string]struct {
 		accounts []string
-		f        Filter
+		f        extraction.Filter
 		after    Cursor
 		keep     func(Input) bool
 	}{
-		"all":         {accounts, Filter{}, Cursor{}, func(Input) bool { return true }},
-		"one account": {accounts[1:], Filter{}, Cursor{}, func(in Input) bool { return in.Account == "other" }},
-		"a batch":     {accounts, Filter{Batch: "b2"}, Cursor{}, func(in Input) bool { return in.Batch == "b2" }},
-		"from a cursor": {accounts, Filter{}, after, func(in Input) bool {
+		"all":         {accounts, extraction.Filter{}, Cursor{}, func(Input) bool { return true }},
+		"one account": {accounts[1:], extraction.Filter{}, Cursor{}, func(in Input) bool { return in.Account == "other" }},
+		"a batch":     {accounts, extraction.Filter{Batch: "b2"}, Cursor{}, func(in Input) bool { return in.Batch == "b2" }},
+		"from a cursor": {accounts, extraction.Filter{}, after, func(in Input) bool {
 			return created[in.ID] < created[middle.ID] ||
 				created[in.ID] == created[middle.ID] && in.ID < middle.ID
 		}},
-		"since":      {accounts, Filter{Since: time.UnixMilli(1_000_000)}, Cursor{}, func(in Input) bool { return created[in.ID] >= 1_000_000 }},
-		"until":      {accounts, Filter{Until: time.UnixMilli(1_000_000)}, Cursor{}, func(in Input) bool { return created[in.ID] < 1_000_000 }},
-		"until half": {accounts, Filter{Until: time.UnixMilli(1_000_000).Add(1)}, Cursor{}, func(in Input) bool { return created[in.ID] <= 1_000_000 }},
+		"since":      {accounts, extraction.Filter{Since: extraction.Time{Time: time.UnixMilli(1_000_000)}}, Cursor{}, func(in Input) bool { return created[in.ID] >= 1_000_000 }},
+		"until":      {accounts, extraction.Filter{Until: extraction.Time{Time: time.UnixMilli(1_000_000)}}, Cursor{}, func(in Input) bool { return created[in.ID] < 1_000_000 }},
+		"until half": {accounts, extraction.Filter{Until: extraction.Time{Time: time.UnixMilli(1_000_000).Add(1)}}, Cursor{}, func(in Input) bool { return created[in.ID] <= 1_000_000 }},
 	} {
 		if diff := gocmp.Diff(want(tt.keep), r.listed(tt.accounts, tt.f, tt.after)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -112,7 +112,7 @@ func TestListWhileItChanges(t *testing.T) {
 	}
 	seen := map[string]int{}
 	n := 0
-	for rec, err := range r.s.List(t.Context(), []string{"acme"}, Filter{}, Cursor{}) {
+	for rec, err := range r.s.List(t.Context(), []string{"acme"}, extraction.Filter{}, Cursor{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,27 +141,27 @@ func TestFilterMatches(t *testing.T) {
 	}
 	portfolio := Record{Input: Input{Types: []string{"invoice", "receipt"}}, CreatedAt: at}
 	for _, tt := range []struct {
-		f    Filter
+		f    extraction.Filter
 		r    Record
 		want bool
 	}{
-		{Filter{}, r, true},
-		{Filter{Customer: "acme", Batch: "monday", Type: "invoice"}, r, true},
-		{Filter{Customer: "other"}, r, false},
-		{Filter{Batch: "tuesday"}, r, false},
-		{Filter{Type: "receipt"}, r, false},
-		{Filter{Type: "receipt"}, portfolio, true},
-		{Filter{Statuses: []extraction.Status{"EXPIRED", "ERROR"}}, r, true},
-		{Filter{Statuses: []extraction.Status{"EXPIRED"}}, r, false},
-		{Filter{Error: "vendor_failed"}, r, true},
-		{Filter{Error: "expired"}, r, false},
-		{Filter{Error: "expired"}, portfolio, false},
-		{Filter{Since: at}, r, true},
-		{Filter{Since: at.Add(1)}, r, false},
-		{Filter{Until: at}, r, false},
-		{Filter{Until: at.Add(1)}, r, true},
+		{extraction.Filter{}, r, true},
+		{extraction.Filter{Customer: "acme", Batch: "monday", Type: "invoice"}, r, true},
+		{extraction.Filter{Customer: "other"}, r, false},
+		{extraction.Filter{Batch: "tuesday"}, r, false},
+		{extraction.Filter{Type: "receipt"}, r, false},
+		{extraction.Filter{Type: "receipt"}, portfolio, true},
+		{extraction.Filter{Status: []extraction.Status{"EXPIRED", "ERROR"}}, r, true},
+		{extraction.Filter{Status: []extraction.Status{"EXPIRED"}}, r, false},
+		{extraction.Filter{Error: "vendor_failed"}, r, true},
+		{extraction.Filter{Error: "expired"}, r, false},
+		{extraction.Filter{Error: "expired"}, portfolio, false},
+		{extraction.Filter{Since: extraction.Time{Time: at}}, r, true},
+		{extraction.Filter{Since: extraction.Time{Time: at.Add(1)}}, r, false},
+		{extraction.Filter{Until: extraction.Time{Time: at}}, r, false},
+		{extraction.Filter{Until: extraction.Time{Time: at.Add(1)}}, r, true},
 	} {
-		if got := tt.f.Matches(tt.r); got != tt.want {
+		if got := tt.r.Matches(tt.f); got != tt.want {
 			t.Errorf("%s matches %v, want %v", fmt.Sprintf("%+v", tt.f), got, tt.want)
 		}
 	}

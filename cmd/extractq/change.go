@@ -156,17 +156,17 @@ func (x *changer) byID() error {
 // byFilter changes what matches, after asking. It first counts, and then changes
 // nothing that was accepted since.
 func (x *changer) byFilter() error {
-	s, err := readFilter(x.c, x.known)
+	f, err := readFilter(x.c, x.known)
 	if err != nil {
 		return err
 	}
 	matched := 0
-	for e, err := range x.list(x.c.Context, s) {
+	for e, err := range x.list(x.c.Context, f) {
 		if err != nil {
 			return err
 		}
-		if matched++; matched == 1 && (s.filter.Until.IsZero() || s.filter.Until.After(e.CreatedAt.Time)) {
-			s.filter.Until = e.CreatedAt.Add(time.Millisecond)
+		if matched++; matched == 1 && (f.Until.IsZero() || f.Until.After(e.CreatedAt.Time)) {
+			f.Until.Time = e.CreatedAt.Add(time.Millisecond)
 		}
 	}
 	if matched == 0 {
@@ -176,7 +176,7 @@ func (x *changer) byFilter() error {
 	if err := x.confirm(matched); err != nil {
 		return err
 	}
-	for e, err := range x.list(x.c.Context, s) {
+	for e, err := range x.list(x.c.Context, f) {
 		if err != nil {
 			return x.partly(err)
 		}

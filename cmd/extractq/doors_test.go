@@ -332,7 +332,7 @@ func TestThreeDoorsOpen(t *testing.T) {
 		t.Errorf("%d %s", code, said)
 	}
 	got := 0
-	for _, err := range d.records.List(t.Context(), []string{"acme"}, store.Filter{}, store.Cursor{}) {
+	for _, err := range d.records.List(t.Context(), []string{"acme"}, extraction.Filter{}, store.Cursor{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -364,7 +364,7 @@ func TestThreeDoorsBacklog(t *testing.T) {
 	if line := <-heard.first; !strings.Contains(line, "account narrow takes no more for now") {
 		t.Errorf("the command line says %q", line)
 	}
-	for r, err := range d.records.List(t.Context(), []string{"narrow"}, store.Filter{}, store.Cursor{}) {
+	for r, err := range d.records.List(t.Context(), []string{"narrow"}, extraction.Filter{}, store.Cursor{}) {
 		if err == nil {
 			_, err = d.svc.Client.Cancel(t.Context(), "narrow", r.ID)
 		}

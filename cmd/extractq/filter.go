@@ -9,7 +9,6 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/errkind"
-	"github.com/extractq/extractq/store"
 )
 
 // filterFlags choose extractions by what they are.
@@ -38,50 +37,40 @@ func filterNames() []string {
 // isFiltered reports whether any filter flag is given.
 func isFiltered(c *cli.Context) bool { return slices.ContainsFunc(filterNames(), c.IsSet) }
 
-// selection is what the filter flags choose.
-type selection struct {
-	accounts []string
-	// named are those of the accounts that were named; none means all.
-	named  []string
-	filter store.Filter
-}
-
 // readFilter reads the filter flags; all are the accounts there are.
-func readFilter(c *cli.Context, all []string) (selection, error) {
+func readFilter(c *cli.Context, all []string) (extraction.Filter, error) {
 	for _, name := range filterNames() {
 		// As from a variable that is not set: it would choose everything.
 		if c.IsSet(name) && strings.TrimSpace(c.String(name)) == "" {
-			return selection{}, errkind.Usagef("--%s is empty; leave it out to choose whatever it is", name)
+			return extraction.Filter{}, errkind.Usagef("--%s is empty; leave it out to choose whatever it is", name)
 		}
 	}
-	s := selection{accounts: all, filter: store.Filter{
+	f := extraction.Filter{
 		Customer: c.String("customer"), Batch: c.String("batch"), Type: c.String("type"),
 		Error: extraction.Code(c.String("error")),
-	}}
-	if only := c.StringSlice("account"); len(only) > 0 {
-		for _, name := range only {
-			if !slices.Contains(all, name) {
-				return s, errkind.Usagef("--account: no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
-			}
-		}
-		slices.Sort(only)
-		s.named = slices.Compact(only)
-		s.accounts = s.named
 	}
+	for _, name := range c.StringSlice("account") {
+		if !slices.Contains(all, name) {
+			return f, errkind.Usagef("--account: no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
+		}
+		f.Account = append(f.Account, name)
+	}
+	slices.Sort(f.Account)
+	f.Account = slices.Compact(f.Account)
 	for _, text := range c.StringSlice("status") {
 		status := extraction.Status(strings.ToUpper(text))
 		if !slices.Contains(statuses, status) {
-			return s, errkind.Usagef("--status: %q is none of %s", text, strings.Join(texts(statuses), ", "))
+			return f, errkind.Usagef("--status: %q is none of %s", text, strings.Join(texts(statuses), ", "))
 		}
-		s.filter.Statuses = append(s.filter.Statuses, status)
+		f.Status = append(f.Status, status)
 	}
 	var err error
 	now := time.Now()
-	if s.filter.Since, err = parseMoment("since", c.String("since"), now); err != nil {
-		return s, err
+	if f.Since.Time, err = parseMoment("since", c.String("since"), now); err != nil {
+		return f, err
 	}
-	s.filter.Until, err = parseMoment("until", c.String("until"), now)
-	return s, err
+	f.Until.Time, err = parseMoment("until", c.String("until"), now)
+	return f, err
 }
 
 var statuses = extraction.Statuses()

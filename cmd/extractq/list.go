@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
@@ -49,11 +50,11 @@ func listCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			s, err := readFilter(c, all)
+			f, err := readFilter(c, all)
 			if err != nil {
 				return err
 			}
-			err = printList(c, from, s, p)
+			err = printList(c, from, f, p)
 			if closeErr := p.Close(); err == nil {
 				err = closeErr
 			}
@@ -62,10 +63,10 @@ func listCommand() *cli.Command {
 	}
 }
 
-// printList prints what is selected, as it is read.
-func printList(c *cli.Context, from producer, s selection, p render.Printer) error {
+// printList prints what a filter chooses, as it is read.
+func printList(c *cli.Context, from producer, f extraction.Filter, p render.Printer) error {
 	n := 0
-	for e, err := range from.list(c.Context, s) {
+	for e, err := range from.list(c.Context, f) {
 		if err != nil {
 			return err
 		}

@@ -46,9 +46,17 @@ func (l *local) find(ctx context.Context, id string) (extraction.Extraction, boo
 	return found[0].Extraction(), true, nil
 }
 
-func (l *local) list(ctx context.Context, s selection) iter.Seq2[extraction.Extraction, error] {
+func (l *local) list(ctx context.Context, f extraction.Filter) iter.Seq2[extraction.Extraction, error] {
 	return func(yield func(extraction.Extraction, error) bool) {
-		for r, err := range l.svc.Records.List(ctx, s.accounts, s.filter, store.Cursor{}) {
+		accounts := []string(f.Account)
+		if len(accounts) == 0 {
+			var err error
+			if accounts, err = l.accounts(ctx); err != nil {
+				yield(extraction.Extraction{}, err)
+				return
+			}
+		}
+		for r, err := range l.svc.Records.List(ctx, accounts, f, store.Cursor{}) {
 			if err != nil {
 				yield(extraction.Extraction{}, errkind.MarkUnavailable(err))
 				return

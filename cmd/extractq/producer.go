@@ -25,7 +25,7 @@ type producer interface {
 	// unknown.
 	find(ctx context.Context, id string) (e extraction.Extraction, ok bool, err error)
 	// list iterates over what is selected, the newest first and without results.
-	list(ctx context.Context, s selection) iter.Seq2[extraction.Extraction, error]
+	list(ctx context.Context, f extraction.Filter) iter.Seq2[extraction.Extraction, error]
 	// batch iterates over what is in a batch, of whatever account.
 	batch(ctx context.Context, name string) iter.Seq2[place, error]
 	// result returns the result of an extraction that is SUCCESS.

@@ -12,7 +12,6 @@ import (
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
@@ -131,13 +130,9 @@ func (r *remote) find(ctx context.Context, id string) (extraction.Extraction, bo
 	return e, err == nil, err
 }
 
-func (r *remote) list(ctx context.Context, s selection) iter.Seq2[extraction.Extraction, error] {
+func (r *remote) list(ctx context.Context, f extraction.Filter) iter.Seq2[extraction.Extraction, error] {
 	return func(yield func(extraction.Extraction, error) bool) {
-		for e, err := range r.List(ctx, protocol.Filter{
-			Account: s.named, Status: s.filter.Statuses, Customer: s.filter.Customer, Batch: s.filter.Batch,
-			Type: s.filter.Type, Error: s.filter.Error,
-			Since: extraction.Time{Time: s.filter.Since}, Until: extraction.Time{Time: s.filter.Until},
-		}) {
+		for e, err := range r.List(ctx, f) {
 			if !yield(e, r.explain(ctx, err)) {
 				return
 			}
@@ -147,7 +142,7 @@ func (r *remote) list(ctx context.Context, s selection) iter.Seq2[extraction.Ext
 
 func (r *remote) batch(ctx context.Context, name string) iter.Seq2[place, error] {
 	return func(yield func(place, error) bool) {
-		for e, err := range r.List(ctx, protocol.Filter{Batch: name}) {
+		for e, err := range r.List(ctx, extraction.Filter{Batch: name}) {
 			if !yield(place{e.Account, e.ID}, r.explain(ctx, err)) {
 				return
 			}

@@ -8,7 +8,8 @@
 package protocol
 
 import (
-	"encoding/json"
+	"net/url"
+	"strconv"
 
 	"github.com/extractq/extractq/extraction"
 )
@@ -50,31 +51,24 @@ type Submission struct {
 	VendorID       string  `json:"vendor_id,omitempty" doc:"follow what something else submitted under this id"`
 }
 
-// Filter chooses extractions; what is empty chooses all.
-type Filter struct {
-	Status   OneOrMore[extraction.Status] `json:"status,omitempty" nullable:"true"`
-	Account  OneOrMore[string]            `json:"account,omitempty" nullable:"true"`
-	Customer string                       `json:"customer,omitempty"`
-	Batch    string                       `json:"batch,omitempty"`
-	Type     string                       `json:"type,omitempty"`
-	// Error is the code of a final error.
-	Error extraction.Code `json:"error,omitempty"`
-	// Since and Until bound when they were accepted; Until is not included.
-	Since extraction.Time `json:"since,omitzero"`
-	Until extraction.Time `json:"until,omitzero"`
+// List asks for a page of a list.
+type List struct {
+	extraction.Filter
+
+	// Limit is how many at most; 0 means 50.
+	Limit int `query:"limit" default:"50" minimum:"1" maximum:"1000"`
+	// Cursor is the NextCursor of the page before; empty for the first.
+	Cursor string `query:"cursor" maxLength:"200"`
 }
 
-// OneOrMore are values, of which a single one may be written without the array.
-type OneOrMore[T ~string] []T
-
-// UnmarshalJSON takes a string or an array of strings.
-func (o *OneOrMore[T]) UnmarshalJSON(data []byte) error {
-	var one *T
-	if json.Unmarshal(data, &one) == nil && one != nil {
-		*o = OneOrMore[T]{*one}
-		return nil
+// Values is it as the query of a URL.
+func (l List) Values() url.Values {
+	q := l.Filter.Values()
+	q.Set("limit", strconv.Itoa(l.Limit))
+	if l.Cursor != "" {
+		q.Set("cursor", l.Cursor)
 	}
-	return json.Unmarshal(data, (*[]T)(o))
+	return q
 }
 
 // Page is a part of a list of extractions, without their results.
@@ -86,8 +80,8 @@ type Page struct {
 
 // Bulk is what is to be done to many extractions.
 type Bulk struct {
-	IDs    []string `json:"ids,omitempty" maxItems:"10000" nullable:"true" doc:"either these or a filter"`
-	Filter *Filter  `json:"filter,omitempty" doc:"at least one member"`
+	IDs    []string           `json:"ids,omitempty" maxItems:"10000" nullable:"true" doc:"either these or a filter"`
+	Filter *extraction.Filter `json:"filter,omitempty" doc:"at least one member"`
 	// DryRun counts and changes nothing.
 	DryRun bool `json:"dry_run,omitempty"`
 	// Resubmit is for retry.

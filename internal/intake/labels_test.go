@@ -76,7 +76,7 @@ func TestLabels(t *testing.T) {
 	if files, err := filepath.Glob(s.dir + "/*/*"); err != nil || len(files) != 0 {
 		t.Errorf("the document store has %q, %v", files, err)
 	}
-	for r, err := range s.records.List(t.Context(), []string{"acme"}, store.Filter{}, store.Cursor{}) {
+	for r, err := range s.records.List(t.Context(), []string{"acme"}, extraction.Filter{}, store.Cursor{}) {
 		t.Errorf("a record %s, %v", r.ID, err)
 	}
 }

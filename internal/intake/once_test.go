@@ -230,7 +230,7 @@ func TestSubmitOnceAtOnce(t *testing.T) {
 	if len(ids) != 1 {
 		t.Errorf("%d extractions, want 1", len(ids))
 	}
-	for rec, err := range r.records.List(t.Context(), []string{"acme"}, store.Filter{}, store.Cursor{}) {
+	for rec, err := range r.records.List(t.Context(), []string{"acme"}, extraction.Filter{}, store.Cursor{}) {
 		if err != nil || !ids[rec.ID] {
 			t.Errorf("there is also %s, %v", rec.ID, err)
 		}
