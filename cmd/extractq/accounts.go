@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/doctor"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
@@ -37,7 +38,7 @@ Examples:
 			if c.NArg() > 1 {
 				return errkind.Usagef("accounts takes at most one name; see extractq accounts --help")
 			}
-			return withAccounts(c, func(accountAdmin, string) error { return nil })
+			return withAccounts(c, func(backend.Backend, string) error { return nil })
 		},
 		Subcommands: []*cli.Command{
 			{
@@ -48,7 +49,7 @@ Prints the account as "accounts" does, and takes the same flags.
 Example:
 
    extractq accounts pause acme`,
-				Action: func(c *cli.Context) error { return changeAccount(c, accountAdmin.Pause) },
+				Action: func(c *cli.Context) error { return changeAccount(c, backend.Backend.Pause) },
 			},
 			{
 				Name: "resume", Usage: "let an account go on, whatever it was paused for", ArgsUsage: "NAME",
@@ -58,7 +59,7 @@ Prints the account as "accounts" does, and takes the same flags.
 Example:
 
    extractq accounts resume acme`,
-				Action: func(c *cli.Context) error { return changeAccount(c, accountAdmin.Resume) },
+				Action: func(c *cli.Context) error { return changeAccount(c, backend.Backend.Resume) },
 			},
 		},
 	}
@@ -66,16 +67,16 @@ Example:
 
 // changeAccount carries out a change to the one account that is named, and shows
 // what came of it.
-func changeAccount(c *cli.Context, change func(accountAdmin, context.Context, string) error) error {
+func changeAccount(c *cli.Context, change func(backend.Backend, context.Context, string) error) error {
 	if c.NArg() != 1 {
 		return errkind.Usagef("accounts %s takes one name; see extractq accounts %[1]s --help", c.Command.Name)
 	}
-	return withAccounts(c, func(d accountAdmin, name string) error { return change(d, c.Context, name) })
+	return withAccounts(c, func(b backend.Backend, name string) error { return change(b, c.Context, name) })
 }
 
 // withAccounts opens what is needed, calls act with the account that is named,
 // and prints that account, or all.
-func withAccounts(c *cli.Context, act func(accountAdmin, string) error) error {
+func withAccounts(c *cli.Context, act func(backend.Backend, string) error) error {
 	cfg, err := load(c, slog.LevelWarn)
 	if err != nil {
 		return err
@@ -87,13 +88,12 @@ func withAccounts(c *cli.Context, act func(accountAdmin, string) error) error {
 	if f == render.CSV {
 		return errkind.Usagef("accounts: --format: want table, json or ndjson")
 	}
-	p, err := openProducer(c.Context, cfg, app.OpenRecords)
+	p, err := cfg.open(c.Context, app.OpenRecords)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	d := p.accountAdmin()
-	all, err := p.accounts(c.Context)
+	all, err := p.Accounts(c.Context)
 	if err != nil {
 		return err
 	}
@@ -101,36 +101,29 @@ func withAccounts(c *cli.Context, act func(accountAdmin, string) error) error {
 		if !slices.Contains(all, name) {
 			return errkind.Usagef("no account is called %q: the accounts are %s", name, strings.Join(all, ", "))
 		}
-		if err := act(d, name); err != nil {
+		if err := act(p, name); err != nil {
 			return err
 		}
 		all = []string{name}
 	}
-	shown, err := d.StatesOf(c.Context, all)
+	shown, err := p.StatesOf(c.Context, all)
 	if err != nil {
 		return err
 	}
-	d.remark(all)
-	if unserved, err := p.unserved(c.Context, all); err == nil && len(unserved) > 0 {
+	sayUnhooked(cfg, all)
+	if unserved, err := p.Unserved(c.Context, all); err == nil && len(unserved) > 0 {
 		cfg.Say("%s", app.UnservedText(unserved))
 	}
 	return render.WriteAccounts(c.App.Writer, f, shown)
 }
 
-// localAccounts is the accounts of the Redis that a command works with.
-type localAccounts struct {
-	*app.AccountAdmin
-
-	cfg settings
-}
-
-// remark names those of the shown accounts that wait for webhooks and whose vendor
-// is not told where to call.
-func (d localAccounts) remark(shown []string) {
-	for _, a := range d.Configured() {
-		if d.cfg.API.PublicURL == "" && !a.HookToken.IsZero() && slices.Contains(shown, a.Name) {
+// sayUnhooked names those of the shown accounts that wait for webhooks and whose vendor is
+// not told where to call.
+func sayUnhooked(cfg settings, shown []string) {
+	for _, a := range cfg.Accounts {
+		if cfg.server == nil && cfg.API.PublicURL == "" && !a.HookToken.IsZero() && slices.Contains(shown, a.Name) {
 			_, why := doctor.JudgeHook("", a)
-			d.cfg.Say("%s", why)
+			cfg.Say("%s", why)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
@@ -41,7 +42,7 @@ Examples:
 			if err != nil {
 				return err
 			}
-			p, err := openSubmitter(c.Context, cfg, want)
+			p, err := want.open(c.Context, cfg)
 			if err != nil {
 				return err
 			}
@@ -81,8 +82,8 @@ func adoptedFlags() []cli.Flag {
 }
 
 // adoptOne follows one id of the vendor's, and prints ours.
-func adoptOne(c *cli.Context, cfg settings, p producer, want wanted, vendorID string) error {
-	e, followed, err := p.adopt(c.Context, want.template, vendorID)
+func adoptOne(c *cli.Context, cfg settings, p backend.Backend, want wanted, vendorID string) error {
+	e, followed, err := p.Adopt(c.Context, want.template, vendorID)
 	if followed && err == nil {
 		cfg.Say("%s is followed already as %s", render.Escape(vendorID), e.ID)
 	}

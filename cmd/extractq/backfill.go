@@ -13,6 +13,7 @@ import (
 	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/follow"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/internal/submitter"
@@ -32,7 +33,7 @@ type backfill struct {
 	// journal is nil without --out.
 	journal *journal
 	lost    lost
-	follow  *follower
+	follow  *follow.Follower
 	room    chan struct{} // One slot for each extraction that is not final.
 	shown   *render.Progress
 	failed  atomic.Int64 // Documents that did not end with SUCCESS.
@@ -69,11 +70,10 @@ var errPaused = errors.New("the account is paused")
 // carry submits every document and waits until all are final.
 func (b *backfill) carry(ctx context.Context) error {
 	var err error
-	if b.follow, err = newFollower(ctx, b.Records, []string{b.account.Name}); err != nil {
+	if b.follow, err = follow.New(ctx, follow.Config{Records: b.Records, Accounts: []string{b.account.Name}, Unfinished: b.inFlight}); err != nil {
 		return err
 	}
 	b.watched = map[string]followed{}
-	b.follow.seen = b.inFlight
 	b.room = make(chan struct{}, max(1000, 2*b.account.MaxInFlight))
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -116,7 +116,7 @@ func (b *backfill) carry(ctx context.Context) error {
 		if time.Now().After(nextLook) {
 			nextLook = time.Now().Add(time.Second)
 			if b.Blobs.RedisLost() { // The worker looks, and submits nothing any more.
-				cancel(b.follow.lost())
+				cancel(b.follow.Lost())
 				return false
 			}
 			state, err := b.limiter.State(ctx, b.account.Name)

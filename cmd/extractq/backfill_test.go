@@ -12,7 +12,9 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/follow"
 	"github.com/extractq/extractq/internal/intake"
+	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
 )
@@ -25,7 +27,13 @@ func TestSlotsAreGivenBackOnce(t *testing.T) {
 	b.Console = render.NewConsole(io.Discard, &said)
 	b.shown = render.NewProgress(&said, false, 3, time.Now)
 	defer b.shown.Close()
-	b.follow = &follower{waiting: map[string]string{}}
+	records, err := store.NewRecords(redistest.Client(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.follow, err = follow.New(t.Context(), follow.Config{Records: records}); err != nil {
+		t.Fatal(err)
+	}
 	for range 3 {
 		b.room <- struct{}{}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/internal/bench"
+	"github.com/extractq/extractq/internal/bench/live"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/provider/sensible"
@@ -65,7 +66,7 @@ Examples:
 			if err != nil {
 				return err
 			}
-			svg, err := newPicture(c.String("svg"))
+			svg, err := bench.NewPicture(c.String("svg"))
 			if err != nil {
 				return err
 			}
@@ -94,8 +95,8 @@ func runBench(c *cli.Context, cfg bench.Config) (bench.Report, error) {
 	if err != nil {
 		return bench.Report{}, err
 	}
-	b := httpBench{settings: s, want: cfg, provider: c.String("provider")}
-	return b.run(c.Context)
+	b := live.Bench{Process: s.Process, Want: cfg, Provider: c.String("provider"), Say: s.Say}
+	return b.Run(c.Context)
 }
 
 func benchFlags(law *sandbox.Latency) []cli.Flag {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 )
 
 func cancelCommand() *cli.Command {
@@ -27,14 +28,14 @@ Examples:
 		Action: func(c *cli.Context) error {
 			return change{
 				verb: "cancel", done: "canceled", open: app.OpenRecords,
-				refuse: func(_ context.Context, _ producer, e extraction.Extraction) error {
+				refuse: func(_ context.Context, _ backend.Backend, e extraction.Extraction) error {
 					if e.Status.Final() {
-						return refusal(fmt.Sprintf("it is %s already", e.Status))
+						return backend.Refusal(fmt.Sprintf("it is %s already", e.Status))
 					}
 					return nil
 				},
-				do: func(ctx context.Context, p producer, e extraction.Extraction) (string, any, error) {
-					next, err := p.cancel(ctx, e)
+				do: func(ctx context.Context, p backend.Backend, e extraction.Extraction) (string, any, error) {
+					next, err := p.Cancel(ctx, e)
 					return e.ID, next, err
 				},
 			}.run(c)

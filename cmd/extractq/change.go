@@ -17,6 +17,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
@@ -30,22 +31,17 @@ type change struct {
 	verb, done string
 	open       app.OpenFunc
 	// refuse says why an extraction is left as it is; nil where it is not.
-	refuse func(context.Context, producer, extraction.Extraction) error
+	refuse func(context.Context, backend.Backend, extraction.Extraction) error
 	// do changes one. It returns the id to print and what --json prints.
-	do func(context.Context, producer, extraction.Extraction) (id string, shown any, err error)
+	do func(context.Context, backend.Backend, extraction.Extraction) (id string, shown any, err error)
 	// gone reports that an unknown id is of an extraction that has been there and
 	// needs nothing more; nil where an unknown id is an error.
-	gone func(ctx context.Context, p producer, id string) (bool, error)
+	gone func(ctx context.Context, p backend.Backend, id string) (bool, error)
 	// end is called once after all; may be nil.
-	end func(context.Context, producer) error
+	end func(context.Context, backend.Backend) error
 	// refusals are the errors of do that concern one extraction, not the services.
 	refusals []error
 }
-
-// refusal says why an extraction is left as it is.
-type refusal string
-
-func (r refusal) Error() string { return string(r) }
 
 // changeFlags are those of every change.
 func changeFlags() []cli.Flag {
@@ -59,7 +55,7 @@ func changeFlags() []cli.Flag {
 // isRefusal reports whether err is about one extraction, which is then left as it
 // is, and not about the services.
 func (ch change) isRefusal(err error) bool {
-	if _, ok := errors.AsType[refusal](err); ok {
+	if _, ok := errors.AsType[backend.Refusal](err); ok {
 		return true
 	}
 	return slices.ContainsFunc(append(ch.refusals, store.ErrNotFound, store.ErrFinal),
@@ -69,7 +65,7 @@ func (ch change) isRefusal(err error) bool {
 // changer carries out a change.
 type changer struct {
 	change
-	producer
+	backend.Backend
 
 	c     *cli.Context
 	cfg   settings
@@ -87,16 +83,16 @@ func (ch change) run(c *cli.Context) (err error) {
 	if c.Args().Present() == isFiltered(c) {
 		return errkind.Usagef("%s takes either ids or a filter such as --batch; see extractq %[1]s --help", ch.verb)
 	}
-	p, err := openProducer(c.Context, cfg, ch.open)
+	p, err := cfg.open(c.Context, ch.open)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	all, err := p.accounts(c.Context)
+	all, err := p.Accounts(c.Context)
 	if err != nil {
 		return err
 	}
-	x := &changer{change: ch, producer: p, c: c, cfg: cfg, known: all}
+	x := &changer{change: ch, Backend: p, c: c, cfg: cfg, known: all}
 	if ch.end != nil && !c.Bool("dry-run") {
 		defer func() {
 			// What was changed before an interruption is completed too.
@@ -118,14 +114,14 @@ func (ch change) run(c *cli.Context) (err error) {
 func (x *changer) byID() error {
 	failed := false
 	for _, id := range x.c.Args().Slice() {
-		e, ok, err := x.find(x.c.Context, id)
+		e, ok, err := x.Find(x.c.Context, id)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			gone, err := false, error(nil)
 			if x.gone != nil {
-				gone, err = x.gone(x.c.Context, x.producer, id)
+				gone, err = x.gone(x.c.Context, x.Backend, id)
 			}
 			if err != nil {
 				return err
@@ -134,7 +130,7 @@ func (x *changer) byID() error {
 				x.cfg.Say("%s is %s already", render.Escape(id), x.done)
 			} else {
 				failed = true
-				x.cfg.Say("%s", noExtraction(id))
+				x.cfg.Say("%s", backend.NoExtraction(id))
 			}
 			continue
 		}
@@ -161,7 +157,7 @@ func (x *changer) byFilter() error {
 		return err
 	}
 	matched := 0
-	for e, err := range x.list(x.c.Context, f) {
+	for e, err := range x.List(x.c.Context, f) {
 		if err != nil {
 			return err
 		}
@@ -176,7 +172,7 @@ func (x *changer) byFilter() error {
 	if err := x.confirm(matched); err != nil {
 		return err
 	}
-	for e, err := range x.list(x.c.Context, f) {
+	for e, err := range x.List(x.c.Context, f) {
 		if err != nil {
 			return x.partly(err)
 		}
@@ -211,10 +207,10 @@ func (x *changer) one(e extraction.Extraction) (refused, err error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	err = x.refuse(ctx, x.producer, e)
+	err = x.refuse(ctx, x.Backend, e)
 	id, shown := e.ID, any(e)
 	if err == nil && !x.c.Bool("dry-run") {
-		id, shown, err = x.do(ctx, x.producer, e)
+		id, shown, err = x.do(ctx, x.Backend, e)
 	}
 	switch {
 	case err != nil && x.isRefusal(err):

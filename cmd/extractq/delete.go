@@ -8,6 +8,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/render"
 )
 
@@ -29,9 +30,9 @@ Examples:
 		Action: func(c *cli.Context) error {
 			return change{
 				verb: "delete", done: "deleted", open: app.OpenStore,
-				refuse: func(context.Context, producer, extraction.Extraction) error { return nil },
-				do: func(ctx context.Context, p producer, e extraction.Extraction) (string, any, error) {
-					left, err := p.remove(ctx, e)
+				refuse: func(context.Context, backend.Backend, extraction.Extraction) error { return nil },
+				do: func(ctx context.Context, p backend.Backend, e extraction.Extraction) (string, any, error) {
+					left, err := p.Delete(ctx, e)
 					if err != nil {
 						return e.ID, nil, err
 					}
@@ -45,8 +46,8 @@ Examples:
 					}
 					return e.ID, left, err
 				},
-				gone: func(ctx context.Context, p producer, id string) (bool, error) { return p.erased(ctx, id) },
-				end:  func(ctx context.Context, p producer) error { return p.forget(ctx) },
+				gone: func(ctx context.Context, p backend.Backend, id string) (bool, error) { return p.Erased(ctx, id) },
+				end:  func(ctx context.Context, p backend.Backend) error { return p.Forget(ctx) },
 			}.run(c)
 		},
 	}

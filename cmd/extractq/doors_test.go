@@ -122,8 +122,10 @@ func (d *doors) submit(in handed) error {
 // post hands in over HTTP.
 func (d *doors) post(in handed) protocol.Problem {
 	d.t.Helper()
-	fields := protocol.Submission{Fields: remoteFields(in.Submission), DocumentURL: in.URL}
-	fields.Name = in.Name // As another client would send it.
+	fields := protocol.Submission{DocumentURL: in.URL, Fields: protocol.Fields{
+		Account: in.Account, Type: in.Type, ConfigName: in.ConfigName, Environment: in.Environment, Customer: in.Customer,
+		Batch: in.Batch, Name: in.Name, Options: in.Options, Priority: in.Priority, CallbackURL: in.CallbackURL,
+	}}
 	target, contentType, body := "/v1/extractions", "application/json", []byte(nil)
 	if in.ContentType != "" { // A JSON body has no media type of its document.
 		target += "?account=" + in.Account + "&type=" + in.Type + "&name=" + in.Name

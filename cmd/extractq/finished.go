@@ -76,7 +76,8 @@ func (b *backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 // left in the store, from where it is copied.
 func (b *backfill) whole(ctx context.Context, r store.Record) (extraction.Extraction, error) {
 	if b.prints() {
-		return withResult(ctx, b.Blobs, r)
+		e, err := b.Blobs.Whole(ctx, r)
+		return e, errkind.MarkUnavailable(err)
 	}
 	e, err := b.Blobs.WholeUpTo(ctx, r, inPlace)
 	if err != nil {

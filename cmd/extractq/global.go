@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -22,7 +24,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "config", EnvVars: []string{"EXTRACTQ_CONFIG"}, Usage: "configuration `FILE` (default: extractq.yaml, if there is one)"},
 		&cli.StringFlag{Name: "redis", EnvVars: []string{"EXTRACTQ_REDIS_URL"}, Usage: "Redis `URL` (default: from the configuration; run brings its own)"},
 		&cli.StringFlag{Name: "data", EnvVars: []string{"EXTRACTQ_DATA_URL"}, Usage: "document store `URL` or directory (default: $XDG_STATE_HOME/extractq)"},
-		&cli.StringFlag{Name: "server", EnvVars: []string{serverEnv}, Usage: "`URL` of an HTTP API, for a producer's commands in place of Redis; its key is in " + apiKeyEnv},
+		&cli.StringFlag{Name: "server", EnvVars: []string{backend.ServerEnv}, Usage: "`URL` of an HTTP API, for a producer's commands in place of Redis; its key is in " + backend.KeyEnv},
 		&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error (default: info for servers, warn otherwise)"},
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
 	}
@@ -33,10 +35,20 @@ type settings struct {
 	app.Process
 	*render.Console
 
-	// server is the API that a producer's command works with, and serverName where it
-	// is; nil for Redis.
+	// server is the API that a producer's command works with, and serverName its host; nil
+	// for Redis.
 	server     *client.Client
 	serverName string
+}
+
+// backend says which backend a producer's command works with.
+func (s settings) backend() backend.Config {
+	return backend.Config{Process: s.Process, Server: s.server, ServerName: s.serverName, Say: s.Say}
+}
+
+// open opens the backend. need says which services it needs if that is Redis.
+func (s settings) open(ctx context.Context, need app.OpenFunc) (backend.Backend, error) {
+	return backend.Open(ctx, s.backend(), need)
 }
 
 // acceptEmptyFlag is the name of the flag that sets acceptEmpty.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
@@ -56,7 +58,7 @@ type wanted struct {
 // readInputs reads the input flags and asks the provider whether it could take
 // such documents at all.
 func readInputs(c *cli.Context, cfg settings) (wanted, error) {
-	account, err := chooseAccount(c.Context, cfg, c.String("account"), c.String("provider"))
+	account, err := backend.ChooseAccount(c.Context, cfg.backend(), c.String("account"), c.String("provider"))
 	if err != nil {
 		return wanted{}, err
 	}
@@ -139,9 +141,11 @@ func once(check intake.URLCheck) intake.URLCheck {
 	}
 }
 
-// judge gives a client the rules of the one account that it works for.
-func (w wanted) judge(c *intake.Client) *intake.Client {
-	return c.With(func(context.Context, string, string) (intake.Rules, error) { return w.rules, nil })
+// open opens the backend for the documents, which are judged by the rules of their account.
+func (w wanted) open(ctx context.Context, cfg settings) (backend.Backend, error) {
+	b := cfg.backend()
+	b.Rules = &w.rules
+	return backend.Open(ctx, b, app.OpenStore)
 }
 
 // warnSize says that the vendor may refuse the document for its size; the vendor decides.

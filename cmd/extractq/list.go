@@ -7,6 +7,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -41,12 +42,12 @@ func listCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			from, err := openProducer(c.Context, cfg, app.OpenRecords)
+			from, err := cfg.open(c.Context, app.OpenRecords)
 			if err != nil {
 				return err
 			}
 			defer from.Close()
-			all, err := from.accounts(c.Context)
+			all, err := from.Accounts(c.Context)
 			if err != nil {
 				return err
 			}
@@ -64,9 +65,9 @@ func listCommand() *cli.Command {
 }
 
 // printList prints what a filter chooses, as it is read.
-func printList(c *cli.Context, from producer, f extraction.Filter, p render.Printer) error {
+func printList(c *cli.Context, from backend.Backend, f extraction.Filter, p render.Printer) error {
 	n := 0
-	for e, err := range from.list(c.Context, f) {
+	for e, err := range from.List(c.Context, f) {
 		if err != nil {
 			return err
 		}

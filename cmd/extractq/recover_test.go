@@ -16,6 +16,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/documents"
+	"github.com/extractq/extractq/internal/follow"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/render"
@@ -103,7 +104,11 @@ func (r *earlier) read() []byte {
 // run is a run with the same --out that asks for a type.
 func (r *earlier) run(kind string) *backfill {
 	r.t.Helper()
-	b := &backfill{Services: r.svc, watched: map[string]followed{}, follow: &follower{waiting: map[string]string{}}}
+	f, err := follow.New(r.t.Context(), follow.Config{Records: r.svc.Records})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	b := &backfill{Services: r.svc, watched: map[string]followed{}, follow: f}
 	b.Config, b.Console, b.out, b.print = &config.Config{}, render.NewConsole(io.Discard, io.Discard), r.out, render.Discard{}
 	b.account.Name, b.template.Type, b.template.Options = "acme", kind, map[string]any{}
 	b.reader = new(documents.Opener)

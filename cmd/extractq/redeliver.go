@@ -7,6 +7,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/store"
 )
@@ -29,9 +30,11 @@ Examples:
 		Action: func(c *cli.Context) error {
 			return change{
 				verb: "redeliver", done: "redelivered", open: app.OpenRecords,
-				refuse: func(_ context.Context, _ producer, e extraction.Extraction) error { return intake.Redeliverable(e) },
-				do: func(ctx context.Context, p producer, e extraction.Extraction) (string, any, error) {
-					next, err := p.redeliver(ctx, e)
+				refuse: func(_ context.Context, _ backend.Backend, e extraction.Extraction) error {
+					return intake.Redeliverable(e)
+				},
+				do: func(ctx context.Context, p backend.Backend, e extraction.Extraction) (string, any, error) {
+					next, err := p.Redeliver(ctx, e)
 					return e.ID, next, err
 				},
 				// Stale is one that was redelivered or erased at this moment.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/intake"
 )
 
@@ -33,11 +34,11 @@ Examples:
 		Action: func(c *cli.Context) error {
 			return change{
 				verb: "retry", done: "retried", open: app.OpenStore,
-				refuse: func(ctx context.Context, p producer, e extraction.Extraction) error {
-					return p.retryable(ctx, e, c.Bool("dry-run"))
+				refuse: func(ctx context.Context, p backend.Backend, e extraction.Extraction) error {
+					return p.Retryable(ctx, e, c.Bool("dry-run"))
 				},
-				do: func(ctx context.Context, p producer, e extraction.Extraction) (string, any, error) {
-					next, err := p.retry(ctx, e, c.Bool("resubmit"))
+				do: func(ctx context.Context, p backend.Backend, e extraction.Extraction) (string, any, error) {
+					next, err := p.Retry(ctx, e, c.Bool("resubmit"))
 					return next.ID, next, err
 				},
 				refusals: []error{intake.ErrNotFinal, intake.ErrSucceeded, intake.ErrRetried, intake.ErrDocumentGone},

@@ -159,7 +159,7 @@ func (b *backfill) run(ctx context.Context) error {
 	}
 	defer svc.Close()
 	b.rules.Serves, b.rules.MaxBacklog = true, 0 // Its own worker carries them, a few at a time.
-	svc.Client = b.judge(svc.Client)
+	svc.Client = svc.Client.With(func(context.Context, string, string) (intake.Rules, error) { return b.rules, nil })
 	b.Services = svc
 	b.submitter = submitter.New(svc.Records, svc.Blobs, b.Say)
 	b.forgets = b.out != "" && !svc.Persistent

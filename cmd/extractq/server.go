@@ -8,14 +8,8 @@ import (
 
 	"github.com/extractq/extractq/client"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/errkind"
-)
-
-const (
-	// serverEnv and apiKeyEnv name the API. The key is in no flag, which every user of
-	// the machine could read.
-	serverEnv = "EXTRACTQ_SERVER"
-	apiKeyEnv = "EXTRACTQ_API_KEY"
 )
 
 // overHTTP are the commands that work with an API as well as with Redis.
@@ -33,7 +27,7 @@ func refuseServer(commands []*cli.Command) {
 		}
 		name := command.Name
 		command.Before = func(c *cli.Context) error {
-			if givenByFlag(c, "server", serverEnv) {
+			if givenByFlag(c, "server", backend.ServerEnv) {
 				return errkind.Usagef("%s works with Redis and the document store itself, not through an API: leave out --server", name)
 			}
 			return nil
@@ -45,16 +39,16 @@ func refuseServer(commands []*cli.Command) {
 // the environment; --server and --redis are two answers to one question.
 func chosenServer(c *cli.Context) (*client.Client, string, error) {
 	address := c.String("server")
-	flag, redis := givenByFlag(c, "server", serverEnv), givenByFlag(c, "redis", "EXTRACTQ_REDIS_URL")
+	flag, redis := givenByFlag(c, "server", backend.ServerEnv), givenByFlag(c, "redis", "EXTRACTQ_REDIS_URL")
 	switch {
 	case flag && redis:
 		return nil, "", errkind.Usagef("--server and --redis exclude each other: a command works with an API, or with Redis itself")
 	case address == "", redis, !slices.Contains(overHTTP, c.Command.Name):
 		return nil, "", nil
 	}
-	s, err := client.New(client.Config{URL: address, Key: os.Getenv(apiKeyEnv), UserAgent: "extractq/" + version})
+	s, err := client.New(client.Config{URL: address, Key: os.Getenv(backend.KeyEnv), UserAgent: "extractq/" + version})
 	if err != nil {
-		return nil, "", errkind.Usagef("--server (%s): %w; the key is %s", serverEnv, err, apiKeyEnv)
+		return nil, "", errkind.Usagef("--server (%s): %w; the key is %s", backend.ServerEnv, err, backend.KeyEnv)
 	}
 	return s, app.ShownHost(address), nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -21,7 +22,7 @@ func statusCommand() *cli.Command {
 
    extractq status 01JD0Z3M9V7Q8W2R5T6Y4X1C0B`,
 		Action: func(c *cli.Context) error {
-			return withOne(c, app.OpenRecords, func(_ producer, e extraction.Extraction) error {
+			return withOne(c, app.OpenRecords, func(_ backend.Backend, e extraction.Extraction) error {
 				return render.WriteJSON(c.App.Writer, e)
 			})
 		},
@@ -37,11 +38,11 @@ func resultCommand() *cli.Command {
 
    extractq result 01JD0Z3M9V7Q8W2R5T6Y4X1C0B`,
 		Action: func(c *cli.Context) error {
-			return withOne(c, app.OpenStore, func(p producer, e extraction.Extraction) error {
+			return withOne(c, app.OpenStore, func(p backend.Backend, e extraction.Extraction) error {
 				if e.Status != extraction.StatusSuccess {
 					return errkind.New(errkind.Failed, fmt.Errorf("%s has no result: it is %s", e.ID, e.Status))
 				}
-				result, err := p.result(c.Context, e)
+				result, err := p.Result(c.Context, e)
 				if err != nil {
 					return err
 				}
@@ -52,7 +53,7 @@ func resultCommand() *cli.Command {
 }
 
 // withOne finds the one extraction that the arguments name.
-func withOne(c *cli.Context, open app.OpenFunc, use func(producer, extraction.Extraction) error) error {
+func withOne(c *cli.Context, open app.OpenFunc, use func(backend.Backend, extraction.Extraction) error) error {
 	cfg, err := load(c, slog.LevelWarn)
 	if err != nil {
 		return err
@@ -60,18 +61,18 @@ func withOne(c *cli.Context, open app.OpenFunc, use func(producer, extraction.Ex
 	if c.NArg() != 1 {
 		return errkind.Usagef("%s takes one id; see extractq %[1]s --help", c.Command.Name)
 	}
-	p, err := openProducer(c.Context, cfg, open)
+	p, err := cfg.open(c.Context, open)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
 	id := c.Args().First()
-	e, ok, err := p.find(c.Context, id)
+	e, ok, err := p.Find(c.Context, id)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return noExtraction(id)
+		return backend.NoExtraction(id)
 	}
 	return use(p, e)
 }

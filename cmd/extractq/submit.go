@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
@@ -84,12 +85,12 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 	if err != nil {
 		return err
 	}
-	p, err := openSubmitter(c.Context, cfg, want)
+	p, err := want.open(c.Context, cfg)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	f, err := p.follow(c.Context, []string{want.account.Name})
+	f, err := p.Follow(c.Context, []string{want.account.Name})
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 }
 
 // enqueue submits one document and prints its id.
-func enqueue(c *cli.Context, cfg settings, p producer, want wanted, o *documents.Opener, d documents.Source) (extraction.Extraction, error) {
+func enqueue(c *cli.Context, cfg settings, p backend.Backend, want wanted, o *documents.Opener, d documents.Source) (extraction.Extraction, error) {
 	doc, err := o.Open(c.Context, d)
 	if err != nil {
 		return extraction.Extraction{}, err
@@ -131,7 +132,7 @@ func enqueue(c *cli.Context, cfg settings, p producer, want wanted, o *documents
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
-	e, err := p.submit(c.Context, doc, s, key)
+	e, err := p.Submit(c.Context, doc, s, key)
 	switch {
 	case err != nil:
 		return e, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backend"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -36,16 +37,16 @@ func watchCommand() *cli.Command {
 			if c.Args().Present() == (c.String("batch") != "") {
 				return errkind.Usagef("watch takes either ids or --batch; see extractq watch --help")
 			}
-			p, err := openProducer(c.Context, cfg, app.OpenStore)
+			p, err := cfg.open(c.Context, app.OpenStore)
 			if err != nil {
 				return err
 			}
 			defer p.Close()
-			accounts, err := p.accounts(c.Context)
+			accounts, err := p.Accounts(c.Context)
 			if err != nil {
 				return err
 			}
-			f, err := p.follow(c.Context, accounts)
+			f, err := p.Follow(c.Context, accounts)
 			if err != nil {
 				return err
 			}
@@ -60,14 +61,14 @@ func watchCommand() *cli.Command {
 
 // watched adds to f what the arguments name and counts it. Unknown ids are
 // errors: waiting for them would never end.
-func watched(c *cli.Context, p producer, f watcher) (int, error) {
+func watched(c *cli.Context, p backend.Backend, f backend.Watcher) (int, error) {
 	if batch := c.String("batch"); batch != "" {
 		n := 0
-		for at, err := range p.batch(c.Context, batch) {
+		for e, err := range p.List(c.Context, extraction.Filter{Batch: batch}) {
 			if err != nil {
 				return 0, err
 			}
-			f.Watch(at.account, at.id)
+			f.Watch(e.Account, e.ID)
 			n++
 		}
 		if n == 0 {
@@ -76,12 +77,12 @@ func watched(c *cli.Context, p producer, f watcher) (int, error) {
 		return n, nil
 	}
 	for _, id := range c.Args().Slice() {
-		e, ok, err := p.find(c.Context, id)
+		e, ok, err := p.Find(c.Context, id)
 		if err != nil {
 			return 0, err
 		}
 		if !ok {
-			return 0, noExtraction(id)
+			return 0, backend.NoExtraction(id)
 		}
 		f.Watch(e.Account, id)
 	}
@@ -90,7 +91,7 @@ func watched(c *cli.Context, p producer, f watcher) (int, error) {
 
 // followAll prints each extraction of f when it is final, and says of which accounts it
 // waits for a worker.
-func followAll(c *cli.Context, cfg settings, source producer, f watcher, total int) error {
+func followAll(c *cli.Context, cfg settings, source backend.Backend, f backend.Watcher, total int) error {
 	ctx := c.Context
 	if d := c.Duration("timeout"); d > 0 {
 		var cancel context.CancelFunc
@@ -104,7 +105,7 @@ func followAll(c *cli.Context, cfg settings, source producer, f watcher, total i
 	}
 	bar, endProgress := cfg.Progress(total)
 	defer endProgress()
-	endLook := lookForWorkers(ctx, cfg, source, f)
+	endLook := backend.SayUnserved(ctx, source, f, cfg.Say)
 	defer endLook()
 	failed := 0
 	err = f.Run(ctx, func() bool { return len(f.Waiting()) == 0 }, func(e extraction.Extraction, gone bool) error {

@@ -40,8 +40,13 @@ func New(k Kind, err error) error { return Error{k, err} }
 // Usagef returns an error of kind Usage.
 func Usagef(format string, args ...any) error { return Error{Usage, fmt.Errorf(format, args...)} }
 
-// MarkUnavailable marks an error with the kind Unavailable.
-func MarkUnavailable(err error) error { return Error{Unavailable, err} }
+// MarkUnavailable marks an error with the kind Unavailable; nil stays nil.
+func MarkUnavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Error{Unavailable, err}
+}
 
 // Error implements error.
 func (e Error) Error() string { return e.Err.Error() }

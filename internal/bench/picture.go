@@ -1,24 +1,23 @@
-package main
+package bench
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"github.com/extractq/extractq/internal/bench"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 )
 
-// picture is the file for --svg. It is made before the benchmark begins, which may
-// take minutes, and gets its name when it is whole.
-type picture struct {
+// Picture is the file for --svg. It is created before the benchmark begins, which may take
+// minutes, and gets its name when it is complete. All methods of nil do nothing.
+type Picture struct {
 	name string
 	file *os.File
 }
 
-// newPicture makes the file; nil where no name is given.
-func newPicture(name string) (*picture, error) {
+// NewPicture creates the file; nil if the name is empty.
+func NewPicture(name string) (*Picture, error) {
 	if name == "" {
 		return nil, nil
 	}
@@ -26,11 +25,11 @@ func newPicture(name string) (*picture, error) {
 	if err != nil {
 		return nil, errkind.MarkUnavailable(fmt.Errorf("--svg cannot be written: %w", documents.Cause(err)))
 	}
-	return &picture{name, f}, nil
+	return &Picture{name, f}, nil
 }
 
 // Draw writes the report and gives the file its name.
-func (p *picture) Draw(r bench.Report) error {
+func (p *Picture) Draw(r Report) error {
 	if p == nil {
 		return nil
 	}
@@ -50,8 +49,8 @@ func (p *picture) Draw(r bench.Report) error {
 	return nil
 }
 
-// Close removes what was not drawn.
-func (p *picture) Close() {
+// Close removes the file unless it was drawn.
+func (p *Picture) Close() {
 	if p != nil {
 		_ = p.file.Close()           // Mostly it is closed,
 		_ = os.Remove(p.file.Name()) // and has its name.

@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -12,15 +12,15 @@ import (
 	"github.com/extractq/extractq/internal/wait"
 )
 
-// unservedEvery is how often a command that waits asks whether there are workers for it.
+// unservedEvery is the time between two looks for workers.
 const unservedEvery = 5 * time.Second
 
-// unserved says of which accounts no worker is there, and when one is there again.
+// unserved are the accounts that no worker has, as the user was told last.
 type unserved struct{ names []string }
 
-// look returns the lines that are due. waiting are the accounts of what is waited for,
+// update returns the lines that are due. waiting are the accounts of what is waited for, and
 // now those of them that no worker has.
-func (u *unserved) look(waiting, now []string) []string {
+func (u *unserved) update(waiting, now []string) []string {
 	var lost, back, lines []string
 	for _, name := range now {
 		if !slices.Contains(u.names, name) {
@@ -42,22 +42,22 @@ func (u *unserved) look(waiting, now []string) []string {
 	return lines
 }
 
-// lookForWorkers says at once and from then on, until stop, which accounts of what is
-// waited for no worker has.
-func lookForWorkers(ctx context.Context, cfg settings, p producer, f watcher) (stop func()) {
+// SayUnserved says, at once and until stop, which of the accounts that w waits for have no
+// worker, and which have one again.
+func SayUnserved(ctx context.Context, b Backend, w Watcher, say func(format string, args ...any)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var looking sync.WaitGroup
 	looking.Go(func() {
 		var u unserved
 		for {
-			waiting := f.Accounts()
-			now, err := p.unserved(ctx, waiting)
+			waiting := w.Accounts()
+			now, err := b.Unserved(ctx, waiting)
 			if ctx.Err() != nil {
 				return
 			}
-			if err == nil { // The following says what is wrong otherwise.
-				for _, line := range u.look(waiting, now) {
-					cfg.Say("%s", line)
+			if err == nil { // The watcher reports what is wrong otherwise.
+				for _, line := range u.update(waiting, now) {
+					say("%s", line)
 				}
 			}
 			if wait.For(ctx, unservedEvery) != nil {

@@ -1,4 +1,4 @@
-package main
+package live
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/bench"
 	"github.com/extractq/extractq/internal/errkind"
+	"github.com/extractq/extractq/internal/follow"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/provider/typless"
 	"github.com/extractq/extractq/sandbox"
@@ -31,7 +32,7 @@ type variant struct {
 
 // learned measures the product itself, wired as up wires it: with documents to learn
 // from first, and then those that count.
-func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, err error) {
+func (b *Bench) learned(ctx context.Context, v variant) (o bench.Outcome, err error) {
 	o.Policy = v.name
 	s := *b
 	cfg := *b.Config
@@ -49,10 +50,10 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 		return o, errkind.MarkUnavailable(err)
 	}
 	defer func() { _ = hooks.Close() }() // The server has closed it already.
-	sc := sandbox.Config{WebhookLoss: 1 - b.want.Webhooks}
+	sc := sandbox.Config{WebhookLoss: 1 - b.Want.Webhooks}
 	if v.webhooks {
 		cfg.API.PublicURL = "http://" + hooks.Addr().String()
-		if b.provider == typless.Name {
+		if b.Provider == typless.Name {
 			sc.TyplessWebhook = cfg.API.PublicURL + "/v1/hooks/bench/" + benchHookToken
 		}
 	}
@@ -79,14 +80,14 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 		return o, err
 	}
 	defer stop()
-	if b.want.WarmUp > 0 {
-		b.Say("bench: %s: %d documents to learn from", v.name, b.want.WarmUp)
+	if b.Want.WarmUp > 0 {
+		b.Say("bench: %s: %d documents to learn from", v.name, b.Want.WarmUp)
 		at := func(context.Context) error { return nil }
 		if _, err := s.carry(ctx, svc, b.warmUp(), at); err != nil {
 			return o, err
 		}
 	}
-	b.Say("bench: %s: %d documents", v.name, b.want.Documents)
+	b.Say("bench: %s: %d documents", v.name, b.Want.Documents)
 	vendor.calls.Reset()
 	ended, err := s.carry(ctx, svc, b.measured(), b.arrivals())
 	if err != nil {
@@ -105,7 +106,7 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 		}
 	}
 	o.Delays(delays)
-	vendor.calls.Count(&o, b.want.Rate)
+	vendor.calls.Count(&o, b.Want.Rate)
 	// The question that found the end is among the polls.
 	o.Requests.Fetch = min(o.Requests.Fetch, o.Requests.Poll)
 	o.Requests.Poll -= o.Requests.Fetch
@@ -116,7 +117,7 @@ func (b *httpBench) learned(ctx context.Context, v variant) (o bench.Outcome, er
 const benchHookToken = "bench"
 
 // serve runs a worker and the API, which takes the webhooks, until stop.
-func (b *httpBench) serve(ctx context.Context, svc *app.Services, hooks net.Listener) (stop func(), err error) {
+func (b *Bench) serve(ctx context.Context, svc *app.Services, hooks net.Listener) (stop func(), err error) {
 	w, err := app.NewServerWorker(b.Process, svc)
 	if err != nil {
 		return nil, err
@@ -139,9 +140,12 @@ func (b *httpBench) serve(ctx context.Context, svc *app.Services, hooks net.List
 	return func() { cancel(); all.Wait() }, nil
 }
 
+// submitters is how many documents are submitted at once.
+const submitters = 4
+
 // carry submits documents as they arrive and waits until all of them are final.
-func (b *httpBench) carry(ctx context.Context, svc *app.Services, docs []bench.Document, wait func(context.Context) error) ([]store.Record, error) {
-	follow, err := newFollower(ctx, svc.Records, []string{"bench"})
+func (b *Bench) carry(ctx context.Context, svc *app.Services, docs []bench.Document, wait func(context.Context) error) ([]store.Record, error) {
+	f, err := follow.New(ctx, follow.Config{Records: svc.Records, Accounts: []string{"bench"}})
 	if err != nil {
 		return nil, err
 	}
@@ -153,11 +157,11 @@ func (b *httpBench) carry(ctx context.Context, svc *app.Services, docs []bench.D
 		}
 		g.Go(func() error {
 			r, err := svc.Client.Submit(submitting, intake.Submission{
-				Account: "bench", Provider: b.provider, Type: d.Type, Name: d.Name, ContentType: d.ContentType,
+				Account: "bench", Provider: b.Provider, Type: d.Type, Name: d.Name, ContentType: d.ContentType,
 				Document: bytes.NewReader(d.Body),
 			})
 			if err == nil {
-				follow.Watch("bench", r.ID)
+				f.Watch("bench", r.ID)
 			}
 			return err
 		})
@@ -166,7 +170,7 @@ func (b *httpBench) carry(ctx context.Context, svc *app.Services, docs []bench.D
 		return nil, err
 	}
 	var ended []store.Record
-	err = follow.Run(ctx, func() bool { return len(follow.Waiting()) == 0 }, func(r store.Record, _ bool) error {
+	err = f.Run(ctx, func() bool { return len(f.Waiting()) == 0 }, func(r store.Record, _ bool) error {
 		ended = append(ended, r)
 		return nil
 	})

@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 
 // submit sends a document. An account that takes no more for now is waited for, as
 // long as the document can be sent again.
-func (r *remote) submit(ctx context.Context, d *documents.Document, s intake.Submission, key string) (extraction.Extraction, error) {
-	sub := client.Submission{Fields: remoteFields(s), IdempotencyKey: key}
+func (h *overHTTP) Submit(ctx context.Context, d *documents.Document, s intake.Submission, key string) (extraction.Extraction, error) {
+	sub := client.Submission{Fields: fieldsOf(s), IdempotencyKey: key}
 	switch {
 	case d.Body == nil:
 		sub.Source = client.URL(s.URL)
@@ -30,7 +30,7 @@ func (r *remote) submit(ctx context.Context, d *documents.Document, s intake.Sub
 		sub.Source = client.Reader(d, s.Name)
 	}
 	for {
-		e, err := r.Submit(ctx, sub)
+		e, err := h.api.Submit(ctx, sub)
 		failed, ok := errors.AsType[*client.Error](err)
 		switch {
 		case err == nil:
@@ -38,14 +38,14 @@ func (r *remote) submit(ctx context.Context, d *documents.Document, s intake.Sub
 		case !ok && ctx.Err() == nil:
 			return e, documents.Unreadable{Err: documents.Advise(err)}
 		case ok && failed.Code == client.CodeBacklog && (d.File != nil || d.Body == nil) && ctx.Err() == nil:
-			r.backlog.Do(func() { r.cfg.Say("account %s takes no more for now; waiting until it does", s.Account) })
+			h.backlog.Do(func() { h.cfg.Say("account %s takes no more for now; waiting until it does", s.Account) })
 			sub.IdempotencyKey = failed.IdempotencyKey
 		case ok && failed.Code == client.CodeURLRefused:
 			return e, documents.RefusedURL(failed.Detail)
-		case ok && beforeAPI(failed) && r.Check(ctx) == nil:
-			return e, r.refusedBefore(failed.Status)
+		case ok && beforeAPI(failed) && h.api.Check(ctx) == nil:
+			return e, h.refusedBefore(failed.Status)
 		default:
-			return e, r.explain(ctx, err)
+			return e, h.explain(ctx, err)
 		}
 	}
 }
@@ -66,30 +66,30 @@ func beforeAPI(e *client.Error) bool {
 }
 
 // refusedBefore is the refusal of one document by something before the API.
-func (r *remote) refusedBefore(status int) error {
+func (h *overHTTP) refusedBefore(status int) error {
 	if status == http.StatusRequestEntityTooLarge {
 		return fmt.Errorf("%w: the server at %s or a proxy before it takes no request of this size; "+
-			"let the proxy take as much as api.max_document and 1 MiB (nginx: client_max_body_size)", store.ErrTooLarge, r.cfg.serverName)
+			"let the proxy take as much as api.max_document and 1 MiB (nginx: client_max_body_size)", store.ErrTooLarge, h.cfg.ServerName)
 	}
 	return fmt.Errorf("%w: a proxy before the server at %s answers %d %s to this document; its log says why",
-		extraction.ErrInvalid, r.cfg.serverName, status, http.StatusText(status))
+		extraction.ErrInvalid, h.cfg.ServerName, status, http.StatusText(status))
 }
 
-func (r *remote) adopt(ctx context.Context, s intake.Submission, vendorID string) (extraction.Extraction, bool, error) {
-	e, err := r.Submit(ctx, client.Submission{Source: client.VendorID(vendorID), Fields: remoteFields(s)})
+func (h *overHTTP) Adopt(ctx context.Context, s intake.Submission, vendorID string) (extraction.Extraction, bool, error) {
+	e, err := h.api.Submit(ctx, client.Submission{Source: client.VendorID(vendorID), Fields: fieldsOf(s)})
 	failed, ok := errors.AsType[*client.Error](err)
 	if !ok || failed.Extraction == "" {
-		return bare(e), false, r.explain(ctx, err)
+		return bare(e), false, h.explain(ctx, err)
 	}
-	first, found, err := r.find(ctx, failed.Extraction)
+	first, found, err := h.Find(ctx, failed.Extraction)
 	if err == nil && !found {
 		err = errkind.MarkUnavailable(store.ErrNotFound) // It was erased at this moment.
 	}
 	return first, true, err
 }
 
-// remoteFields are the fields of a submission as the API has them.
-func remoteFields(s intake.Submission) protocol.Fields {
+// fieldsOf are the fields of a submission as the API has them.
+func fieldsOf(s intake.Submission) protocol.Fields {
 	return protocol.Fields{
 		Account: s.Account, Type: s.Type, Types: s.Types, ConfigName: s.ConfigName, Environment: s.Environment,
 		Customer: s.Customer, Batch: s.Batch, Name: sentName(s.Name), Metadata: s.Metadata, Options: s.Options,

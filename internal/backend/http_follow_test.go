@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 	"github.com/extractq/extractq/extraction"
 )
 
-// Where the server says that changes were missed, all that is waited for is looked at:
-// what has become final meanwhile is told of, and not only when it has its turn.
-func TestRemoteWatcherLooksAgainBehindAGap(t *testing.T) {
+// If the server says that changes were missed, everything that is waited for is asked for at
+// once: what has become final meanwhile is not only found by the regular checks.
+func TestHTTPWatcherAsksAgainBehindAGap(t *testing.T) {
 	t.Parallel()
 	const watched = 2000 // Looking at some of them every few seconds takes minutes.
 	var asked atomic.Int64
@@ -51,7 +51,7 @@ func TestRemoteWatcherLooksAgainBehindAGap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := (&remote{Client: c}).follow(t.Context(), []string{"acme"})
+	w, err := (&overHTTP{api: c}).Follow(t.Context(), []string{"acme"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,7 @@
-package main
+// Package live runs the benchmark in real time and over HTTP: a sandbox in this process stands
+// for the vendor and counts what it is asked, and each policy takes the same documents through
+// one of its own.
+package live
 
 import (
 	"context"
@@ -21,33 +24,33 @@ import (
 	"github.com/extractq/extractq/sandbox"
 )
 
-// Real time: a sandbox in this process stands for the vendor and counts what it is
-// asked, and each policy takes the same documents through one of its own.
-
 // typlessPath is where that dialect is in a sandbox.
 const typlessPath = "/typless/api"
 
-// httpBench is one benchmark over HTTP.
-type httpBench struct {
-	settings
+// Bench is one benchmark over HTTP.
+type Bench struct {
+	app.Process
 
-	want     bench.Config
-	provider string
+	Want bench.Config
+	// Provider is the vendor whose API is spoken.
+	Provider string
+	// Say prints a line for the user.
+	Say func(format string, args ...any)
 }
 
-// run measures one policy after the other; the clients without a queue last, at the
+// Run measures one policy after the other; the clients without a queue last, at the
 // same time.
-func (b *httpBench) run(ctx context.Context) (bench.Report, error) {
+func (b *Bench) Run(ctx context.Context) (bench.Report, error) {
 	report := bench.Report{
-		Mode: "http", Law: b.want.Law.String(), Documents: b.want.Documents, WarmUp: b.want.WarmUp, Seed: b.want.Seed,
-		Arrive: b.want.Arrive, Rate: b.want.Rate, Price: b.want.Price.Seconds(), Webhooks: b.want.Webhooks,
-		Intervals: b.want.Intervals, Best: bench.BestCost(b.want.Law, b.want.Price),
+		Mode: "http", Law: b.Want.Law.String(), Documents: b.Want.Documents, WarmUp: b.Want.WarmUp, Seed: b.Want.Seed,
+		Arrive: b.Want.Arrive, Rate: b.Want.Rate, Price: b.Want.Price.Seconds(), Webhooks: b.Want.Webhooks,
+		Intervals: b.Want.Intervals, Best: bench.BestCost(b.Want.Law, b.Want.Price),
 	}
 	variants := []variant{{name: "learned"}}
-	if b.want.Lists {
+	if b.Want.Lists {
 		variants = append(variants, variant{name: "learned, lists", lists: true})
 	}
-	if b.want.Webhooks > 0 {
+	if b.Want.Webhooks > 0 {
 		variants = append(variants, variant{name: "learned, webhooks", webhooks: true})
 	}
 	for _, v := range variants {
@@ -58,7 +61,7 @@ func (b *httpBench) run(ctx context.Context) (bench.Report, error) {
 		o.Judge(report)
 		report.Policies = append(report.Policies, o)
 	}
-	b.Say("bench: clients without a queue take the same %d documents through", b.want.Documents)
+	b.Say("bench: clients without a queue take the same %d documents through", b.Want.Documents)
 	clients := bench.Clients()
 	outcomes, errs := make([]bench.Outcome, len(clients)), make([]error, len(clients))
 	var all sync.WaitGroup
@@ -74,7 +77,7 @@ func (b *httpBench) run(ctx context.Context) (bench.Report, error) {
 }
 
 // client is one of those without a queue.
-func (b *httpBench) client(ctx context.Context, c bench.Client) (bench.Outcome, error) {
+func (b *Bench) client(ctx context.Context, c bench.Client) (bench.Outcome, error) {
 	o := bench.Outcome{Policy: c.Name}
 	v, err := b.vendor(ctx, sandbox.Config{})
 	if err != nil {
@@ -93,18 +96,18 @@ func (b *httpBench) client(ctx context.Context, c bench.Client) (bench.Outcome, 
 	for _, e := range ended {
 		delays = append(delays, v.delay(e.VendorID, e.At))
 	}
-	o.Succeeded, o.Lost = len(ended), b.want.Documents-len(ended)
+	o.Succeeded, o.Lost = len(ended), b.Want.Documents-len(ended)
 	o.Delays(delays)
-	v.calls.Count(&o, b.want.Rate)
+	v.calls.Count(&o, b.Want.Rate)
 	return o, nil
 }
 
 // arrivals returns when the next document comes.
-func (b *httpBench) arrivals() func(context.Context) error {
-	if b.want.Arrive <= 0 {
+func (b *Bench) arrivals() func(context.Context) error {
+	if b.Want.Arrive <= 0 {
 		return func(ctx context.Context) error { return ctx.Err() }
 	}
-	return rate.NewLimiter(rate.Limit(b.want.Arrive), 1).Wait
+	return rate.NewLimiter(rate.Limit(b.Want.Arrive), 1).Wait
 }
 
 // vendor is a sandbox in this process and the account at it.
@@ -116,12 +119,12 @@ type vendor struct {
 }
 
 // vendor starts one, at which the same document takes the same time for every client.
-func (b *httpBench) vendor(ctx context.Context, sc sandbox.Config) (*vendor, error) {
+func (b *Bench) vendor(ctx context.Context, sc sandbox.Config) (*vendor, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, errkind.MarkUnavailable(err)
 	}
-	sc.Times, sc.Seed, sc.RateLimit, sc.Logger = b.times(), b.want.Seed, b.want.Rate, b.Log
+	sc.Times, sc.Seed, sc.RateLimit, sc.Logger = b.times(), b.Want.Seed, b.Want.Rate, b.Log
 	v := &vendor{box: sandbox.New(sc)}
 	v.calls = bench.NewRecorder(v.box.Handler())
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -138,13 +141,13 @@ func (b *httpBench) vendor(ctx context.Context, sc sandbox.Config) (*vendor, err
 		return nil, errkind.New(errkind.Usage, err)
 	}
 	path := app.SandboxPath
-	if b.provider == typless.Name {
+	if b.Provider == typless.Name {
 		path = typlessPath
 	}
-	v.account.Name, v.account.Provider, v.account.APIKey = "bench", b.provider, config.NewSecret("bench")
+	v.account.Name, v.account.Provider, v.account.APIKey = "bench", b.Provider, config.NewSecret("bench")
 	v.account.BaseURL = "http://" + listener.Addr().String() + path
-	v.account.Rate, v.account.MaxInFlight = config.Rate(b.want.Rate), b.want.MaxInFlight
-	v.account.PollPrice, v.account.Sweep = b.want.Price, config.SweepOff
+	v.account.Rate, v.account.MaxInFlight = config.Rate(b.Want.Rate), b.Want.MaxInFlight
+	v.account.PollPrice, v.account.Sweep = b.Want.Price, config.SweepOff
 	return v, nil
 }
 
@@ -158,18 +161,18 @@ func (v *vendor) delay(vendorID string, at time.Time) time.Duration {
 }
 
 // warmUp are the documents to learn from.
-func (b *httpBench) warmUp() []bench.Document { return benchDocuments(0, b.want.WarmUp) }
+func (b *Bench) warmUp() []bench.Document { return benchDocuments(0, b.Want.WarmUp) }
 
 // measured are those that count.
-func (b *httpBench) measured() []bench.Document {
-	return benchDocuments(b.want.WarmUp, b.want.Documents)
+func (b *Bench) measured() []bench.Document {
+	return benchDocuments(b.Want.WarmUp, b.Want.Documents)
 }
 
 // times are how long the documents take, by their SHA-256: as long as in virtual time.
-func (b *httpBench) times() map[[sha256.Size]byte]time.Duration {
-	all := benchDocuments(0, b.want.WarmUp+b.want.Documents)
+func (b *Bench) times() map[[sha256.Size]byte]time.Duration {
+	all := benchDocuments(0, b.Want.WarmUp+b.Want.Documents)
 	times := make(map[[sha256.Size]byte]time.Duration, len(all))
-	for i, d := range b.want.Latencies() {
+	for i, d := range b.Want.Latencies() {
 		times[sha256.Sum256(all[i].Body)] = d
 	}
 	return times
