@@ -74,23 +74,6 @@ const (
 	NotifiedYes     Notified = "1"
 )
 
-// Record adds an observation to the account's history and to that of one of its document
-// types. It is not repeated where it fails: one observation more or less changes little.
-func (s *Store) Record(ctx context.Context, account, label string, o Observation) error {
-	over := listEnds
-	if o.Probation {
-		over = probationEnds
-	}
-	args := []any{memory, int(historyKept.Seconds()), string(o.Hook), string(o.List), o.Seq.Account, o.Seq.Type, over}
-	for bin, w := range o.Bins {
-		args = append(args, bin, w)
-	}
-	if err := observeScript.Run(ctx, s.rdb, []string{historyKey(account, ""), historyKey(account, label)}, args...).Err(); err != nil {
-		return fmt.Errorf("record latency of %s: %w", account, err)
-	}
-	return nil
-}
-
 // Histories returns what was learned of an account and of one of its document types.
 func (s *Store) Histories(ctx context.Context, account, label string) (all, own History, err error) {
 	var got [2]*redis.MapStringStringCmd
@@ -132,13 +115,13 @@ func decodeHistory(fields map[string]string) History {
 	return h
 }
 
-// NextSeq returns the sequence number of a submission that is about to be made. One that
-// is not made after all leaves a gap, which changes nothing.
-func (s *Store) NextSeq(ctx context.Context, account, label string) (store.SubmitSeq, error) {
-	var n [2]*redis.IntCmd
+// TakeSeqs takes n sequence numbers for submissions that are about to be made, and returns
+// the first. Those that are not made after all leave a gap, which changes little.
+func (s *Store) TakeSeqs(ctx context.Context, account, label string, n int64) (store.SubmitSeq, error) {
+	var last [2]*redis.IntCmd
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, key := range []string{historyKey(account, ""), historyKey(account, label)} {
-			n[i] = p.HIncrBy(ctx, key, "n", 1)
+			last[i] = p.HIncrBy(ctx, key, "n", n)
 			p.Expire(ctx, key, historyKept)
 		}
 		return nil
@@ -146,7 +129,7 @@ func (s *Store) NextSeq(ctx context.Context, account, label string) (store.Submi
 	if err != nil {
 		return store.SubmitSeq{}, fmt.Errorf("count submission to %s: %w", account, err)
 	}
-	return store.SubmitSeq{Account: n[0].Val(), Type: n[1].Val()}, nil
+	return store.SubmitSeq{Account: last[0].Val() - n + 1, Type: last[1].Val() - n + 1}, nil
 }
 
 // weightOf is what the submission with that sequence number weighs beside those in Bins.

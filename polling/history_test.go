@@ -112,7 +112,7 @@ func TestRecordAfterDeletion(t *testing.T) {
 	r := newRig(t)
 	submit := func() store.SubmitSeq {
 		t.Helper()
-		o, err := r.s.NextSeq(t.Context(), "acme", "w2s")
+		o, err := r.s.TakeSeqs(t.Context(), "acme", "w2s", 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func TestNextSeq(t *testing.T) {
 		label string
 		want  store.SubmitSeq
 	}{{"a", store.SubmitSeq{Account: 1, Type: 1}}, {"b", store.SubmitSeq{Account: 2, Type: 1}}, {"a", store.SubmitSeq{Account: 3, Type: 2}}} {
-		got, err := r.s.NextSeq(t.Context(), "acme", tt.label)
+		got, err := r.s.TakeSeqs(t.Context(), "acme", tt.label, 1)
 		if err != nil || got != tt.want {
 			t.Errorf("a submission of type %s is %v, %v, want %v", tt.label, got, err, tt.want)
 		}

@@ -2,7 +2,6 @@ package polling
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/extractq/extractq/polling/plan"
@@ -45,16 +44,14 @@ func (e Ended) middle() time.Time {
 	return last.Add(e.SeenAt.Sub(last) / 2)
 }
 
-// Observe learns from the end of an extraction that was polled with a forecast. Where
-// Redis does not take it, it is dropped.
+// Observe learns from the end of an extraction that was polled with a forecast. It is
+// written with others that end within a second, or by Flush.
 func (p *Planner) Observe(ctx context.Context, f Forecast, e Ended) {
 	o := f.observation(e, p.cfg.HookExpected)
 	if o.Probation && o.List == NotifiedUnknown {
 		o.List = p.missedOnProbation(ctx, f, e)
 	}
-	if err := p.store.Record(ctx, p.cfg.Account, e.Label, o); err != nil {
-		p.cfg.Logger.WarnContext(ctx, "latency not learned", slog.String("account", p.cfg.Account), slog.Any("error", err))
-	}
+	p.gather(e.Label, o)
 }
 
 // observation is what the end shows: when it finished, where the vendor says that, or else

@@ -1,15 +1,18 @@
--- observe: adds what one finished extraction showed of the time the vendor takes.
--- KEYS: the account's hash, that of the document type. ARGV: memory, seconds a hash is
--- kept, whether a webhook told of the end and whether a list did (1, 0, or empty where
--- neither was to be expected), the submission's places in the account and in the type
--- (0: unknown), over how many ends the share is counted that no list told of, pairs
--- of bin and weight.
+-- observe: adds what finished extractions of one document type showed of the time the vendor
+-- takes. KEYS: the account's hash, that of the type. ARGV: token, memory, seconds a hash is
+-- kept, whether a webhook told of each end and whether a list did (a digit for each where one
+-- was to be expected, 1 or 0), over how many ends the share is counted that no list told of;
+-- then for each key: the latest submission's place (0: unknown), how many bins follow, pairs
+-- of bin and weight, with 1 for what was submitted at that place.
 -- Older submissions weigh less: instead of shrinking all that is there, each later one
 -- weighs more (forward decay). A weight is in units of what place "base" weighs.
-local memory = tonumber(ARGV[1])
-for i, key in ipairs(KEYS) do
+if redis.call('HGET', KEYS[1], 'tok') == ARGV[1] then return 'won' end
+redis.call('HSET', KEYS[1], 'tok', ARGV[1])
+local memory = tonumber(ARGV[2])
+local at = 7
+for _, key in ipairs(KEYS) do
   local function num(field) return tonumber(redis.call('HGET', key, field) or '') or 0 end
-  local latest, base, place = num('latest'), num('base'), tonumber(ARGV[4 + i])
+  local latest, base, place, bins = num('latest'), num('base'), tonumber(ARGV[at]), tonumber(ARGV[at + 1])
   if place == 0 then place = latest end
   if place > latest then
     latest = place
@@ -31,19 +34,23 @@ for i, key in ipairs(KEYS) do
     redis.call('HSET', key, 'base', base)
   end
   local w = math.exp((place - base) / memory)
-  for j = 8, #ARGV, 2 do
+  for j = at + 2, at + 2 * bins, 2 do
     if w * ARGV[j + 1] > 1e-9 then redis.call('HINCRBYFLOAT', key, ARGV[j], w * ARGV[j + 1]) end
   end
-  redis.call('EXPIRE', key, ARGV[2])
+  redis.call('EXPIRE', key, ARGV[3])
+  at = at + 2 + 2 * bins
 end
 -- The share of ends without a notification, over about the latest thirty, or fewer.
-local over = {hook = 30, list = tonumber(ARGV[7])}
-for field, told in pairs({hook = ARGV[3], list = ARGV[4]}) do
+local over = {hook = 30, list = tonumber(ARGV[6])}
+for field, told in pairs({hook = ARGV[4], list = ARGV[5]}) do
   if told ~= '' then
-    local n = redis.call('HINCRBY', KEYS[1], field .. '.n', 1)
+    local n = tonumber(redis.call('HGET', KEYS[1], field .. '.n') or '0')
     local missed = tonumber(redis.call('HGET', KEYS[1], field) or '1')
-    missed = missed + (1 - told - missed) / math.min(n + 1, over[field])
-    redis.call('HSET', KEYS[1], field, tostring(missed))
+    for digit in string.gmatch(told, '%d') do
+      n = n + 1
+      missed = missed + (1 - digit - missed) / math.min(n + 1, over[field])
+    end
+    redis.call('HSET', KEYS[1], field .. '.n', n, field, tostring(missed))
   end
 end
 return 'won'

@@ -33,6 +33,7 @@ type Planner struct {
 	byLabel map[string]*cached
 
 	inFlight sample
+	gathered gathered
 }
 
 // NewPlanner returns the planner of one account.
@@ -78,6 +79,7 @@ type cached struct {
 	mu sync.Mutex // Held by the step that looks at the histories.
 	at time.Time
 	Forecast
+	numbers *numbers
 }
 
 // sample is what is at the vendor, or some of it, of which each stands for several.
@@ -95,7 +97,7 @@ func (p *Planner) cached(label string) *cached {
 		if p.byLabel == nil || len(p.byLabel) >= maxForecasts {
 			p.byLabel = map[string]*cached{}
 		}
-		p.byLabel[label] = &cached{}
+		p.byLabel[label] = &cached{numbers: new(numbers)}
 	}
 	return p.byLabel[label]
 }

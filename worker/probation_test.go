@@ -86,6 +86,7 @@ func TestListIsTrustedAgain(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			w.accounts["acme"].planner.Flush(t.Context())
 			if l := r.tended(w); !l.Trusted {
 				t.Errorf("they miss %v and are read %+v", r.latency().ListMissed, l)
 			}
@@ -140,6 +141,7 @@ func TestProbationFails(t *testing.T) {
 		if _, err := w.poll(t.Context(), r.payload(ids[i])); err != nil {
 			t.Fatal(err)
 		}
+		w.accounts["acme"].planner.Flush(t.Context())
 		after := r.latency()
 		if got := after.ListEnds - before.ListEnds; got != tt.told || after.ListMissed < 0.99 {
 			t.Errorf("one that %s counts as %d misses, want %d; they miss %v", tt.what, got, tt.told, after.ListMissed)

@@ -76,6 +76,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.fleet = nil // Nothing is started any more.
 	w.turn.Unlock()
 	f.stop(cancel)
+	for _, a := range w.all() {
+		a.planner.Flush(context.WithoutCancel(ctx)) // No step runs any more.
+	}
 	w.leave(base, w.all())
 	w.log.InfoContext(base, "worker stopped")
 	return nil

@@ -93,6 +93,7 @@ func TestSweep(t *testing.T) {
 	if _, err := w.poll(t.Context(), r.payload(ids[0])); err != nil {
 		t.Fatal(err)
 	}
+	a.planner.Flush(t.Context())
 	all, _, err := r.polls.Histories(t.Context(), "acme", "t")
 	if err != nil || all.ListMissed >= 1 {
 		t.Errorf("the lists are said to miss %v, %v", all.ListMissed, err)

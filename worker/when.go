@@ -13,7 +13,7 @@ import (
 // submitSeq counts a submission that is about to be made, so that what it will show is as
 // old as the others of its time. Where that fails it counts as the latest.
 func (s *step) submitSeq() store.SubmitSeq {
-	seq, err := s.w.polls.NextSeq(s.ctx, s.acct.Name, s.rec.TypeLabel())
+	seq, err := s.acct.planner.NextSeq(s.ctx, s.rec.TypeLabel())
 	if err != nil {
 		s.w.log.WarnContext(s.ctx, "submission not counted", slog.String("account", s.acct.Name), slog.Any("error", err))
 	}

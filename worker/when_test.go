@@ -70,6 +70,7 @@ func TestLearnsLatency(t *testing.T) {
 			if st := r.get(id).Status; !st.Final() {
 				t.Fatalf("it is %s", st)
 			}
+			w.accounts["acme"].planner.Flush(t.Context())
 			law, n := r.seen(r.get(id).TypeLabel())
 			if n < tt.want-0.01 || n > tt.want+0.01 {
 				t.Fatalf("learned from %v extractions, want %v", n, tt.want)
@@ -167,5 +168,18 @@ func TestUncertainWindowIsLearned(t *testing.T) {
 		if got := window(0); got != want {
 			t.Errorf("with a bound of %v: %v, want %v", bound, got, want)
 		}
+	}
+}
+
+// A worker that stops writes what it has learned in its last second.
+func TestLearnsUntilItStops(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, newVendor())
+	stop := r.start()
+	id := r.submit("x")
+	r.final(id)
+	stop()
+	if _, n := r.seen("t"); n < 0.99 {
+		t.Errorf("learned from %v extractions, want 1", n)
 	}
 }
