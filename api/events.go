@@ -314,7 +314,7 @@ func parseEventID(text string) (map[string]string, error) {
 		err = json.Unmarshal(body, &after)
 	}
 	for account, cursor := range after {
-		if !store.ValidAccount(account) || !streamID.MatchString(cursor) {
+		if !extraction.ValidAccount(account) || !streamID.MatchString(cursor) {
 			err = errors.New("no place in a stream")
 		}
 	}

@@ -1,10 +1,12 @@
 package config
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/extractq/extractq/extraction"
 )
 
 // Account is one set of credentials at one provider, with its limits.
@@ -85,6 +87,44 @@ func defaultAccount(name, provider string) Account {
 	}
 }
 
+func readAccounts(s section, providers []Provider) []Account {
+	var accounts []Account
+	for name, sub := range s.children() {
+		if !extraction.ValidAccount(name) {
+			s.report(name, errors.New("want a name of 1 to 40 characters a-z, 0-9 and -, and neither deliver nor system"))
+		}
+		accounts = append(accounts, readAccount(name, sub, providers))
+	}
+	slices.SortFunc(accounts, func(a, b Account) int { return strings.Compare(a.Name, b.Name) })
+	return accounts
+}
+
+func readAccount(name string, s section, providers []Provider) Account {
+	a := defaultAccount(name, "")
+	if !read(&s, "provider", &a.Provider, oneOf(names(providers)...)) {
+		s.missing("provider", "is missing: want "+orList(names(providers)))
+	}
+	i := slices.IndexFunc(providers, func(p Provider) bool { return p.Name == a.Provider })
+	read(&s, "api_key", &a.APIKey, header)
+	if a.APIKey.IsZero() && i >= 0 && !providers[i].Keyless {
+		s.missing("api_key", `the secret is missing: write api_key: "${NAME}" and set that variable`)
+	}
+	read(&s, "base_url", &a.BaseURL, webURL)
+	read(&s, "rate", &a.Rate, ParseRate)
+	read(&s, "max_in_flight", &a.MaxInFlight, whole(1, 1_000_000))
+	read(&s, "max_backlog", &a.MaxBacklog, whole(1, 10_000_000))
+	read(&s, "deadline", &a.Deadline, duration(time.Second, year))
+	read(&s, "poll_price", &a.PollPrice, duration(time.Millisecond, time.Hour))
+	read(&s, "sweep", &a.Sweep, oneOf(SweepAuto, SweepOff))
+	read(&s, "on_uncertain", &a.OnUncertain, oneOf(UncertainFail, UncertainResubmit))
+	read(&s, "uncertain_window", &a.UncertainWindow, duration(0, year))
+	read(&s, "submit_attempts", &a.SubmitAttempts, whole(1, 100))
+	read(&s, "max_result", &a.MaxResult, ParseBytes)
+	read(&s, "hook_token", &a.HookToken, hookToken)
+	s.close()
+	return a
+}
+
 // environmentAccounts are the accounts of the providers whose key is in the
 // environment.
 func environmentAccounts(f *file, o Options) []Account {
@@ -108,80 +148,4 @@ func environmentAccounts(f *file, o Options) []Account {
 		accounts = append(accounts, a)
 	}
 	return accounts
-}
-
-// Account finds the account that a command means by --account and --provider,
-// either of which may be empty: an account by its name, the only account there
-// is, the only one of a provider, or the account that a keyless provider needs
-// no configuration for.
-func (c *Config) Account(name, provider string) (Account, error) {
-	i := slices.IndexFunc(c.providers, func(p Provider) bool { return p.Name == provider })
-	if provider != "" && i < 0 {
-		return Account{}, fmt.Errorf("--provider: want %s", orList(names(c.providers)))
-	}
-	var found []Account
-	for _, a := range c.Accounts {
-		if (name == "" || a.Name == name) && (provider == "" || a.Provider == provider) {
-			found = append(found, a)
-		}
-	}
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case len(found) > 1 && provider != "":
-		return Account{}, fmt.Errorf("provider %s has several accounts: choose one with --account: %s", provider, accountList(found))
-	case len(found) > 1:
-		return Account{}, fmt.Errorf("there are several accounts: choose one with --account: %s", accountList(found))
-	case i >= 0 && c.providers[i].Keyless && (name == "" || name == provider):
-		return defaultAccount(provider, provider), nil
-	case len(c.Accounts) == 0:
-		return Account{}, fmt.Errorf("no account is configured: %s", c.firstAccount(provider))
-	case name == "":
-		return Account{}, fmt.Errorf("no account has provider %s: the accounts are %s", provider, accountList(c.Accounts))
-	case provider != "":
-		return Account{}, fmt.Errorf("no account %q has provider %s: the accounts are %s", name, provider, accountList(c.Accounts))
-	}
-	return Account{}, fmt.Errorf("no account is called %q: the accounts are %s", name, accountList(c.Accounts))
-}
-
-// firstAccount says how to get an account where there is none.
-func (c *Config) firstAccount(provider string) string {
-	var variables, keyless []string
-	for _, p := range c.providers {
-		if p.KeyEnv != "" && (provider == "" || p.Name == provider) {
-			variables = append(variables, p.KeyEnv)
-		}
-		if p.Keyless {
-			keyless = append(keyless, "--provider "+p.Name)
-		}
-	}
-	slices.Sort(variables)
-	var ways []string
-	if len(variables) > 0 {
-		ways = append(ways, "set "+orList(variables))
-	}
-	ways = append(ways, "write an accounts section into "+DefaultFile)
-	if len(keyless) > 0 {
-		ways = append(ways, "try it with "+orList(keyless))
-	}
-	return orList(ways)
-}
-
-// accountList gives "acme (sensible), beta (typless)".
-func accountList(accounts []Account) string {
-	all := make([]string, len(accounts))
-	for i, a := range accounts {
-		all[i] = a.Name
-		if a.Provider != "" {
-			all[i] += " (" + a.Provider + ")"
-		}
-	}
-	return strings.Join(all, ", ")
-}
-
-func unknownAccount(accounts []Account) string {
-	if len(accounts) == 0 {
-		return "is no account, for there are none"
-	}
-	return "is no account: there are " + accountList(accounts)
 }

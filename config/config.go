@@ -62,41 +62,6 @@ type Data struct {
 	DocumentRetention time.Duration
 }
 
-// API is the HTTP API.
-type API struct {
-	// Listen is the address, "host:port". Default 127.0.0.1:8080.
-	Listen string `reload:"restart"`
-	// PublicURL is how producers and vendors reach the API; empty if they do
-	// not.
-	PublicURL string `reload:"restart"`
-	// MaxDocument is the largest document in bytes. Default 100 MiB.
-	MaxDocument int64 `reload:"restart"`
-	// Keys are sorted by name. With none the API is for this machine only.
-	Keys []APIKey
-}
-
-// APIKey is what one producer may do.
-type APIKey struct {
-	// Name identifies the key in logs; it is its key in the file.
-	Name string
-	// Secret is the bearer token. Required; no two keys share one.
-	Secret Secret
-	// PreviousSecret is a bearer token of this key as well, during a rotation: the name
-	// stays, and with it all that is scoped to the key.
-	PreviousSecret Secret
-	// Accounts are those the key may use; empty means all.
-	Accounts []string
-	// Customer is the one tenant the key works for; empty means any.
-	Customer string
-	// Operator is whether the key may pause and resume accounts.
-	Operator bool
-	// CallbackSecret signs callbacks of this key's extractions in place of
-	// callbacks.secret.
-	CallbackSecret Secret
-	// PreviousCallbackSecret signs them as well, during a rotation.
-	PreviousCallbackSecret Secret
-}
-
 // Callbacks are our requests to producers.
 type Callbacks struct {
 	// Secret signs them: whsec_ and base64 of 24 to 64 bytes.

@@ -42,7 +42,7 @@ func TestLoadNamesFileLineAndKey(t *testing.T) {
 		"keys alike":     {"api:\n  keys:\n    a: {secret: s}\n    b: {secret: s}", `4: api.keys.b: has the same secret as api.keys.a`},
 
 		"account name":    {"accounts: {A: {provider: sandbox}}", `1: accounts.A: want a name of 1 to 40 characters a-z, 0-9 and -`},
-		"reserved name":   {"accounts: {deliver: {provider: sandbox}}", `1: accounts.deliver: this name is taken by a queue of extractq's own`},
+		"reserved name":   {"accounts: {deliver: {provider: sandbox}}", `1: accounts.deliver: want a name of 1 to 40 characters a-z, 0-9 and -, and neither deliver nor system`},
 		"no provider":     {"accounts:\n  a: {}", `2: accounts.a.provider: is missing: want sandbox, sensible or typless`},
 		"what provider":   {"accounts: {a: {provider: acme}}", `1: accounts.a.provider: want sandbox, sensible or typless`},
 		"no key":          {"accounts:\n  a:\n    provider: typless", `2: accounts.a.api_key: the secret is missing: write api_key: "${NAME}" and set that variable`},

@@ -1,5 +1,7 @@
 package extraction
 
+import "strings"
+
 // AccountState is an account as operators see it.
 type AccountState struct {
 	Name string `json:"name"`
@@ -28,3 +30,13 @@ const (
 	AccountActive = "active"
 	AccountPaused = "paused"
 )
+
+// ValidAccount reports whether a name may be an account's: 1 to 40 characters of a-z, 0-9
+// and "-", as it is part of Redis keys and of queue names, and neither "deliver" nor
+// "system", which are queues that all accounts share.
+func ValidAccount(name string) bool {
+	if name == "" || len(name) > 40 || name == "deliver" || name == "system" {
+		return false
+	}
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}

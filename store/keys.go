@@ -8,8 +8,6 @@
 // always be made again from the record.
 package store
 
-import "strings"
-
 // recordVersion is written to every record; a binary refuses newer ones.
 const recordVersion = 1
 
@@ -107,12 +105,3 @@ func (k keys) run(name string) string { return k.prefix + "run:" + name }
 // batch is the index of one batch, batchCounts its counts by status.
 func (k keys) batch(name string) string       { return k.prefix + "b:" + name }
 func (k keys) batchCounts(name string) string { return k.prefix + "bn:" + name }
-
-// ValidAccount reports whether a name may be an account: 1 to 40 characters of
-// a-z, 0-9 and "-", and not the name of a shared queue.
-func ValidAccount(name string) bool {
-	if name == "" || len(name) > 40 || name == "deliver" || name == "system" {
-		return false
-	}
-	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
-}

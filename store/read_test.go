@@ -124,21 +124,6 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-func TestValidAccount(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]bool{
-		"a": true, "acme-sensible-2": true, "1": true, "-": true,
-		"1234567890123456789012345678901234567890":  true,
-		"12345678901234567890123456789012345678901": false,
-		"":        false,
-		"deliver": false, "system": false, "Acme": false, "a.b": false, "a b": false, "a{b": false, "ä": false, "a:b": false,
-	} {
-		if got := ValidAccount(name); got != want {
-			t.Errorf("ValidAccount(%q) = %v, want %v", name, got, want)
-		}
-	}
-}
-
 func TestRecordExtraction(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
 )
 
@@ -21,7 +22,7 @@ const goneRecheck = time.Minute
 // work for.
 func (w *Worker) reconcileGone(ctx context.Context, name string) (reconciled, error) {
 	var got reconciled
-	if !store.ValidAccount(name) {
+	if !extraction.ValidAccount(name) {
 		return got, nil
 	}
 	served, err := w.limiter.Served(ctx, name)

@@ -246,7 +246,7 @@ func New(cfg Config) (*Worker, error) {
 func (w *Worker) prepare(configured []Account) (map[string]*account, error) {
 	out := map[string]*account{}
 	for _, c := range configured {
-		if !store.ValidAccount(c.Name) {
+		if !extraction.ValidAccount(c.Name) {
 			return nil, fmt.Errorf("account name %q is not 1 to 40 characters a-z, 0-9 and -", c.Name)
 		}
 		a := &account{

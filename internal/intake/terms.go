@@ -43,7 +43,7 @@ func (g *register) terms(ctx context.Context, account string, since time.Time) (
 	if ok && t.at.After(since) {
 		return t, nil
 	}
-	if !store.ValidAccount(account) {
+	if !extraction.ValidAccount(account) {
 		return terms{}, invalidAccount(account)
 	}
 	t = terms{at: time.Now()}

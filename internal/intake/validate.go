@@ -13,7 +13,6 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/extractq/extractq/extraction"
-	"github.com/extractq/extractq/store"
 )
 
 // The limits of what stands in a record, which lists of a thousand show: maxLabel in
@@ -51,7 +50,7 @@ func (s Submission) Validate() error {
 // validate is Validate but for the document.
 func (s Submission) validate() error {
 	switch {
-	case !store.ValidAccount(s.Account):
+	case !extraction.ValidAccount(s.Account):
 		return invalidAccount(s.Account)
 	case s.ID != "" && !validID(s.ID):
 		return invalid("id %q is not a ULID", s.ID)
