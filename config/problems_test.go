@@ -41,7 +41,7 @@ func TestLoadNamesFileLineAndKey(t *testing.T) {
 		"key's account":  {"api: {keys: {k: {secret: s, accounts: [b]}}}\naccounts: {a: {provider: sandbox}}", `1: api.keys.k.accounts[0]: is no account: there are a (sandbox)`},
 		"keys alike":     {"api:\n  keys:\n    a: {secret: s}\n    b: {secret: s}", `4: api.keys.b: has the same secret as api.keys.a`},
 
-		"account name":    {"accounts: {A: {provider: sandbox}}", `1: accounts.A: want a name of 1 to 40 characters a-z, 0-9 and -`},
+		"account name":    {"accounts: {A: {provider: sandbox}}", `1: accounts.A: want a name of 1 to 40 characters a-z, 0-9 and -, and neither deliver nor system`},
 		"reserved name":   {"accounts: {deliver: {provider: sandbox}}", `1: accounts.deliver: want a name of 1 to 40 characters a-z, 0-9 and -, and neither deliver nor system`},
 		"no provider":     {"accounts:\n  a: {}", `2: accounts.a.provider: is missing: want sandbox, sensible or typless`},
 		"what provider":   {"accounts: {a: {provider: acme}}", `1: accounts.a.provider: want sandbox, sensible or typless`},
