@@ -19,8 +19,8 @@ const Redacted = "[redacted]"
 // be found in ordinary words, and is no secret.
 const minSecret = 4
 
-// Redactor removes secrets from what a vendor says: the ones it was given, and
-// what looks like one by its form.
+// Redactor removes secrets from what a vendor says: those it was given in any spelling, and
+// all that may hold another one, such as the query of an address.
 type Redactor struct {
 	secrets []string // as they were given
 	spelled []string // in all their spellings, the longest first
@@ -82,56 +82,21 @@ func spellings(s string) []string {
 	}
 }
 
-// What looks like a secret by its form.
+// Of a web address the user and the query are removed, of a parameter of a query the
+// value, whatever its name is, and of an Authorization header all but its name.
 var (
 	webAddress    = regexp.MustCompile(`(?i)(?:https?|wss?|s3):(?:\\?/){2}[^\s"'<>]+`)
-	parameter     = regexp.MustCompile(`(?i)([a-z0-9_-]+)(=|%3D)[^&\s"'<>\\]+`)
+	parameter     = regexp.MustCompile(`(?i)([a-z0-9_-](?:=|%3D))[^\s"'<>\\]+`)
 	authorization = regexp.MustCompile(`(?i)((?:proxy-)?authorization\\?["']?\s*[:=]\s*(?:\[\s*\\?["'])?\\?["']?)[^"'\\\r\n,}<]+`)
-	scheme        = regexp.MustCompile(`(?i)\b(bearer|token|basic)\s+[a-z0-9._~+/=-]{16,}`)
-	urlMember     = regexp.MustCompile(`(?i)((?:upload|download)_url\\?["']?\s*[:=]\s*\\?["']?)[^"'\s<>,}]+`)
-	signedElement = regexp.MustCompile(`(?is)<(AWSAccessKeyId|StringToSign|StringToSignBytes|CanonicalRequest|` +
-		`CanonicalRequestBytes|SignatureProvided)>.*?(?:</|$)`)
 )
 
 // Text removes secrets from a text.
 func (r *Redactor) Text(s string) string {
 	s = r.known.Replace(s)
-	s = urlMember.ReplaceAllString(s, "${1}"+Redacted)
 	s = webAddress.ReplaceAllStringFunc(s, StripQuery)
-	s = signedElement.ReplaceAllString(s, "<${1}>"+Redacted+"</")
-	if strings.Contains(s, "=") || strings.Contains(s, "%3") {
-		s = parameter.ReplaceAllStringFunc(s, withoutValue)
-	}
+	s = parameter.ReplaceAllString(s, "${1}"+Redacted)
 	s = authorization.ReplaceAllString(s, "${1}"+Redacted)
-	s = scheme.ReplaceAllString(s, "${1} "+Redacted)
 	return withoutLongRuns(s)
-}
-
-// withoutValue takes the value off a parameter whose name is that of a secret.
-func withoutValue(pair string) string { return withoutValueIn(pair, 8) }
-
-// withoutValueIn looks depth levels into a value that is a query itself. What is
-// nested deeper is no real address, and is removed.
-func withoutValueIn(pair string, depth int) string {
-	m := parameter.FindStringSubmatch(pair)
-	name := strings.ToLower(m[1])
-	switch name {
-	case "sig", "expires", "signature", "awsaccesskeyid", "password":
-		return m[1] + m[2] + Redacted
-	}
-	for _, part := range []string{"x-amz-", "x-goog-", "token", "secret", "api_key", "api-key", "apikey"} {
-		if strings.Contains(name, part) {
-			return m[1] + m[2] + Redacted
-		}
-	}
-	// In an encoded query the value reaches over the parameters behind it.
-	head := len(m[1]) + len(m[2])
-	if depth == 0 && parameter.MatchString(pair[head:]) {
-		return pair[:head] + Redacted
-	}
-	return pair[:head] + parameter.ReplaceAllStringFunc(pair[head:], func(inner string) string {
-		return withoutValueIn(inner, depth-1)
-	})
 }
 
 // longRun is the length from which an unbroken run of base64 characters is a

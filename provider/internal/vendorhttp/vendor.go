@@ -25,13 +25,11 @@ func (r *Redactor) Vendor(body []byte, cut bool) any {
 	if len(body) == 0 {
 		return nil
 	}
-	if !cut {
-		if v, err := decode(body); err == nil {
-			return r.Value(v)
-		}
-		if v := storeError(body); v != nil {
-			return r.Value(v)
-		}
+	if v, err := decode(body); err == nil && !cut {
+		return r.Value(v)
+	}
+	if v := storeError(body); v != nil {
+		return r.Value(v)
 	}
 	return shorten(r.beginning(string(body), cut))
 }
@@ -125,19 +123,38 @@ func (r *Redactor) walk(v any) any {
 	return v
 }
 
-// storeError is the error of an S3-like store. Of its XML only what explains
-// the refusal is kept: the rest repeats the signature and what was signed.
+// storeError is the error of an S3-like store, or its beginning. Of its XML only what
+// explains the refusal is kept: the rest repeats the signature and what was signed.
 func storeError(body []byte) any {
-	var e struct {
-		XMLName   xml.Name `xml:"Error"`
-		Code      string   `xml:"Code"`
-		Message   string   `xml:"Message"`
-		RequestID string   `xml:"RequestId"`
+	kept := map[string]string{"Code": "code", "Message": "message", "RequestId": "request_id"}
+	said := map[string]any{"code": "", "message": "", "request_id": ""}
+	d := xml.NewDecoder(bytes.NewReader(body))
+	var path []string
+	text := ""
+	for {
+		token, err := d.Token()
+		if err != nil {
+			break // It may be cut: what is complete counts.
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			path, text = append(path, t.Name.Local), ""
+			if path[0] != "Error" {
+				return nil
+			}
+		case xml.CharData:
+			text += string(t)
+		case xml.EndElement:
+			if member := kept[t.Name.Local]; len(path) == 2 && member != "" {
+				said[member] = text
+			}
+			path = path[:len(path)-1]
+		}
 	}
-	if body[0] != '<' || xml.Unmarshal(body, &e) != nil || e.Code == "" {
+	if said["code"] == "" {
 		return nil
 	}
-	return map[string]any{"code": e.Code, "message": e.Message, "request_id": e.RequestID}
+	return said
 }
 
 // shorten returns the beginning of s whose JSON form fits.
