@@ -52,6 +52,9 @@ type Config struct {
 	// Rules turn text into fields, by document type and field name; ParseRules
 	// makes them.
 	Rules Rules
+	// StrictTypes refuses document types without rules with 400, as vendors refuse
+	// types that are not configured. Otherwise every type is known.
+	StrictTypes bool
 	// PublicURL is how clients reach the sandbox, as in "http://sandbox:8080".
 	// It begins the upload URLs. Empty means the Host that each request names.
 	PublicURL string
@@ -145,6 +148,9 @@ func (c Config) Validate() error {
 	}
 	if c.Quota < 0 {
 		wrong("quota %d: want a number of submissions, or 0 for no limit", c.Quota)
+	}
+	if c.StrictTypes && len(c.Rules) == 0 {
+		wrong("strict types: no document type has rules, so none would be taken")
 	}
 	if c.MaxExtractions < 0 {
 		wrong("max extractions %d: want a number, or 0 for the default", c.MaxExtractions)

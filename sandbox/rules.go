@@ -19,6 +19,10 @@ import (
 // expression with a group gives the group.
 type Rules map[string]map[string]*regexp.Regexp
 
+// TextField is the field with a document's whole text: where its type has no rules, or one
+// of this name without an expression.
+const TextField = fields.TextField
+
 // ParseRules compiles rules, as in {"tax_forms": {"ssn": `\d{3}-\d{2}-\d{4}`}}.
 // It reports all expressions that do not compile.
 func ParseRules(source map[string]map[string]string) (Rules, error) {

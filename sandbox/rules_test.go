@@ -116,3 +116,30 @@ func checkNames(t *testing.T, what string, want, got map[string]any) {
 		t.Errorf("%s: fields (-want +got):\n%s", what, diff)
 	}
 }
+
+// TestStrictTypes refuses a type that no rules know, at both vendors and within a portfolio.
+func TestStrictTypes(t *testing.T) {
+	t.Parallel()
+	s := start(t, sandbox.Config{StrictTypes: true})
+	for path, want := range map[string]int{
+		"/generate_upload_url/tax_forms": 200, "/generate_upload_url/unheard_of": 400,
+	} {
+		if got := s.sensible("POST", path, "{}"); got.status != want {
+			t.Errorf("POST %s = %d %s, want %d", path, got.status, got.body, want)
+		}
+	}
+	for types, want := range map[string]int{`["tax_forms","invoices"]`: 200, `["tax_forms","unheard_of"]`: 400} {
+		if got := s.sensible("POST", "/generate_upload_url/", `{"types":`+types+`}`); got.status != want {
+			t.Errorf("a portfolio of %s = %d %s, want %d", types, got.status, got.body, want)
+		}
+	}
+	for docType, want := range map[string]int{"invoices": 202, "unheard_of": 400} {
+		got := s.typless("POST", "/extract-data-async", `{"file":"JVBERg==","file_name":"a.pdf","document_type_name":"`+docType+`"}`)
+		if got.status != want {
+			t.Errorf("Typless takes %s with %d %s, want %d", docType, got.status, got.body, want)
+		}
+	}
+	if err := (sandbox.Config{StrictTypes: true}).Validate(); err == nil {
+		t.Error("strict types without any rules are taken, and would refuse every document")
+	}
+}

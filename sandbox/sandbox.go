@@ -82,7 +82,7 @@ func (s *Sandbox) routes() http.Handler {
 
 	mux := http.NewServeMux()
 	mux.Handle(sensible.Prefix+"/", s.faults.Around(sensible.Faults(), sensible.Handler(sensible.Config{
-		Engine: s.sensible, Key: s.cfg.APIKey, Rules: fields.Rules(s.cfg.Rules),
+		Engine: s.sensible, Key: s.cfg.APIKey, Rules: fields.Rules(s.cfg.Rules), StrictTypes: s.cfg.StrictTypes,
 		Limiter: httpkit.NewLimiter(s.cfg.RateLimit, s.cfg.Now), Bodies: bodies,
 		Quota:     httpkit.NewQuota(s.cfg.Quota, s.cfg.QuotaCountsCalls, s.now),
 		PublicURL: s.cfg.PublicURL, UploadTTL: s.cfg.UploadTTL, OneTime: s.cfg.SecondUpload == SecondUploadRefuse,
@@ -91,7 +91,7 @@ func (s *Sandbox) routes() http.Handler {
 		Fetch:       s.fetcher, SigningKey: signingKey, Hooks: s.hooks,
 	})))
 	mux.Handle(typless.Prefix+"/", s.faults.Around(typless.Faults(), typless.Handler(typless.Config{
-		Engine: s.typless, Key: s.cfg.APIKey, Rules: fields.Rules(s.cfg.Rules),
+		Engine: s.typless, Key: s.cfg.APIKey, Rules: fields.Rules(s.cfg.Rules), StrictTypes: s.cfg.StrictTypes,
 		Limiter: httpkit.NewLimiter(s.cfg.RateLimit, s.cfg.Now), Bodies: bodies,
 		Quota:       httpkit.NewQuota(s.cfg.Quota, s.cfg.QuotaCountsCalls, s.now),
 		MaxDocument: s.cfg.MaxTyplessDocument, DropFetched: s.cfg.DropFetched,

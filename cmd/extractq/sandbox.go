@@ -28,7 +28,7 @@ Examples:
    extractq sandbox --listen 127.0.0.1:9000 --processing-time 2s
    extractq sandbox --processing-time lognormal:14s,0.54 --seed 7 --rate-limit 10
    extractq sandbox --processing-time '0.85*lognormal:8s,0.4+0.15*lognormal:60s,0.5'
-   extractq sandbox --rules examples/rules.yaml
+   extractq sandbox --rules examples/rules.yaml --strict-types
    extractq sandbox --fault 'submit:drop-after=0.1' --fault '*:500=0.05' --seed 7
    extractq sandbox --failure-rate 0.1 --expire-rate 0.02 --clock-scale 60
    extractq sandbox --typless-webhook http://127.0.0.1:8080/v1/hooks/acme/token --webhook-loss 0.1
@@ -73,6 +73,7 @@ func sandboxFlags(latency *sandbox.Latency) []cli.Flag {
 		&cli.StringFlag{Name: "content-type-check", Value: string(sandbox.ContentTypeStrict), Usage: "`HOW` an upload of another type than declared ends: strict (403), fail (FAILED) or off"},
 		&cli.DurationFlag{Name: "expiry", Value: 48 * time.Hour, Usage: "how long (`TIME`) a Typless result can be fetched"},
 		&cli.StringFlag{Name: "rules", Usage: "YAML `FILE` of regular expressions that turn text into fields, by document type"},
+		&cli.BoolFlag{Name: "strict-types", Usage: "refuse document types that have no rules, as a vendor refuses types that are not configured"},
 		&cli.StringSliceFlag{Name: "fault", Usage: "`OP:KIND=P`, repeatable: what happens to some calls; OP is submit, upload, poll, list or *, KIND is 429, 500, 502, drop-before, drop-after, truncated or slow[:TIME], P from 0 to 1"},
 		&cli.Float64Flag{Name: "failure-rate", Usage: "share (`P`) of documents whose extraction fails"},
 		&cli.Float64Flag{Name: "expire-rate", Usage: "share (`P`) of results that are gone as soon as they are there"},

@@ -14,7 +14,7 @@ import (
 )
 
 // TextField is the name of the field that holds the whole text where a document
-// type has no rules.
+// type has no rules, or a rule of this name without an expression.
 const TextField = "text"
 
 // maxReadings is how many different readings of one field are kept, best first;
@@ -67,14 +67,16 @@ func (rules Rules) Of(docType string, doc *reader.Document, first, last int) []F
 	var found []Field
 	taken := map[string]bool{}
 	own, ok := rules[docType]
-	if !ok {
+	if whole, named := own[TextField]; !ok || named && whole == nil {
 		text := strings.Join(doc.Pages[first:last], "\n\n")
 		found = append(found, Field{Name: TextField, Readings: []Reading{{Text: text, Page: -1}}})
 		taken[TextField] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(own)) {
-		found = append(found, Field{Name: name, Readings: read(own[name], doc.Pages, first, last)})
-		taken[name] = true
+		if !taken[name] {
+			found = append(found, Field{Name: name, Readings: read(own[name], doc.Pages, first, last)})
+			taken[name] = true
+		}
 	}
 	for _, f := range doc.Fields {
 		if !taken[f.Name] {
@@ -93,6 +95,9 @@ func (rules Rules) Types() []string { return slices.Sorted(maps.Keys(rules)) }
 func (rules Rules) On(docType, page string) map[string]string {
 	found := map[string]string{}
 	for name, re := range rules[docType] {
+		if re == nil {
+			continue
+		}
 		if r := read(re, []string{page}, 0, 1); len(r) > 0 {
 			found[name] = r[0].Text
 		}

@@ -53,3 +53,25 @@ func TestOf(t *testing.T) {
 		})
 	}
 }
+
+// TestTextBesideRules keeps the whole text as a field where a rule of that name has no
+// expression.
+func TestTextBesideRules(t *testing.T) {
+	t.Parallel()
+	rules, err := fields.Parse(map[string]map[string]string{"invoices": {"total": `Total: (\S+)`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules["invoices"][fields.TextField] = nil
+	doc := &reader.Document{Pages: []string{"Total: 12.00", "and more"}}
+	want := []fields.Field{
+		{Name: "text", Readings: []fields.Reading{{Text: "Total: 12.00\n\nand more", Page: -1}}},
+		{Name: "total", Readings: []fields.Reading{{Text: "12.00"}}},
+	}
+	if diff := cmp.Diff(want, rules.Of("invoices", doc, 0, 2)); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"total": "12.00"}, rules.On("invoices", doc.Pages[0])); diff != "" {
+		t.Errorf("fields of one page (-want +got):\n%s", diff)
+	}
+}

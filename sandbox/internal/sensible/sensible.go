@@ -30,6 +30,8 @@ type Config struct {
 	// Key is the API key; empty accepts any but none.
 	Key   string
 	Rules fields.Rules
+	// StrictTypes refuses document types without rules.
+	StrictTypes bool
 	// Limiter limits calls to the API; nil does not. Uploads go to S3 and are
 	// not counted.
 	Limiter *httpkit.Limiter

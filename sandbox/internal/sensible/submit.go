@@ -133,6 +133,18 @@ func (a *api) accept(w http.ResponseWriter, r *http.Request, byURL bool) (meta M
 	if !a.authorized(w, r) || found.write(w, r) {
 		return meta, "", false
 	}
+	if a.StrictTypes {
+		types := s.Types
+		if !portfolio {
+			types = []string{meta.Type}
+		}
+		for _, t := range types {
+			if a.Rules[t] == nil {
+				httpkit.Text(w, http.StatusBadRequest, "Specified document type does not exist")
+				return meta, "", false
+			}
+		}
+	}
 	meta.ContentType, meta.ExtraData, meta.Webhook = s.ContentType, s.ExtraData, s.Webhook
 	if meta.Webhook != nil {
 		meta.Base = httpkit.BaseURL(a.PublicURL, r)

@@ -107,6 +107,10 @@ func (a *api) decode(w http.ResponseWriter, body []byte) (Meta, []byte, bool) {
 		fail(w, http.StatusRequestEntityTooLarge, "file_too_large", "File is too large.")
 		return Meta{}, nil, false
 	}
+	if a.StrictTypes && a.Rules[*s.DocumentType] == nil {
+		fail(w, http.StatusBadRequest, "bad_request", "Bad request response. Check your input data: document type does not exist.")
+		return Meta{}, nil, false
+	}
 	meta := Meta{FileName: *s.FileName, Type: *s.DocumentType}
 	if s.Customer != nil {
 		meta.Customer = *s.Customer

@@ -29,6 +29,8 @@ type Config struct {
 	// Key is the API key; empty accepts any but none.
 	Key   string
 	Rules fields.Rules
+	// StrictTypes refuses document types without rules.
+	StrictTypes bool
 	// Limiter limits calls; nil does not. Typless documents no limit.
 	Limiter *httpkit.Limiter
 	// Quota is what the plan allows; nil allows all.
