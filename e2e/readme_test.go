@@ -3,22 +3,30 @@ package e2e
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/creack/pty"
 )
 
 // A block of commands in the README is run when this line stands right before
-// it.
-const runMark = "<!-- run -->"
+// it. A block of text after the second line is what the commands print on a terminal.
+const (
+	runMark    = "<!-- run -->"
+	outputMark = "<!-- output -->"
+)
 
 // block is a marked block of commands.
 type block struct {
 	line   int
 	script string
+	output string // Empty where the README does not show it.
 }
 
 // TestReadmeCommandsWork runs the commands that the README promises, as they
@@ -42,6 +50,10 @@ func TestReadmeCommandsWork(t *testing.T) {
 			script := strings.ReplaceAll(b.script, "go run ./cmd/extractq", "extractq")
 			cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", script)
 			cmd.Dir, cmd.Env = root, env
+			if b.output != "" {
+				wantShown(t, cmd, b.output)
+				return
+			}
 			r := launchGroup(t, cmd).wait()
 			if r.code != 0 {
 				t.Errorf("exit code %d of\n%s\nstdout: %s\nstderr: %s", r.code, b.script, tail(r.stdout), tail(r.stderr))
@@ -49,6 +61,37 @@ func TestReadmeCommandsWork(t *testing.T) {
 		})
 	}
 }
+
+// wantShown runs a script on a terminal of 100 columns, and compares what it prints with what
+// the README shows, but for how long it took and the order of the rows.
+func wantShown(t *testing.T, cmd *exec.Cmd, want string) {
+	t.Helper()
+	cmd.Env = append(cmd.Env, "NO_COLOR=1", "TERM=xterm")
+	screen, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: 100, Rows: 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = screen.Close() })
+	printed, _ := io.ReadAll(screen) // Ends with EIO, since the program has closed its side.
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, printed)
+	}
+	got := map[string]bool{}
+	for line := range strings.SplitSeq(controls.ReplaceAllString(string(printed), ""), "\n") {
+		got[durations.ReplaceAllString(line, "in 1s")] = true
+	}
+	for line := range strings.Lines(want) {
+		if line = strings.TrimSuffix(line, "\n"); !got[durations.ReplaceAllString(line, "in 1s")] {
+			t.Errorf("the README shows %q; the program printed:\n%s", line, printed)
+		}
+	}
+}
+
+// controls move the cursor of a terminal, and durations end the last line of a run.
+var (
+	controls  = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]|\r")
+	durations = regexp.MustCompile(`in [0-9.m]+s$`)
+)
 
 // launchGroup starts a script whose background processes end with the test.
 func launchGroup(t *testing.T, cmd *exec.Cmd) *process {
@@ -75,7 +118,8 @@ func goEnv(t *testing.T, name string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// markedBlocks are the fenced sh blocks of a Markdown file that follow the mark.
+// markedBlocks are the fenced sh blocks of a Markdown file that follow the mark, with the
+// output that is shown.
 func markedBlocks(t *testing.T, file string) []block {
 	t.Helper()
 	f, err := os.Open(file)
@@ -85,11 +129,17 @@ func markedBlocks(t *testing.T, file string) []block {
 	defer func() { _ = f.Close() }()
 	var blocks []block
 	var current *block
-	marked := false
+	marked, shown := false, false
 	scanner := bufio.NewScanner(f)
 	for n := 1; scanner.Scan(); n++ {
 		line := scanner.Text()
 		switch {
+		case shown && strings.TrimSpace(line) == "```":
+			shown = false
+		case shown && line != "```text":
+			blocks[len(blocks)-1].output += line + "\n"
+		case strings.TrimSpace(line) == outputMark:
+			shown = len(blocks) > 0
 		case current != nil && strings.TrimSpace(line) == "```":
 			blocks = append(blocks, *current)
 			current = nil

@@ -161,50 +161,6 @@ func tableRows(t *testing.T, file, heading string) []row {
 	return rows
 }
 
-// TestEveryFlagIsInTheReadme compares the table of flags with the flags there are,
-// in both directions.
-func TestEveryFlagIsInTheReadme(t *testing.T) {
-	t.Parallel()
-	documented := map[string]bool{}
-	for _, r := range tableRows(t, "../../README.md", "### Flags") {
-		for _, flag := range r[0] {
-			name, _, _ := strings.Cut(flag, " ")
-			if !strings.HasPrefix(name, "--") {
-				continue
-			}
-			for _, command := range r[1] {
-				command, _, _ = strings.Cut(command, " --")
-				documented[command+" "+name] = true
-			}
-		}
-	}
-	sandboxPage := map[string]bool{}
-	for _, r := range tableRows(t, "../../docs/sandbox.md", "") {
-		for _, flag := range r[0] {
-			name, _, _ := strings.Cut(flag, " ")
-			sandboxPage[name] = true
-		}
-	}
-	app := newApp(strings.NewReader(""), &strings.Builder{}, &strings.Builder{})
-	wanted := map[string]bool{}
-	check := func(command string, flags []cli.Flag) {
-		for _, f := range flags {
-			key := command + " --" + f.Names()[0]
-			wanted[key] = true
-			if !documented[key] && (command != "sandbox" || !sandboxPage["--"+f.Names()[0]]) {
-				t.Errorf("README.md, Flags: %s has no row", key)
-			}
-		}
-	}
-	check("all", app.Flags)
-	eachCommand(app.Commands, "", func(name string, c *cli.Command) { check(name, c.Flags) })
-	for key := range documented {
-		if !wanted[key] {
-			t.Errorf("README.md, Flags: there is a row for %s, but no such flag", key)
-		}
-	}
-}
-
 // TestEveryCommandIsDescribed checks that each command is in the README's table,
 // and has a help page that explains.
 func TestEveryCommandIsDescribed(t *testing.T) {

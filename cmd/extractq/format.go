@@ -9,12 +9,12 @@ import (
 	"github.com/extractq/extractq/internal/render"
 )
 
-// choosePrinter is where a command prints extractions. Without a format it prints
-// NDJSON, or a table on a terminal where table says so.
-func choosePrinter(c *cli.Context, w io.Writer, table bool) (render.Printer, error) {
-	f, err := render.ChooseFormat(c.String("format"), c.Bool("json"), table && render.IsTerminal(c.App.Writer))
+// choosePrinter is where a command prints extractions: a table on a terminal and NDJSON
+// elsewhere, unless a flag asks for a format.
+func choosePrinter(c *cli.Context, w io.Writer, v render.View) (render.Printer, error) {
+	f, err := render.ChooseFormat(c.String("format"), c.Bool("json"), render.IsTerminal(c.App.Writer))
 	if err != nil {
 		return nil, errkind.New(errkind.Usage, err)
 	}
-	return render.NewPrinter(w, f), nil
+	return render.NewPrinter(w, f, v, render.ScreenOf(c.App.Writer)), nil
 }

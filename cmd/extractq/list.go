@@ -38,7 +38,7 @@ func listCommand() *cli.Command {
 			if c.Int("limit") < 0 {
 				return errkind.Usagef("--limit: %d is less than 0", c.Int("limit"))
 			}
-			p, err := choosePrinter(c, cfg.Out, true)
+			p, err := choosePrinter(c, cfg.Out, render.List)
 			if err != nil {
 				return err
 			}

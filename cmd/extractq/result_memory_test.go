@@ -165,7 +165,7 @@ func TestLargeResultIsCopiedOut(t *testing.T) {
 		t.Errorf("%.1f MB of heap for a result of %d bytes", got, size)
 	}
 	written, ok := readWhole(b.resultFile("x.pdf"))
-	b.print = &render.Shared{Printer: render.NewPrinter(io.Discard, render.NDJSON)} // What is printed is read.
+	b.print = &render.Shared{Printer: render.NewPrinter(io.Discard, render.NDJSON, render.Results, render.Screen{})} // What is printed is read.
 	want, err := b.whole(t.Context(), r)
 	if err != nil || !ok {
 		t.Fatal(err, ok)

@@ -87,7 +87,7 @@ Examples:
 			}
 			var p render.Printer = render.Discard{}
 			if c.String("out") == "" || c.String("format") != "" || c.Bool("json") {
-				if p, err = choosePrinter(c, cfg.Out, false); err != nil {
+				if p, err = choosePrinter(c, cfg.Out, render.Results); err != nil {
 					return err
 				}
 			}

@@ -99,7 +99,7 @@ func followAll(c *cli.Context, cfg settings, source backend.Backend, f backend.W
 			errkind.New(errkind.Timeout, fmt.Errorf("timeout of %v passed; the work goes on", d)))
 		defer cancel()
 	}
-	p, err := choosePrinter(c, cfg.Out, true)
+	p, err := choosePrinter(c, cfg.Out, render.Results)
 	if err != nil {
 		return err
 	}

@@ -11,18 +11,20 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/scratch"
 )
 
-// csvPrinter prints CSV: name, id, status, error_code, then all fields that any
-// extraction has, by name, the first value of each. The set of fields is known only at the
+// csvPrinter prints CSV: name, id, status, error_code, in a list all labels, then all fields
+// that any extraction has, by name, the first value of each. The set of fields is known only at the
 // end, so the rows are kept in a temporary file that only this user can read, and Close
 // prints everything. Cells are the values, made harmless to a spreadsheet or a terminal.
 type csvPrinter struct {
 	w          io.Writer
 	isTerminal bool
+	labels     bool
 
 	fields map[string]bool
 	file   *os.File
@@ -39,6 +41,22 @@ type csvRow struct {
 // csvFixed are the columns before the fields.
 func csvFixed() []string { return []string{"name", "id", "status", "error_code"} }
 
+// csvLabels are the further columns of a list.
+func csvLabels() []string {
+	return []string{
+		"account", "type", "config_name", "environment", "customer", "batch", "priority",
+		"created_at", "submitted_at", "finished_at",
+	}
+}
+
+// moment is a time of a row; empty where it is unknown.
+func moment(t extraction.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
+}
+
 // Print keeps the extraction's row.
 func (p *csvPrinter) Print(e extraction.Extraction) error {
 	if p.file == nil {
@@ -47,6 +65,10 @@ func (p *csvPrinter) Print(e extraction.Extraction) error {
 		}
 	}
 	row := csvRow{Fixed: []string{e.Document.Name, e.ID, string(e.Status), errorCode(e)}, Fields: map[string]string{}}
+	if p.labels {
+		row.Fixed = append(row.Fixed, e.Account, typesOf(e), string(e.ConfigName), string(e.Environment), string(e.Customer),
+			string(e.Batch), string(e.Priority), moment(e.CreatedAt), moment(e.SubmittedAt), moment(e.FinishedAt))
+	}
 	if e.Result != nil {
 		for name, values := range e.Result.Fields {
 			p.fields[name] = true
@@ -72,7 +94,11 @@ func (p *csvPrinter) open() error {
 func (p *csvPrinter) Close() error {
 	names := slices.Sorted(maps.Keys(p.fields))
 	out := csv.NewWriter(p.w)
-	if err := p.write(out, append(csvFixed(), names...)); err != nil {
+	head := csvFixed()
+	if p.labels {
+		head = append(head, csvLabels()...)
+	}
+	if err := p.write(out, append(head, names...)); err != nil {
 		return err
 	}
 	if p.file != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"github.com/extractq/extractq/extraction"
@@ -66,15 +67,28 @@ func (s *Shared) Print(e extraction.Extraction) error {
 	return s.Printer.Print(e)
 }
 
-// NewPrinter returns the printer of a format.
-func NewPrinter(w io.Writer, f Format) Printer {
+// View is what a table of extractions is about.
+type View int
+
+// A list shows labels of extractions, results the fields of documents.
+const (
+	List View = iota
+	Results
+)
+
+// NewPrinter returns the printer of a format. A table has the columns of v and fits the
+// screen.
+func NewPrinter(w io.Writer, f Format, v View, screen Screen) Printer {
 	switch f {
 	case Table:
-		return &tablePrinter{w: w}
+		if v == Results {
+			return &fieldTable{w: w, screen: screen}
+		}
+		return &listTable{w: w, screen: screen, now: time.Now()}
 	case JSON:
 		return &jsonPrinter{w: w}
 	case CSV:
-		return &csvPrinter{w: w, isTerminal: IsTerminal(w)}
+		return &csvPrinter{w: w, isTerminal: IsTerminal(w), labels: v == List}
 	case NDJSON:
 	}
 	return ndjsonPrinter{w}
@@ -168,38 +182,6 @@ func escapeControls(text []byte) []byte {
 
 func isControl(r rune) bool {
 	return unicode.IsControl(r) || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
-}
-
-// tablePrinter prints one line an extraction, in columns of fixed width so that
-// each can be printed at once. The name is last, since it may be long.
-type tablePrinter struct {
-	w     io.Writer
-	begun bool
-}
-
-// tableRow fits a ULID, a status, a typical account name and an error code.
-const tableRow = "%-26s  %-11s  %-16s  %-20s  %s\n"
-
-// Print writes the extraction's line, below the head if it is the first.
-func (p *tablePrinter) Print(e extraction.Extraction) error {
-	if !p.begun {
-		p.begun = true
-		if _, err := fmt.Fprintf(p.w, tableRow, "ID", "STATUS", "ACCOUNT", "ERROR", "NAME"); err != nil {
-			return err
-		}
-	}
-	_, err := fmt.Fprintf(p.w, tableRow, Escape(e.ID), Escape(string(e.Status)), Escape(e.Account), errorCode(e), Escape(e.Document.Name))
-	return err
-}
-
-// Close has nothing to complete.
-func (p *tablePrinter) Close() error { return nil }
-
-func errorCode(e extraction.Extraction) string {
-	if e.Error == nil {
-		return ""
-	}
-	return Escape(string(e.Error.Code))
 }
 
 // Escape makes text from outside safe for a terminal: it escapes what is not printable,

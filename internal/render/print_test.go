@@ -35,7 +35,7 @@ func sampleExtractions() []extraction.Extraction {
 func printAll(t *testing.T, f Format, all []extraction.Extraction) string {
 	t.Helper()
 	var b strings.Builder
-	p := NewPrinter(&b, f)
+	p := NewPrinter(&b, f, Results, Screen{})
 	for _, e := range all {
 		if err := p.Print(e); err != nil {
 			t.Fatal(err)
@@ -45,20 +45,6 @@ func printAll(t *testing.T, f Format, all []extraction.Extraction) string {
 		t.Fatal(err)
 	}
 	return b.String()
-}
-
-func TestPrintTable(t *testing.T) {
-	t.Parallel()
-	want := `ID                          STATUS       ACCOUNT           ERROR                 NAME
-01J0000000000000000000000A  SUCCESS      acme                                    a.pdf
-01J0000000000000000000000B  ERROR        acme              vendor_rejected       evil\x1b[2J\u009b\u202e\x0a.pdf
-`
-	if diff := cmp.Diff(want, printAll(t, Table, sampleExtractions())); diff != "" {
-		t.Errorf("table (-want +got):\n%s", diff)
-	}
-	if got := printAll(t, Table, nil); got != "" {
-		t.Errorf("table of nothing = %q, want nothing", got)
-	}
 }
 
 func TestPrintJSON(t *testing.T) {
@@ -109,6 +95,26 @@ a.pdf,01J0000000000000000000000A,SUCCESS,,,,,,"A, B & ""C""",12.50
 	}
 	if got := printAll(t, CSV, nil); got != "name,id,status,error_code\n" {
 		t.Errorf("CSV of nothing = %q, want the head", got)
+	}
+}
+
+// TestPrintListAsCSV has the labels of extractions, which have no fields there.
+func TestPrintListAsCSV(t *testing.T) {
+	t.Parallel()
+	e := sampleExtractions()[1]
+	e.Result, e.Type, e.Customer, e.Batch, e.Priority = nil, "invoices", "=cmd()", "monday", extraction.PriorityBulk
+	e.CreatedAt = extraction.FromMillis(1_767_225_600_000)
+	e.Document.Name = "b.pdf"
+	var b strings.Builder
+	p := NewPrinter(&b, CSV, List, Screen{})
+	if err := errors.Join(p.Print(e), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+	want := `name,id,status,error_code,account,type,config_name,environment,customer,batch,priority,created_at,submitted_at,finished_at
+b.pdf,01J0000000000000000000000B,ERROR,vendor_rejected,acme,invoices,,,'=cmd(),monday,bulk,2026-01-01T00:00:00Z,,
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("CSV (-want +got):\n%s", diff)
 	}
 }
 
@@ -167,7 +173,7 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, errBroken }
 func TestPrintersReportWriteErrors(t *testing.T) {
 	t.Parallel()
 	for _, f := range []Format{Table, JSON, NDJSON, CSV} {
-		p := NewPrinter(brokenPipe{}, f)
+		p := NewPrinter(brokenPipe{}, f, List, Screen{})
 		if err := errors.Join(p.Print(sampleExtractions()[0]), p.Close()); !errors.Is(err, errBroken) {
 			t.Errorf("%s on a broken pipe = %v, want the error", f, err)
 		}
