@@ -96,7 +96,7 @@ func sandboxConfig(c *cli.Context, latency sandbox.Latency) (sandbox.Config, err
 		SecondUpload:     sandbox.SecondUpload(c.String("second-upload")),
 		ContentTypeCheck: sandbox.ContentTypeCheck(c.String("content-type-check")),
 		Expiry:           c.Duration("expiry"), DropFetched: c.Bool("drop-fetched"),
-		MaxExtractions: c.Int("max-extractions"),
+		MaxExtractions: c.Int("max-extractions"), StrictTypes: c.Bool("strict-types"),
 		TyplessWebhook: c.String("typless-webhook"),
 		WebhookLoss:    c.Float64("webhook-loss"), WebhookDuplicates: c.Float64("webhook-duplicates"),
 	}
