@@ -31,13 +31,13 @@ type gathered struct {
 }
 
 // gather keeps an observation for the next write.
-func (p *Planner) gather(label string, o Observation) {
+func (p *Planner) gather(ctx context.Context, label string, o Observation) {
 	g := &p.gathered
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.byLabel == nil {
 		g.byLabel = map[string][]Observation{}
-		g.timer = time.AfterFunc(gatherFor, func() { p.Flush(context.Background()) })
+		g.timer = time.AfterFunc(gatherFor, func() { p.Flush(context.WithoutCancel(ctx)) })
 	}
 	g.byLabel[label] = append(g.byLabel[label], o)
 }

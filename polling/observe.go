@@ -51,7 +51,7 @@ func (p *Planner) Observe(ctx context.Context, f Forecast, e Ended) {
 	if o.Probation && o.List == NotifiedUnknown {
 		o.List = p.missedOnProbation(ctx, f, e)
 	}
-	p.gather(e.Label, o)
+	p.gather(ctx, e.Label, o)
 }
 
 // observation is what the end shows: when it finished, where the vendor says that, or else

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/extractq/extractq/extraction"
 )
 
@@ -150,6 +152,20 @@ func (s *Records) Erase(ctx context.Context, in Input, force bool, kept Kept) er
 // not long ago.
 func (s *Records) Erased(ctx context.Context, account, id string) (bool, error) {
 	return s.tombstone(ctx, account, id)
+}
+
+// ErasedWith is Erased in one round trip with other commands.
+func (s *Records) ErasedWith(ctx context.Context, account, id string, more func(redis.Pipeliner)) (bool, error) {
+	var tomb *redis.FloatCmd
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		tomb = p.ZScore(ctx, accountKeys(account).tombs(), id)
+		more(p)
+		return nil
+	})
+	if err != nil && !isNil(err) { // There is no tombstone, as nearly always.
+		return false, fmt.Errorf("read tombstones: %w", err)
+	}
+	return tomb.Err() == nil, nil
 }
 
 // ErasedOf is Erased for a caller that may know of one customer's only; empty is any.

@@ -307,11 +307,14 @@ func (w *Worker) handle(h func(context.Context, queue.Payload) (*queue.Outcome, 
 			return queue.Passed
 		}
 		// One that was deleted at this moment leaves no completed task either.
-		if erased, err := w.records.Erased(ctx, p.Account, p.ID); err == nil && erased {
-			return queue.Passed
-		}
-		if err := queue.Show(t, *ended); err != nil { // The record has it all the same.
+		erased, err := w.records.ErasedWith(ctx, p.Account, p.ID, func(pipe redis.Pipeliner) {
+			queue.ShowIn(ctx, pipe, t, p.Account, *ended)
+		})
+		if err != nil { // The record has it all the same.
 			w.log.WarnContext(ctx, "outcome not shown", slog.String("extraction_id", p.ID), slog.Any("error", err))
+		}
+		if erased {
+			return queue.Passed
 		}
 		return nil
 	}

@@ -19,6 +19,7 @@ type Queue struct {
 	rdb       redis.UniversalClient
 	client    *asynq.Client
 	inspector *asynq.Inspector
+	notices   notices
 }
 
 // New returns the queue in rdb, which stays the caller's to close.

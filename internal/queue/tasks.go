@@ -8,6 +8,7 @@
 package queue
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/store"
@@ -110,20 +112,25 @@ type Outcome struct {
 	Polls     int               `json:"polls"`
 }
 
-// Show writes the outcome to the task that ended an extraction.
-func Show(t *asynq.Task, o Outcome) error {
+// ShowIn writes the outcome to the task of a step that ended an extraction, with other
+// commands, under the name and in the form of asynq's ResultWriter.
+func ShowIn(ctx context.Context, pipe redis.Pipeliner, t *asynq.Task, account string, o Outcome) {
 	w := t.ResultWriter()
 	if w == nil { // The task was not taken from a queue.
-		return nil
+		return
 	}
 	body, err := json.Marshal(o)
 	if err != nil {
 		panic(err) // Strings and numbers always encode.
 	}
-	if _, err := w.Write(body); err != nil {
-		return fmt.Errorf("show outcome: %w", err)
+	queue := DeliverQueue
+	switch t.Type() {
+	case TypeSubmit:
+		queue = SubmitQueue(account)
+	case TypePoll:
+		queue = PollQueue(account)
 	}
-	return nil
+	pipe.HSet(ctx, "asynq:{"+queue+"}:t:"+w.TaskID(), "result", body)
 }
 
 // newStep is the task for the step of a record.

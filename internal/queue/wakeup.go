@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -27,12 +28,13 @@ import (
 // keeps the name that older workers publish under.
 const wakeupChannel = "extractq:bell"
 
-// notify wakes the servers of a queue that has a task due now. The message may be lost.
-func (q *Queue) notify(ctx context.Context, queue string) {
-	_ = q.rdb.Publish(ctx, wakeupChannel, queue).Err()
-}
-
 const (
+	// notifyGap is the least time between two messages of a process about one queue.
+	notifyGap = 10 * time.Millisecond
+	// emptyFor is how long a queue that was found empty is not looked at again while the
+	// queues after it are not empty, unless a message or the server's own look for what has
+	// become due says that it has a task.
+	emptyFor = 10 * time.Millisecond
 	// IdlePoll is the TaskCheckInterval and the DelayedTaskCheckInterval of a server that
 	// has a client of a Wakeup: how long it sleeps, on average, after each look that found
 	// nothing, besides its wait in the client.
@@ -48,12 +50,12 @@ type Wakeup struct {
 	timeout time.Duration
 
 	mu      sync.Mutex
-	waiters map[string][]chan struct{} // By queue.
+	clients map[string][]*blockingClient // By queue.
 }
 
 // NewWakeup returns a Wakeup that listens to rdb once it runs.
 func NewWakeup(rdb redis.UniversalClient) *Wakeup {
-	return &Wakeup{rdb: rdb, timeout: waitFor, waiters: map[string][]chan struct{}{}}
+	return &Wakeup{rdb: rdb, timeout: waitFor, clients: map[string][]*blockingClient{}}
 }
 
 // Run passes on what is published until ctx ends.
@@ -78,11 +80,8 @@ func (w *Wakeup) Run(ctx context.Context) {
 func (w *Wakeup) wake(queue string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, c := range w.waiters[queue] {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
+	for _, c := range w.clients[queue] {
+		c.wake()
 	}
 }
 
@@ -92,24 +91,23 @@ func (w *Wakeup) wake(queue string) {
 // the server looks at last. After unsubscribe, which comes before the server's end, it waits
 // no more.
 func (w *Wakeup) Client(last string, queues ...string) (client redis.UniversalClient, unsubscribe func()) {
-	own, gone := make(chan struct{}, 1), make(chan struct{})
+	gone := make(chan struct{})
+	c := &blockingClient{
+		UniversalClient: w.rdb, queue: "asynq:{" + last + "}:", woken: make(chan struct{}, 1), gone: gone, timeout: w.timeout,
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, q := range queues {
-		w.waiters[q] = append(w.waiters[q], own)
+		w.clients[q] = append(w.clients[q], c)
 	}
-	client = &blockingClient{
-		UniversalClient: w.rdb, queue: "asynq:{" + last + "}:", woken: own, gone: gone, timeout: w.timeout,
-	}
-	unsubscribe = sync.OnceFunc(func() {
+	return c, sync.OnceFunc(func() {
 		close(gone)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, q := range queues {
-			w.waiters[q] = slices.DeleteFunc(w.waiters[q], func(c chan struct{}) bool { return c == own })
+			w.clients[q] = slices.DeleteFunc(w.clients[q], func(o *blockingClient) bool { return o == c })
 		}
 	})
-	return client, unsubscribe
 }
 
 // blockingClient is a client that waits in the two scripts by which asynq takes a task
@@ -124,18 +122,39 @@ type blockingClient struct {
 	woken   chan struct{}
 	gone    <-chan struct{}
 	timeout time.Duration
+	// empty is until when the queues before the last one are taken for empty, in
+	// nanoseconds since 1970.
+	empty atomic.Int64
+}
+
+// wake ends the wait, or lets the next one be skipped, and has all queues looked at.
+func (c *blockingClient) wake() {
+	c.empty.Store(0)
+	select {
+	case c.woken <- struct{}{}:
+	default:
+	}
 }
 
 // EvalSha is that of the client, and a wait where it found no task, or failed: asynq
-// asks again at once when Redis refuses its scripts.
+// asks again at once when Redis refuses its scripts. Where it found no task a moment ago in
+// a queue before the last one, it does not look there: asynq does before each task that it
+// takes out of the last one.
 func (c *blockingClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	takes := len(keys) > 1 && strings.HasSuffix(keys[0], ":pending") && strings.HasSuffix(keys[1], ":paused")
+	last := takes && keys[0] == c.queue+"pending"
+	looked, until := time.Now(), c.empty.Load()
+	if takes && !last && looked.UnixNano() < until {
+		cmd := redis.NewCmd(ctx)
+		cmd.SetErr(redis.Nil)
+		return cmd
+	}
 	cmd := c.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	if len(keys) < 2 {
 		return cmd
 	}
 	empty := errors.Is(cmd.Err(), redis.Nil)
 	failed := cmd.Err() != nil && !empty && !redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT")
-	takes := strings.HasSuffix(keys[0], ":pending") && strings.HasSuffix(keys[1], ":paused")
 	moves := (strings.HasSuffix(keys[0], ":scheduled") || strings.HasSuffix(keys[0], ":retry")) &&
 		strings.HasSuffix(keys[1], ":pending")
 	switch {
@@ -143,15 +162,13 @@ func (c *blockingClient) EvalSha(ctx context.Context, sha string, keys []string,
 		c.wait(ctx, c.timeout, nil)
 	case failed && moves:
 		c.wait(ctx, time.Second, nil)
-	case takes && keys[0] == c.queue+"pending":
-		if empty {
-			c.wait(ctx, c.timeout, c.woken)
-		}
+	case last && empty:
+		c.empty.Store(0)
+		c.wait(ctx, c.timeout, c.woken)
+	case takes && empty:
+		c.empty.CompareAndSwap(until, looked.Add(emptyFor).UnixNano())
 	case moves && strings.HasSuffix(keys[0], ":scheduled"):
-		select {
-		case c.woken <- struct{}{}: // Whichever process made them pending.
-		default:
-		}
+		c.wake() // Whichever process made them pending.
 	case moves && keys[0] == c.queue+"retry":
 		// Asked with the time before the wait: it moves nothing that is due after it.
 		// What is left to move is asked for again at once.

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strconv"
 	"testing"
@@ -164,5 +165,120 @@ func TestTroubleIsNotRepeatedAtOnce(t *testing.T) {
 		case <-time.After(30 * time.Second):
 			t.Fatal("not taken afterwards")
 		}
+	}
+}
+
+// A queue that was found empty is not asked again before each task of the next one; a
+// message, what has become due and the end of a few milliseconds make it be asked.
+func TestEmptyQueueIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	w := NewWakeup(rdb)
+	client, unsubscribe := w.Client("acme.submit", "acme.poll", "acme.submit")
+	t.Cleanup(unsubscribe)
+	c, ok := client.(*blockingClient)
+	if !ok {
+		t.Fatalf("the client is %T", client)
+	}
+	nothing := redis.NewScript("return nil")
+	if err := nothing.Load(t.Context(), rdb).Err(); err != nil {
+		t.Fatal(err)
+	}
+	poll := func() (asked bool) {
+		t.Helper()
+		before := evals(t, rdb)
+		err := client.EvalSha(t.Context(), nothing.Hash(), []string{"asynq:{acme.poll}:pending", "asynq:{acme.poll}:paused"}).Err()
+		if !errors.Is(err, redis.Nil) {
+			t.Fatal(err)
+		}
+		return evals(t, rdb) > before
+	}
+	long := func() { c.empty.Store(time.Now().Add(time.Hour).UnixNano()) } // A slow machine has as much time.
+	if !poll() || c.empty.Load() == 0 {
+		t.Error("it was not asked at first, or that is forgotten")
+	}
+	long()
+	if poll() {
+		t.Error("it is asked again at once")
+	}
+	w.wake("acme.poll")
+	if !poll() {
+		t.Error("it is not asked after a message")
+	}
+	long()
+	if err := client.EvalSha(t.Context(), nothing.Hash(), []string{"asynq:{acme.poll}:scheduled", "asynq:{acme.poll}:pending"}).Err(); !errors.Is(err, redis.Nil) {
+		t.Fatal(err)
+	}
+	if !poll() {
+		t.Error("it is not asked after a look for what has become due")
+	}
+	c.empty.Store(time.Now().Add(-time.Millisecond).UnixNano())
+	if !poll() {
+		t.Error("it is never asked again")
+	}
+}
+
+// What follows a message at once is told of by one more, when a moment is over.
+func TestLastMessageIsSent(t *testing.T) {
+	t.Parallel()
+	var n notices
+	later := make(chan time.Time, 1)
+	asked := time.Now()
+	n.byQueue = map[string]*notice{"acme.poll": {sent: asked.Add(time.Minute)}} // A slow machine has as long.
+	for range 3 {
+		if n.due("acme.poll", func() { later <- time.Now() }) {
+			t.Fatal("a message is sent at once")
+		}
+	}
+	n.byQueue["acme.poll"] = &notice{sent: time.Now()}
+	if !n.due("other.poll", nil) {
+		t.Error("another queue's message waits")
+	}
+	for !n.due("acme.poll", func() { later <- time.Now() }) {
+		select {
+		case <-later:
+			return
+		case <-time.After(5 * time.Second):
+			t.Fatal("the last message is never sent")
+		}
+	}
+}
+
+// A process that makes many tasks due at once sends few messages.
+func TestMessagesAreFew(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Client(t)
+	q := New(rdb)
+	messages := rdb.Subscribe(t.Context(), wakeupChannel)
+	t.Cleanup(func() { _ = messages.Close() })
+	if _, err := messages.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	const tasks = 2000
+	for range tasks {
+		q.notify(t.Context(), "acme.poll")
+	}
+	sent := time.Now()
+	q.notify(t.Context(), "other.poll") // Of another queue, it comes at once.
+	most := int(sent.Sub(began)/notifyGap) + 2
+	n, other, after := 0, 0, 0
+	for timeout := time.After(time.Second); ; {
+		select {
+		case m := <-messages.Channel():
+			if m.Payload == "other.poll" {
+				other++
+				continue
+			}
+			if n++; other > 0 {
+				after++
+			}
+			continue
+		case <-timeout:
+		}
+		break
+	}
+	if n == 0 || n > most || other != 1 || after > 1 {
+		t.Errorf("%d messages for %d tasks in %v, %d for another, then %d", n, tasks, sent.Sub(began), other, after)
 	}
 }
