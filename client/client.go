@@ -40,6 +40,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
+	"github.com/extractq/extractq/internal/wait"
 )
 
 // What the API says, in the words of this package.
@@ -129,7 +130,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		base: strings.TrimSuffix(strings.TrimRight(u.String(), "/"), "/v1"), cfg: cfg, agent: cfg.UserAgent,
-		sleep: sleep, random: rand.Float64, silence: defaultSilence, streamSilence: defaultStreamSilence,
+		sleep: wait.For, random: rand.Float64, silence: defaultSilence, streamSilence: defaultStreamSilence,
 	}
 	if c.agent == "" {
 		c.agent = "extractq-client"
@@ -158,16 +159,4 @@ func newTransport() http.RoundTripper {
 	t = t.Clone()
 	t.MaxIdleConnsPerHost = 64
 	return t
-}
-
-// sleep waits, or returns the cause of the context's end.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -28,6 +28,8 @@ import (
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/extractq/extractq/internal/wait"
 )
 
 const (
@@ -145,7 +147,7 @@ func (r *Redis) adoptOrStart(ctx context.Context, program string) error {
 		if time.Since(quietSince) > patience {
 			return fmt.Errorf("a server that does not answer holds %s: end that process", r.place.serverLock())
 		}
-		if err := sleep(ctx, lookAgain); err != nil {
+		if err := wait.For(ctx, lookAgain); err != nil {
 			return fmt.Errorf("wait for the server: %w", err)
 		}
 	}
@@ -246,7 +248,7 @@ func Find(ctx context.Context, dir string) (string, error) {
 			return "", fmt.Errorf("%w in %s: start extractq up, or name a Redis with --redis", ErrNotRunning, dir)
 		case loading:
 		}
-		if err := sleep(ctx, lookAgain); err != nil {
+		if err := wait.For(ctx, lookAgain); err != nil {
 			return "", fmt.Errorf("the embedded Redis in %s still loads its data: %w", dir, err)
 		}
 	}
@@ -254,17 +256,6 @@ func Find(ctx context.Context, dir string) (string, error) {
 
 func socketURL(path string) string {
 	return (&url.URL{Scheme: "unix", Path: path}).String()
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }
 
 // environment is what a child gets: nothing of ours, which has the keys.

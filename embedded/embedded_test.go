@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/internal/redistest"
+	"github.com/extractq/extractq/internal/wait"
 )
 
 // open starts an embedded Redis with the real program, closed with the test.
@@ -103,7 +104,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for !condition() {
-		if sleep(ctx, lookAgain) != nil {
+		if wait.For(ctx, lookAgain) != nil {
 			t.Fatalf("waited in vain: %s", what)
 		}
 	}

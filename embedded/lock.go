@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/extractq/extractq/internal/wait"
 )
 
 // mode is a kind of lock.
@@ -49,7 +51,7 @@ func lockWait(ctx context.Context, path string, m mode) (*fileLock, error) {
 		if ok || err != nil {
 			return l, err
 		}
-		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 5*time.Millisecond); err != nil {
 			return nil, fmt.Errorf("wait for %s: %w", path, err)
 		}
 	}

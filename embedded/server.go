@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/extractq/extractq/internal/wait"
 )
 
 // restartDelay keeps a server that cannot live from being started in a busy
@@ -47,7 +49,7 @@ func startServer(ctx context.Context, program, socket string, p place, lock *fil
 	if err != nil {
 		return nil, err
 	}
-	exited := wait(cmd)
+	exited := watch(cmd)
 	if err := s.ready(ctx, exited); err != nil {
 		return nil, err
 	}
@@ -119,8 +121,8 @@ func (e ending) String() string {
 	return e.err.Error()
 }
 
-// wait sends how the program ended, once.
-func wait(cmd *exec.Cmd) <-chan ending {
+// watch sends how the program ended, once.
+func watch(cmd *exec.Cmd) <-chan ending {
 	exited := make(chan ending, 1)
 	go func() { exited <- ending{cmd.Wait()} }()
 	return exited
@@ -138,7 +140,7 @@ func (s *server) ready(ctx context.Context, exited <-chan ending) error {
 			return fmt.Errorf("%s ended at once (%s): %s", s.program, e, s.place.lastWords())
 		default:
 		}
-		if err := sleep(ctx, lookAgain); err != nil {
+		if err := wait.For(ctx, lookAgain); err != nil {
 			_ = s.process.Kill()
 			<-exited
 			return fmt.Errorf("wait for %s to load its data: %w", s.program, err)
@@ -162,7 +164,7 @@ func (s *server) supervise(ctx context.Context, exited <-chan ending) {
 				slog.String("error", why), slog.String("log", s.place.serverLog()))
 			cmd, err := s.launch(ctx)
 			if err == nil {
-				exited = wait(cmd)
+				exited = watch(cmd)
 				break
 			}
 			why = err.Error()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/transfer"
+	"github.com/extractq/extractq/internal/wait"
 	"github.com/extractq/extractq/limiter"
 )
 
@@ -26,17 +27,17 @@ func refusal(e *extraction.Error, op limiter.Op) bool {
 	return e.Kind == extraction.KindUnauthorized || e.Kind == extraction.KindQuota && e.Status == http.StatusPaymentRequired
 }
 
-// blame finds out whom a refusal is about. It returns err as it is where that is the
+// blame finds out what a refusal is about. It returns err as it is where that is the
 // account, a rejection where it is the document, and how long to wait where the account
 // cannot be probed now.
-func (s *step) blame(err error, op limiter.Op) (blamed error, wait time.Duration, _ error) {
+func (s *step) blame(err error, op limiter.Op) (blamed error, delay time.Duration, _ error) {
 	e, ok := errors.AsType[*extraction.Error](err)
 	if !ok || !refusal(e, op) {
 		return err, 0, nil
 	}
-	verdict, wait, stateErr := s.w.probeNow(s.ctx, s.acct)
-	if stateErr != nil || wait > 0 {
-		return err, wait, stateErr
+	verdict, delay, stateErr := s.w.probeNow(s.ctx, s.acct)
+	if stateErr != nil || delay > 0 {
+		return err, delay, stateErr
 	}
 	switch extraction.KindOf(verdict) {
 	case extraction.KindUnauthorized, extraction.KindForbidden, extraction.KindQuota:
@@ -64,7 +65,7 @@ func (s *step) blame(err error, op limiter.Op) (blamed error, wait time.Duration
 // probeNow probes an account that is not paused, and returns what the vendor says; or
 // how long to wait, where the rate leaves no room for a probe. Steps that are refused at
 // the same time share one probe.
-func (w *Worker) probeNow(ctx context.Context, a *account) (verdict error, wait time.Duration, _ error) {
+func (w *Worker) probeNow(ctx context.Context, a *account) (verdict error, delay time.Duration, _ error) {
 	a.probed.mu.Lock()
 	defer a.probed.mu.Unlock()
 	if time.Since(a.probed.at) < time.Second {
@@ -77,7 +78,7 @@ func (w *Worker) probeNow(ctx context.Context, a *account) (verdict error, wait 
 	if admission.Verdict != limiter.Go {
 		return nil, max(admission.Wait, time.Second), nil
 	}
-	if err := sleep(ctx, admission.Wait); err != nil {
+	if err := wait.For(ctx, admission.Wait); err != nil {
 		return nil, 0, err
 	}
 	call, cancel := transfer.WithTimeout(ctx, w.cfg.Stall)

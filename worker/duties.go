@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/extractq/extractq/internal/wait"
 	"github.com/extractq/extractq/scheduler"
 	"github.com/extractq/extractq/store"
 )
@@ -59,7 +60,7 @@ func (w *Worker) lookAfter(ctx context.Context, apart bool) {
 // store, until ctx ends, and says when that changes. One that does not answer is asked
 // again.
 func (w *Worker) watchRedis(ctx context.Context, every time.Duration) {
-	for said := false; sleep(ctx, every) == nil; {
+	for said := false; wait.For(ctx, every) == nil; {
 		asking, cancel := context.WithTimeout(ctx, saveTimeout)
 		err := store.CheckPair(asking, w.records, w.cfg.Blobs)
 		cancel()

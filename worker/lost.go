@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/extractq/extractq/internal/wait"
 	"github.com/extractq/extractq/store"
 )
 
@@ -35,7 +36,7 @@ func (w *Worker) nameLost(ctx context.Context) {
 // that does not say which one it is is taken for the same.
 func (w *Worker) watchServer(ctx context.Context, every time.Duration) {
 	var seen string
-	for look := time.Now(); sleep(ctx, every) == nil; {
+	for look := time.Now(); wait.For(ctx, every) == nil; {
 		asking, cancel := context.WithTimeout(ctx, saveTimeout)
 		server, err := w.records.Server(asking)
 		cancel()

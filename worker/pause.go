@@ -8,6 +8,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/transfer"
+	"github.com/extractq/extractq/internal/wait"
 	"github.com/extractq/extractq/limiter"
 )
 
@@ -72,7 +73,7 @@ func (w *Worker) probe(ctx context.Context, a *account, s limiter.State, inDoubt
 	if err != nil || admission.Verdict != limiter.Go {
 		return s, err
 	}
-	if err := sleep(ctx, admission.Wait); err != nil {
+	if err := wait.For(ctx, admission.Wait); err != nil {
 		return s, err
 	}
 	// The next probe is planned before this one, which may hang for longer than a

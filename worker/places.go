@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/extractq/extractq/internal/wait"
 	"github.com/extractq/extractq/limiter"
 )
 
@@ -71,7 +72,7 @@ func (w *Worker) await(ctx context.Context, a *account, op limiter.Op) (got limi
 		if err != nil || got.Verdict != limiter.Wait {
 			return got, leave, err
 		}
-		if err := sleep(ctx, got.Wait); err != nil {
+		if err := wait.For(ctx, got.Wait); err != nil {
 			return got, leave, err
 		}
 	}

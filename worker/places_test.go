@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/extractq/extractq/internal/wait"
 	"github.com/extractq/extractq/limiter"
 )
 
@@ -87,7 +88,7 @@ func TestMorePollsThanPlaces(t *testing.T) {
 			got, leave, err := w.await(t.Context(), a, limiter.OpPoll)
 			defer leave()
 			if err == nil {
-				err = sleep(t.Context(), got.Wait)
+				err = wait.For(t.Context(), got.Wait)
 			}
 			if err != nil {
 				t.Error(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/intake"
+	"github.com/extractq/extractq/internal/wait"
 	"github.com/extractq/extractq/store"
 )
 
@@ -75,14 +76,14 @@ func (s *step) regain(vendorID string, cause error) error {
 
 // insist calls a script until Redis answers it, and no longer than the process lives.
 func (s *step) insist(vendorID string, script func(context.Context) (store.Scheduled, error)) (store.Scheduled, error) {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, saveTimeout) {
+	for delay := 50 * time.Millisecond; ; delay = min(2*delay, saveTimeout) {
 		ctx, cancel := context.WithTimeout(s.w.base, saveTimeout)
 		at, err := script(ctx)
 		cancel()
 		if err == nil || answered(err) {
 			return at, err
 		}
-		if sleep(s.w.base, wait) != nil {
+		if wait.For(s.w.base, delay) != nil {
 			s.w.log.ErrorContext(s.ctx, "vendor id not saved before the process stops", s.paidFor(err, vendorID)...)
 			return at, err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/queue"
+	"github.com/extractq/extractq/internal/wait"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/polling"
 	"github.com/extractq/extractq/store"
@@ -148,9 +149,9 @@ func (s *step) admit(op limiter.Op) (bool, error) {
 	case op == limiter.OpPoll && s.rec.Because == extraction.BecauseRate:
 		op = limiter.OpRepoll
 	}
-	if wait, linger, barred := s.w.storeBarred(s.ctx, s.acct.Name); barred {
-		err := s.again(s.kind, wait, extraction.BecauseStore, s.notBegun())
-		_ = sleep(s.w.base, linger) // The step's own context ends with its lease.
+	if delay, linger, barred := s.w.storeBarred(s.ctx, s.acct.Name); barred {
+		err := s.again(s.kind, delay, extraction.BecauseStore, s.notBegun())
+		_ = wait.For(s.w.base, linger) // The step's own context ends with its lease.
 		return false, err
 	}
 	a, leave, err := s.w.await(s.ctx, s.acct, op)
@@ -160,7 +161,7 @@ func (s *step) admit(op limiter.Op) (bool, error) {
 	}
 	switch a.Verdict {
 	case limiter.Go:
-		return true, sleep(s.ctx, a.Wait)
+		return true, wait.For(s.ctx, a.Wait)
 	case limiter.Paused:
 		return false, s.again(s.kind, a.Wait, extraction.BecauseAccountPaused, s.notBegun())
 	case limiter.StoreFails:
@@ -177,21 +178,6 @@ func (s *step) notBegun() *store.Change {
 		return nil
 	}
 	return new(store.Change).Phase(store.PhaseNone)
-}
-
-// sleep waits for d or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // again ends the attempt and schedules a step after delay.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/transfer"
+	"github.com/extractq/extractq/internal/wait"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 )
@@ -136,7 +137,7 @@ func (w *Worker) readyPage(ctx context.Context, a *account, q extraction.ReadyQu
 	if err != nil || admission.Verdict != limiter.Go {
 		return page, false, err
 	}
-	if err := sleep(ctx, admission.Wait); err != nil {
+	if err := wait.For(ctx, admission.Wait); err != nil {
 		return page, false, err
 	}
 	call, cancel := transfer.WithTimeout(ctx, w.cfg.Stall)

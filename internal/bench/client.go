@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/wait"
 )
 
 // Client is how documents are taken through a vendor where there is no queue: a loop
@@ -95,7 +96,7 @@ func (c Client) carry(ctx context.Context, p extraction.Provider, d Document) (E
 		asked++
 	}
 	for asked = 0; ; asked++ {
-		if err := sleep(ctx, c.Gap(asked)); err != nil {
+		if err := wait.For(ctx, c.Gap(asked)); err != nil {
 			return Ended{}, err
 		}
 		out, err := p.Poll(ctx, id)
@@ -122,7 +123,7 @@ func (c Client) refused(ctx context.Context, err error, asked int) error {
 	if c.GivesUp || extraction.KindOf(err) != extraction.KindRateLimited {
 		return err
 	}
-	return sleep(ctx, spread(c.Gap(asked), rand.Float64())) //nolint:gosec // Nothing is kept secret by it.
+	return wait.For(ctx, spread(c.Gap(asked), rand.Float64())) //nolint:gosec // Nothing is kept secret by it.
 }
 
 // spread is a random time from half of a gap to the whole of it: those that were
@@ -150,18 +151,4 @@ func submit(ctx context.Context, p extraction.Provider, d Document) (string, err
 		return "", errors.Join(errors.New("upload"), err)
 	}
 	return u.VendorID, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

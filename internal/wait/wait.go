@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
-// For waits for d. It returns the cause of the context's end if that comes first.
+// For waits for d, not at all where d is not above zero. It returns the cause of the
+// context's end if that comes first.
 func For(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
