@@ -144,13 +144,13 @@ func TestServerShowsTheSame(t *testing.T) {
 // took is how long something has taken, which differs.
 var took = regexp.MustCompile(`, in [0-9.]+m?s|extractq: (no|a) worker has [^\n]*\n`)
 
-// used is the rate in use, which changes from call to call.
-var used = regexp.MustCompile(`"rate_used":[0-9.e-]+|[0-9.]+/s`)
+// used is the rate in use and the age of a row, which change from call to call.
+var used = regexp.MustCompile(`"rate_used":[0-9.e-]+|[0-9.]+/s|\b[0-9]+[smhd]\b +`)
 
 // unordered is what was printed, for commands that print in the order of events in
-// some order, and without the rate in use.
+// some order, and without what changes from call to call.
 func unordered(args []string, text string) string {
-	text = used.ReplaceAllString(text, "RATE")
+	text = used.ReplaceAllString(text, "CHANGES ")
 	if args[0] != "watch" {
 		return text
 	}
@@ -236,7 +236,7 @@ func anonymous(text, batch string) string {
 		known[id] = cmp.Or(known[id], fmt.Sprintf("ID%d", len(known)))
 		return known[id]
 	})
-	text = someTime.ReplaceAllString(used.ReplaceAllString(text, "RATE"), "TIME")
+	text = someTime.ReplaceAllString(used.ReplaceAllString(text, "CHANGES "), "TIME")
 	return strings.ReplaceAll(text, batch, "BATCH")
 }
 
