@@ -227,6 +227,10 @@ func (s *Server) explain(err error) *Problem {
 	if errors.Is(err, intake.ErrOtherProvider) {
 		return problem(http.StatusServiceUnavailable, codeUnavailable, "the workers have this account with another provider; try again").after(5 * time.Second)
 	}
+	if errors.Is(err, store.ErrNotReplicated) {
+		return problem(http.StatusServiceUnavailable, codeUnavailable,
+			"too few replicas of Redis have the extraction, which goes on nevertheless; repeat the request with the same Idempotency-Key").after(5 * time.Second)
+	}
 	return problem(http.StatusServiceUnavailable, codeUnavailable, "Redis or the document store cannot be used; try again").after(5 * time.Second)
 }
 
@@ -237,7 +241,7 @@ const storeSaidEvery = time.Minute
 // ofTheStore reports whether all requests fail as this one did.
 func ofTheStore(err error) bool {
 	for _, e := range []error{
-		store.ErrStoreGone, store.ErrOtherStore, store.ErrRedisLost, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS,
+		store.ErrStoreGone, store.ErrOtherStore, store.ErrRedisLost, store.ErrNotReplicated, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS,
 	} {
 		if errors.Is(err, e) {
 			return true

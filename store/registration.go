@@ -24,6 +24,8 @@ type Registration struct {
 	// callback's URL may name.
 	FetchHosts    []string `json:"fetch_hosts,omitempty"`
 	CallbackHosts []string `json:"callback_hosts,omitempty"`
+	// WaitReplicas is how many replicas must have a record before it counts as accepted.
+	WaitReplicas int `json:"wait_replicas,omitempty"`
 	// Kept is how long what ends is kept.
 	Kept Kept `json:"kept"`
 }

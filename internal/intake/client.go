@@ -72,6 +72,9 @@ type Parts struct {
 	Blobs *store.Blobs
 	// MaxDocument is the largest document accepted, in bytes; 0 means any.
 	MaxDocument int64
+	// WaitReplicas is how many replicas of Redis must have a record before it counts as
+	// accepted.
+	WaitReplicas int
 	// Kept is how long what Cancel ends and what Delete leaves is kept.
 	Kept store.Kept
 	// Canceled, where it is set, is told of each extraction that this client cancels.
@@ -142,6 +145,11 @@ func (c *Client) accept(ctx context.Context, s Submission, how store.Creation, b
 			return extraction.Extraction{}, err
 		}
 	}
+	if errors.Is(err, store.ErrExists) { // Its caller takes that for accepted.
+		if err := c.secure(ctx, in.Account, in.ID); err != nil {
+			return extraction.Extraction{}, err
+		}
+	}
 	crowded := errors.Is(err, store.ErrBacklog)
 	if crowded && named {
 		// The document may be another producer's too, who has room a moment later: if no
@@ -153,8 +161,30 @@ func (c *Client) accept(ctx context.Context, s Submission, how store.Creation, b
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
+	return c.begin(ctx, r)
+}
+
+// begin enqueues the first task of a new record, which is accepted when it returns.
+func (c *Client) begin(ctx context.Context, r store.Record) (extraction.Extraction, error) {
 	c.enqueue(ctx, r)
+	if err := c.secure(ctx, r.Account, r.ID); err != nil {
+		return extraction.Extraction{}, err
+	}
 	return r.Extraction(), nil
+}
+
+// secure returns once as many replicas as is asked for have a record: the first time, and
+// each time a caller that got no answer repeats the request.
+func (c *Client) secure(ctx context.Context, account, id string) error {
+	n := c.cfg.WaitReplicas
+	if c.registered {
+		t, err := c.register.terms(ctx, account, time.Now().Add(-termsFor))
+		if err != nil {
+			return err
+		}
+		n = t.WaitReplicas
+	}
+	return c.records.Replicated(ctx, account, id, n)
 }
 
 // create writes what is accepted into the document store, which does not go back in time,
@@ -186,6 +216,9 @@ func (c *Client) create(ctx context.Context, in store.Input, how store.Creation,
 func (c *Client) free(ctx context.Context, s Submission) error {
 	_, err := c.records.Get(ctx, s.Account, s.ID)
 	if err == nil {
+		if err := c.secure(ctx, s.Account, s.ID); err != nil {
+			return err
+		}
 		return fmt.Errorf("submit %s: %w", s.ID, store.ErrExists)
 	}
 	if !errors.Is(err, store.ErrNotFound) {

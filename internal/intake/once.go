@@ -123,6 +123,9 @@ func (c *Client) replay(
 		return extraction.Extraction{}, false, ErrKeyReused
 	}
 	r, err := c.records.Get(ctx, account, first.ID)
+	if err == nil {
+		err = c.secure(ctx, account, first.ID)
+	}
 	return r.Extraction(), err == nil, err
 }
 

@@ -17,8 +17,7 @@ func (c *Client) Recover(ctx context.Context, a store.Accepted) (extraction.Extr
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
-	c.enqueue(ctx, r)
-	return r.Extraction(), nil
+	return c.begin(ctx, r)
 }
 
 // Recover writes the record of an extraction anew that Redis has lost. The vendor is asked

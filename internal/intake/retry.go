@@ -57,8 +57,7 @@ func (c *Client) Retry(ctx context.Context, account, id string, resubmit bool) (
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
-	c.enqueue(ctx, r)
-	return r.Extraction(), nil
+	return c.begin(ctx, r)
 }
 
 // Retryable returns nil if Retry would repeat the extraction, or fetch its result.
