@@ -13,6 +13,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/extractq/extractq/internal/address"
 )
 
 // DefaultFile is the file that is used where it exists and none was named.
@@ -39,14 +41,7 @@ type Config struct {
 }
 
 // Redis says where the queues and records are.
-type Redis struct {
-	// URL says where: redis://, rediss://, unix://, redis-sentinel:// or
-	// redis-cluster://. Empty means the embedded one.
-	URL string
-	// WaitReplicas is the number of replicas that must have a record before it
-	// counts as accepted. Default 0; at most 10, above which no Redis is run.
-	WaitReplicas int
-}
+type Redis = address.Server
 
 // Data says where documents and results are, and for how long.
 type Data struct {

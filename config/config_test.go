@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/extractq/extractq/internal/address"
 )
 
 var ignoreProviders = cmpopts.IgnoreUnexported(Config{})
@@ -45,7 +47,7 @@ func load(t *testing.T, source string, variables map[string]string) (*Config, st
 }
 
 const complete = `
-redis: {url: "redis://:${REDIS_PASSWORD}@127.0.0.1:6379/0", wait_replicas: 1}
+redis: {url: "rediss-cluster://127.0.0.1:6379", username: q, password: "${REDIS_PASSWORD}", tls: {ca_file: /ca, cert_file: /c, key_file: /k, server_name: n}, wait_replicas: 1}
 data:  {url: "s3://bucket?region=eu-central-1", retention: 48h, document_retention: 0s}
 api:
   listen: ":8080"
@@ -82,7 +84,7 @@ accounts:
 func TestLoadReadsEverything(t *testing.T) {
 	t.Parallel()
 	got, problems := load(t, complete, map[string]string{
-		"REDIS_PASSWORD": "pw", "BILLING_KEY": "bk", "SENSIBLE_API_KEY": " sk\n", "TYPLESS_API_KEY": "unused",
+		"REDIS_PASSWORD": "p@ss:/#%w", "BILLING_KEY": "bk", "SENSIBLE_API_KEY": " sk\n", "TYPLESS_API_KEY": "unused",
 	})
 	if problems != "" {
 		t.Fatal(problems)
@@ -90,8 +92,11 @@ func TestLoadReadsEverything(t *testing.T) {
 	typless := defaultAccount("typless", "typless")
 	typless.APIKey = NewSecret("literal")
 	want := &Config{
-		Redis: Redis{URL: "redis://:pw@127.0.0.1:6379/0", WaitReplicas: 1},
-		Data:  Data{URL: "s3://bucket?region=eu-central-1", Retention: 48 * time.Hour},
+		Redis: Redis{
+			URL: "rediss-cluster://127.0.0.1:6379", Username: "q", Password: NewSecret("p@ss:/#%w"), WaitReplicas: 1,
+			TLS: address.TLS{CAFile: "/ca", CertFile: "/c", KeyFile: "/k", ServerName: "n"},
+		},
+		Data: Data{URL: "s3://bucket?region=eu-central-1", Retention: 48 * time.Hour},
 		API: API{
 			Listen: ":8080", PublicURL: "https://extractq.example.com", MaxDocument: 20 << 20,
 			Keys: []APIKey{

@@ -3,7 +3,10 @@ package config
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/extractq/extractq/internal/address"
 )
 
 // year is the longest duration that anything is kept or waited for.
@@ -44,6 +47,26 @@ func parse(path string, source []byte, o Options) (*Config, error) {
 
 func readRedis(r *Redis, s section) {
 	read(&s, "url", &r.URL, RedisURL)
+	read(&s, "username", &r.Username, text)
+	read(&s, "password", &r.Password, password)
+	tls := s.child("tls")
+	read(&tls, "ca_file", &r.TLS.CAFile, text)
+	read(&tls, "cert_file", &r.TLS.CertFile, text)
+	read(&tls, "key_file", &r.TLS.KeyFile, text)
+	read(&tls, "server_name", &r.TLS.ServerName, text)
+	if (r.TLS.CertFile == "") != (r.TLS.KeyFile == "") {
+		s.report("tls", errors.New("cert_file and key_file belong together"))
+	}
+	tls.close()
+	if !r.Password.IsZero() && address.HasPassword(r.URL) {
+		s.report("password", errors.New("the URL has a password, too: leave one of them out"))
+	}
+	if r.Username != "" && r.Password.IsZero() {
+		s.report("username", errors.New("needs a password beside it, in redis.password"))
+	}
+	if r.URL != "" && r.TLS != (address.TLS{}) && !strings.HasPrefix(r.URL, "rediss") {
+		s.report("tls", errors.New("the URL is one without TLS: want rediss://, rediss-cluster:// or rediss-sentinel://"))
+	}
 	read(&s, "wait_replicas", &r.WaitReplicas, whole(0, 10))
 	s.close()
 }

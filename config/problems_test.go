@@ -32,7 +32,11 @@ func TestLoadNamesFileLineAndKey(t *testing.T) {
 		"contradiction":  {"data: {retention: 1h, document_retention: 2h}", `1: data.document_retention: must not be longer than data.retention, after which document and result go together`},
 		"size":           {"api: {max_document: 1XB}", `1: api.max_document: want a size such as "100MiB", "500kB" or "1048576"`},
 		"listen":         {"api: {listen: localhost}", `1: api.listen: want host:port, such as "127.0.0.1:8080"`},
-		"redis scheme":   {"redis: {url: 'http://x'}", `1: redis.url: want a URL that begins with redis://, rediss://, unix://, redis-sentinel:// or redis-cluster://`},
+		"redis scheme":   {"redis: {url: 'http://x'}", `1: redis.url: want a URL that begins with redis://, redis-sentinel:// or redis-cluster://, with rediss for TLS, or unix://`},
+		"two passwords":  {"redis: {url: 'redis://:a@h', password: b}", `1: redis.password: the URL has a password, too: leave one of them out`},
+		"user alone":     {"redis: {url: 'redis://h', username: b}", `1: redis.username: needs a password beside it, in redis.password`},
+		"half a pair":    {"redis: {url: 'rediss://h', tls: {cert_file: a}}", `1: redis.tls: cert_file and key_file belong together`},
+		"no TLS":         {"redis: {url: 'redis-cluster://h', tls: {ca_file: a}}", `1: redis.tls: the URL is one without TLS: want rediss://, rediss-cluster:// or rediss-sentinel://`},
 		"data scheme":    {"data: {url: 'http://x'}", `1: data.url: want a directory or a URL that begins with file:///, mem://, s3://, gs:// or azblob://`},
 		"public url":     {"api: {public_url: 'x.example.com'}", `1: api.public_url: want a URL that begins with http:// or https://`},
 		"signing secret": {"callbacks: {secret: plain}", `1: callbacks.secret: want "whsec_" and base64 of 24 to 64 bytes, as "echo whsec_$(openssl rand -base64 32)" prints it`},
@@ -75,7 +79,7 @@ redis: {wait_replicas: -1, uri: x}
 	want := `extractq.yaml:3: accounts.b.deadline: want a duration such as "90s", "15m" or "168h"
 extractq.yaml:3: accounts.b.rate: want calls per time between "1/h" and "10000/s", such as "10/s", "1/2s" or "600/m"
 extractq.yaml:4: worker.concurrency: want a whole number from 1 to 1024
-extractq.yaml:5: redis.uri: unknown key; the keys here are url, wait_replicas
+extractq.yaml:5: redis.uri: unknown key; the keys here are url, username, password, tls, wait_replicas
 extractq.yaml:5: redis.wait_replicas: want a whole number from 0 to 10`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
@@ -92,7 +96,7 @@ func TestNoErrorShowsASecret(t *testing.T) {
 	}
 	places := []string{
 		"worker: {concurrency: %}", "worker: %", "%", "- %", `a: "%`, "a: [%", "a: {b: %", "a: %: b", "\ta: %",
-		"redis: {url: '%'}", "redis: {url: 'redis://:%@[::1'}", "redis: {url: 'redis://:%@h:notaport/0'}", "redis: {url: 'x://%@h'}", "redis: {wait_replicas: %}",
+		"redis: {url: '%'}", "redis: {url: 'redis://:%@[::1'}", "redis: {url: 'redis://:%@h:notaport/0'}", "redis: {url: 'x://%@h'}", "redis: {wait_replicas: %}", "redis: {tls: {ca_file: [%]}}", "redis: {username: %}", "redis: {password: \"%\\nx\"}",
 		"data: {url: '%://x'}", "data: {url: '%:x'}", "data: {retention: %}", "data: {url: 'file://%/x'}",
 		"api: {listen: '%'}", "api: {public_url: 'https://u:%@x'}", "api: {public_url: 'https://%:x'}", "api: {max_document: %}",
 		"api: {keys: {k: {secret: \"%\\u0001\"}}}", "api: {keys: {a: {secret: '%'}, b: {secret: '%'}}}",

@@ -51,7 +51,7 @@ func readKeys(t *testing.T) []string {
 	t.Helper()
 	const source = `
 x: 1
-redis: {x: 1}
+redis: {x: 1, tls: {x: 1}}
 data: {x: 1}
 api: {x: 1, keys: {NAME: {x: 1}}}
 callbacks: {x: 1}
@@ -85,7 +85,7 @@ accounts: {name: {x: 1}}
 			keys = append(keys, section+key)
 		}
 	}
-	sections := []string{"redis", "data", "api", "api.keys", "callbacks", "fetch", "admin", "worker", "accounts"}
+	sections := []string{"redis", "redis.tls", "data", "api", "api.keys", "callbacks", "fetch", "admin", "worker", "accounts"}
 	keys = slices.DeleteFunc(keys, func(k string) bool { return slices.Contains(sections, k) })
 	slices.Sort(keys)
 	return keys
@@ -105,7 +105,7 @@ func newReference(t *testing.T) *reference {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range files {
+	for _, name := range append(files, "../internal/address/redis.go", "../internal/address/tls.go") {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

@@ -137,6 +137,16 @@ func header(s string) (Secret, error) {
 	return NewSecret(s), nil
 }
 
+// password is a secret of any characters. A line break at its end is dropped, since files
+// often end with one.
+func password(s string) (Secret, error) {
+	s = strings.TrimRight(s, "\r\n")
+	if strings.ContainsAny(s, "\r\n\x00") {
+		return Secret{}, errors.New("has a line break within it")
+	}
+	return NewSecret(s), nil
+}
+
 func boolean(s string) (bool, error) {
 	switch s {
 	case "true":

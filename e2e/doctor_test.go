@@ -108,8 +108,8 @@ func TestDoctorRedis(t *testing.T) {
 		"password":       {"CONFIG SET requirepass sesame", 2, "redis", "fix", "NOAUTH"},
 		"replica":        {"REPLICAOF 127.0.0.1 1", 2, "redis", "fix", "primary"},
 		"no scripts":     {"ACL SETUSER default -eval -evalsha", 2, "redis access", "fix", "NOPERM"},
-		"no INFO":        {"ACL SETUSER default -info", 0, "redis", "note", "NOPERM"},
-		"no CONFIG":      {"ACL SETUSER default -config", 0, "redis persistence", "ok", "append-only"},
+		"no INFO":        {"ACL SETUSER default -info", 0, "redis", "note", "grant +info"},
+		"no CONFIG":      {"ACL SETUSER default -config", 0, "redis persistence", "note", "grant +config|get"},
 		"late fsync":     {"CONFIG SET appendfsync no", 0, "redis persistence", "note", "everysec"},
 	} {
 		t.Run(name, func(t *testing.T) {

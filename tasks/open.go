@@ -29,17 +29,26 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/address"
 	"github.com/extractq/extractq/internal/intake"
+	"github.com/extractq/extractq/internal/secret"
 	"github.com/extractq/extractq/store"
 )
 
 // Config is what Open needs: the two addresses of the workers' configuration, word for
-// word.
+// word, and what their Redis asks for besides.
 type Config struct {
 	// Redis is redis.url.
 	Redis string
+	// RedisUsername and RedisPassword are redis.username and redis.password; those in the URL
+	// come first.
+	RedisUsername, RedisPassword string
+	// RedisTLS is redis.tls.
+	RedisTLS TLS
 	// Data is data.url.
 	Data string
 }
+
+// TLS is redis.tls: files in PEM form, and the name in the servers' certificates.
+type TLS struct{ CAFile, CertFile, KeyFile, ServerName string }
 
 // poolSize is how many connections a service's client may need at once.
 const poolSize = 32
@@ -73,9 +82,11 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	rdb, err := address.NewClient(redisURL, poolSize)
+	rdb, err := address.NewClient(address.Server{
+		URL: redisURL, Username: cfg.RedisUsername, Password: secret.New(cfg.RedisPassword), TLS: address.TLS(cfg.RedisTLS),
+	}, poolSize)
 	if err != nil {
-		return nil, errors.New("redis: the address is not one of a Redis") // The library's error may repeat the password.
+		return nil, fmt.Errorf("redis: %w", err)
 	}
 	c := &Client{rdb: rdb}
 	if err := c.open(ctx, address.Documents(dataURL)); err != nil {

@@ -22,7 +22,7 @@ func TestRedisBecomesReplica(t *testing.T) {
 	server := redistest.Start(t)
 	relay := redistest.NewRelay(t, server)
 	relay.Rewrite("-READONLY ", "-ERR READONLY ")
-	client, err := address.NewClient(relay.URL, 64)
+	client, err := address.NewClient(address.Server{URL: relay.URL}, 64)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,9 +88,6 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 			return settings{}, errkind.Usagef("--data: %w", err)
 		}
 	}
-	if cfg.Redis.WaitReplicas > 0 { // Silence would promise what is not kept.
-		return settings{}, errkind.Usagef("redis.wait_replicas: waiting for replicas is not built yet; leave it out")
-	}
 	if scheme, _, _ := strings.Cut(cfg.Data.URL, "://"); scheme == "s3" || scheme == "gs" || scheme == "azblob" {
 		return settings{}, errkind.Usagef("data.url: %s:// is not built yet; use a directory that all processes see", scheme)
 	}

@@ -20,11 +20,11 @@ func Redis(s string) (string, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil {
-		return "", errors.New(`want a URL such as "redis://127.0.0.1:6379/0"; a password with special characters must be percent-encoded`)
+		return "", errors.New(`want a URL such as "redis://127.0.0.1:6379/0"; in it a password with special characters must be percent-encoded, in redis.password it stands as it is`)
 	}
-	schemes := []string{"redis", "rediss", "unix", "redis-sentinel", "redis-cluster"}
+	schemes := []string{"redis", "rediss", "unix", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"}
 	if !slices.Contains(schemes, u.Scheme) {
-		return "", errors.New("want a URL that begins with redis://, rediss://, unix://, redis-sentinel:// or redis-cluster://")
+		return "", errors.New("want a URL that begins with redis://, redis-sentinel:// or redis-cluster://, with rediss for TLS, or unix://")
 	}
 	if u.Scheme == "unix" && u.Path == "" {
 		return "", errors.New(`want the path of a socket, such as "unix:///run/redis.sock"`)
@@ -33,6 +33,20 @@ func Redis(s string) (string, error) {
 		return "", errors.New(`want a host, such as "` + u.Scheme + `://127.0.0.1:6379/0"`)
 	}
 	return s, nil
+}
+
+// HasPassword reports whether the address of a Redis has the password of the servers that
+// hold data. With Sentinels what stands before the host is theirs.
+func HasPassword(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil {
+		return false
+	}
+	if strings.HasSuffix(u.Scheme, "-sentinel") {
+		return u.Query().Get("password") != ""
+	}
+	_, has := u.User.Password()
+	return has
 }
 
 // Data checks the address of the document store, from the file or a flag. A

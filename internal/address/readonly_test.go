@@ -22,7 +22,7 @@ func TestMasterBecomesReplica(t *testing.T) {
 			before, after := redistest.Start(t), redistest.Start(t)
 			relay := redistest.NewRelay(t, before)
 			relay.Rewrite("-READONLY ", words)
-			rdb, err := NewClient(relay.URL, 32)
+			rdb, err := NewClient(Server{URL: relay.URL}, 32)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -50,6 +50,7 @@ func Registration(cfg Process, a config.Account, p extraction.Provider) store.Re
 		Provider: a.Provider, FetchesURL: p.Traits().FetchesURL, Rate: float64(a.Rate),
 		MaxDocument: cfg.API.MaxDocument, MaxBacklog: a.MaxBacklog,
 		FetchHosts: cfg.Fetch.AllowHosts, CallbackHosts: cfg.Callbacks.AllowHosts,
-		Kept: store.Kept{Record: cfg.Data.Retention, Document: cfg.Data.DocumentRetention},
+		WaitReplicas: cfg.Redis.WaitReplicas,
+		Kept:         store.Kept{Record: cfg.Data.Retention, Document: cfg.Data.DocumentRetention},
 	}
 }

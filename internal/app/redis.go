@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -19,30 +20,43 @@ import (
 // PingTimeout is how long Redis may take to respond before it counts as away.
 const PingTimeout = 5 * time.Second
 
-// Connect opens a Redis client and makes sure that Redis responds. The schemes are redis,
-// rediss, unix, redis-sentinel and redis-cluster.
-func Connect(ctx context.Context, where string, pool int) (redis.UniversalClient, error) {
+// Connect opens a Redis client and makes sure that Redis responds. An error is of kind
+// Unavailable only if the same request may succeed later.
+func Connect(ctx context.Context, where address.Server, pool int) (redis.UniversalClient, error) {
 	rdb, err := address.NewClient(where, pool)
+	if errors.Is(err, address.ErrURL) {
+		scheme, _, _ := strings.Cut(where.URL, "://")
+		return nil, errkind.Usagef("redis: %w; want one such as %s", err, exampleURL[scheme])
+	}
 	if err != nil {
-		// The library's error may repeat the address with its password.
-		scheme, _, _ := strings.Cut(where, "://")
-		return nil, errkind.Usagef("redis: the address is not a valid URL; want one such as %s", exampleURL[scheme])
+		return nil, errkind.Usagef("redis: %w", err)
 	}
 	crash.Redis(rdb)
 	ctx, cancel := context.WithTimeout(ctx, PingTimeout)
 	defer cancel()
 	if err := rdb.Ping(ctx).Err(); err != nil {
 		_ = rdb.Close()
-		return nil, errkind.MarkUnavailable(fmt.Errorf("redis at %s does not answer: %w; start it, or set --redis", ShownHost(where), err))
+		return nil, refusal(ctx, where, err)
 	}
 	return rdb, nil
+}
+
+// refusal is why a Redis could not be used, with what to do about it.
+func refusal(ctx context.Context, where address.Server, err error) error {
+	why := address.Why(ctx, where, err)
+	if why == "" {
+		return errkind.MarkUnavailable(fmt.Errorf("redis at %s does not answer: %w; start it, or set --redis", ShownHost(where.URL), err))
+	}
+	return errkind.Usagef("redis at %s: %s (%w)", ShownHost(where.URL), why, err)
 }
 
 // exampleURL are addresses that work, by their scheme.
 var exampleURL = map[string]string{
 	"redis": "redis://:PASSWORD@127.0.0.1:6379/0", "rediss": "rediss://:PASSWORD@redis.example:6380/0",
 	"unix": "unix:///run/redis.sock?db=0", "redis-cluster": "redis-cluster://10.0.0.1:6379?addr=10.0.0.2:6379",
-	"redis-sentinel": "redis-sentinel://10.0.0.1:26379/0?master_name=mymaster&addr=10.0.0.2:26379",
+	"rediss-cluster":  "rediss-cluster://10.0.0.1:6379?addr=10.0.0.2:6379",
+	"redis-sentinel":  "redis-sentinel://10.0.0.1:26379/0?master_name=mymaster&addr=10.0.0.2:26379",
+	"rediss-sentinel": "rediss-sentinel://10.0.0.1:26379/0?master_name=mymaster&addr=10.0.0.2:26379",
 }
 
 // ShownHost is the part of a Redis address that may be shown.
@@ -60,9 +74,14 @@ func ShownHost(address string) string {
 // locate sets the address of Redis, and starts one if it must.
 func (s *Services) locate(ctx context.Context, cfg Process, bring bool) (err error) {
 	redis.SetLogger(RedisLogger{cfg.Log})
-	if s.Address = cfg.Redis.URL; s.Address == "" {
-		s.Address, err = s.embedded(ctx, cfg, bring)
+	if s.Address = cfg.Redis; s.Address.URL != "" {
+		return nil
 	}
+	if cfg.Redis.WaitReplicas > 0 {
+		return errkind.Usagef("redis.wait_replicas: the Redis in the data directory has no replicas; name one that has them (redis.url, --redis)")
+	}
+	s.Address = address.Server{}
+	s.Address.URL, err = s.embedded(ctx, cfg, bring)
 	return err
 }
 

@@ -20,13 +20,13 @@ func TestBadRedisURL(t *testing.T) {
 		"redis-sentinel://:s3cret@h?nosuch=1":       "master_name=mymaster",
 		"redis-sentinel://:s3cret@h:notaport/0?m=1": "master_name=mymaster",
 	} {
-		_, err := Connect(t.Context(), where, 1)
+		_, err := Connect(t.Context(), address.Server{URL: where}, 1)
 		if err == nil || errkind.Of(err) != errkind.Usage || !strings.Contains(err.Error(), like) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v, want bad usage and an address like %s", where, err, like)
 		}
 	}
 	for scheme, where := range exampleURL {
-		rdb, err := address.NewClient(where, 1)
+		rdb, err := address.NewClient(address.Server{URL: where}, 1)
 		if err != nil || !strings.HasPrefix(where, scheme+"://") {
 			t.Errorf("the example for %s is %s: %v", scheme, where, err)
 			continue

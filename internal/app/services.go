@@ -19,8 +19,8 @@ import (
 // Services are what a command works with: Redis, the document store and the client.
 type Services struct {
 	RDB redis.UniversalClient
-	// Address is the address of Redis, for another client. It may contain a password.
-	Address string
+	// Address is the Redis, for another client.
+	Address address.Server
 	Blobs   *store.Blobs
 	Records *store.Records
 	Client  *intake.Client
@@ -113,7 +113,7 @@ func connected(ctx context.Context, cfg Process, bring bool) (_ *Services, err e
 
 func newClient(cfg Process, s *Services) (*intake.Client, error) {
 	return intake.New(intake.Parts{
-		Redis: s.RDB, Blobs: s.Blobs, MaxDocument: cfg.API.MaxDocument,
+		Redis: s.RDB, Blobs: s.Blobs, MaxDocument: cfg.API.MaxDocument, WaitReplicas: cfg.Redis.WaitReplicas,
 		Kept: store.Kept{Record: cfg.Data.Retention, Document: cfg.Data.DocumentRetention},
 		Canceled: func(r store.Record) {
 			cfg.Metrics.Ended(metrics.End{

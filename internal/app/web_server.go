@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/dashboard"
+	"github.com/extractq/extractq/internal/address"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/httpauth"
 )
@@ -49,8 +50,8 @@ func NewWebServer(p Process, l net.Listener, operator, noAuth bool, say func(for
 }
 
 // Serve says where the dashboard is, and serves it until ctx ends.
-func (b *WebServer) Serve(ctx context.Context, cfg Process, redisURL string) error {
-	rdb, err := Connect(ctx, redisURL, DashboardPool)
+func (b *WebServer) Serve(ctx context.Context, cfg Process, where address.Server) error {
+	rdb, err := Connect(ctx, where, DashboardPool)
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/extractq/extractq/embedded"
+	"github.com/extractq/extractq/internal/address"
 	"github.com/extractq/extractq/internal/app"
-	"github.com/extractq/extractq/store"
 )
 
 // The oldest Redis that the client library works with, and that extractq is
@@ -24,14 +24,15 @@ func (d *checks) redis(ctx context.Context, cfg app.Process) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 3*app.PingTimeout, errTooSlow)
 	defer cancel()
 	redis.SetLogger(app.RedisLogger{Log: cfg.Log})
-	address := cfg.Redis.URL
-	if address == "" {
+	where := cfg.Redis
+	if where.URL == "" {
 		dir, err := app.DataDir(cfg.Data.URL)
 		if err != nil {
 			d.found("redis", Fix, "%v", err)
 			return
 		}
-		address, err = embedded.Find(ctx, dir)
+		where = address.Server{}
+		where.URL, err = embedded.Find(ctx, dir)
 		switch {
 		case errors.Is(err, embedded.ErrNotRunning):
 			d.noRedis()
@@ -41,7 +42,7 @@ func (d *checks) redis(ctx context.Context, cfg app.Process) {
 			return
 		}
 	}
-	rdb, err := app.Connect(ctx, address, 4)
+	rdb, err := app.Connect(ctx, where, 4)
 	if err != nil {
 		d.found("redis", stateOf(err), "%v", err)
 		return
@@ -53,11 +54,18 @@ func (d *checks) redis(ctx context.Context, cfg app.Process) {
 		return
 	}
 	for _, node := range nodes {
-		d.redisNode(ctx, node, app.ShownHost(address))
-		d.redisClock(ctx, node)
+		name := nodeName(ctx, node, where.URL)
+		if d.redisNode(ctx, node, name) {
+			d.redisReplicas(ctx, node, name, where.WaitReplicas)
+			d.redisClock(ctx, node)
+		}
+	}
+	if strings.Contains(where.URL, "skip_verify=true") {
+		d.found("redis", Note, "the URL says skip_verify: any server that answers there is taken for Redis, and gets the password; set redis.tls.ca_file in place of it")
 	}
 	d.accountClocks(ctx, cfg)
 	d.redisWrites(ctx)
+	d.redisChannels(ctx)
 }
 
 // noRedis says what a command without a Redis would do.
@@ -89,19 +97,40 @@ func redisNodes(ctx context.Context, rdb redis.UniversalClient) ([]*redis.Client
 	return nil, fmt.Errorf("redis: unknown kind of client %T", rdb)
 }
 
-// redisNode checks one server by what INFO says: CONFIG is often forbidden.
-func (d *checks) redisNode(ctx context.Context, node *redis.Client, name string) {
+// nodeName is what a server is called: where many belong together, by its own address.
+func nodeName(ctx context.Context, node *redis.Client, where string) string {
+	switch addr := node.Options().Addr; {
+	case strings.Contains(where, "-sentinel://"):
+		info, err := node.ClientInfo(ctx).Result()
+		if err != nil {
+			return "the master that the Sentinels at " + app.ShownHost(where) + " name"
+		}
+		return info.LAddr
+	case strings.Contains(where, "-cluster://"):
+		return addr
+	}
+	return app.ShownHost(where)
+}
+
+// redisNode checks one server by what INFO says: CONFIG is often forbidden. It reports
+// whether the server answers.
+func (d *checks) redisNode(ctx context.Context, node *redis.Client, name string) bool {
 	text, err := node.Info(ctx).Result()
+	if redis.IsPermissionError(err) {
+		d.found("redis", Note, "%s answers; its version, persistence, memory and whether it is a replica were not checked: "+
+			"this user may not run INFO; grant +info +config|get", name)
+		return true
+	}
 	if err != nil {
-		d.found("redis", Note, "%s answers, but does not describe itself: %v", name, err)
-		return
+		d.found("redis", Away, "%s does not answer: %v", name, err)
+		return false
 	}
 	info := parseInfo(text)
 	version := info["redis_version"]
 	switch {
 	case version == "": // The Redis in memory that run brings.
 		d.found("redis", Note, "%s keeps everything in memory: what is queued is lost with the process that brought it", name)
-		return
+		return true
 	case !redisIsNew(version):
 		d.found("redis", Fix, "%s is Redis %s: extractq needs %d.%d or later", name, version, redisMajor, redisMinor)
 	case info["role"] == "slave":
@@ -109,83 +138,60 @@ func (d *checks) redisNode(ctx context.Context, node *redis.Client, name string)
 	default:
 		d.found("redis", OK, "%s answers: Redis %s", name, version)
 	}
-	d.redisPersistence(ctx, node, info)
-	d.redisEviction(info)
+	d.redisPersistence(ctx, node, info, name)
+	d.redisEviction(info, name)
+	return true
 }
 
 // redisPersistence reports which failures an accepted document survives.
-func (d *checks) redisPersistence(ctx context.Context, node *redis.Client, info map[string]string) {
+func (d *checks) redisPersistence(ctx context.Context, node *redis.Client, info map[string]string, name string) {
 	const check = "redis persistence"
+	found := func(state State, format string, args ...any) { d.found(check, state, name+": "+format, args...) }
 	ask := func(parameter string) (string, bool) {
 		got, err := node.ConfigGet(ctx, parameter).Result()
 		value, known := got[parameter]
 		return value, err == nil && known
 	}
-	appendsync, _ := ask("appendfsync")
+	appendsync, synced := ask("appendfsync")
 	snapshots, known := ask("save")
 	switch {
 	case info["aof_enabled"] == "1" && info["aof_last_write_status"] == "err":
-		d.found(check, Fix, "the append-only file cannot be written: look into the log and the disk of Redis")
+		found(Fix, "the append-only file cannot be written: look into the log and the disk of Redis")
 	case info["aof_enabled"] == "1" && appendsync == "no":
-		d.found(check, Note, "append-only, and the system decides when it is written: set appendfsync everysec or always")
+		found(Note, "append-only, and the system decides when it is written: set appendfsync everysec or always")
+	case info["aof_enabled"] == "1" && !synced:
+		found(Note, "append-only; how often that is synced was not checked: this user may not run CONFIG GET; grant +config|get")
 	case info["aof_enabled"] == "1":
-		d.found(check, OK, "append-only%s", map[string]string{
+		found(OK, "append-only%s", map[string]string{
 			"always": ", synced on every write", "everysec": ": a crash of the machine may cost the last second",
 		}[appendsync])
 	case known && snapshots == "":
-		d.found(check, Fix, "off: everything that was accepted is lost when Redis ends; set appendonly yes")
+		found(Fix, "off: everything that was accepted is lost when Redis ends; set appendonly yes")
 	case info["rdb_last_bgsave_status"] == "err":
-		d.found(check, Fix, "the last snapshot failed: look into the log and the disk of Redis; set appendonly yes")
+		found(Fix, "the last snapshot failed: look into the log and the disk of Redis; set appendonly yes")
 	case known:
-		d.found(check, Note, "snapshots only: everything since the last one is lost when Redis crashes; set appendonly yes")
+		found(Note, "snapshots only: everything since the last one is lost when Redis crashes; set appendonly yes")
 	default:
-		d.found(check, Note, "not append-only, and whether there are snapshots cannot be asked: set appendonly yes")
+		found(Note, "not append-only, and whether there are snapshots was not checked: this user may not run CONFIG GET; set appendonly yes, or grant +config|get")
 	}
 }
 
 // redisEviction checks that Redis evicts no record.
-func (d *checks) redisEviction(info map[string]string) {
-	const check = "redis memory"
+func (d *checks) redisEviction(info map[string]string, name string) {
+	found := func(state State, format string, args ...any) {
+		d.found("redis memory", state, name+": "+format, args...)
+	}
 	used, _ := strconv.ParseFloat(info["used_memory"], 64)
 	limit, _ := strconv.ParseFloat(info["maxmemory"], 64)
 	switch policy := info["maxmemory_policy"]; {
 	case policy == "":
-		d.found(check, Note, "Redis does not say its maxmemory-policy: it must be noeviction")
+		found(Note, "Redis does not say its maxmemory-policy: it must be noeviction")
 	case policy != "noeviction":
-		d.found(check, Fix, "maxmemory-policy is %s: an evicted record is a lost extraction; set noeviction", policy)
+		found(Fix, "maxmemory-policy is %s: an evicted record is a lost extraction; set noeviction", policy)
 	case limit > 0 && used > 0.9*limit:
-		d.found(check, Fix, "%.0f of %.0f MiB are used: raise maxmemory, or nothing will be accepted soon", used/(1<<20), limit/(1<<20))
+		found(Fix, "%.0f of %.0f MiB are used: raise maxmemory, or nothing will be accepted soon", used/(1<<20), limit/(1<<20))
 	default:
-		d.found(check, OK, "noeviction, %.0f MiB used", used/(1<<20))
-	}
-}
-
-// redisWrites checks that this user may write, run scripts, and read what a
-// newer extractq has not written.
-func (d *checks) redisWrites(ctx context.Context) {
-	const check = "redis access"
-	records, err := store.NewRecords(d.rdb)
-	if err == nil {
-		err = records.CheckVersion(ctx)
-	}
-	if errors.Is(err, store.ErrNewer) {
-		d.found(check, Fix, "%v; update extractq", err)
-		return
-	}
-	if err == nil {
-		// If the process dies here, the key expires after a minute.
-		key := "extractq:{doctor}:" + store.NewID()
-		err = d.rdb.Eval(ctx, `redis.call('SET', KEYS[1], '1', 'EX', 60) return redis.call('DEL', KEYS[1])`, []string{key}).Err()
-	}
-	switch {
-	case err == nil:
-		d.found(check, OK, "writes and runs scripts")
-	case redis.IsPermissionError(err):
-		d.found(check, Fix, "this user may not do what extractq must: %v; allow all commands on the keys extractq:* and asynq:*", err)
-	case redis.IsReadOnlyError(err), redis.IsOOMError(err), redis.HasErrorPrefix(err, "MISCONF"):
-		d.found(check, Fix, "Redis takes no writes: %v", err)
-	default:
-		d.found(check, Away, "%v", err)
+		found(OK, "noeviction, %.0f MiB used", used/(1<<20))
 	}
 }
 

@@ -28,6 +28,10 @@ import (
 // keeps the name that older workers publish under.
 const wakeupChannel = "extractq:bell"
 
+// Channels are those that every process listens to or publishes on: ours, and the one on
+// which asynq cancels tasks.
+var Channels = []string{wakeupChannel, "asynq:cancel"}
+
 const (
 	// notifyGap is the least time between two messages of a process about one queue.
 	notifyGap = 10 * time.Millisecond

@@ -1,4 +1,4 @@
-package config
+package secret
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 func TestSecretNeverShowsItself(t *testing.T) {
 	t.Parallel()
 	const value = "sk_live_1"
-	s := NewSecret(value)
+	s := New(value)
 	type outer struct {
 		inner  Secret
 		Outer  Secret
@@ -53,11 +53,11 @@ func TestSecretNeverShowsItself(t *testing.T) {
 
 func TestSecretCompares(t *testing.T) {
 	t.Parallel()
-	a, b, c := NewSecret("x"), NewSecret(strings.Clone("x")), NewSecret("y")
+	a, b, c := New("x"), New(strings.Clone("x")), New("y")
 	if a != b || !a.Equal(b) || a == c || a.Equal(c) {
 		t.Error("secrets do not compare by their strings")
 	}
-	if !NewSecret("").IsZero() || (Secret{}).Reveal() != "" || a.IsZero() {
+	if !New("").IsZero() || (Secret{}).Reveal() != "" || a.IsZero() {
 		t.Error("the empty secret is not the zero one")
 	}
 }
