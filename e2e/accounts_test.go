@@ -7,25 +7,11 @@ import (
 	"testing"
 )
 
-// accountShape is what the accounts command prints of each account.
-func accountShape() shape {
-	return object(map[string]shape{
-		"name": text(`[a-z0-9-]+`), "provider": orNull(text(`[a-z]+`)), "state": text("active|paused"),
-		"reason": orNull(text("operator|unauthorized|quota|unavailable")),
-		"since":  orNull(instant), "next_probe_at": orNull(instant),
-		"queued": integer, "in_flight": integer, "oldest_queued_at": orNull(instant),
-		"rate": orNull(number), "rate_used": number,
-		"last_error": orNull(troubleShape),
-	})
-}
-
 // account is what the accounts command says about one account.
 func (s *site) account(name string) map[string]any {
 	s.t.Helper()
 	v := parse(s.t, s.run(s.shared("accounts", name)...).want(s.t, 0).stdout)
-	for _, wrong := range accountShape()(name, v) {
-		s.t.Error(wrong)
-	}
+	wantShape(s.t, "account", v)
 	return v
 }
 
@@ -108,9 +94,7 @@ func TestAccountsPrints(t *testing.T) {
 	var got []string
 	for _, line := range lines(s.run(s.shared("accounts")...).want(t, 0).stdout) {
 		v := parse(t, line)
-		for _, wrong := range accountShape()("account", v) {
-			t.Error(wrong)
-		}
+		wantShape(t, "account", v)
 		got = append(got, v["name"].(string))
 	}
 	if !slices.Equal(got, want) {
@@ -129,9 +113,7 @@ func TestAccountsPrints(t *testing.T) {
 	s.submit(typlessAccount, docs[0].path)
 	s.write("one.yaml", "accounts:\n  "+sensibleAccount+":\n    provider: sensible\n    api_key: k\n")
 	gone := parse(t, s.run(s.shared("accounts", typlessAccount, "--config", "one.yaml")...).want(t, 0).stdout)
-	for _, wrong := range accountShape()("gone", gone) {
-		t.Error(wrong)
-	}
+	wantShape(t, "account", gone)
 	if gone["state"] != "paused" || gone["reason"] != "operator" || gone["provider"] != nil || gone["queued"] != json.Number("1") {
 		t.Errorf("an account that is gone: %v", gone)
 	}

@@ -64,7 +64,7 @@ func TestAPIInUp(t *testing.T) {
 	if code != http.StatusOK || v["status"] != "SUCCESS" {
 		t.Fatalf("%d %v", code, v)
 	}
-	wantWhole(t, v)
+	wantShape(t, "whole", v)
 	if again, code := post(path); code != http.StatusOK || again["id"] != v["id"] {
 		t.Errorf("repeated: %d %v, want %v", code, again["id"], v["id"])
 	}

@@ -18,7 +18,7 @@ func (s *site) listed(args ...string) []string {
 	var ids []string
 	for _, line := range lines(s.run(append(s.shared("list"), args...)...).want(s.t, 0).stdout) {
 		v := parse(s.t, line)
-		wantListed(s.t, v)
+		wantShape(s.t, "listed", v)
 		id, _ := v["id"].(string)
 		ids = append(ids, id)
 	}

@@ -252,7 +252,7 @@ func TestServerWaits(t *testing.T) {
 		t.Errorf("%d results, want 20", n)
 	}
 	for _, line := range lines(r.stdout) {
-		wantWhole(t, parse(t, line))
+		wantShape(t, "whole", parse(t, line))
 	}
 	if r := launch(t, o.remote("watch", "--batch", "b")).wait().want(t, 0); len(lines(r.stdout)) != 20 {
 		t.Errorf("watch printed %d, want 20", len(lines(r.stdout)))

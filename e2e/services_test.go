@@ -36,7 +36,7 @@ func TestWorkersShareTheWork(t *testing.T) {
 			var seen []string
 			for _, line := range lines(r.stdout) {
 				v := parse(t, line)
-				wantWhole(t, v)
+				wantShape(t, "whole", v)
 				id, _ := v["id"].(string)
 				seen = append(seen, id)
 			}
@@ -45,9 +45,7 @@ func TestWorkersShareTheWork(t *testing.T) {
 			}
 		}
 		s.wantAll(ids, "SUCCESS")
-		for _, wrong := range resultShape()("result", parse(t, s.run(s.shared("result", ids[0])...).want(t, 0).stdout)) {
-			t.Error(wrong)
-		}
+		wantShape(t, "result", parse(t, s.run(s.shared("result", ids[0])...).want(t, 0).stdout))
 		s.vendor.wantOnce(t, docs)
 		for i, w := range workers {
 			n := strings.Count(w.stderr.String(), "outcome=SUCCESS")
@@ -65,7 +63,7 @@ func (s *site) wantAll(ids []string, status string) {
 	s.t.Helper()
 	for _, id := range ids {
 		v := s.status(id)
-		wantListed(s.t, v)
+		wantShape(s.t, "listed", v)
 		if v["status"] != status || v["id"] != id {
 			s.t.Errorf("%s is %v (error %v, last error %v), want %s", id, v["status"], v["error"], v["last_error"], status)
 		}
@@ -103,7 +101,7 @@ func TestProducerCommandsSayWhatIsWrong(t *testing.T) {
 	t.Run("status", func(t *testing.T) {
 		t.Parallel()
 		v := s.status(id)
-		wantListed(t, v)
+		wantShape(t, "listed", v)
 		if v["status"] != "QUEUED" {
 			t.Errorf("status %v, want QUEUED", v["status"])
 		}
@@ -121,6 +119,6 @@ func TestSubmitWaits(t *testing.T) {
 		t.Errorf("%d lines, want 2", n)
 	}
 	for _, line := range lines(r.stdout) {
-		wantWhole(t, parse(t, line))
+		wantShape(t, "whole", parse(t, line))
 	}
 }
