@@ -13,6 +13,7 @@ import (
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
+	"github.com/extractq/extractq/internal/submitter"
 )
 
 func adoptCommand() *cli.Command {
@@ -38,11 +39,11 @@ Examples:
 			if !c.Args().Present() {
 				return errkind.Usagef("adopt: name at least one id of the vendor's; see extractq adopt --help")
 			}
-			want, err := readInputs(c, cfg)
+			job, err := readInputs(c, cfg)
 			if err != nil {
 				return err
 			}
-			p, err := want.open(c.Context, cfg)
+			p, err := cfg.openFor(c.Context, job)
 			if err != nil {
 				return err
 			}
@@ -51,7 +52,7 @@ Examples:
 			for _, arg := range c.Args().Slice() {
 				err := documents.EachID(c.Context, c.App.Reader, arg, func(vendorID string) error {
 					named = true
-					err := adoptOne(c, cfg, p, want, vendorID)
+					err := adoptOne(c, cfg, p, job, vendorID)
 					if errors.Is(err, extraction.ErrInvalid) {
 						failed = true
 						cfg.Say("%s: %s", render.Escape(vendorID), render.OneLine(err))
@@ -82,8 +83,8 @@ func adoptedFlags() []cli.Flag {
 }
 
 // adoptOne follows one id of the vendor's, and prints ours.
-func adoptOne(c *cli.Context, cfg settings, p backend.Backend, want wanted, vendorID string) error {
-	e, followed, err := p.Adopt(c.Context, want.template, vendorID)
+func adoptOne(c *cli.Context, cfg settings, p backend.Backend, job submitter.Job, vendorID string) error {
+	e, followed, err := p.Adopt(c.Context, job.Template, vendorID)
 	if followed && err == nil {
 		cfg.Say("%s is followed already as %s", render.Escape(vendorID), e.ID)
 	}

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/backend"
@@ -17,6 +15,7 @@ import (
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
+	"github.com/extractq/extractq/internal/submitter"
 )
 
 // documentHelp says what a DOCUMENT is.
@@ -45,22 +44,12 @@ func inputFlags() []cli.Flag {
 	}
 }
 
-// wanted is what the input flags say, for one account.
-type wanted struct {
-	account config.Account
-	// template is the submission of every document, without the document.
-	template intake.Submission
-	provider extraction.Provider
-	// rules are what the account takes.
-	rules intake.Rules
-}
-
 // readInputs reads the input flags and asks the provider whether it could take
 // such documents at all.
-func readInputs(c *cli.Context, cfg settings) (wanted, error) {
+func readInputs(c *cli.Context, cfg settings) (submitter.Job, error) {
 	account, err := backend.ChooseAccount(c.Context, cfg.backend(), c.String("account"), c.String("provider"))
 	if err != nil {
-		return wanted{}, err
+		return submitter.Job{}, err
 	}
 	t := intake.Submission{
 		Account: account.Name, Provider: account.Provider,
@@ -70,97 +59,47 @@ func readInputs(c *cli.Context, cfg settings) (wanted, error) {
 		CallbackURL: c.String("callback-url"),
 	}
 	if t.Type == "" && len(t.Types) == 0 {
-		return wanted{}, errkind.Usagef("--type (or --types, for a portfolio) says what the documents are and is required")
+		return submitter.Job{}, errkind.Usagef("--type (or --types, for a portfolio) says what the documents are and is required")
 	}
 	if err := intake.CheckName(c.String("name")); err != nil {
-		return wanted{}, errkind.Usagef("--%s", render.OneLine(err))
+		return submitter.Job{}, errkind.Usagef("--%s", render.OneLine(err))
 	}
 	if t.Metadata, err = pairs("metadata", c.StringSlice("metadata")); err != nil {
-		return wanted{}, err
+		return submitter.Job{}, err
 	}
 	options, err := pairs("option", c.StringSlice("option"))
 	if err != nil {
-		return wanted{}, err
+		return submitter.Job{}, err
 	}
 	for k, v := range options {
 		t.Options[k] = v
 	}
 	p, err := cfg.NewProvider(account)
 	if err != nil {
-		return wanted{}, err
+		return submitter.Job{}, err
 	}
-	w := wanted{account: account, template: t, provider: p}
-	if w.rules, err = producerRules(cfg, account, p); err != nil {
-		return wanted{}, err
+	job, err := submitter.NewJob(cfg.Config, account, p, t, cfg.server != nil)
+	if err != nil {
+		return job, err
 	}
 	probe := t
 	probe.Name, probe.Document = "document.pdf", http.NoBody
-	switch err := w.rules.Judge(c.Context, probe); {
+	switch err := job.Rules.Judge(c.Context, probe); {
 	case c.Err() != nil:
-		return wanted{}, context.Cause(c.Context)
+		return job, context.Cause(c.Context)
 	case errors.Is(err, intake.ErrURLRefused):
-		return wanted{}, documents.RefusedURL(render.OneLine(err))
+		return job, documents.RefusedURL(render.OneLine(err))
 	case err != nil:
-		return wanted{}, errkind.Usagef("%s", render.OneLine(err))
+		return job, errkind.Usagef("%s", render.OneLine(err))
 	}
-	return w, nil
+	return job, nil
 }
 
-// producerRules are what an account takes by the configuration of a command. Where a
-// server is asked, it judges URLs by its own.
-func producerRules(cfg settings, a config.Account, p extraction.Provider) (intake.Rules, error) {
-	r := intake.Rules{
-		Provider: a.Provider, Check: p.Check, FetchesURL: p.Traits().FetchesURL, MaxDocument: cfg.API.MaxDocument,
-		MaxBacklog: a.MaxBacklog, AnyName: true,
-	}
-	if cfg.server != nil {
-		any := func(context.Context, string) error { return nil }
-		r.CheckDocumentURL, r.CheckCallback = any, any
-		return r, nil
-	}
-	document, callback, err := intake.URLChecks(cfg.Fetch.AllowHosts, cfg.Callbacks.AllowHosts)
-	if err != nil {
-		return r, errkind.New(errkind.Usage, err)
-	}
-	r.CheckDocumentURL, r.CheckCallback = document, once(callback)
-	return r, nil
-}
-
-// once asks about a URL that all documents have only until it was taken.
-func once(check intake.URLCheck) intake.URLCheck {
-	var taken sync.Map
-	return func(ctx context.Context, u string) error {
-		if _, ok := taken.Load(u); ok {
-			return nil
-		}
-		err := check(ctx, u)
-		if err == nil {
-			taken.Store(u, true)
-		}
-		return err
-	}
-}
-
-// open opens the backend for the documents, which are judged by the rules of their account.
-func (w wanted) open(ctx context.Context, cfg settings) (backend.Backend, error) {
-	b := cfg.backend()
-	b.Rules = &w.rules
+// openFor opens the backend for the documents of a job, which are judged by its rules.
+func (s settings) openFor(ctx context.Context, job submitter.Job) (backend.Backend, error) {
+	b := s.backend()
+	b.Rules = &job.Rules
 	return backend.Open(ctx, b, app.OpenStore)
-}
-
-// warnSize says that the vendor may refuse the document for its size; the vendor decides.
-func (w wanted) warnSize(cfg settings, d *documents.Document) {
-	if line := d.SizeWarning(w.account.Provider, w.provider.Traits().WarnBytes); line != "" {
-		cfg.Say("%s", line)
-	}
-}
-
-// opener returns what opens the documents.
-func (w wanted) opener(cfg settings) (*documents.Opener, error) {
-	return documents.NewOpener(documents.OpenerConfig{
-		AllowHosts: cfg.Fetch.AllowHosts, UserAgent: cfg.UserAgent(), MaxDocument: cfg.API.MaxDocument,
-		FetchesURL: w.provider.Traits().FetchesURL,
-	})
 }
 
 // pairs reads K=V flags.
@@ -177,13 +116,4 @@ func pairs(flag string, values []string) (map[string]string, error) {
 		out[k] = v
 	}
 	return out, nil
-}
-
-// warnUnsigned says how callbacks become signed, where this configuration signs
-// none. That of the workers decides, and it may be another one.
-func warnUnsigned(cfg settings, url string) {
-	if url != "" && cfg.server == nil && cfg.Callbacks.Secret.IsZero() {
-		cfg.Say("callbacks.secret is not set: without it at the workers, producers cannot tell that a callback is genuine; " +
-			"set it to what echo whsec_$(openssl rand -base64 32) prints")
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
+	"github.com/extractq/extractq/internal/submitter"
 )
 
 func submitCommand() *cli.Command {
@@ -50,24 +51,26 @@ Examples:
 			if !c.Args().Present() {
 				return errkind.Usagef("submit: name at least one document; see extractq submit --help")
 			}
-			want, err := readInputs(c, cfg)
+			job, err := readInputs(c, cfg)
 			if err != nil {
 				return err
 			}
-			return submitDocuments(c, cfg, want)
+			return submitDocuments(c, cfg, job)
 		},
 	}
 }
 
 // submitDocuments enqueues what was named. A document that cannot be taken does
 // not keep the others back.
-func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
+func submitDocuments(c *cli.Context, cfg settings, job submitter.Job) error {
 	docs, err := documents.Find(c.Context, c.Args().Slice(), c.String("name"), 0, cfg.API.MaxDocument, c.App.Reader)
 	if err != nil {
 		return err
 	}
 	defer docs.Close()
-	warnUnsigned(cfg, want.template.CallbackURL)
+	if cfg.server == nil {
+		job.WarnUnsigned(cfg.Config, cfg.Say)
+	}
 	failed := false
 	refuse := func(what string, code extraction.Code, err error) {
 		failed = true
@@ -81,22 +84,22 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 	if err != nil {
 		return err
 	}
-	reader, err := want.opener(cfg)
+	reader, err := job.Opener(cfg.Config, cfg.UserAgent())
 	if err != nil {
 		return err
 	}
-	p, err := want.open(c.Context, cfg)
+	p, err := cfg.openFor(c.Context, job)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	f, err := p.Follow(c.Context, []string{want.account.Name})
+	f, err := p.Follow(c.Context, []string{job.Account.Name})
 	if err != nil {
 		return err
 	}
 	accepted := 0
 	err = docs.Each(c.Context, func(d documents.Source) error {
-		e, err := enqueue(c, cfg, p, want, reader, d)
+		e, err := enqueue(c, cfg, p, job, reader, d)
 		switch {
 		case err == nil && c.Bool("wait"):
 			f.Watch(e.Account, e.ID)
@@ -120,14 +123,14 @@ func submitDocuments(c *cli.Context, cfg settings, want wanted) error {
 }
 
 // enqueue submits one document and prints its id.
-func enqueue(c *cli.Context, cfg settings, p backend.Backend, want wanted, o *documents.Opener, d documents.Source) (extraction.Extraction, error) {
+func enqueue(c *cli.Context, cfg settings, p backend.Backend, job submitter.Job, o *documents.Opener, d documents.Source) (extraction.Extraction, error) {
 	doc, err := o.Open(c.Context, d)
 	if err != nil {
 		return extraction.Extraction{}, err
 	}
 	defer doc.Close()
-	s := doc.In(want.template)
-	want.warnSize(cfg, doc)
+	s := doc.In(job.Template)
+	job.WarnSize(doc, cfg.Say)
 	key, err := doc.Key(c.String("idempotency-key"))
 	if err != nil {
 		return extraction.Extraction{}, err

@@ -16,7 +16,7 @@ const (
 
 // rooms are the packages that have steps; the others are doors, which have effects for
 // them.
-var rooms = []string{"worker", "api", "app", "backend", "backfill", "submitter", "main"}
+var rooms = []string{"worker", "api", "app", "backend", "backfill", "journal", "results", "submitter", "main"}
 
 // upkeep are asynq's own calls, made without a task.
 var upkeep = []string{

@@ -1,4 +1,4 @@
-package main
+package journal
 
 import (
 	"encoding/hex"
@@ -11,17 +11,18 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/extractq/extractq/internal/backfill/results"
 	"github.com/extractq/extractq/internal/documents"
 )
 
-// free is the entry's name, or one made from whole where another document's
-// result has it, or from its place where no file can have that one.
-func (j *journal) free(e entry, whole string) string {
+// free is the entry's name. If another document's result has it, it is one made from whole;
+// if no file can have that, one made from the document's path.
+func (j *Journal) free(e Entry, whole string) string {
 	if j.mine(e, e.Name) {
 		return e.Name
 	}
-	if tooLong(e.Name) || tooLong(whole) {
-		whole = plainName(e)
+	if results.TooLong(e.Name) || results.TooLong(whole) {
+		whole = PlainName(e)
 	}
 	name := whole
 	for n := 2; !j.mine(e, name); n++ {
@@ -30,16 +31,16 @@ func (j *journal) free(e entry, whole string) string {
 	return name
 }
 
-// mine reports whether an entry's result may have a name. Where the journal does not
-// know whose the name is, nothing of another document is written over.
-func (j *journal) mine(e entry, name string) bool {
-	if tooLong(name) {
+// mine reports whether an entry's result may have a name. A file that the journal does not
+// know is only written over if it is the result of the same bytes.
+func (j *Journal) mine(e Entry, name string) bool {
+	if results.TooLong(name) {
 		return false
 	}
 	if owner, taken := j.owners[documents.HashOf(j.fold(name))]; taken {
 		return owner == documents.HashOf(e.Path)
 	}
-	file := resultPath(filepath.Dir(j.dir), name)
+	file := results.Path(filepath.Dir(j.dir), name)
 	info, err := os.Lstat(file)
 	switch {
 	case err != nil:
@@ -47,24 +48,13 @@ func (j *journal) mine(e entry, name string) bool {
 	case info.IsDir():
 		return false
 	}
-	there, ok := readResult(file)
+	there, ok := results.Read(file)
 	return !ok || string(there.Document.SHA256) == e.SHA256
 }
 
-// tooLong reports whether no file can have the name of a result.
-func tooLong(name string) bool {
-	for part := range strings.SplitSeq(name+".json", "/") {
-		if len(part) > maxFileName {
-			return true
-		}
-	}
-	return false
-}
-
-// plainName is a name that every file system takes, for a document whose own it does not
-// take: in no folder, short, without any but the plainest characters, and of its place
-// alone.
-func plainName(e entry) string {
+// PlainName is a name that every file system accepts, for a document whose own name it does
+// not: in no folder, short, of the plainest characters, and different for each path.
+func PlainName(e Entry) string {
 	const most = 100
 	base := strings.Map(func(r rune) rune {
 		switch {
@@ -82,8 +72,8 @@ func plainName(e entry) string {
 	return stem[:min(most, len(stem))] + "-" + hex.EncodeToString(place[:4]) + ext
 }
 
-// foldName is one name for all that a file system without regard for case, for the form
-// of accents, or for what ends in dots and spaces takes for the same.
+// foldName is the same for all names that a file system may take for one: those that differ
+// in case, in the form of accents, or in dots and spaces at the end.
 func foldName(name string) string {
 	parts := strings.Split(name, "/")
 	for i, part := range parts[:len(parts)-1] { // The last one ends in .json.
@@ -92,13 +82,13 @@ func foldName(name string) string {
 	return norm.NFC.String(cases.Fold().String(norm.NFC.String(strings.Join(parts, "/"))))
 }
 
-// foldsNames finds out by a file whether the file system takes names that differ in case
+// foldsNames finds out, with a file, whether the file system takes names that differ in case
 // or normal form for one.
 func foldsNames(dir string) bool {
 	const probe = ".Probe-\u00c4"
 	file := filepath.Join(dir, probe)
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		return false // What cannot be written here is said elsewhere.
+		return false // The next write reports it.
 	}
 	defer func() { _ = os.Remove(file) }()
 	for _, other := range []string{strings.ToLower(probe), norm.NFD.String(probe)} {

@@ -1,4 +1,4 @@
-package main
+package backfill
 
 import (
 	"bytes"
@@ -22,6 +22,7 @@ import (
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backfill/results"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/internal/transfer"
 	"github.com/extractq/extractq/provider/sensible"
@@ -150,7 +151,7 @@ func TestLargeResultIsCopiedOut(t *testing.T) {
 	if r.ResultSum, err = fetchResult(t.Context(), provider, svc.Blobs, r.ID); err != nil {
 		t.Fatal(err)
 	}
-	b := &backfill{runConfig: runConfig{out: t.TempDir(), print: &render.Shared{Printer: render.Discard{}}}, Services: svc}
+	b := &Backfill{Config: Config{Out: t.TempDir()}, Services: svc}
 	got, err := peakWhile(func() error {
 		e, err := b.whole(t.Context(), r)
 		if err != nil {
@@ -164,8 +165,8 @@ func TestLargeResultIsCopiedOut(t *testing.T) {
 	if got > size/4/1e6 {
 		t.Errorf("%.1f MB of heap for a result of %d bytes", got, size)
 	}
-	written, ok := readWhole(b.resultFile("x.pdf"))
-	b.print = &render.Shared{Printer: render.NewPrinter(io.Discard, render.NDJSON, render.Results, render.Screen{})} // What is printed is read.
+	written, ok := results.ReadWhole(b.resultFile("x.pdf"))
+	b.Print = render.NewPrinter(io.Discard, render.NDJSON, render.Results, render.Screen{}) // What is printed is read.
 	want, err := b.whole(t.Context(), r)
 	if err != nil || !ok {
 		t.Fatal(err, ok)
@@ -173,7 +174,7 @@ func TestLargeResultIsCopiedOut(t *testing.T) {
 	if diff := cmp.Diff(want, written); diff != "" || len(written.Result.Raw) < size {
 		t.Errorf("the file has another extraction (-want +got):\n%.2000s", diff)
 	}
-	if e, ok := readResult(b.resultFile("x.pdf")); !ok || e.ID != r.ID || e.Status != r.Status || e.Result != nil {
+	if e, ok := results.Read(b.resultFile("x.pdf")); !ok || e.ID != r.ID || e.Status != r.Status || e.Result != nil {
 		t.Errorf("without its result it is read as %+v, %v", e, ok)
 	}
 }
@@ -182,14 +183,14 @@ func TestLargeResultIsCopiedOut(t *testing.T) {
 // from the vendor to the store: one, and eight at once; and while one is read, mapped and
 // encoded in memory, as before there were files. Run it with
 //
-//	go test -run '^$' -bench ResultMemory -benchtime 2x ./cmd/extractq
+//	go test -run '^$' -bench ResultMemory -benchtime 2x ./internal/backfill
 func BenchmarkResultMemory(b *testing.B) {
 	const size = 32 << 20
 	url := largeResults(b, size)
 	blobs := resultStore(b)
 	before := 0.0
 	b.Run("sensible/in-memory/at=1", func(b *testing.B) {
-		before = peakHeap(b, 1, func(ctx context.Context) error { return inMemory(ctx, url, b.TempDir()) })
+		before = peakHeap(b, 1, func(ctx context.Context) error { return allInMemory(ctx, url, b.TempDir()) })
 	})
 	for name, p := range largeProviders(b, url) {
 		for _, at := range []int{1, 8} {
@@ -207,8 +208,8 @@ func BenchmarkResultMemory(b *testing.B) {
 	}
 }
 
-// inMemory takes Sensible's result the way that every step of it copies it.
-func inMemory(ctx context.Context, url, dir string) error {
+// allInMemory takes Sensible's result the way that every step of it copies it.
+func allInMemory(ctx context.Context, url, dir string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/documents/v1", http.NoBody)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package journal
 
 import (
 	"os"
@@ -16,15 +16,15 @@ func FuzzJournal(f *testing.F) {
 	f.Add([]byte(`{"path":"p","id":""}` + "\n" + `{"id":"01A","submitted_at":"x"}` + "\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		out := t.TempDir()
-		if err := os.MkdirAll(filepath.Join(out, stateFolder), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Join(out, Folder), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(out, stateFolder, "journal.ndjson"), text, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(out, Folder, "journal.ndjson"), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		want := entry{Name: "new.pdf", Path: `"/in/new.pdf"`, SHA256: "fuzz", Question: "fuzz", ID: "01NEW"}
+		want := Entry{Name: "new.pdf", Path: `"/in/new.pdf"`, SHA256: "fuzz", Request: "fuzz", ID: "01NEW"}
 		for n := range 2 {
-			j, err := openJournal(out)
+			j, err := Open(out)
 			if err != nil {
 				t.Fatalf("openJournal: %v", err)
 			}
@@ -35,7 +35,7 @@ func FuzzJournal(f *testing.F) {
 				t.Errorf("IDs: %v", err)
 			}
 			// What an earlier run may have written: an error is no find, and nothing else.
-			_, _, _, _ = j.Find(entry{Name: "a.pdf", Path: `"/in/a.pdf"`, SHA256: "s", Question: "q"})
+			_, _, _, _ = j.Find(Entry{Name: "a.pdf", Path: `"/in/a.pdf"`, SHA256: "s", Request: "q"})
 			if n == 0 {
 				if want, err = j.Begin(want, "whole/new.pdf"); err != nil {
 					t.Fatalf("Begin: %v", err)

@@ -1,4 +1,4 @@
-package main
+package journal
 
 import (
 	"os"
@@ -9,12 +9,11 @@ import (
 	"github.com/extractq/extractq/internal/intake"
 )
 
-// The upload URLs of submissions in two steps that have not got their document
-// yet. They are secrets of fifteen minutes, and are kept only where Redis would
-// forget them.
+// The upload URLs of two-step submissions whose document has not arrived yet. They are
+// secrets for fifteen minutes, and are only kept if Redis would forget them.
 
-// Begun is what is to be gone on with.
-func (j *journal) Begun(p progressed) intake.Begun {
+// Begun returns what intake.Client.Resume goes on with.
+func (j *Journal) Begun(p Progress) intake.Begun {
 	b := intake.Begun{
 		VendorID: p.VendorID, UploadExpires: p.UploadExpires, SubmittedAt: p.SubmittedAt, SentAt: p.SentAt,
 		RetryOf: p.RetryOf, Sought: p.Sought,
@@ -25,9 +24,9 @@ func (j *journal) Begun(p progressed) intake.Begun {
 	return b
 }
 
-func (j *journal) uploadFile(id string) string { return filepath.Join(j.dir, "uploads", id) }
+func (j *Journal) uploadFile(id string) string { return filepath.Join(j.dir, "uploads", id) }
 
-func (j *journal) keepUpload(id, url string) error {
+func (j *Journal) keepUpload(id, url string) error {
 	if err := os.MkdirAll(filepath.Join(j.dir, "uploads"), 0o700); err != nil {
 		return outFails(err)
 	}
@@ -39,8 +38,8 @@ func (j *journal) keepUpload(id, url string) error {
 	return nil
 }
 
-// upload is empty where the URL is lost: the submission then waits for its end.
-func (j *journal) upload(id string) string {
+// upload is empty if the URL is lost: the submission then waits until it has expired.
+func (j *Journal) upload(id string) string {
 	url, err := os.ReadFile(j.uploadFile(id))
 	if err != nil {
 		return ""
@@ -48,7 +47,7 @@ func (j *journal) upload(id string) string {
 	return strings.TrimSpace(string(url))
 }
 
-func (j *journal) dropUpload(id string) {
+func (j *Journal) dropUpload(id string) {
 	_ = os.Remove(j.uploadFile(id))
 	crash.After("upload URL")
 }

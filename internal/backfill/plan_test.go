@@ -1,28 +1,26 @@
-package main
+package backfill
 
 import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/extractq/extractq/internal/render"
 )
 
 func TestPlanEstimate(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		plan     plan
+		plan     Plan
 		inFlight int
 		calls    int
 		seconds  float64
 	}{
 		// Polls after 3, 6, 10 and 15.2 s.
-		"a weekend":           {plan{Submit: 20000, rate: 1}, 500, 100000, 100000},
-		"what is at a vendor": {plan{Submit: 10, AtVendor: 5, rate: 1}, 500, 10 + 15*4, 70},
-		"a few":               {plan{Submit: 2, rate: 10}, 500, 10, 15},
-		"few at once":         {plan{Submit: 1000, rate: 1000}, 10, 5000, 1500},
-		"no limits":           {plan{Submit: 1000}, 0, 5000, 15},
-		"nothing":             {plan{Done: 7, Failed: 1, rate: 1}, 500, 0, 0},
+		"a weekend":           {Plan{Submit: 20000, rate: 1}, 500, 100000, 100000},
+		"what is at a vendor": {Plan{Submit: 10, AtVendor: 5, rate: 1}, 500, 10 + 15*4, 70},
+		"a few":               {Plan{Submit: 2, rate: 10}, 500, 10, 15},
+		"few at once":         {Plan{Submit: 1000, rate: 1000}, 10, 5000, 1500},
+		"no limits":           {Plan{Submit: 1000}, 0, 5000, 15},
+		"nothing":             {Plan{Done: 7, Failed: 1, rate: 1}, 500, 0, 0},
 	} {
 		p := test.plan
 		p.estimate(time.Second, time.Hour, test.inFlight)
@@ -34,13 +32,13 @@ func TestPlanEstimate(t *testing.T) {
 
 func TestPlanPrint(t *testing.T) {
 	t.Parallel()
-	p := plan{
+	p := Plan{
 		Documents: 20010, Bytes: 8_581_740_000, URLs: 2, Refused: 3, Done: 7, Failed: 1, AtVendor: 2, Submit: 20000,
 		skipped: "; 1 file skipped (not a document)", rate: 1,
 	}
 	p.estimate(time.Second, time.Hour, 500)
 	var b strings.Builder
-	if err := p.print(&b); err != nil {
+	if err := p.WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
 	const want = `documents      20010; 1 file skipped (not a document)
@@ -53,16 +51,5 @@ time           about 27h47m at 1.0/s, if a document takes 15s
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
-	}
-}
-
-func TestSizeText(t *testing.T) {
-	t.Parallel()
-	for n, want := range map[int64]string{
-		0: "0 bytes", 999: "999 bytes", 1000: "1.0 kB", 999_949: "999.9 kB", 999_950: "1.0 MB", 8_581_740_000: "8.6 GB", 5e15: "5000.0 TB",
-	} {
-		if got := render.Size(n); got != want {
-			t.Errorf("sizeText(%d) = %q, want %q", n, got, want)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package backfill
 
 import (
 	"strings"
@@ -8,8 +8,8 @@ import (
 	"github.com/extractq/extractq/limiter"
 )
 
-// TestHeld says once why the calls fail, and again each minute while that lasts.
-func TestHeld(t *testing.T) {
+// TestAccountNotices says once why the calls fail, and again each minute while that lasts.
+func TestAccountNotices(t *testing.T) {
 	t.Parallel()
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	fails := limiter.State{LastError: limiter.Trouble{Code: "vendor_failed", Message: "no such host", At: begin}}
@@ -21,7 +21,7 @@ func TestHeld(t *testing.T) {
 	paused.Reason, paused.Message = limiter.Unavailable, "502 Bad Gateway: upstream away"
 	stopped := again
 	stopped.Reason = limiter.Operator
-	var h held
+	var h accountNotices
 	for _, tt := range []struct {
 		after int
 		state limiter.State
@@ -43,7 +43,7 @@ func TestHeld(t *testing.T) {
 		{147, again, "the latest calls to account v failed"},
 		{148, stopped, "paused by an operator"},
 	} {
-		got := h.look("v", tt.state, begin.Add(time.Duration(tt.after)*time.Second))
+		got := h.due("v", tt.state, begin.Add(time.Duration(tt.after)*time.Second))
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("after %d s: %q, want %q", tt.after, got, tt.want)
 		}

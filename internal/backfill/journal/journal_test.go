@@ -1,4 +1,4 @@
-package main
+package journal
 
 import (
 	"errors"
@@ -15,9 +15,9 @@ import (
 	"github.com/extractq/extractq/internal/intake"
 )
 
-func journalIn(t *testing.T, out string) *journal {
+func journalIn(t *testing.T, out string) *Journal {
 	t.Helper()
-	j, err := openJournal(out)
+	j, err := Open(out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func journalIn(t *testing.T, out string) *journal {
 	return j
 }
 
-func reopened(t *testing.T, j *journal) *journal {
+func reopened(t *testing.T, j *Journal) *Journal {
 	t.Helper()
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func reopened(t *testing.T, j *journal) *journal {
 	return journalIn(t, filepath.Dir(j.dir))
 }
 
-func (j *journal) begun(t *testing.T, e entry) entry {
+func (j *Journal) begun(t *testing.T, e Entry) Entry {
 	t.Helper()
 	e, err := j.Begin(e, "whole/"+e.Name)
 	if err != nil {
@@ -42,7 +42,7 @@ func (j *journal) begun(t *testing.T, e entry) entry {
 	return e
 }
 
-func (j *journal) found(t *testing.T, want entry) (entry, progressed) {
+func (j *Journal) found(t *testing.T, want Entry) (Entry, Progress) {
 	t.Helper()
 	e, p, ok, err := j.Find(want)
 	if err != nil || !ok {
@@ -51,11 +51,11 @@ func (j *journal) found(t *testing.T, want entry) (entry, progressed) {
 	return e, p
 }
 
-func sampleEntry(n string) entry {
-	return entry{Name: n + ".pdf", Path: `"/in/` + n + `.pdf"`, SHA256: "sum" + n, Question: "q", ID: "01" + n}
+func sampleEntry(n string) Entry {
+	return Entry{Name: n + ".pdf", Path: `"/in/` + n + `.pdf"`, SHA256: "sum" + n, Request: "q", ID: "01" + n}
 }
 
-func noted(t *testing.T, j *journal, id string, b intake.Begun) {
+func noted(t *testing.T, j *Journal, id string, b intake.Begun) {
 	t.Helper()
 	if err := j.Note(id, b); err != nil {
 		t.Fatal(err)
@@ -82,21 +82,21 @@ func TestJournalFinds(t *testing.T) {
 		moved.Path = `"/elsewhere/a.pdf"`
 		renamed := a
 		renamed.Name = "other.pdf"
-		for _, want := range []entry{a, moved, renamed} {
+		for _, want := range []Entry{a, moved, renamed} {
 			e, p := j.found(t, want)
 			if diff := cmp.Diff(a, e); diff != "" {
 				t.Errorf("entry (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(progressed{ID: a.ID, Accepted: true, VendorID: "v1", SubmittedAt: at}, p); diff != "" {
+			if diff := cmp.Diff(Progress{ID: a.ID, Accepted: true, VendorID: "v1", SubmittedAt: at}, p); diff != "" {
 				t.Errorf("progress (-want +got):\n%s", diff)
 			}
 		}
-		if _, p := j.found(t, b); p != (progressed{ID: b.ID}) {
+		if _, p := j.found(t, b); p != (Progress{ID: b.ID}) {
 			t.Errorf("what has not got anywhere has got to %+v", p)
 		}
-		for _, differs := range []func(*entry){
-			func(e *entry) { e.SHA256 = "x" }, func(e *entry) { e.Question = "x" },
-			func(e *entry) { e.Name, e.Path = "x", "x" },
+		for _, differs := range []func(*Entry){
+			func(e *Entry) { e.SHA256 = "x" }, func(e *Entry) { e.Request = "x" },
+			func(e *Entry) { e.Name, e.Path = "x", "x" },
 		} {
 			e := a
 			differs(&e)
@@ -135,7 +135,7 @@ func TestJournalNames(t *testing.T) {
 	t.Parallel()
 	j := journalIn(t, t.TempDir())
 	for i, want := range []string{"x.pdf", "whole/x.pdf", "whole/x.pdf-2", "x.pdf"} {
-		e := entry{Name: "x.pdf", Path: []string{"1", "2", "3", "1"}[i], SHA256: string(rune('a' + i)), ID: string(rune('a' + i))}
+		e := Entry{Name: "x.pdf", Path: []string{"1", "2", "3", "1"}[i], SHA256: string(rune('a' + i)), ID: string(rune('a' + i))}
 		if got := j.begun(t, e); got.Name != want {
 			t.Errorf("%d is called %q, want %q", i, got.Name, want)
 		}
@@ -154,7 +154,7 @@ func TestJournalAfterACrash(t *testing.T) {
 	if err := os.Truncate(file, j.size-1); err != nil {
 		t.Fatal(err)
 	}
-	peeked, err := peekJournal(filepath.Dir(j.dir))
+	peeked, err := Peek(filepath.Dir(j.dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestJournalPassesOverDamage(t *testing.T) {
 	b := j.begun(t, sampleEntry("b"))
 	for range 2 {
 		j = reopened(t, j)
-		for _, e := range []entry{a, b} {
+		for _, e := range []Entry{a, b} {
 			if got, _ := j.found(t, e); got != e {
 				t.Errorf("found %+v, want %+v", got, e)
 			}
@@ -223,10 +223,10 @@ func TestJournalIsForOne(t *testing.T) {
 	out := t.TempDir()
 	j := journalIn(t, out)
 	a := j.begun(t, sampleEntry("a"))
-	if _, err := openJournal(out); !isUsage(err) {
+	if _, err := Open(out); !isUsage(err) {
 		t.Errorf("%v, want a usage error", err)
 	}
-	p, err := peekJournal(out)
+	p, err := Peek(out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestJournalIsForOne(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := peekJournal(filepath.Join(out, "new")); err != nil || p.size != 0 {
+	if p, err := Peek(filepath.Join(out, "new")); err != nil || p.size != 0 {
 		t.Errorf("a new folder: %v", err)
 	} else if err := p.Close(); err != nil {
 		t.Fatal(err)
@@ -254,12 +254,12 @@ func TestJournalKeepsUploadURLs(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{false, true} {
 		j := journalIn(t, t.TempDir())
-		j.durable = durable
+		j.Durable = durable
 		a := j.begun(t, sampleEntry("a"))
 		expires := time.Now().Add(time.Minute).UTC().Truncate(time.Second)
 		noted(t, j, a.ID, intake.Begun{VendorID: "v1", UploadURL: "https://u.test/?sig=s3cret", UploadExpires: expires})
 		j = reopened(t, j)
-		j.durable = durable
+		j.Durable = durable
 		_, p := j.found(t, a)
 		want := intake.Begun{VendorID: "v1", UploadExpires: expires}
 		if durable {
@@ -284,9 +284,9 @@ func TestJournalKeepsUploadURLs(t *testing.T) {
 func TestJournalTogether(t *testing.T) {
 	t.Parallel()
 	j := journalIn(t, t.TempDir())
-	j.durable = true
+	j.Durable = true
 	var wg sync.WaitGroup
-	entries := make([]entry, 40)
+	entries := make([]Entry, 40)
 	for i := range entries {
 		wg.Go(func() {
 			e, err := j.Begin(sampleEntry(string(rune('A'+i))), "w")

@@ -1,4 +1,5 @@
-package main
+// Package results writes and reads the files in which a run leaves its extractions, below --out.
+package results
 
 import (
 	"bytes"
@@ -17,22 +18,25 @@ import (
 	"github.com/extractq/extractq/internal/documents"
 )
 
-// maxFileName is the longest file name, in bytes, that file systems take.
+// maxFileName is the longest file name, in bytes, that file systems accept.
 const maxFileName = 255
 
-// resultFile is where the extraction of a document is written.
-func (b *backfill) resultFile(name string) string { return resultPath(b.out, name) }
+// Path is the file of the result with a name, below out.
+func Path(out, name string) string { return filepath.Join(out, filepath.FromSlash(name)+".json") }
 
-// resultPath is the file of a result below a folder.
-func resultPath(out, name string) string { return filepath.Join(out, filepath.FromSlash(name)+".json") }
+// TooLong reports whether no file can have the name of a result.
+func TooLong(name string) bool {
+	for part := range strings.SplitSeq(name+".json", "/") {
+		if len(part) > maxFileName {
+			return true
+		}
+	}
+	return false
+}
 
-// inPlace is the largest result, in bytes, that is written out by way of memory, with the
-// indentation of a text to be read. A larger one is copied from the store as it is.
-const inPlace = 1 << 20
-
-// writeResult writes an extraction by rename, so that a reader never sees half. large is
-// its result where that is left out of e; nil otherwise.
-func writeResult(path string, e extraction.Extraction, large io.Reader) error {
+// Write writes an extraction by rename, so that a reader never sees half. large is its
+// result if that is left out of e; otherwise nil.
+func Write(path string, e extraction.Extraction, large io.Reader) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -46,7 +50,7 @@ func writeResult(path string, e extraction.Extraction, large io.Reader) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(encodeResult(f, e, large), f.Sync(), f.Close())
+	err = errors.Join(encode(f, e, large), f.Sync(), f.Close())
 	if err == nil {
 		crash.Before("result file")
 		err = os.Rename(draft, path)
@@ -58,8 +62,8 @@ func writeResult(path string, e extraction.Extraction, large io.Reader) error {
 	return err
 }
 
-// encodeResult writes the JSON of an extraction; large becomes its last member.
-func encodeResult(w io.Writer, e extraction.Extraction, large io.Reader) error {
+// encode writes the JSON of an extraction; large becomes its last member.
+func encode(w io.Writer, e extraction.Extraction, large io.Reader) error {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
@@ -80,24 +84,9 @@ func encodeResult(w io.Writer, e extraction.Extraction, large io.Reader) error {
 	return nil
 }
 
-// remembering is a reader that keeps why it failed.
-type remembering struct {
-	io.Reader
-
-	err error
-}
-
-func (r *remembering) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		r.err = err
-	}
-	return n, err
-}
-
-// isOfPath reports whether a file could not be written for its own path's sake, and not
-// for that of all of --out.
-func isOfPath(err error) bool {
+// IsOfPath reports whether a file could not be written because of its own path, while others
+// below --out can.
+func IsOfPath(err error) bool {
 	for _, own := range []error{
 		syscall.EINVAL, syscall.EEXIST, syscall.EISDIR, syscall.ENOTDIR, syscall.ENOTEMPTY, syscall.ENAMETOOLONG,
 		syscall.EILSEQ, syscall.EACCES, syscall.ELOOP,
@@ -109,38 +98,38 @@ func isOfPath(err error) bool {
 	return false
 }
 
-// errnoOf is what the system said, without the names of temporary files.
-func errnoOf(err error) error {
+// Cause is what the system said, without the names of temporary files.
+func Cause(err error) error {
 	if e, ok := errors.AsType[syscall.Errno](err); ok {
 		return e
 	}
 	return documents.Cause(err)
 }
 
-// readResult reads what an earlier run wrote, but for the result itself.
-func readResult(path string) (extraction.Extraction, bool) {
+// Read reads what an earlier run wrote, except the result itself.
+func Read(path string) (extraction.Extraction, bool) {
 	var file struct {
 		extraction.Extraction
 
 		Result skipped `json:"result"`
 	}
-	ok := readFile(path, &file)
+	ok := decode(path, &file)
 	return file.Extraction, ok
 }
 
-// skipped is a member that is not looked at.
+// skipped is a member that is not read.
 type skipped struct{}
 
-// UnmarshalJSON takes anything.
+// UnmarshalJSON accepts anything.
 func (skipped) UnmarshalJSON([]byte) error { return nil }
 
-// readWhole is readResult with the result.
-func readWhole(path string) (e extraction.Extraction, ok bool) {
-	ok = readFile(path, &e)
+// ReadWhole is Read with the result.
+func ReadWhole(path string) (e extraction.Extraction, ok bool) {
+	ok = decode(path, &e)
 	return e, ok
 }
 
-func readFile(path string, to any) bool {
+func decode(path string, to any) bool {
 	f, err := os.Open(path)
 	if err != nil {
 		return false

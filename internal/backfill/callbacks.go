@@ -1,4 +1,4 @@
-package main
+package backfill
 
 import (
 	"cmp"
@@ -15,25 +15,23 @@ import (
 const (
 	// sayWaiting is how long callbacks may take before the user is told.
 	sayWaiting = 3 * time.Second
-	// countWithin bounds the last look at them of a run that is to end.
+	// countWithin bounds the last check of a run that is ending.
 	countWithin = time.Second
 )
 
-// ownsQueue reports whether only this run's user works on its Redis. Then the
-// run makes the deliveries; on a shared one they are the workers', who have the
-// secrets of all producers.
-func (b *backfill) ownsQueue() bool { return b.Redis.URL == "" }
+// ownsQueue reports whether the Redis is this run's own. Then the run makes the deliveries; in
+// a shared one the workers do, which have the secrets of all producers.
+func (b *Backfill) ownsQueue() bool { return b.Redis.URL == "" }
 
-// newOutbox is the outbox of a run, whose services are open.
-func (b *backfill) newOutbox() *outbox {
-	return &outbox{
-		records: b.Records, account: b.account.Name, waiting: map[string]string{}, through: b.delivered,
+func (b *Backfill) newPendingCallbacks() *pendingCallbacks {
+	return &pendingCallbacks{
+		records: b.Records, account: b.Account.Name, waiting: map[string]string{}, ended: b.delivered,
 	}
 }
 
-// delivered names a callback that was given up. It takes the extraction, which is
-// needed no more, out of a Redis in memory.
-func (b *backfill) delivered(ctx context.Context, r store.Record, name string) {
+// delivered names a callback that was given up. It deletes the extraction, which is needed no
+// more, from a Redis in memory.
+func (b *Backfill) delivered(ctx context.Context, r store.Record, name string) {
 	if r.Deliveries.State == store.DeliveryFailed {
 		answer := cmp.Or(r.Deliveries.Problem, "no answer")
 		if r.Deliveries.Status != 0 {
@@ -41,30 +39,30 @@ func (b *backfill) delivered(ctx context.Context, r store.Record, name string) {
 		}
 		b.Say("%s: the callback of %s was given up: %s", render.Escape(name), r.ID, answer)
 	}
-	if b.forgets {
-		// What cannot be taken out now is as good as any other of its kind.
+	if b.deletesDone {
+		// An error leaves one more in memory, which changes nothing.
 		_, _ = b.Client.Delete(ctx, r.Account, r.ID)
 	}
 }
 
-// drain delivers what can be delivered now, and says what is left. err is how the
-// run ended otherwise.
-func (b *backfill) drain(ctx context.Context, err error) error {
-	if b.outbox.Left() == 0 {
+// drain waits for the callbacks that can be delivered now, and says what is left. err is the
+// error of the run so far.
+func (b *Backfill) drain(ctx context.Context, err error) error {
+	if b.callbacks.Left() == 0 {
 		return err
 	}
 	if b.ownsQueue() && errkind.Of(err) != errkind.Unavailable && !render.IsOutputError(err) && ctx.Err() == nil {
-		slow := time.AfterFunc(sayWaiting, func() { b.Say("waiting for the callbacks; %d left", b.outbox.Left()) })
-		if drainErr := b.outbox.Drain(ctx); err == nil {
+		slow := time.AfterFunc(sayWaiting, func() { b.Say("waiting for the callbacks; %d left", b.callbacks.Left()) })
+		if drainErr := b.callbacks.Drain(ctx); err == nil {
 			err = drainErr
 		}
 		slow.Stop()
 	} else {
 		counting, cancel := context.WithTimeout(context.WithoutCancel(ctx), countWithin)
-		_, _ = b.outbox.look(counting, b.outbox.Left()) // What it does not find counts as left.
+		_, _ = b.callbacks.check(counting, b.callbacks.Left()) // What it does not find counts as left.
 		cancel()
 	}
-	left := b.outbox.Left()
+	left := b.callbacks.Left()
 	if left == 0 {
 		return err
 	}
@@ -79,9 +77,9 @@ func (b *backfill) drain(ctx context.Context, err error) error {
 			hint = ", and none is running"
 		}
 		b.Say("%s left to the workers of this Redis%s", callbacks, hint)
-	case !b.keeps:
+	case !b.queuePersists:
 		b.Say("%s not delivered, and nothing keeps them: the queue ends with this run", callbacks)
-	case b.out != "":
+	case b.Out != "":
 		b.Say("%s not delivered yet; the same command again goes on with them", callbacks)
 	default:
 		b.Say("%s not delivered yet; extractq up goes on with them", callbacks)

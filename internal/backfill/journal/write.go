@@ -1,4 +1,4 @@
-package main
+package journal
 
 import (
 	"encoding/json"
@@ -10,10 +10,9 @@ import (
 	"github.com/extractq/extractq/internal/intake"
 )
 
-// Begin writes an entry, under a name that belongs to no other document, and
-// returns it once it is on disk. whole is its name where another document's
-// result has its own.
-func (j *journal) Begin(e entry, whole string) (entry, error) {
+// Begin writes an entry, under a name that belongs to no other document, and returns it once
+// it is on disk. whole is its name if another document's result has its own.
+func (j *Journal) Begin(e Entry, whole string) (Entry, error) {
 	e, err := j.begin(e, whole)
 	if err == nil {
 		err = j.sync()
@@ -21,8 +20,8 @@ func (j *journal) Begin(e entry, whole string) (entry, error) {
 	return e, err
 }
 
-// Repeat is Begin for the repetition of an earlier extraction, of which p tells.
-func (j *journal) Repeat(e entry, whole string, p progressed) (entry, error) {
+// Repeat is Begin for an extraction that does not begin anew, with its progress.
+func (j *Journal) Repeat(e Entry, whole string, p Progress) (Entry, error) {
 	e, err := j.begin(e, whole)
 	if err == nil {
 		j.mu.Lock()
@@ -35,20 +34,19 @@ func (j *journal) Repeat(e entry, whole string, p progressed) (entry, error) {
 	return e, err
 }
 
-func (j *journal) begin(e entry, whole string) (entry, error) {
+func (j *Journal) begin(e Entry, whole string) (Entry, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e.Name = j.free(e, whole)
 	if err := j.entry(e); err != nil {
 		return e, err
 	}
-	j.running[e.ID] = progressed{ID: e.ID}
+	j.running[e.ID] = Progress{ID: e.ID}
 	return e, nil
 }
 
-// Adopt writes an entry and what is known of its extraction, under the name that its
-// result has already.
-func (j *journal) Adopt(e entry, p progressed) error {
+// Adopt writes an entry and its progress, under the name that its result has already.
+func (j *Journal) Adopt(e Entry, p Progress) error {
 	j.mu.Lock()
 	err := j.entry(e)
 	if err == nil {
@@ -63,19 +61,19 @@ func (j *journal) Adopt(e entry, p progressed) error {
 }
 
 // Progress is how far an extraction has got, as far as the journal knows.
-func (j *journal) Progress(id string) (progressed, error) {
+func (j *Journal) Progress(id string) (Progress, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.progressNow(id)
 }
 
-// Rename says that an extraction's result has another name, and returns it; empty where
-// the extraction is not the journal's.
-func (j *journal) Rename(id string, name func(entry) string) (string, error) {
+// Rename gives an extraction's result another name, and returns it; empty if the journal does
+// not have the extraction.
+func (j *Journal) Rename(id string, name func(Entry) string) (string, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	var e entry
-	err := j.lines(j.size, func(_ int, _, _ int64, line entry) {
+	var e Entry
+	err := j.lines(j.size, func(_ int, _, _ int64, line Entry) {
 		if line.Path != "" && line.ID == id {
 			e = line
 		}
@@ -90,9 +88,8 @@ func (j *journal) Rename(id string, name func(entry) string) (string, error) {
 	return e.Name, j.entry(e)
 }
 
-// Void takes an entry back whose document was refused before it was an
-// extraction.
-func (j *journal) Void(e entry) error {
+// Void takes an entry back whose document was refused before it became an extraction.
+func (j *Journal) Void(e Entry) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	delete(j.running, e.ID)
@@ -100,15 +97,15 @@ func (j *journal) Void(e entry) error {
 	return j.entry(e)
 }
 
-// Resume says that this run carries what an earlier one began.
-func (j *journal) Resume(p progressed) {
+// Resume says that this run goes on with what an earlier one began.
+func (j *Journal) Resume(p Progress) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.running[p.ID] = p
 }
 
 // Accepted says that the extraction's record was written.
-func (j *journal) Accepted(id string) error {
+func (j *Journal) Accepted(id string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	p := j.running[id]
@@ -116,44 +113,44 @@ func (j *journal) Accepted(id string) error {
 	return j.write(p)
 }
 
-// Ended says that this run carries an extraction no more.
-func (j *journal) Ended(id string) {
+// Ended says that this run follows an extraction no more.
+func (j *Journal) Ended(id string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	delete(j.running, id)
 }
 
-// Note keeps how far a submission has got. It is durable when it returns, where
-// Redis is not.
-func (j *journal) Note(id string, b intake.Begun) error {
-	if b.UploadURL != "" && j.durable {
+// Note writes how far a submission has got. It is on disk when Note returns if Redis does not
+// keep it.
+func (j *Journal) Note(id string, b intake.Begun) error {
+	if b.UploadURL != "" && j.Durable {
 		if err := j.keepUpload(id, b.UploadURL); err != nil {
 			return err
 		}
 	}
 	err := j.note(id, b)
-	if err == nil && j.durable && (b.VendorID != "" || !b.SentAt.IsZero()) {
+	if err == nil && j.Durable && (b.VendorID != "" || !b.SentAt.IsZero()) {
 		err = j.sync()
 	}
-	if err == nil && j.durable && !b.SubmittedAt.IsZero() {
+	if err == nil && j.Durable && !b.SubmittedAt.IsZero() {
 		j.dropUpload(id)
 	}
 	return err
 }
 
-func (j *journal) note(id string, b intake.Begun) error {
+func (j *Journal) note(id string, b intake.Begun) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	p, ours := j.running[id]
 	if !ours {
-		return nil // Another's, in the same Redis.
+		return nil // Another run's, in the same Redis.
 	}
-	next := progressOf(id, b)
+	next := ProgressOf(id, b)
 	next.Accepted, next.RetryOf = p.Accepted, p.RetryOf
 	return j.write(next)
 }
 
-func (j *journal) entry(e entry) error {
+func (j *Journal) entry(e Entry) error {
 	at := j.size
 	if err := j.append(e); err != nil {
 		return err
@@ -162,7 +159,7 @@ func (j *journal) entry(e entry) error {
 	return nil
 }
 
-func (j *journal) write(p progressed) error {
+func (j *Journal) write(p Progress) error {
 	at := j.size
 	if err := j.append(p); err != nil {
 		return err
@@ -172,9 +169,9 @@ func (j *journal) write(p progressed) error {
 	return nil
 }
 
-// append writes a line where the last whole one ends: half of one, which a full
-// disk leaves, is written over.
-func (j *journal) append(v any) error {
+// append writes a line where the last complete one ends. A torn line, which a full disk
+// leaves, is overwritten.
+func (j *Journal) append(v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -189,9 +186,8 @@ func (j *journal) append(v any) error {
 	return nil
 }
 
-// sync returns once every line so far is on disk. Those who wait for it at the
-// same time share one write.
-func (j *journal) sync() error {
+// sync returns once every line so far is on disk. Concurrent calls share one write.
+func (j *Journal) sync() error {
 	j.mu.Lock()
 	wanted := j.size
 	j.mu.Unlock()

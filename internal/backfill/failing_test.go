@@ -1,4 +1,4 @@
-package main
+package backfill
 
 import (
 	"testing"
@@ -9,30 +9,30 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// TestUnanswered says from the first failure on which document the vendor fails for, and
+// TestFailingPolls says from the first failure on which document the vendor fails for, and
 // again each minute; not what has been answered since, or has ended.
-func TestUnanswered(t *testing.T) {
+func TestFailingPolls(t *testing.T) {
 	t.Parallel()
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	record := func(id string, failures int, why string) store.Record {
 		return store.Record{Input: store.Input{ID: id}, PollErrors: failures, Trouble: &extraction.Trouble{Message: why}}
 	}
-	var u unanswered
+	var u failingPolls
 	at := func(second int, want string) {
 		t.Helper()
-		if got := u.look(begin.Add(time.Duration(second) * time.Second)); got != want {
+		if got := u.due(begin.Add(time.Duration(second) * time.Second)); got != want {
 			t.Errorf("after %d s: %q, want %q", second, got, want)
 		}
 	}
-	u.see(record("1", 0, "over"), "good.pdf")
+	u.note(record("1", 0, "over"), "good.pdf")
 	at(0, "")
-	u.see(record("2", 1, "poll: 400 Bad Request: page 3"), "odd.pdf")
+	u.note(record("2", 1, "poll: 400 Bad Request: page 3"), "odd.pdf")
 	at(5, "odd.pdf: asked once: poll: 400 Bad Request: page 3")
-	u.see(record("2", 6, "poll: 400 Bad Request: \x1b[31mpage 3"), "odd.pdf")
-	u.see(record("3", 2, "poll: 500"), "other.pdf")
+	u.note(record("2", 6, "poll: 400 Bad Request: \x1b[31mpage 3"), "odd.pdf")
+	u.note(record("3", 2, "poll: 500"), "other.pdf")
 	at(64, "")
 	at(65, "odd.pdf: asked 6 times: poll: 400 Bad Request: "+render.Escape("\x1b[31m")+"page 3 (and 1 more like it)")
-	u.see(record("3", 0, "poll: 500"), "other.pdf")
+	u.note(record("3", 0, "poll: 500"), "other.pdf")
 	at(125, "odd.pdf: asked 6 times: poll: 400 Bad Request: "+render.Escape("\x1b[31m")+"page 3")
 	u.forget("2")
 	at(185, "")

@@ -1,4 +1,4 @@
-package main
+package backfill
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/extractq/extractq/extraction"
+	"github.com/extractq/extractq/internal/backfill/journal"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
@@ -16,8 +17,8 @@ import (
 	pollplan "github.com/extractq/extractq/polling/plan"
 )
 
-// plan is what a run would do, as --dry-run says it.
-type plan struct {
+// Plan is what a run would do.
+type Plan struct {
 	Documents int   `json:"documents"`
 	Bytes     int64 `json:"bytes"`
 	// URLs are documents of unknown size.
@@ -46,38 +47,28 @@ type plan struct {
 // for half or twice as much.
 const typicalTime = 15 * time.Second
 
-// dryRun says what the run would do. It reads the documents, asks no vendor and
-// changes nothing.
-func (b *backfill) dryRun(ctx context.Context, w io.Writer, asJSON bool) error {
-	if err := b.look(ctx, true); err != nil {
-		return err
+// Plan returns what the run would do. It reads the documents, asks no vendor and changes nothing.
+func (b *Backfill) Plan(ctx context.Context) (Plan, error) {
+	if err := b.scan(ctx, true); err != nil {
+		return Plan{}, err
 	}
-	p := plan{
+	p := Plan{
 		Documents: b.found.Documents, Bytes: b.found.Bytes, URLs: b.found.URLs, Skipped: b.found.Skipped,
-		skipped: b.found.SkippedText(), rate: float64(b.account.Rate),
+		skipped: b.found.SkippedText(), rate: float64(b.Account.Rate),
 	}
-	if err := b.sortOut(ctx, &p); err != nil {
-		return err
+	if err := b.count(ctx, &p); err != nil {
+		return p, err
 	}
 	p.Refused = int(b.failed.Load())
-	p.estimate(b.account.PollPrice, b.account.Deadline, b.account.MaxInFlight)
-	var err error
-	if asJSON {
-		err = render.WriteJSON(w, p)
-	} else {
-		err = p.print(w)
-	}
-	if err == nil && p.Refused > 0 {
-		err = errkind.New(errkind.Failed, errkind.ErrReported)
-	}
-	return err
+	p.estimate(b.Account.PollPrice, b.Account.Deadline, b.Account.MaxInFlight)
+	return p, nil
 }
 
-// sortOut looks at each document, and at what earlier runs have done with it.
-func (b *backfill) sortOut(ctx context.Context, p *plan) error {
+// count looks at each document, and at what became of it in earlier runs.
+func (b *Backfill) count(ctx context.Context, p *Plan) error {
 	var err error
-	if b.out != "" {
-		if b.journal, err = peekJournal(b.out); err != nil {
+	if b.Out != "" {
+		if b.journal, err = journal.Peek(b.Out); err != nil {
 			return err
 		}
 		defer func() { _ = b.journal.Close() }() // It was only read.
@@ -85,8 +76,8 @@ func (b *backfill) sortOut(ctx context.Context, p *plan) error {
 			b.Say("%s", damage)
 		}
 	}
-	return b.documents.Each(ctx, func(s documents.Source) error {
-		what, err := b.wouldDo(ctx, s)
+	return b.Documents.Each(ctx, func(s documents.Source) error {
+		what, err := b.stateOf(ctx, s)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -97,13 +88,13 @@ func (b *backfill) sortOut(ctx context.Context, p *plan) error {
 			return nil
 		}
 		switch what {
-		case endedWell:
+		case stateSucceeded:
 			p.Done++
-		case endedBadly, unknowable:
+		case stateFailed, stateAmbiguous:
 			p.Failed++
-		case atVendor, withoutResult:
+		case stateAtVendor, stateResultMissing:
 			p.AtVendor++
-		case neverSent:
+		case stateNeverSent:
 			p.Submit++
 		}
 		return nil
@@ -113,43 +104,43 @@ func (b *backfill) sortOut(ctx context.Context, p *plan) error {
 	})
 }
 
-// wouldDo says what became of a document in earlier runs; neverSent where it
-// would be submitted.
-func (b *backfill) wouldDo(ctx context.Context, s documents.Source) (oldState, error) {
+// stateOf returns what became of a document in earlier runs; stateNeverSent if it would be
+// submitted.
+func (b *Backfill) stateOf(ctx context.Context, s documents.Source) (state, error) {
 	d, err := b.reader.Open(ctx, s)
 	if err != nil {
-		return neverSent, err
+		return stateNeverSent, err
 	}
 	defer d.Close()
-	if err := b.rules.Judge(ctx, d.In(b.template)); errors.Is(err, intake.ErrURLRefused) {
-		return neverSent, documents.RefusedURL(render.OneLine(err))
-	} else if err != nil || b.journal == nil || b.journal.size == 0 && !b.stands(d) {
-		return neverSent, err
+	if err := b.Rules.Judge(ctx, d.In(b.Template)); errors.Is(err, intake.ErrURLRefused) {
+		return stateNeverSent, documents.RefusedURL(render.OneLine(err))
+	} else if err != nil || b.journal == nil || b.journal.Empty() && !b.mayHaveResult(d) {
+		return stateNeverSent, err
 	}
 	want, err := b.wantedEntry(d)
 	if err != nil {
-		return neverSent, err
+		return stateNeverSent, err
 	}
 	old, done, ok, err := b.journal.Find(want)
-	if err == nil && !ok { // Only the run itself has the queue to look in.
+	if err == nil && !ok { // Only the run itself opens the queue.
 		var e extraction.Extraction
-		old.Name, e, ok = b.writtenOut(ctx, d, want)
+		old.Name, e, ok = b.existingResult(ctx, d, want)
 		old.ID = e.ID
 	}
 	if err != nil || !ok {
-		return neverSent, err
+		return stateNeverSent, err
 	}
-	what := ending(b.resultFile(old.Name), old, done)
-	again := b.sandboxed || b.retryFailed && what != atVendor && what != withoutResult
-	if what != endedWell && again {
-		return neverSent, nil
+	what := stateOf(b.resultFile(old.Name), old, done)
+	again := b.sandboxed || b.RetryFailed && what != stateAtVendor && what != stateResultMissing
+	if what != stateSucceeded && again {
+		return stateNeverSent, nil
 	}
 	return what, nil
 }
 
-// stands reports whether there is a file where the result of a document would be: only
-// then it is worth while to read the document.
-func (b *backfill) stands(d *documents.Document) bool {
+// mayHaveResult reports whether there is a file where the document's result would be. Only then
+// the document is read.
+func (b *Backfill) mayHaveResult(d *documents.Document) bool {
 	for _, name := range []string{d.Name, d.WholeName()} {
 		if _, err := os.Lstat(b.resultFile(name)); err == nil {
 			return true
@@ -159,7 +150,7 @@ func (b *backfill) stands(d *documents.Document) bool {
 }
 
 // estimate is the vendor's calls and the time they take.
-func (p *plan) estimate(price, deadline time.Duration, inFlight int) {
+func (p *Plan) estimate(price, deadline time.Duration, inFlight int) {
 	p.PollsEach = pollsWithin(typicalTime, price, deadline)
 	p.VendorCalls = p.Submit + (p.Submit+p.AtVendor)*p.PollsEach
 	if p.Submit+p.AtVendor == 0 {
@@ -184,8 +175,8 @@ func pollsWithin(d, price, deadline time.Duration) int {
 	return n
 }
 
-// print writes the plan for a reader.
-func (p *plan) print(w io.Writer) error {
+// WriteText writes the plan for a reader.
+func (p *Plan) WriteText(w io.Writer) error {
 	var lines [][2]string
 	add := func(name, format string, args ...any) {
 		lines = append(lines, [2]string{name, fmt.Sprintf(format, args...)})

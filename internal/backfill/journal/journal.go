@@ -1,4 +1,6 @@
-package main
+// Package journal keeps, on disk, which documents the runs with one --out have begun and how
+// far each has got, so that no crash lets the next run submit one again.
+package journal
 
 import (
 	"bufio"
@@ -22,33 +24,31 @@ import (
 	"github.com/extractq/extractq/internal/intake"
 )
 
-// stateFolder is where run keeps what it must remember, below --out.
-const stateFolder = ".extractq"
+// Folder is where a run keeps its state, below --out.
+const Folder = ".extractq"
 
-// entry says that a document has been given an extraction. It is on disk before
-// the extraction exists, so that no crash lets the next run submit it again. One
-// without an id takes back the one before.
-type entry struct {
+// Entry says that a document has been given an extraction. It is on disk before the
+// extraction exists. One without an id takes back the one before.
+type Entry struct {
 	// Name is what the result file is called.
 	Name string `json:"name"`
-	// Path is the document's absolute path, or what stands for it where there
-	// is none, quoted: it need not be UTF-8.
+	// Path is the document's absolute path, or what identifies it if it has none, quoted: it
+	// need not be UTF-8.
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
-	// Question is a digest of the account and everything that was asked.
-	Question string `json:"question"`
-	ID       string `json:"id"`
-	// Shared says that others may work on what is in the Redis, without telling
-	// this journal.
+	// Request is a digest of the account and everything that was asked.
+	Request string `json:"question"`
+	ID      string `json:"id"`
+	// Shared says that other processes may work on what is in the Redis, without this
+	// journal.
 	Shared bool `json:"shared,omitempty"`
 }
 
-// progressed is how far the extraction of an entry has got. The last line of an
+// Progress is how far the extraction of an entry has got. The last line of an
 // id counts.
-type progressed struct {
+type Progress struct {
 	ID string `json:"id"`
-	// Accepted says that the record was written: where it is missing later, it
-	// was lost.
+	// Accepted says that the record was written: if it is missing later, it was lost.
 	Accepted bool `json:"accepted,omitempty"`
 	// The rest is what intake.Client.Resume goes on with, but for the secret
 	// upload URL, which has a file of its own until the document is there.
@@ -60,27 +60,26 @@ type progressed struct {
 	Sought        string    `json:"sought,omitempty"`
 }
 
-// progressOf is how far the submission of an extraction has got.
-func progressOf(id string, b intake.Begun) progressed {
-	return progressed{
+// ProgressOf is how far the submission of an extraction has got.
+func ProgressOf(id string, b intake.Begun) Progress {
+	return Progress{
 		ID: id, VendorID: b.VendorID, UploadExpires: b.UploadExpires, SubmittedAt: b.SubmittedAt, SentAt: b.SentAt,
 		RetryOf: b.RetryOf, Sought: b.Sought,
 	}
 }
 
-// journal is what runs with the same --out have begun. Only one run may have it
-// open. It keeps about a hundred bytes a document in memory: what a line says is
-// read again when it is asked for.
-type journal struct {
+// Journal is what runs with the same --out have begun. Only one run may have it open. It
+// keeps about a hundred bytes a document in memory: a line is read again when it is needed.
+type Journal struct {
+	// Durable says that Note must survive a power cut, because nothing else keeps it.
+	Durable bool
+
 	dir  string
 	lock *flock.Flock
 	file *os.File
-	// durable says that what a worker tells must survive a power cut here,
-	// because nothing else keeps it.
-	durable bool
 	// damaged are the numbers of the lines that cannot be read.
 	damaged []int
-	// fold makes one of all names that the file system of --out takes for one.
+	// fold is the same for all names that the file system of --out takes for one.
 	fold func(string) string
 
 	syncing sync.Mutex
@@ -88,30 +87,30 @@ type journal struct {
 
 	mu   sync.Mutex
 	size int64
-	// entries are where the lines are, found by place and by name: the same
-	// bytes with the same question at the same path, or, for folders that were
-	// moved, under the same name. The last one counts.
+	// entries are the offsets of the lines, by path and by name: the same bytes with the
+	// same request at the same path or, for folders that were moved, under the same name.
+	// The last one counts.
 	entries map[documents.Hash]int64
 	// owners are the paths that the names of result files belong to.
 	owners map[documents.Hash]documents.Hash
-	// progress is where the last line about an id is.
+	// progress are the offsets of the last lines about each id.
 	progress map[documents.Hash]int64
-	// running is the progress of what this run carries.
-	running map[string]progressed
+	// running is the progress of the extractions that this run follows.
+	running map[string]Progress
 }
 
 // byPath and byName are the keys of an entry.
-func (e entry) byPath() documents.Hash {
-	return documents.HashOf("path\x00" + e.Path + "\x00" + e.SHA256 + e.Question)
+func (e Entry) byPath() documents.Hash {
+	return documents.HashOf("path\x00" + e.Path + "\x00" + e.SHA256 + e.Request)
 }
 
-func (e entry) byName() documents.Hash {
-	return documents.HashOf("name\x00" + e.Name + "\x00" + e.SHA256 + e.Question)
+func (e Entry) byName() documents.Hash {
+	return documents.HashOf("name\x00" + e.Name + "\x00" + e.SHA256 + e.Request)
 }
 
-// openJournal opens the journal in the state folder of out, and locks it.
-func openJournal(out string) (*journal, error) {
-	dir := filepath.Join(out, stateFolder)
+// Open opens the journal in the state folder of out, and locks it.
+func Open(out string) (*Journal, error) {
+	dir := filepath.Join(out, Folder)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, outFails(err)
 	}
@@ -144,10 +143,10 @@ func openJournal(out string) (*journal, error) {
 	return j, nil
 }
 
-// peekJournal reads the journal in the state folder of out and changes nothing.
+// Peek reads the journal in the state folder of out and changes nothing.
 // It is empty where there is none.
-func peekJournal(out string) (*journal, error) {
-	dir := filepath.Join(out, stateFolder)
+func Peek(out string) (*Journal, error) {
+	dir := filepath.Join(out, Folder)
 	file, err := os.Open(filepath.Join(dir, "journal.ndjson"))
 	if errors.Is(err, fs.ErrNotExist) {
 		file, err = os.Open(os.DevNull)
@@ -163,23 +162,23 @@ func peekJournal(out string) (*journal, error) {
 	return j, nil
 }
 
-func newJournal(dir string, file *os.File) *journal {
-	return &journal{
+func newJournal(dir string, file *os.File) *Journal {
+	return &Journal{
 		dir: dir, file: file, entries: map[documents.Hash]int64{}, owners: map[documents.Hash]documents.Hash{},
-		progress: map[documents.Hash]int64{}, running: map[string]progressed{}, fold: func(name string) string { return name },
+		progress: map[documents.Hash]int64{}, running: map[string]Progress{}, fold: func(name string) string { return name },
 	}
 }
 
-// outFails is trouble with writing to --out.
+// outFails is the error of a write to --out.
 func outFails(err error) error {
 	return errkind.MarkUnavailable(fmt.Errorf("--out cannot be written: %w", documents.Cause(err)))
 }
 
-// read takes in the lines. A torn last one is what a crash leaves: what it was to
-// say had not happened yet, and it is not counted to the size. A damaged one is passed
-// over: what it said is looked for elsewhere.
-func (j *journal) read() error {
-	return j.lines(-1, func(n int, at, next int64, e entry) {
+// read reads the lines. A torn last one is what a crash leaves: what it was to say had not
+// happened yet, so it does not count. A damaged one is passed over: what it said is looked
+// for elsewhere.
+func (j *Journal) read() error {
+	return j.lines(-1, func(n int, at, next int64, e Entry) {
 		switch j.size = next; {
 		case e.Path != "":
 			j.remember(e, at)
@@ -191,9 +190,9 @@ func (j *journal) read() error {
 	})
 }
 
-// lines calls line with each whole line up to a size, or with all: its number, where it
-// and the next one begin, and what it says. A damaged one says nothing.
-func (j *journal) lines(size int64, line func(n int, at, next int64, e entry)) error {
+// lines calls line with each complete line up to a size, or with all: its number, the offsets
+// of it and the next one, and its entry. That of a damaged line is empty.
+func (j *Journal) lines(size int64, line func(n int, at, next int64, e Entry)) error {
 	if size < 0 {
 		size = 1<<63 - 1
 	}
@@ -207,10 +206,10 @@ func (j *journal) lines(size int64, line func(n int, at, next int64, e entry)) e
 		if err != nil {
 			return err
 		}
-		var e entry // Without a path it is about progress, which has an id, too.
+		var e Entry // Without a path it is about progress, which has an id, too.
 		// A power cut may leave zeros where a line was to be, before the next one.
 		if json.Unmarshal(bytes.TrimLeft(text, "\x00"), &e) != nil {
-			e = entry{}
+			e = Entry{}
 		}
 		next := at + int64(len(text))
 		line(n, at, next, e)
@@ -218,8 +217,8 @@ func (j *journal) lines(size int64, line func(n int, at, next int64, e entry)) e
 	}
 }
 
-// Damage says which lines are damaged, and what comes of it; empty where none is.
-func (j *journal) Damage() string {
+// Damage says which lines are damaged, and what follows from that; empty if none is.
+func (j *Journal) Damage() string {
 	const shown = 5
 	if len(j.damaged) == 0 {
 		return ""
@@ -236,14 +235,14 @@ func (j *journal) Damage() string {
 		j.file.Name(), text)
 }
 
-// remember takes in an entry.
-func (j *journal) remember(e entry, at int64) {
+// remember indexes an entry.
+func (j *Journal) remember(e Entry, at int64) {
 	j.entries[e.byPath()], j.entries[e.byName()] = at, at
 	j.owners[documents.HashOf(j.fold(e.Name))] = documents.HashOf(e.Path)
 }
 
 // lineAt reads a line again.
-func (j *journal) lineAt(at int64, into any) error {
+func (j *Journal) lineAt(at int64, into any) error {
 	line, err := bufio.NewReader(io.NewSectionReader(j.file, at, j.size-at)).ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(bytes.TrimLeft(line, "\x00"), into)
@@ -256,7 +255,7 @@ func (j *journal) lineAt(at int64, into any) error {
 
 // Find returns what an earlier run began for a document, if it asked the same,
 // and how far that has got.
-func (j *journal) Find(want entry) (e entry, p progressed, found bool, err error) {
+func (j *Journal) Find(want Entry) (e Entry, p Progress, found bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	at, ok := j.entries[want.byPath()]
@@ -269,7 +268,7 @@ func (j *journal) Find(want entry) (e entry, p progressed, found bool, err error
 	if err := j.lineAt(at, &e); err != nil || e.ID == "" {
 		return e, p, false, err
 	}
-	var latest entry // Found by a name that its result could not have.
+	var latest Entry // Found by a name that its result could not have.
 	if last, ok := j.entries[e.byPath()]; ok && last != at {
 		if err := j.lineAt(last, &latest); err != nil {
 			return e, p, false, err
@@ -283,7 +282,7 @@ func (j *journal) Find(want entry) (e entry, p progressed, found bool, err error
 }
 
 // progressNow is how far an extraction has got, as far as the journal knows.
-func (j *journal) progressNow(id string) (p progressed, err error) {
+func (j *Journal) progressNow(id string) (p Progress, err error) {
 	if at, ok := j.progress[documents.HashOf(id)]; ok {
 		err = j.lineAt(at, &p)
 	}
@@ -291,17 +290,17 @@ func (j *journal) progressNow(id string) (p progressed, err error) {
 	return p, err
 }
 
-// IDs are the extractions that entries name, read once more. others says that some entry
-// asks another question.
-func (j *journal) IDs(question string) (ids map[documents.Hash]struct{}, others bool, err error) {
+// IDs are the extractions that entries name, read once more. others says that the request of
+// some entry is another one.
+func (j *Journal) IDs(request string) (ids map[documents.Hash]struct{}, others bool, err error) {
 	j.mu.Lock()
 	size := j.size
 	j.mu.Unlock()
 	ids = map[documents.Hash]struct{}{}
-	err = j.lines(size, func(_ int, _, _ int64, e entry) {
+	err = j.lines(size, func(_ int, _, _ int64, e Entry) {
 		if e.Path != "" && e.ID != "" {
 			ids[documents.HashOf(e.ID)] = struct{}{}
-			others = others || e.Question != question
+			others = others || e.Request != request
 		}
 	})
 	if err != nil {
@@ -310,8 +309,22 @@ func (j *journal) IDs(question string) (ids map[documents.Hash]struct{}, others 
 	return ids, others, err
 }
 
-// Close lets the next run have the journal.
-func (j *journal) Close() error {
+// Damaged reports whether lines are damaged.
+func (j *Journal) Damaged() bool { return len(j.damaged) > 0 }
+
+// Empty reports whether no run has begun anything.
+func (j *Journal) Empty() bool { return j.size == 0 }
+
+// Probe writes a little beside the journal, to find out whether that is possible.
+func (j *Journal) Probe() error {
+	name := filepath.Join(j.dir, "probe")
+	err := os.WriteFile(name, make([]byte, 16<<10), 0o600)
+	_ = os.Remove(name) // The next one writes over it.
+	return err
+}
+
+// Close lets the next run open the journal.
+func (j *Journal) Close() error {
 	err := j.file.Close()
 	if j.lock != nil {
 		err = errors.Join(err, j.lock.Unlock())

@@ -1,4 +1,4 @@
-package main
+package backfill
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 	"github.com/extractq/extractq/config"
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/backfill/journal"
+	"github.com/extractq/extractq/internal/backfill/results"
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/follow"
 	"github.com/extractq/extractq/internal/intake"
@@ -36,7 +38,7 @@ type earlier struct {
 
 // newEarlier begins with ten documents, two of which have the same bytes. The first five
 // have their results; the others are at the vendor.
-func newEarlier(t *testing.T, rdb redis.UniversalClient, change ...func(*backfill)) *earlier {
+func newEarlier(t *testing.T, rdb redis.UniversalClient, change ...func(*Backfill)) *earlier {
 	t.Helper()
 	blobs, err := store.OpenBlobs(t.Context(), config.FileURL(t.TempDir()))
 	if err != nil {
@@ -67,8 +69,8 @@ func newEarlier(t *testing.T, rdb redis.UniversalClient, change ...func(*backfil
 		r.docs = append(r.docs, documents.Source{Path: path, Name: name})
 	}
 	for i, s := range r.docs {
-		e, what := r.resume(b, s)
-		if what != submitIt {
+		e, what := r.decide(b, s)
+		if what != actionSubmit {
 			t.Fatalf("%s is taken for one that was begun: %v", s.Name, what)
 		}
 		r.ids[s.Name] = e.ID
@@ -78,7 +80,7 @@ func newEarlier(t *testing.T, rdb redis.UniversalClient, change ...func(*backfil
 				ID: e.ID, Account: "acme", Type: "t", Status: extraction.StatusSuccess,
 				Document: extraction.Document{Name: s.Name, SHA256: extraction.Null(e.SHA256)},
 			}
-			if err := writeResult(b.resultFile(e.Name), done, nil); err != nil {
+			if err := results.Write(b.resultFile(e.Name), done, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -90,7 +92,7 @@ func newEarlier(t *testing.T, rdb redis.UniversalClient, change ...func(*backfil
 	return r
 }
 
-func (r *earlier) file() string { return filepath.Join(r.out, stateFolder, "journal.ndjson") }
+func (r *earlier) file() string { return filepath.Join(r.out, journal.Folder, "journal.ndjson") }
 
 func (r *earlier) read() []byte {
 	r.t.Helper()
@@ -102,24 +104,24 @@ func (r *earlier) read() []byte {
 }
 
 // run is a run with the same --out that asks for a type.
-func (r *earlier) run(kind string) *backfill {
+func (r *earlier) run(kind string) *Backfill {
 	r.t.Helper()
 	f, err := follow.New(r.t.Context(), follow.Config{Records: r.svc.Records})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	b := &backfill{Services: r.svc, watched: map[string]followed{}, follow: f}
-	b.Config, b.Console, b.out, b.print = &config.Config{}, render.NewConsole(io.Discard, io.Discard), r.out, render.Discard{}
-	b.account.Name, b.template.Type, b.template.Options = "acme", kind, map[string]any{}
+	b := &Backfill{Services: r.svc, watched: map[string]watched{}, follow: f, printer: render.Discard{}}
+	b.Process.Config, b.Console, b.Out = &config.Config{}, render.NewConsole(io.Discard, io.Discard), r.out
+	b.Account.Name, b.Template.Type, b.Template.Options = "acme", kind, map[string]any{}
 	b.reader = new(documents.Opener)
 	b.journal = journalIn(r.t, r.out)
-	b.shown = render.NewProgress(io.Discard, false, 10, time.Now)
-	b.outbox = b.newOutbox()
-	r.t.Cleanup(b.shown.Close)
+	b.progress = render.NewProgress(io.Discard, false, 10, time.Now)
+	b.callbacks = b.newPendingCallbacks()
+	r.t.Cleanup(b.progress.Close)
 	return b
 }
 
-func (r *earlier) open(b *backfill, s documents.Source) *documents.Document {
+func (r *earlier) open(b *Backfill, s documents.Source) *documents.Document {
 	r.t.Helper()
 	d, err := b.reader.Open(r.t.Context(), s)
 	if err != nil {
@@ -128,23 +130,23 @@ func (r *earlier) open(b *backfill, s documents.Source) *documents.Document {
 	return d
 }
 
-func (r *earlier) resume(b *backfill, s documents.Source) (entry, resumption) {
+func (r *earlier) decide(b *Backfill, s documents.Source) (journal.Entry, action) {
 	r.t.Helper()
 	d := r.open(b, s)
 	defer d.Close()
-	e, _, what, err := b.resume(r.t.Context(), d, "01JD0Z3M9V7Q8W2R5T6Y4X1C0"+s.Name[:1])
+	next, err := b.decide(r.t.Context(), d, "01JD0Z3M9V7Q8W2R5T6Y4X1C0"+s.Name[:1])
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return e, what
+	return next.entry, next.action
 }
 
-func (r *earlier) submit(b *backfill, s documents.Source, e entry) {
+func (r *earlier) submit(b *Backfill, s documents.Source, e journal.Entry) {
 	r.t.Helper()
 	d := r.open(b, s)
 	defer d.Close()
 	sub := d.In(intake.Submission{ID: e.ID, Account: "acme", Provider: "sensible", Type: "t"})
-	if _, err := b.noted(b.Client.Submit)(r.t.Context(), sub); err != nil {
+	if _, err := b.noting(b.Client.Submit)(r.t.Context(), sub); err != nil {
 		r.t.Fatal(err)
 	}
 	if err := b.journal.Accepted(e.ID); err != nil {
@@ -157,7 +159,7 @@ func (r *earlier) submit(b *backfill, s documents.Source, e entry) {
 
 // again runs the same command with a journal that has become another, and returns how
 // many documents it would submit again.
-func (r *earlier) again(journal []byte, kind string, change func(*backfill)) (submitted int) {
+func (r *earlier) again(journal []byte, kind string, change func(*Backfill)) (submitted int) {
 	r.t.Helper()
 	if err := os.WriteFile(r.file(), journal, 0o600); err != nil {
 		r.t.Fatal(err)
@@ -167,9 +169,9 @@ func (r *earlier) again(journal []byte, kind string, change func(*backfill)) (su
 		change(b)
 	}
 	for _, s := range r.docs {
-		e, what := r.resume(b, s)
+		e, what := r.decide(b, s)
 		switch {
-		case what == submitIt:
+		case what == actionSubmit:
 			submitted++
 		case e.ID != r.ids[s.Name] || e.Name != s.Name:
 			r.t.Errorf("%s is taken for %s, called %s; it is %s", s.Name, e.ID, e.Name, r.ids[s.Name])
@@ -193,7 +195,7 @@ func TestNothingIsPaidAgain(t *testing.T) {
 	if n := r.again(nil, "t", nil); n != 0 {
 		t.Errorf("without a journal %d documents are submitted again", n)
 	}
-	if n := r.again(r.read(), "t", func(b *backfill) { b.Redis.URL = "redis://shared" }); n != 0 {
+	if n := r.again(r.read(), "t", func(b *Backfill) { b.Redis.URL = "redis://shared" }); n != 0 {
 		t.Errorf("what was found once is not in the journal: %d documents are submitted again", n)
 	}
 	lines := bytes.SplitAfter(r.journal, []byte("\n"))
@@ -218,9 +220,9 @@ func TestOnlyOnesOwnIsFound(t *testing.T) {
 	if n := r.again(nil, "another", nil); n != 10 {
 		t.Errorf("asked for another type, %d documents are submitted, want all", n)
 	}
-	for what, change := range map[string]func(*backfill){
-		"a Redis that was named": func(b *backfill) { b.Redis.URL = "redis://shared" },
-		"a store that was named": func(b *backfill) { b.DataGiven = true },
+	for what, change := range map[string]func(*Backfill){
+		"a Redis that was named": func(b *Backfill) { b.Redis.URL = "redis://shared" },
+		"a store that was named": func(b *Backfill) { b.DataGiven = true },
 	} {
 		if n := r.again(nil, "t", change); n != 5 {
 			t.Errorf("%s: %d documents are submitted, want those without a result", what, n)
@@ -232,9 +234,9 @@ func TestOnlyOnesOwnIsFound(t *testing.T) {
 // with the same --out have in flight there is theirs, and what another has is not.
 func TestOwnIsFoundAmongOthers(t *testing.T) {
 	t.Parallel()
-	for what, shared := range map[string]func(*backfill){
-		"a Redis that was named": func(b *backfill) { b.Redis.URL = "redis://shared" },
-		"a store that was named": func(b *backfill) { b.DataGiven = true },
+	for what, shared := range map[string]func(*Backfill){
+		"a Redis that was named": func(b *Backfill) { b.Redis.URL = "redis://shared" },
+		"a store that was named": func(b *Backfill) { b.DataGiven = true },
 	} {
 		r := newEarlier(t, redistest.Client(t), shared)
 		if n := r.again(nil, "t", shared); n != 0 {
@@ -255,11 +257,11 @@ func TestOwnIsFoundAmongOthers(t *testing.T) {
 // it from then on.
 func TestWrittenOutIsForgotten(t *testing.T) {
 	t.Parallel()
-	shared := func(b *backfill) { b.Redis.URL = "redis://shared" }
+	shared := func(b *Backfill) { b.Redis.URL = "redis://shared" }
 	r := newEarlier(t, redistest.Client(t), shared)
 	b := r.run("t")
 	shared(b)
-	b.room = make(chan struct{}, 1)
+	b.slots = make(chan struct{}, 1)
 	before, err := r.svc.Records.OfRun(t.Context(), "acme", b.origin())
 	if err != nil || len(before) != 10 {
 		t.Fatalf("%d are noted, %v, want 10", len(before), err)
@@ -268,7 +270,7 @@ func TestWrittenOutIsForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.room <- struct{}{}
+	b.slots <- struct{}{}
 	b.watch(record.ID, "7.pdf")
 	record.Status = extraction.StatusError
 	if err := b.finished(t.Context(), record, false); err != nil {
@@ -307,7 +309,7 @@ func TestKeptDocumentIsNotPaidAgain(t *testing.T) {
 		}
 		b := r.run("t")
 		for i, s := range r.docs {
-			if e, what2 := r.resume(b, s); what2 != settledIt {
+			if e, what2 := r.decide(b, s); what2 != actionSkip {
 				t.Errorf("%s: document %d is %+v, %v; want it to be settled", what, i, e, what2)
 			}
 		}
@@ -318,7 +320,7 @@ func TestKeptDocumentIsNotPaidAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := r.again(nil, "t", func(b *backfill) { b.retryFailed = true }); n != 5 {
+	if n := r.again(nil, "t", func(b *Backfill) { b.RetryFailed = true }); n != 5 {
 		t.Errorf("with --retry-failed %d documents are submitted, want 5", n)
 	}
 }
