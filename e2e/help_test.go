@@ -141,7 +141,7 @@ func (k *kitchen) prepare(command string) {
 	k.t.Helper()
 	top, _, _ := strings.Cut(command, " ")
 	switch top {
-	case "", "run", "sandbox", "completion", "bench": // They need no server.
+	case "", "run", "sandbox", "completion", "bench", "version": // They need no server.
 	case "up": // Its second example is for another terminal.
 		p := k.start("up", "--provider", "sandbox")
 		p.says(serverSays["up"])

@@ -28,7 +28,7 @@ var (
 	}
 	// becauseOf are reasons that many flags share.
 	becauseOf = map[string][]string{
-		"is of one process": {"--log-level", "--log-format", "--operator", "--no-auth"},
+		"is of one process": {"--help", "--log-level", "--log-format", "--operator", "--no-auth"},
 		"is of one call, or of what the call is about": {
 			"--type", "--types", "--config-name", "--environment", "--customer", "--batch", "--priority", "--metadata",
 			"--option", "--name", "--idempotency-key", "--out", "--retry-failed", "--accept-empty-redis", "--wait-for-redis", "--limit", "--timeout", "--format", "--json", "--wait", "--dry-run",

@@ -120,7 +120,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
    extractq run --provider sandbox --type tax_forms examples/
 
 Every flag may stand before or after the arguments; -- ends the flags.`,
-		Flags:                     globalFlags(),
+		Flags:                     append(globalFlags(), cli.HelpFlag), // Added by the library only where no command is called help.
 		Reader:                    stdin,
 		Writer:                    render.NewOutput(stdout),
 		ErrWriter:                 stderr,
@@ -128,34 +128,21 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		HideHelpCommand:           true,
 		// main alone prints errors and ends the process.
 		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return errkind.Usagef("%w; see extractq --help", err) },
+		OnUsageError:   func(c *cli.Context, err error, _ bool) error { return wrongFlag(err, "", "", c.App.Flags) },
 		Commands: []*cli.Command{
 			runCommand(), upCommand(), workerCommand(), apiCommand(), schedulerCommand(), dashboardCommand(),
 			submitCommand(), adoptCommand(), statusCommand(), resultCommand(), listCommand(), watchCommand(),
 			cancelCommand(), retryCommand(), deleteCommand(), redeliverCommand(), recoverCommand(), accountsCommand(), sandboxCommand(),
-			doctorCommand(), benchCommand(), completionCommand(),
+			doctorCommand(), benchCommand(), completionCommand(), helpCommand(), versionCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return errkind.Usagef("unknown command %q; see extractq --help", c.Args().First())
+				return unknownCommand(c.App.Commands, c.Args().First(), "")
 			}
 			return cli.ShowAppHelp(c)
 		},
 	}
-	complain(app.Commands, "")
+	complain(app, app.Commands, "")
 	refuseServer(app.Commands)
 	return app
-}
-
-// complain gives every command its own words for a wrong flag. above are the
-// names of the commands that they belong to.
-func complain(commands []*cli.Command, above string) {
-	for _, command := range commands {
-		name := above + command.Name
-		command.HideHelpCommand = true // "help" may be a document.
-		command.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
-			return errkind.Usagef("%s: %w; see extractq %s --help", name, err, name)
-		}
-		complain(command.Subcommands, name+" ")
-	}
 }
