@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// call is one call, which may take several requests.
+// call is one API call; it may take several requests.
 type call struct {
 	method, path string
 	query        url.Values
@@ -25,16 +25,16 @@ type call struct {
 	body func(context.Context) (*upload, error)
 	// stream is for answers that last.
 	stream bool
-	// attempts is how often it is made in all; 0 means what the Config says.
+	// attempts is how many attempts are made in all; 0 means Config.Attempts.
 	attempts int
 }
 
 // errSpent is for a document that cannot be read a second time.
 var errSpent = errors.New("the document's reader can be read once only")
 
-// do makes a call until it is answered with success, or is not to be made again.
-// The caller closes the answer's body. lost reports that an attempt before was
-// perhaps carried out although its answer was lost.
+// do repeats a call until it succeeds or must not be repeated. The caller closes the body
+// of the answer. lost reports that an earlier attempt may have been carried out although
+// its answer was lost.
 func (c *Client) do(ctx context.Context, k call) (_ *http.Response, lost bool, err error) {
 	cfg := c.cfg
 	if k.attempts > 0 {
@@ -54,7 +54,7 @@ func (c *Client) do(ctx context.Context, k call) (_ *http.Response, lost bool, e
 		if !ok || ctx.Err() != nil {
 			return nil, lost, err
 		}
-		wait, again := cfg.patience(e, made, c.random())
+		wait, again := cfg.retryDelay(e, made, c.random())
 		if !again {
 			return nil, lost, err
 		}
@@ -90,8 +90,8 @@ func (c *Client) try(ctx context.Context, k call) (*http.Response, error) {
 	if res.StatusCode/100 == 2 {
 		return res, nil
 	}
-	// A server may answer before it has read all. The document is let go only when
-	// the answer is read: the transport then ends the connection.
+	// A server may answer before it has read the whole request. The document is released
+	// only after the answer was read: the transport then closes the connection.
 	e := refused(res, time.Now)
 	_ = res.Body.Close() // Nothing was written.
 	if up != nil && up.failed != nil {
@@ -163,7 +163,7 @@ func decode(res *http.Response, out any) error {
 		return nil
 	}
 	if _, ok := errors.AsType[*Error](err); ok {
-		return err // It broke off.
+		return err // The connection broke off.
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return unreachable(errors.New("the answer broke off"))
@@ -171,7 +171,7 @@ func decode(res *http.Response, out any) error {
 	if isSyntax(err) {
 		return notAPI(res, "the answer is not the JSON of extractq's API; is the server's URL right?")
 	}
-	return err // The context's end.
+	return err // The context has ended.
 }
 
 func isSyntax(err error) bool {
@@ -181,7 +181,7 @@ func isSyntax(err error) bool {
 	return syntax || kind || when
 }
 
-// wantJSON is an error for an answer of another kind.
+// wantJSON returns an error for an answer that is not JSON.
 func wantJSON(res *http.Response) error {
 	if media := mediaType(res); media != "application/json" {
 		return notAPI(res, "the answer is "+media+", not of extractq's API; is the server's URL right?")
@@ -189,7 +189,7 @@ func wantJSON(res *http.Response) error {
 	return nil
 }
 
-// jsonBody is the body of a call that sends a value.
+// jsonBody returns a body that sends v as JSON.
 func jsonBody(v any) func(context.Context) (*upload, error) {
 	return func(context.Context) (*upload, error) {
 		var b bytes.Buffer
@@ -200,14 +200,14 @@ func jsonBody(v any) func(context.Context) (*upload, error) {
 	}
 }
 
-// jsonHeader is that of a call with a jsonBody.
+// jsonHeader is the header of a call with a jsonBody.
 func jsonHeader() http.Header { return http.Header{"Content-Type": {"application/json"}} }
 
-// pathTo joins the parts of a path, whatever is in them.
+// pathTo joins the parts of a path and escapes each.
 func pathTo(parts ...string) string {
 	for i, p := range parts {
 		p = url.PathEscape(p)
-		if p == "." || p == ".." { // They would lead elsewhere.
+		if p == "." || p == ".." { // As path elements they would be resolved.
 			p = strings.ReplaceAll(p, ".", "%2E")
 		}
 		parts[i] = p

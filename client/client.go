@@ -9,24 +9,24 @@
 //
 // # Repetition
 //
-// A call that meets a broken connection, or a server that asks for patience, is
-// repeated: Config.Attempts times in all, as late as Retry-After says. That is
-// safe. Each submission has an Idempotency-Key, one of its own making where none is
-// given, and keeps it; every other call can be made twice.
+// A call that fails because the connection broke, or because the server is overloaded, is
+// repeated: up to Config.Attempts times in all, never earlier than Retry-After says. That
+// is safe: every submission has an Idempotency-Key (a random one unless the caller sets it)
+// and keeps it across attempts; all other calls are idempotent.
 //
 // # Errors
 //
-// What the server refuses, and a server that does not answer, is an *[Error]: use
+// A refusal by the server, or a server that does not answer, is an *[Error]: use
 // [errors.As] and look at its Code. An error of a document's own reader is returned
-// as it is, and when a context ends its cause is in the error.
+// unchanged. When a context ends, the error wraps its cause.
 //
 // # Documents and results
 //
-// Documents are streamed on their way in, results on their way out with
-// [Client.OpenResult]; none is held in memory as a whole.
+// Documents are streamed to the server and results from it ([Client.OpenResult]); neither
+// is held in memory as a whole.
 //
-// A Client uses the standard library only. It holds no state and no goroutine
-// between calls, and is safe for concurrent use.
+// A Client uses the standard library only. It keeps no state and runs no goroutine between
+// calls, and is safe for concurrent use.
 package client
 
 import (
@@ -43,44 +43,44 @@ import (
 	"github.com/extractq/extractq/internal/wait"
 )
 
-// What the API says, in the words of this package.
+// The types of the API, under the names of this package.
 type (
 	// Extraction is one document submitted once to one account.
 	Extraction = extraction.Extraction
-	// Fields are what is wanted of a document.
+	// Fields say how a document is to be extracted.
 	Fields = protocol.Fields
-	// Filter chooses extractions; what is empty chooses all.
+	// Filter chooses extractions; an empty member chooses all.
 	Filter = extraction.Filter
-	// Page is a part of a list.
+	// Page is one page of a list.
 	Page = protocol.Page
-	// Bulk names what is to be done to many extractions.
+	// Bulk names the extractions of a bulk operation.
 	Bulk = protocol.Bulk
-	// BulkResult is what came of it.
+	// BulkResult counts what a bulk operation did.
 	BulkResult = protocol.BulkResult
-	// Batch is how far a batch is.
+	// Batch is the progress of a batch.
 	Batch = protocol.Batch
-	// Fault is one of the things that are wrong with a request.
+	// Fault is one of several faults in a request.
 	Fault = protocol.Fault
 )
 
-// Config is what a Client needs.
+// Config configures a Client. Only URL is required.
 type Config struct {
-	// URL is where the API is, without /v1: http://127.0.0.1:8080 for one.
+	// URL is the address of the API without /v1, such as http://127.0.0.1:8080.
 	URL string
-	// Key is sent as Authorization: Bearer KEY; empty for a server without keys.
-	// It goes to no other host: redirects are not followed.
+	// Key is the API key, sent as Authorization: Bearer KEY; empty for a server without
+	// keys. It is never sent to another host: redirects are not followed.
 	Key string
-	// HTTP makes the requests; nil means a transport of its own. It must have no
-	// Timeout: uploads and held answers take their time, a context ends them, and a
-	// server that falls silent is noticed. Its redirect policy is replaced.
+	// HTTP makes the requests; nil means a client of its own. It must have no Timeout:
+	// uploads and long polls take time, contexts end them, and a silent server is detected.
+	// Its redirect policy is replaced.
 	HTTP *http.Client
 	// UserAgent names the caller in the server's logs; empty means "extractq-client".
 	UserAgent string
-	// Attempts is how often a call is made in all; 0 means 8, which waits about half
-	// a minute for a server that is away, 1 means once.
+	// Attempts is how many times a call is attempted in all; 0 means 8, which rides out
+	// about half a minute without a server; 1 means no repetition.
 	Attempts int
-	// MaxWait is the longest time between two attempts; 0 means one minute. A server
-	// that asks for more gets no further attempt.
+	// MaxWait is the longest wait between two attempts; 0 means one minute. If the server
+	// asks for more, the call fails.
 	MaxWait time.Duration
 }
 
@@ -99,24 +99,24 @@ type Client struct {
 	// sleep and random are replaced by tests.
 	sleep  func(context.Context, time.Duration) error
 	random func() float64
-	// silence is how long the server may take no byte and send none, streamSilence
-	// the same for a stream of events, in which something comes every 15 s.
+	// silence is how long the server may neither take nor send a byte; streamSilence is the
+	// same for an event stream, where a heartbeat comes every 15 s.
 	silence, streamSilence time.Duration
 }
 
 const (
-	// defaultSilence is longer than the minute for which an answer may be held.
+	// defaultSilence is longer than the minute for which the server may hold an answer.
 	defaultSilence       = 2 * time.Minute
 	defaultStreamSilence = 50 * time.Second
 )
 
-// New returns a client, or says what is wrong with the configuration. It makes no
-// connection.
+// New returns a client, or an error that says what is wrong with the configuration. It
+// makes no connection.
 func New(cfg Config) (*Client, error) {
 	u, err := url.Parse(cfg.URL)
 	switch {
 	case err != nil:
-		return nil, errors.New("the server's URL is not a URL") // The error may repeat a password.
+		return nil, errors.New("the server's URL is not a URL") // The parse error may repeat a password.
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		return nil, errors.New("the server's URL must be http://HOST… or https://HOST…")
 	case u.User != nil:
@@ -150,11 +150,11 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// newTransport is the default transport with room for many calls to one host.
+// newTransport is the default transport with more connections to one host.
 func newTransport() http.RoundTripper {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
-		return http.DefaultTransport // The program has replaced it.
+		return http.DefaultTransport // The program has replaced the default transport.
 	}
 	t = t.Clone()
 	t.MaxIdleConnsPerHost = 64

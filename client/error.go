@@ -15,7 +15,7 @@ import (
 	"github.com/extractq/extractq/internal/retryafter"
 )
 
-// The codes of an Error that are the API's own.
+// The codes of an Error that come from the API.
 const (
 	CodeInvalid           = string(protocol.CodeInvalid)
 	CodeUnauthorized      = string(protocol.CodeUnauthorized)
@@ -39,35 +39,34 @@ const (
 	CodeCursor            = string(protocol.CodeCursor)
 )
 
-// The codes of an Error that this package gives.
+// The codes of an Error that come from this package.
 const (
-	// CodeUnreachable is for a server that does not answer, or not to the end.
+	// CodeUnreachable: the server did not answer, or its answer broke off.
 	CodeUnreachable = "unreachable"
-	// CodeNotAPI is for an answer that is not the API's: of a proxy, or of
-	// something else altogether.
+	// CodeNotAPI: the answer is not from the API, but from a proxy or another server.
 	CodeNotAPI = "not_extractq"
 )
 
-// Error is a call that the server refused or did not answer.
+// Error is a call that the server refused, or did not answer.
 type Error struct {
-	// Status is the answer's HTTP status, 0 where there was none.
+	// Status is the HTTP status of the answer; 0 if there was none.
 	Status int
-	// Code is stable: one of the constants, or one that a newer server has.
+	// Code is stable: one of the constants, or one that only newer servers know.
 	Code string
-	// Detail says for people what went wrong and what to do. It may change.
+	// Detail tells a person what went wrong and what to do. The text may change.
 	Detail string
-	// Errors are the single faults of a request that has several.
+	// Errors are the individual faults if the request has several.
 	Errors []Fault
-	// Extraction is the id of the one that is in the way, of the one that follows a
-	// VendorID already for example; empty where there is none.
+	// Extraction is the id of the extraction that is in the way, such as the one that
+	// already follows a VendorID; empty if there is none.
 	Extraction string
-	// RetryAfter is how long the server asks to wait, 0 where it does not.
+	// RetryAfter is how long the server asks to wait; 0 if it does not say.
 	RetryAfter time.Duration
-	// IdempotencyKey is the key of a submission that failed. Whether
-	// one without an answer was accepted is unknown: submitted again with this key, the
-	// document is one extraction all the same.
+	// IdempotencyKey is the key of a submission that failed. If there was no answer, it is
+	// unknown whether the document was accepted: submit it again with this key, and there
+	// is one extraction either way.
 	IdempotencyKey string
-	// Err is the cause where there was no answer.
+	// Err is the cause if there was no answer.
 	Err error
 }
 
@@ -82,8 +81,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// unreachable is for a call without an answer. The address is left out of the
-// cause's text: a query has customers' names in it.
+// unreachable is the error for a call without an answer. The address is removed from the
+// text of the cause: a query contains customers' names.
 func unreachable(err error) *Error {
 	cause := err
 	if u, ok := errors.AsType[*url.Error](err); ok {
@@ -92,13 +91,13 @@ func unreachable(err error) *Error {
 	return &Error{Code: CodeUnreachable, Detail: cause.Error(), Err: cause}
 }
 
-// notAPI is for an answer that makes no sense. Its text is not repeated: it may be
-// a page, and it may be anybody's.
+// notAPI is the error for an answer that is not the API's. The answer's text is not
+// repeated: it may be a whole page, and of any origin.
 func notAPI(res *http.Response, why string) *Error {
 	return &Error{Status: res.StatusCode, Code: CodeNotAPI, Detail: why}
 }
 
-// maxProblem is how much of a problem is read.
+// maxProblem is how many bytes of a problem are read.
 const maxProblem = 1 << 20
 
 // refused is the error for an answer other than a success.
@@ -130,7 +129,7 @@ func refused(res *http.Response, now func() time.Time) *Error {
 	return e
 }
 
-// mediaType is what an answer says it is.
+// mediaType is the media type of an answer.
 func mediaType(res *http.Response) string {
 	media, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if err != nil || media == "" {

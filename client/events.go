@@ -14,35 +14,35 @@ import (
 	"time"
 )
 
-// EventFilter chooses what to listen to; what is empty chooses all.
+// EventFilter chooses events; an empty member chooses all.
 type EventFilter struct {
-	// Extraction is the id of the one extraction; its events end with its final one.
+	// Extraction is the id of a single extraction. Its events end with its final status.
 	Extraction               string
 	Batch, Customer, Account string
-	// After is the ID of the last event that was seen: those behind it come first.
+	// After is the ID of the last event that was processed; the stream continues after it.
 	After string
-	// Listening, where it is set, is called once, as soon as the server listens: of
-	// what changes from then on an event tells.
+	// Listening, if set, is called once, as soon as the server streams: every later change
+	// is an event.
 	Listening func()
 }
 
 // Event is a change of an extraction.
 type Event struct {
-	// ID is the place behind the event: give it as EventFilter.After to go on later.
+	// ID is the position of the event: set EventFilter.After to it to continue later.
 	ID string
-	// Extraction is as it was when the event was sent, without its result. Several
-	// changes may be one event.
+	// Extraction is the state when the event was sent, without the result. Several changes
+	// may be merged into one event.
 	Extraction Extraction
-	// Missed is an account of which changes were missed before this place, because the
-	// server keeps them no longer: list its extractions again. The event has no Extraction
-	// then. It is empty for every other event.
+	// Missed names an account whose changes before this position were missed, because the
+	// server no longer keeps them: list its extractions again. Such an event has no
+	// Extraction. For all other events Missed is empty.
 	Missed string
 }
 
-// Events iterates over changes as they happen. A connection that breaks is made
-// again, and goes on behind the last event: an event may come twice, and where the server
-// does not keep all of those in between any more, an Event with Missed says so. It ends with the final event of the one extraction, with the context,
-// or behind the first error.
+// Events iterates over changes as they happen. If the connection breaks, it reconnects and
+// continues after the last event: an event may come twice, and if the server no longer
+// keeps all events in between, an Event with Missed reports it. The iteration ends after
+// the final event of a single extraction, when ctx ends, or after the first error.
 func (c *Client) Events(ctx context.Context, f EventFilter) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		s := &stream{c: c, filter: f, yield: yield}
@@ -54,17 +54,17 @@ func (c *Client) Events(ctx context.Context, f EventFilter) iter.Seq2[Event, err
 	}
 }
 
-// stream is a sequence of connections that are one to the caller.
+// stream presents a sequence of connections to the caller as one.
 type stream struct {
 	c      *Client
 	filter EventFilter
 	yield  func(Event, error) bool
-	// broken counts the connections in a row that ended soon and brought nothing.
+	// broken counts the connections in a row that ended early without an event.
 	broken int
 }
 
-// listen makes one connection and passes on what it brings. end reports that the
-// whole stream is over.
+// listen makes one connection and passes on its events. end reports that the whole stream
+// has ended.
 func (s *stream) listen(ctx context.Context) (end bool) {
 	res, _, err := s.c.do(ctx, s.call())
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *stream) listen(ctx context.Context) (end bool) {
 	if !ok {
 		e = &Error{Code: CodeUnreachable, Detail: "the stream of events ended", Err: err}
 	}
-	wait, again := s.c.cfg.patience(e, max(s.broken, 1), s.c.random())
+	wait, again := s.c.cfg.retryDelay(e, max(s.broken, 1), s.c.random())
 	if !again {
 		s.yield(Event{}, e)
 		return true
@@ -121,18 +121,17 @@ func (s *stream) call() call {
 	return k
 }
 
-// lasted is how long a connection must have been there for its end to be no sign of
-// a server that takes none.
+// lasted is how long a connection must have stood for its end not to count as a refusal.
 const lasted = 5 * time.Second
 
-// maxEvent is the longest event that is read, all its lines together.
+// maxEvent is the size of the largest event that is read, all of its lines together.
 const maxEvent = 16 << 20
 
-// read passes on the events of one connection, until it ends.
+// read passes on the events of one connection until the connection ends.
 func (s *stream) read(r io.Reader) (end bool, err error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxEvent)
-	// The place counts when its event is whole.
+	// The position counts once its event is complete.
 	kind, place := "", s.filter.After
 	var data bytes.Buffer
 	for lines.Scan() {
@@ -170,7 +169,7 @@ func (s *stream) read(r io.Reader) (end bool, err error) {
 	return false, lines.Err()
 }
 
-// pass gives one event to the caller, if it is of a kind that this client knows.
+// pass hands one event to the caller, if this client knows its kind.
 func (s *stream) pass(kind string, data []byte) (end bool) {
 	ev := Event{ID: s.filter.After}
 	d := json.NewDecoder(bytes.NewReader(data))

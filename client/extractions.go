@@ -14,13 +14,13 @@ import (
 	"github.com/extractq/extractq/extraction/protocol"
 )
 
-// Get returns an extraction, with its result once it is SUCCESS.
+// Get returns an extraction. It has its result once its status is SUCCESS.
 func (c *Client) Get(ctx context.Context, id string) (Extraction, error) {
 	e, _, err := c.one(ctx, call{method: http.MethodGet, path: pathTo("extractions", id)})
 	return e, err
 }
 
-// one makes a call that is answered with an extraction.
+// one makes a call whose answer is an extraction.
 func (c *Client) one(ctx context.Context, k call) (e Extraction, lost bool, err error) {
 	if lost, err = c.ask(ctx, k, &e); err == nil {
 		err = complete(e)
@@ -31,12 +31,13 @@ func (c *Client) one(ctx context.Context, k call) (e Extraction, lost bool, err 
 const (
 	// holdFor is how long the server is asked to hold an answer.
 	holdFor = 60 * time.Second
-	// soonest is the time between two questions where it does not hold any.
+	// soonest is the least time between two requests if the server does not hold them.
 	soonest = time.Second
 )
 
-// Wait returns an extraction when it is final, and its result is not being fetched again,
-// however long that takes: end it with the context. A server that is away is waited for as in any other call.
+// Wait returns an extraction once it is final and its result is not being fetched again,
+// however long that takes; end it with ctx. If the server is down, it is retried like any
+// other call.
 func (c *Client) Wait(ctx context.Context, id string) (Extraction, error) {
 	k := call{method: http.MethodGet, path: pathTo("extractions", id), query: url.Values{"wait": {holdFor.String()}}}
 	for {
@@ -53,8 +54,8 @@ func (c *Client) Wait(ctx context.Context, id string) (Extraction, error) {
 	}
 }
 
-// OpenResult streams the result of a successful extraction as JSON. The caller
-// closes it. One that is not SUCCESS is an *Error with CodeNotFinished.
+// OpenResult streams the result of a successful extraction as JSON. The caller closes it.
+// If the extraction is not SUCCESS, the error is an *Error with CodeNotFinished.
 func (c *Client) OpenResult(ctx context.Context, id string) (io.ReadCloser, error) {
 	res, _, err := c.do(ctx, call{method: http.MethodGet, path: pathTo("extractions", id, "result")})
 	if err != nil {
@@ -80,12 +81,12 @@ func (c *Client) Result(ctx context.Context, id string) (*extraction.Result, err
 type Document struct {
 	io.ReadCloser
 
-	// ContentType is its media type, Bytes its size; -1 where it is not known.
+	// ContentType is the media type, Bytes the size; -1 if unknown.
 	ContentType string
 	Bytes       int64
 }
 
-// Document streams the original document, while it is kept.
+// Document streams the original document as long as the server keeps it.
 func (c *Client) Document(ctx context.Context, id string) (*Document, error) {
 	res, _, err := c.do(ctx, call{method: http.MethodGet, path: pathTo("extractions", id, "document")}) //nolint:bodyclose // The caller does it.
 	if err != nil {
@@ -94,12 +95,12 @@ func (c *Client) Document(ctx context.Context, id string) (*Document, error) {
 	return &Document{res.Body, res.Header.Get("Content-Type"), res.ContentLength}, nil
 }
 
-// pageSize is how many extractions an iterator asks for at once.
+// pageSize is how many extractions an iterator requests at once.
 const pageSize = 500
 
-// Page returns a part of the list that a filter chooses, the newest first: at most
-// limit, behind a cursor that an earlier page gave as NextCursor; empty for the
-// first.
+// Page returns one page of the extractions that a filter chooses, newest first: at most
+// limit (1 to 1,000; 0 means 50), after cursor, which is the NextCursor of the previous
+// page; empty for the first page.
 func (c *Client) Page(ctx context.Context, f Filter, limit int, cursor string) (Page, error) {
 	return c.page(ctx, "extractions", protocol.List{Filter: f, Limit: limit, Cursor: cursor}.Values())
 }
@@ -113,20 +114,21 @@ func (c *Client) page(ctx context.Context, path string, q url.Values) (Page, err
 	return p, err
 }
 
-// noList is for an answer that lacks the list it should be.
+// noList is the error for an answer without the list it should contain.
 func noList() error {
 	return &Error{Status: http.StatusOK, Code: CodeNotAPI, Detail: "the answer is no list; is the server's URL right?"}
 }
 
-// set adds what is not empty.
+// set adds a parameter unless it is empty.
 func set(q url.Values, name, value string) {
 	if value != "" {
 		q.Set(name, value)
 	}
 }
 
-// List iterates over what a filter chooses, the newest first, without results. What
-// is accepted meanwhile is not in it. It ends behind the first error.
+// List iterates over the extractions that a filter chooses, newest first, without results.
+// Extractions accepted meanwhile are not included. The iteration ends after the first
+// error.
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Extraction, error] {
 	return pages(func(cursor string) ([]Extraction, *string, error) {
 		p, err := c.Page(ctx, f, pageSize, cursor)
@@ -158,26 +160,27 @@ func pages[T any](next func(cursor string) ([]T, *string, error)) iter.Seq2[T, e
 	}
 }
 
-// Cancel ends an extraction as CANCELED. It stops neither the vendor nor its charge.
-// One that is final is an *Error with CodeFinal.
+// Cancel ends an extraction as CANCELED. The vendor's work and its charge are not stopped.
+// For a final extraction the error is an *Error with CodeFinal.
 func (c *Client) Cancel(ctx context.Context, id string) (Extraction, error) {
 	e, lost, err := c.one(ctx, call{method: http.MethodPost, path: pathTo("extractions", id, "cancel")})
 	if !lost || !hasCode(err, CodeFinal) {
 		return e, err
 	}
-	// It may be this call's own doing.
+	// It may have been an earlier attempt of this call.
 	if now, getErr := c.Get(ctx, id); getErr == nil && now.Status == extraction.StatusCanceled {
 		return now, nil
 	}
 	return e, err
 }
 
-// Retry repeats an extraction that did not end with SUCCESS, and returns the
-// new one. Where the vendor may have the old one after all it is asked for that
-// first, unless resubmit says to submit, and pay, in any case.
+// Retry repeats an extraction that did not end with SUCCESS and returns the new one. If the
+// vendor may have the old submission after all, it is asked for that first; resubmit skips
+// the question and submits, and pays, again.
 //
-// A SUCCESS whose stored result is damaged or gone (CodeResultUnavailable) is returned
-// itself: its result is fetched from the vendor again, and nothing is submitted.
+// For a SUCCESS whose stored result is damaged or gone (CodeResultUnavailable), Retry
+// returns the extraction itself: the result is fetched from the vendor again, and nothing
+// is submitted.
 func (c *Client) Retry(ctx context.Context, id string, resubmit bool) (Extraction, error) {
 	k := call{method: http.MethodPost, path: pathTo("extractions", id, "retry")}
 	if resubmit {
@@ -187,10 +190,10 @@ func (c *Client) Retry(ctx context.Context, id string, resubmit bool) (Extractio
 	if !lost || !hasCode(err, CodeConflict) {
 		return e, err
 	}
-	// It may be this call's own doing.
+	// It may have been an earlier attempt of this call.
 	old, getErr := c.Get(ctx, id)
 	if getErr == nil && old.Status == extraction.StatusSuccess && old.Error == nil {
-		return old, nil // Its result has been fetched already.
+		return old, nil // The result has been fetched again already.
 	}
 	if getErr != nil || old.RetriedBy == "" {
 		return e, err
@@ -201,15 +204,15 @@ func (c *Client) Retry(ctx context.Context, id string, resubmit bool) (Extractio
 	return e, err
 }
 
-// Delete erases an extraction and all that belongs to it; a running one is canceled
-// first. One that is erased already is no error.
+// Delete erases an extraction with everything that belongs to it. A running one is canceled
+// first. Deleting it again is not an error.
 func (c *Client) Delete(ctx context.Context, id string) error {
 	_, err := c.ask(ctx, call{method: http.MethodDelete, path: pathTo("extractions", id)}, nil)
 	return err
 }
 
-// Redeliver tells the producer once more of an extraction that is final and has a
-// callback. Any other is an *Error with CodeConflict.
+// Redeliver sends the callback of a final extraction again. If the extraction is not final
+// or has no callback, the error is an *Error with CodeConflict.
 func (c *Client) Redeliver(ctx context.Context, id string) error {
 	r, err := c.RedeliverMany(ctx, Bulk{IDs: []string{id}})
 	switch {
@@ -228,25 +231,24 @@ func hasCode(err error, code string) bool {
 	return ok && e.Code == code
 }
 
-// CancelMany, RetryMany, DeleteMany and RedeliverMany do the same to many. Where a
-// call was repeated, what its first attempt has done counts as skipped.
+// The bulk operations count what an earlier attempt of the same call has done as skipped.
 
-// CancelMany cancels what is not final.
+// CancelMany cancels the chosen extractions that are not final.
 func (c *Client) CancelMany(ctx context.Context, b Bulk) (BulkResult, error) {
 	return c.many(ctx, "cancel", b)
 }
 
-// RetryMany repeats extractions that ended with a status other than SUCCESS.
+// RetryMany repeats the chosen extractions that ended with a status other than SUCCESS.
 func (c *Client) RetryMany(ctx context.Context, b Bulk) (BulkResult, error) {
 	return c.many(ctx, "retry", b)
 }
 
-// DeleteMany erases.
+// DeleteMany erases the chosen extractions; see Delete.
 func (c *Client) DeleteMany(ctx context.Context, b Bulk) (BulkResult, error) {
 	return c.many(ctx, "delete", b)
 }
 
-// RedeliverMany tells producers once more.
+// RedeliverMany sends the callbacks of the chosen extractions again; see Redeliver.
 func (c *Client) RedeliverMany(ctx context.Context, b Bulk) (BulkResult, error) {
 	return c.many(ctx, "redeliver", b)
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/extractq/extractq/extraction/protocol"
 )
 
-// Batch returns how far a batch is.
+// Batch returns the progress of a batch.
 func (c *Client) Batch(ctx context.Context, name string) (Batch, error) {
 	var b Batch
 	_, err := c.ask(ctx, call{method: http.MethodGet, path: pathTo("batches", name)}, &b)
 	return b, err
 }
 
-// Batches iterates over all batches, those with the latest extraction first. One that
-// gets another extraction meanwhile moves to the front, and is not met there.
+// Batches iterates over all batches, the one with the latest extraction first. A batch that
+// gets another extraction during the iteration moves to the front and may be missed.
 func (c *Client) Batches(ctx context.Context) iter.Seq2[Batch, error] {
 	return pages(func(cursor string) ([]Batch, *string, error) {
 		q := url.Values{"limit": {strconv.Itoa(pageSize)}}
@@ -35,21 +35,21 @@ func (c *Client) Batches(ctx context.Context) iter.Seq2[Batch, error] {
 	})
 }
 
-// ReadyQuery asks for extractions that are final and not acknowledged.
+// ReadyQuery asks for extractions that are final and not yet acknowledged.
 type ReadyQuery struct {
-	// Customer is the tenant whose they are; empty for all.
+	// Customer limits the list to one customer; empty means all.
 	Customer string
-	// Limit is how many at most; 0 means 50.
+	// Limit is the most that is returned; 0 means 50.
 	Limit int
-	// Cursor is an earlier page's NextCursor.
+	// Cursor is the NextCursor of the previous page; empty for the first.
 	Cursor string
-	// Wait holds an empty answer until there is something, at most a minute.
+	// Wait holds an empty answer until an extraction is ready, at most a minute.
 	Wait time.Duration
 }
 
-// Ready returns extractions that are final, not acknowledged, and of which no
-// callback has told, the oldest first and without results. What is acknowledged with
-// Ack is not listed again; what is not, is.
+// Ready returns extractions that are final, were not acknowledged with Ack and have no
+// delivered callback: oldest first, without results. Use it instead of callbacks: process
+// what it returns, then call Ack.
 func (c *Client) Ready(ctx context.Context, r ReadyQuery) (Page, error) {
 	q := url.Values{}
 	set(q, "customer", r.Customer)
@@ -63,11 +63,11 @@ func (c *Client) Ready(ctx context.Context, r ReadyQuery) (Page, error) {
 	return c.page(ctx, "ready", q)
 }
 
-// maxAck is how many ids one call acknowledges.
+// maxAck is how many ids are acknowledged per request.
 const maxAck = 1000
 
-// Ack acknowledges extractions, and returns how many were still listed. Again does
-// no harm.
+// Ack removes extractions from the ready list and returns how many were on it. It is
+// idempotent.
 func (c *Client) Ack(ctx context.Context, ids ...string) (int64, error) {
 	total := int64(0)
 	for some := range slices.Chunk(ids, maxAck) {
@@ -87,7 +87,7 @@ func (c *Client) Accounts(ctx context.Context) ([]extraction.AccountState, error
 	return c.accounts(ctx, 0)
 }
 
-// Check makes one call, once: it finds out whether the server is there and takes
+// Check makes one call without repetition, to see whether the server is there and accepts
 // the key.
 func (c *Client) Check(ctx context.Context) error {
 	_, err := c.accounts(ctx, 1)
@@ -108,14 +108,12 @@ func (c *Client) Account(ctx context.Context, name string) (extraction.AccountSt
 	return c.account(ctx, http.MethodGet, "accounts", name)
 }
 
-// PauseAccount stops an account's calls until it is resumed. The key must be an
-// operator's.
+// PauseAccount stops all calls of an account until it is resumed. It needs an operator key.
 func (c *Client) PauseAccount(ctx context.Context, name string) (extraction.AccountState, error) {
 	return c.account(ctx, http.MethodPost, "accounts", name, "pause")
 }
 
-// ResumeAccount lets an account go on, whatever it was paused for. The key must be an
-// operator's.
+// ResumeAccount resumes an account, whatever it was paused for. It needs an operator key.
 func (c *Client) ResumeAccount(ctx context.Context, name string) (extraction.AccountState, error) {
 	return c.account(ctx, http.MethodPost, "accounts", name, "resume")
 }

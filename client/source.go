@@ -9,10 +9,9 @@ import (
 	"path/filepath"
 )
 
-// Source is the document of a submission: what File, Reader, URL or VendorID
-// returns.
+// Source is the document of a submission, made with File, Reader, URL or VendorID.
 type Source struct {
-	// open opens it for one attempt, and size is how large it is; -1 if unknown.
+	// open opens the document for one attempt; size is its size in bytes, -1 if unknown.
 	open            func(context.Context) (part, error)
 	size            func() int64
 	name, mediaType string
@@ -26,8 +25,8 @@ type part struct {
 	close  func()
 }
 
-// File is the document in a file, which is opened for each attempt anew. Its base
-// name is the document's name unless Fields.Name says otherwise.
+// File is the document in a file, opened anew for each attempt. Its base name is the
+// document's name unless Fields.Name is set.
 func File(path string) Source {
 	return Source{
 		name: filepath.Base(path),
@@ -54,22 +53,22 @@ func File(path string) Source {
 			p := part{r: f, length: -1, close: func() { _ = f.Close() }}
 			if info.Mode().IsRegular() {
 				p.length = info.Size()
-				p.r = io.LimitReader(f, p.length) // It may grow meanwhile.
+				p.r = io.LimitReader(f, p.length) // The file may grow meanwhile.
 			}
 			return p, nil
 		},
 	}
 }
 
-// Reader is the document that r gives, from where it stands to its end. One that is
-// an io.Seeker, such as a *bytes.Reader, is read again where a call is repeated; for
-// any other a call is repeated only until the document begins to be sent. Only
-// Submit may use r until it returns; where the context ends in the middle of a Read
-// of one that is not an io.Seeker, not until that Read returns.
+// Reader is the document that r returns, from its current position to its end. If r is an
+// io.Seeker, such as a *bytes.Reader, a repeated call reads it again; otherwise a call is
+// repeated only until sending the document has begun. Until Submit returns, only Submit may
+// use r. If ctx ends during a Read of an r that is not an io.Seeker, r is in use until that
+// Read returns.
 func Reader(r io.Reader, name string) Source {
 	if seeker, ok := r.(io.Seeker); ok {
 		start, err := seeker.Seek(0, io.SeekCurrent)
-		if err == nil { // A pipe is a file, and has no place to go back to.
+		if err == nil { // A pipe is a file too, and cannot seek.
 			return Source{
 				name: name,
 				size: func() int64 { n, _ := rewind(seeker, start); return n },
@@ -93,7 +92,7 @@ func Reader(r io.Reader, name string) Source {
 	}
 }
 
-// rewind goes back to start, and counts what is behind it.
+// rewind seeks to start and counts the bytes that follow.
 func rewind(s io.Seeker, start int64) (n int64, err error) {
 	end, err := s.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -103,22 +102,22 @@ func rewind(s io.Seeker, start int64) (n int64, err error) {
 	return end - start, err
 }
 
-// oneTime is a reader that cannot go back, and notes whether it was begun.
+// oneTime is a reader that cannot seek; it records whether reading has begun.
 type oneTime struct {
 	r     io.Reader
 	begun bool
 	piece []byte
 }
 
-// interruptible reads until its context ends, also where nothing comes: the
-// transport waits for a Read to return before it gives a request up.
+// interruptible ends a blocked Read when its context ends: the transport waits for Read to
+// return before it gives up a request.
 type interruptible struct {
-	ctx context.Context // A reader's methods take none.
+	ctx context.Context // The methods of a reader take no context.
 	*oneTime
 }
 
-// Read reads in a goroutine of its own, which stays behind with the source where the
-// context ends.
+// Read reads in a goroutine of its own, which is left behind with the source if the context
+// ends.
 func (i interruptible) Read(p []byte) (int, error) {
 	i.begun = true
 	if len(i.piece) < len(p) {
@@ -142,21 +141,21 @@ func (i interruptible) Read(p []byte) (int, error) {
 	}
 }
 
-// URL is a document that is fetched from there, by the vendor.
+// URL is a document that the vendor downloads from url.
 func URL(url string) Source { return Source{url: url} }
 
-// VendorID is no document: the submission follows what something else has
-// submitted under this id of the vendor's. Nothing is submitted, and nothing paid.
+// VendorID follows an extraction that another program has submitted, by the vendor's id of
+// it. Nothing is submitted, and nothing is paid.
 func VendorID(id string) Source { return Source{vendorID: id} }
 
-// Typed is the source with a media type, "application/pdf" for one. Without it, the
-// server finds it out from the document's first bytes.
+// Typed returns the source with a media type, such as "application/pdf". Otherwise the
+// server detects it from the first bytes.
 func (s Source) Typed(mediaType string) Source {
 	s.mediaType = mediaType
 	return s
 }
 
-// encoded is a reader of what r gives as base64.
+// encoded reads r and returns it as base64.
 type encoded struct {
 	r     io.Reader
 	raw   []byte

@@ -19,25 +19,24 @@ import (
 	"github.com/extractq/extractq/extraction/protocol"
 )
 
-// Submission is one document and what is wanted of it.
+// Submission is one document and how it is to be extracted.
 type Submission struct {
 	// Source is the document.
 	Source Source
 	Fields Fields
-	// IdempotencyKey makes the same document and fields one extraction, however
-	// often and by whomever they are submitted, for as long as that exists; at most
-	// 255 characters. Where it is empty each Submit makes one of its own: its
-	// repetitions are one extraction then, and another Submit is another.
+	// IdempotencyKey makes all submissions of the same document and fields one extraction,
+	// for as long as that extraction exists; at most 255 characters. If it is empty, each
+	// Submit chooses a random key: its own repetitions are one extraction, another Submit
+	// is another.
 	IdempotencyKey string
 }
 
-// announced is the size in bytes from which on the server is asked first, so that a
-// document is not sent to one that does not want it.
+// announced is the size in bytes from which the server is asked before the document is sent
+// (Expect: 100-continue).
 const announced = 1 << 20
 
-// Submit hands in a document. When it returns an extraction, the document and its
-// record are written. Its error, where it is an *Error, has the IdempotencyKey that
-// was used.
+// Submit hands in a document. When it returns an extraction, the document and its record
+// are stored. If the error is an *Error, it has the IdempotencyKey that was used.
 func (c *Client) Submit(ctx context.Context, s Submission) (Extraction, error) {
 	key := s.IdempotencyKey
 	if key == "" {
@@ -106,10 +105,9 @@ func (s Submission) call() (call, error) {
 	return k, nil
 }
 
-// frame is what stands before and behind the document in a request's body. The
-// fields are in the body and not in the query, because servers and proxies log
-// addresses, and names and labels are personal. It is a form, whose fields are
-// text; options that are not are sent as JSON.
+// frame is what precedes and follows the document in a request's body. The fields are in
+// the body, not in the query: servers and proxies log addresses, and names and labels are
+// personal. It is a multipart form; options that are not strings are sent as JSON.
 func frame(f Fields, mediaType string) (before, after []byte, header http.Header, err error) {
 	for _, v := range f.Options {
 		if _, ok := v.(string); !ok {
@@ -133,7 +131,7 @@ func frame(f Fields, mediaType string) (before, after []byte, header http.Header
 	return b.Bytes()[:n], b.Bytes()[n:], http.Header{"Content-Type": {w.FormDataContentType()}}, nil
 }
 
-// formFields are the fields as a form has them.
+// formFields are the fields as parts of a form.
 func formFields(f Fields) [][2]string {
 	var out [][2]string
 	for _, p := range [][2]string{
@@ -164,7 +162,7 @@ func formFields(f Fields) [][2]string {
 	return out
 }
 
-// frameJSON is frame for options that only JSON can carry.
+// frameJSON is frame for options that only JSON can express.
 func frameJSON(f Fields) (before, after []byte, header http.Header, err error) {
 	b, err := json.Marshal(f)
 	if err != nil {
@@ -174,8 +172,8 @@ func frameJSON(f Fields) (before, after []byte, header http.Header, err error) {
 	return before, []byte(`"}`), jsonHeader(), nil
 }
 
-// complete is an error for an answer that lacks what every extraction has: it is of
-// something else.
+// complete returns an error for an answer that lacks what every extraction has: it is from
+// another server.
 func complete(e Extraction) error {
 	if e.ID == "" || e.Status == "" {
 		return &Error{Status: http.StatusOK, Code: CodeNotAPI, Detail: "the answer is no extraction; is the server's URL right?"}

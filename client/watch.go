@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// errSilent is the cause of the end of a request whose server fell silent.
+// errSilent is the cause of a request's end when its server falls silent.
 var errSilent = errors.New("the server has fallen silent")
 
-// watch ends a request whose server neither takes nor sends a byte for a while. The
-// time that the caller takes to give or use bytes does not count.
+// watch ends a request when the server neither takes nor sends a byte for a while. The time
+// in which the caller supplies or consumes bytes does not count.
 type watch struct {
 	timer *time.Timer
 	limit time.Duration
@@ -24,7 +24,7 @@ func newWatch(ctx context.Context, limit time.Duration) (context.Context, *watch
 	return ctx, &watch{timer: time.AfterFunc(limit, func() { stop(errSilent) }), limit: limit, stop: stop}
 }
 
-// wait begins, or begins anew, to wait for the server; rest waits for the caller.
+// wait starts the time of the server, or restarts it; rest stops it.
 func (w *watch) wait() { w.timer.Reset(w.limit) }
 func (w *watch) rest() { w.timer.Stop() }
 
@@ -37,12 +37,12 @@ func (w *watch) end() {
 type watched struct {
 	body  io.ReadCloser
 	watch *watch
-	ctx   context.Context // The caller's; a reader's methods take none.
+	ctx   context.Context // The caller's; the methods of a reader take no context.
 
-	upload *upload // The request's; nil where it had no body.
+	upload *upload // The body of the request; nil if it has none.
 }
 
-// Read reads what comes. An answer that breaks off is an *Error.
+// Read reads the answer. If it breaks off, the error is an *Error.
 func (b *watched) Read(p []byte) (int, error) {
 	b.watch.wait()
 	n, err := b.body.Read(p)
@@ -64,35 +64,35 @@ func (b *watched) Close() error {
 	return err
 }
 
-// upload is the body of one request. It knows when it is no longer read, and
-// what its source ended with.
+// upload is the body of one request. It knows when it is no longer read, and the error its
+// source ended with.
 type upload struct {
 	r      io.Reader
 	length int64 // -1 if unknown.
 	close  func()
 	watch  *watch
 
-	// turn is taken by the reader, and kept by finish.
-	turn   chan struct{}
+	// sem is held while the source is read, and for good after finish.
+	sem    chan struct{}
 	done   bool
 	failed error
 }
 
 func newUpload(r io.Reader, length int64, closer func()) *upload {
-	return &upload{r: r, length: length, close: closer, turn: make(chan struct{}, 1)}
+	return &upload{r: r, length: length, close: closer, sem: make(chan struct{}, 1)}
 }
 
-// errFinished is what the transport gets that reads on after the request is over.
+// errFinished is returned to a transport that reads on after the request has ended.
 var errFinished = errors.New("the request is over")
 
-// Read reads the source, while the request lasts.
+// Read reads the source until the request ends.
 func (u *upload) Read(p []byte) (int, error) {
 	select {
-	case u.turn <- struct{}{}:
+	case u.sem <- struct{}{}:
 	default:
 		return 0, errFinished
 	}
-	defer func() { <-u.turn }()
+	defer func() { <-u.sem }()
 	u.watch.rest()
 	n, err := u.r.Read(p)
 	u.watch.wait()
@@ -102,17 +102,17 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close is for the transport, which may call it while it reads.
+// Close is for the transport, which may call it during a Read.
 func (u *upload) Close() error { return nil }
 
-// finish waits until the source is no longer read, closes it, and returns the error
-// that it ended with, if any.
+// finish waits until the source is no longer read, closes it, and returns the error that it
+// ended with, if any.
 func (u *upload) finish() error {
 	if u == nil || u.done {
 		return nil
 	}
 	u.done = true
-	u.turn <- struct{}{} // For good.
+	u.sem <- struct{}{} // Never released.
 	if u.close != nil {
 		u.close()
 	}
