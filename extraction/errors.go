@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Failure says why an extraction ended with another status than SUCCESS.
+// Failure says why an extraction ended with a status other than SUCCESS.
 type Failure struct {
 	Code      Code           `json:"code"`
 	Message   string         `json:"message"`
@@ -14,9 +14,8 @@ type Failure struct {
 	Details   map[string]any `json:"details"`
 }
 
-// NewFailure returns a failure with the code's own retryability. vendor is what
-// the vendor said, redacted and bounded by the provider; nil where it said
-// nothing.
+// NewFailure returns a failure that is retryable if its code is. vendor is what the vendor
+// said, redacted and bounded by the provider; nil if it said nothing.
 func NewFailure(code Code, message string, vendor any) *Failure {
 	details := map[string]any{}
 	if vendor != nil {
@@ -25,53 +24,51 @@ func NewFailure(code Code, message string, vendor any) *Failure {
 	return &Failure{Code: code, Message: message, Retryable: code.Retryable(), Details: details}
 }
 
-// Kind is a class of vendor trouble, and the only thing about an error that
-// decides what happens next. The provider classifies, because only it knows the
-// vendor; the worker acts.
+// Kind classifies the errors of vendor calls. It alone decides what happens next: the
+// provider classifies, because only it knows the vendor, and the worker acts.
 type Kind string
 
-// The kinds of Error.
+// The kinds of an Error.
 const (
-	// KindRejected is an answer about this document: it ends the extraction.
+	// KindRejected: the vendor refuses this document. It ends the extraction.
 	KindRejected Kind = "rejected"
-	// KindUnauthorized is a refused key: it pauses the account.
+	// KindUnauthorized: the key is refused. It pauses the account.
 	KindUnauthorized Kind = "unauthorized"
-	// KindForbidden is a key that is taken but may not make this call, where others do
-	// not depend on it: a list or a probe.
+	// KindForbidden: the key is valid but may not make this call, a list or a probe. Other
+	// calls do not depend on it.
 	KindForbidden Kind = "forbidden"
-	// KindRateLimited is a 429: it blocks the account until Retry-After, or for a minute
-	// where the vendor did not say when to come back.
+	// KindRateLimited: a 429. It blocks the account until Retry-After, or for a minute if
+	// the vendor did not give one.
 	KindRateLimited Kind = "rate_limited"
-	// KindQuota is a used-up plan: submits pause.
+	// KindQuota: the plan is used up. It pauses submissions.
 	KindQuota Kind = "quota"
-	// KindNotFound is a 404 on a poll: not yet, or no longer.
+	// KindNotFound: a 404 on a poll. The result is not there yet, or no longer.
 	KindNotFound Kind = "not_found"
-	// KindTransient is a 5xx, a timeout, a reset or an answer that makes no sense.
+	// KindTransient: a 5xx, a timeout, a reset, or an unintelligible answer.
 	KindTransient Kind = "transient"
-	// KindTooLarge is an answer to a poll that is larger than the account takes: it ends
-	// the extraction.
+	// KindTooLarge: the answer to a poll is larger than the account allows. It ends the
+	// extraction.
 	KindTooLarge Kind = "too_large"
-	// KindUploadGone is an upload URL that no longer works: start over.
+	// KindUploadGone: the upload URL has expired. The submission starts over.
 	KindUploadGone Kind = "upload_gone"
 )
 
-// Error is trouble with one vendor call. Its text never holds a secret or a
-// document's content.
+// Error is the failure of one vendor call. Its text never contains a secret or content of a
+// document.
 type Error struct {
-	// Op is the call: submit, upload, poll, ready, probe.
+	// Op is the call: submit, upload, poll, ready or probe.
 	Op string
 	// Kind decides what happens next.
 	Kind Kind
-	// Code is the failure's code where Kind is KindRejected; empty means
-	// CodeVendorRejected.
+	// Code is the failure's code if Kind is KindRejected; empty means CodeVendorRejected.
 	Code Code
-	// Status is the HTTP status of the answer, 0 where there was none.
+	// Status is the HTTP status of the answer; 0 if there was none.
 	Status int
-	// RetryAfter is how long the vendor asked to wait, 0 where it did not say.
+	// RetryAfter is how long the vendor asked to wait; 0 if it did not say.
 	RetryAfter time.Duration
-	// Sent reports that the vendor may have acted on the request although its
-	// answer was lost or made no sense. It matters for submissions only: false
-	// means that submitting again costs nothing.
+	// Sent reports that the vendor may have acted on the request, although its answer was
+	// lost or unintelligible. It matters for submissions only: if it is false, submitting
+	// again costs nothing.
 	Sent bool
 	// Vendor is what the vendor said: a string or a JSON value, redacted, at
 	// most 16 KiB.
@@ -88,8 +85,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf is the kind of the first Error in err's chain. Anything else that went
-// wrong in a vendor call is transient.
+// KindOf is the kind of the first Error in err's chain, and KindTransient for any other
+// error.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
@@ -97,6 +94,6 @@ func KindOf(err error) Kind {
 	return KindTransient
 }
 
-// ErrInvalid is wrapped by a Provider's Check for a submission that the vendor
-// could never take.
+// ErrInvalid is wrapped by the errors of a Provider's Check: the vendor could never accept
+// the submission.
 var ErrInvalid = errors.New("invalid submission")

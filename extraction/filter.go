@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Filter chooses extractions; an empty member chooses all. It is the one filter of lists
-// and bulk operations: in JSON, in a URL's query (Values), and in the store.
+// Filter chooses extractions; an empty member chooses all. Lists and bulk operations use
+// this one type: as JSON, as a URL's query (Values), and in the store.
 type Filter struct {
-	// Status and Account are alternatives: an extraction has one of each.
+	// Status and Account list alternatives.
 	Status   OneOrMore[Status] `json:"status,omitempty"   nullable:"true"   query:"status,explode" `
 	Account  OneOrMore[string] `json:"account,omitempty"  nullable:"true"   query:"account,explode"`
 	Customer string            `json:"customer,omitempty" query:"customer"`
 	Batch    string            `json:"batch,omitempty"    query:"batch"`
-	// Type is the document type, or one of a portfolio's.
+	// Type is the document type, or one of the types of a portfolio.
 	Type string `json:"type,omitempty" query:"type"`
 	// Error is the code of a final error.
 	Error Code `json:"error,omitempty" query:"error" doc:"the code of a final error"`
@@ -24,13 +24,13 @@ type Filter struct {
 	Until Time `json:"until,omitzero" query:"until" doc:"accepted before this time"`
 }
 
-// IsZero reports whether a filter chooses all.
+// IsZero reports whether a filter chooses all extractions.
 func (f Filter) IsZero() bool {
 	return len(f.Status)+len(f.Account) == 0 &&
 		f.Customer == "" && f.Batch == "" && f.Type == "" && f.Error == "" && f.Since.IsZero() && f.Until.IsZero()
 }
 
-// Values is the filter as the query of a URL.
+// Values returns the filter as the query of a URL.
 func (f Filter) Values() url.Values {
 	q := url.Values{}
 	add := func(name, value string) {
@@ -53,7 +53,7 @@ func (f Filter) Values() url.Values {
 	return q
 }
 
-// OneOrMore are values, of which a single one may be written without the array.
+// OneOrMore is a list; in JSON, a single value may stand without the array.
 type OneOrMore[T ~string] []T
 
 // UnmarshalJSON takes a string or an array of strings.
@@ -66,7 +66,7 @@ func (o *OneOrMore[T]) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]T)(o))
 }
 
-// precise is the time in RFC 3339 with all its digits, empty for the zero time.
+// precise formats the time with all its digits; empty for the zero time.
 func (t Time) precise() string {
 	if t.IsZero() {
 		return ""

@@ -5,9 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// ValidLabel reports whether a text may name something: a document, a type, a customer,
-// a key of metadata. It is UTF-8 without control characters and without what changes the
-// direction of the text around it, which would show another name than it is.
+// ValidLabel reports whether a text can be a label: the name of a document, a type, a
+// customer, a key of metadata. It must be UTF-8 without the characters of Deceptive, which
+// would display it as another name.
 func ValidLabel(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
@@ -20,8 +20,8 @@ func ValidLabel(s string) bool {
 	return true
 }
 
-// Deceptive reports whether a character is a control character, ends a line, or changes
-// the direction of the text around it.
+// Deceptive reports whether a character is a control character, ends a line, or changes the
+// direction of the text around it.
 func Deceptive(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
 }

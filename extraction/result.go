@@ -8,16 +8,16 @@ import (
 
 // Result is what a vendor found in a document, in one shape for all vendors.
 type Result struct {
-	// Fields are the values by name: none (the vendor looked and did not find
-	// it), one, or several where the field repeats.
+	// Fields are the values by field name: none (the vendor looked and found nothing), one,
+	// or several if the field repeats.
 	Fields Fields `json:"fields"`
-	// Tables are rows by table name: line items, VAT rates, sections.
+	// Tables are rows by table name, such as line items, VAT rates or sections.
 	Tables Tables `json:"tables"`
 	// Documents are the parts of a portfolio; empty otherwise.
 	Documents []SubDocument `json:"documents"`
-	// Warnings are the vendor's remarks on a result it nevertheless gave.
+	// Warnings are the vendor's remarks on the result.
 	Warnings []Warning `json:"warnings"`
-	// Raw is the whole body of the vendor's final answer, less its echo of our
+	// Raw is the complete body of the vendor's final answer, except for its echo of our
 	// webhook.
 	Raw json.RawMessage `json:"raw"`
 }
@@ -43,25 +43,25 @@ const (
 	TypeDate ValueType = "date"
 )
 
-// ValueTypes are all of them.
+// ValueTypes returns all types.
 func ValueTypes() []ValueType { return []ValueType{TypeString, TypeNumber, TypeBoolean, TypeDate} }
 
 // Value is one reading of one field.
 type Value struct {
-	// Value is JSON of the kind that Type says: string, json.Number or float64,
-	// bool; a date is a string. What does not parse stays a string.
+	// Value is JSON of the kind that Type names: string, json.Number or float64, bool; a
+	// date is a string. What cannot be parsed stays a string.
 	Value any `json:"value"`
 	// Type is the kind of Value.
 	Type ValueType `json:"type"`
-	// Text is the vendor's spelling; null where it gives none.
+	// Text is the value as the vendor spells it; null if it does not say.
 	Text Null `json:"text"`
-	// Unit is "$" or "%", for instance; null where the vendor gives none.
+	// Unit is the unit, such as "$" or "%"; null if the vendor gives none.
 	Unit Null `json:"unit"`
-	// Confidence is between 0 and 1; nil where the vendor gives none.
+	// Confidence is between 0 and 1; nil if the vendor gives none.
 	Confidence *float64 `json:"confidence"`
 	// Page counts from 1; nil if unknown.
 	Page *int `json:"page"`
-	// Box is the place on the page in the vendor's units; nil if unknown.
+	// Box is the position on the page; nil if unknown.
 	Box *Box `json:"box"`
 	// Alternatives are other readings of the same value, best first.
 	Alternatives []Value `json:"alternatives"`
@@ -92,9 +92,8 @@ type Warning struct {
 	Message string `json:"message"`
 }
 
-// NewResult returns a result without a finding: every collection is empty, not
-// nil, so that its JSON has no null where a collection is promised. JSON is
-// UTF-8: what is not in raw becomes U+FFFD.
+// NewResult returns an empty result: every collection is empty, not nil, so that its JSON
+// has no null in place of a collection. JSON is UTF-8: invalid bytes in raw become U+FFFD.
 func NewResult(raw json.RawMessage) *Result {
 	if raw != nil {
 		raw = bytes.ToValidUTF8(raw, []byte("\uFFFD"))
@@ -111,11 +110,11 @@ func NewResult(raw json.RawMessage) *Result {
 // WriteJSON implements Found.
 func (r *Result) WriteJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false) // The vendor's text stays as it is.
+	enc.SetEscapeHTML(false) // The vendor's text stays unescaped.
 	return enc.Encode(r)
 }
 
-// MarshalJSON writes {} for the zero Result, which was never found, and all five
+// MarshalJSON writes {} for the zero Result, which stands for "no result yet", and all five
 // members for any other.
 func (r Result) MarshalJSON() ([]byte, error) {
 	if r.Fields == nil && r.Raw == nil {
@@ -124,7 +123,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	type plain Result
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false) // The vendor's text stays as it is.
+	enc.SetEscapeHTML(false) // The vendor's text stays unescaped.
 	err := enc.Encode(plain(r))
 	return out.Bytes(), err
 }

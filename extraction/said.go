@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxSaid bounds how much of what a vendor said is shown in a line, in bytes.
+// maxSaid bounds how many bytes of a vendor's answer are shown in a line.
 const maxSaid = 300
 
-// Said finds the sentence in a vendor's answer, which is nil, a string or a JSON value.
+// Said finds the message in a vendor's answer, which is nil, a string or a JSON value.
 func Said(vendor any) string {
 	switch x := vendor.(type) {
 	case string:
@@ -30,8 +30,8 @@ func Said(vendor any) string {
 	return ""
 }
 
-// Explain is an error in one line, with what the vendor said where it has answered. The
-// provider has redacted that.
+// Explain returns an error as one line, including the vendor's message if it answered. The
+// provider has redacted that message.
 func Explain(err error) string {
 	text := err.Error()
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -42,7 +42,7 @@ func Explain(err error) string {
 	return text
 }
 
-// short cuts a text to what fits in a line.
+// short cuts a text to maxSaid bytes.
 func short(s string) string {
 	if len(s) <= maxSaid {
 		return s

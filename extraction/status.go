@@ -1,7 +1,7 @@
 package extraction
 
-// Status is the state of an extraction. It moves QUEUED, SUBMITTING,
-// IN_PROGRESS and then to one final status, which never changes again.
+// Status is the state of an extraction. It moves through QUEUED, SUBMITTING and IN_PROGRESS
+// to a final status, which never changes.
 type Status string
 
 // The seven statuses of an extraction.
@@ -15,15 +15,15 @@ const (
 	StatusCanceled   Status = "CANCELED"
 )
 
-// Statuses are all of them, in the order they are passed.
+// Statuses returns all statuses in the order in which they are passed.
 func Statuses() []Status {
 	return []Status{
 		StatusQueued, StatusSubmitting, StatusInProgress, StatusSuccess, StatusError, StatusExpired, StatusCanceled,
 	}
 }
 
-// Final reports whether the status can no longer change. A status this
-// version does not know is not final: callers go on waiting.
+// Final reports whether the status can no longer change. A status that this version does
+// not know is not final: callers go on waiting.
 func (s Status) Final() bool {
 	switch s {
 	case StatusSuccess, StatusError, StatusExpired, StatusCanceled:
@@ -34,52 +34,52 @@ func (s Status) Final() bool {
 	return false
 }
 
-// Code is extractq's own, stable word for why an extraction ended otherwise
-// than SUCCESS.
+// Code is the stable code of a Failure or Trouble: why an extraction ended with a status
+// other than SUCCESS, or what delays it.
 type Code string
 
-// The codes of a Failure.
+// The codes.
 const (
-	// CodeVendorRejected is a 4xx answer about this document.
+	// CodeVendorRejected: the vendor answered this document with a 4xx.
 	CodeVendorRejected Code = "vendor_rejected"
-	// CodeVendorFailed is the vendor's own verdict: it tried and could not.
+	// CodeVendorFailed: the vendor tried and could not extract.
 	CodeVendorFailed Code = "vendor_failed"
-	// CodeVendorQuota is a used-up plan. It ends an extraction only in run.
+	// CodeVendorQuota: the plan is used up. It is final only in run.
 	CodeVendorQuota Code = "vendor_quota"
 	// CodeResultUnavailable: the stored result of a SUCCESS is damaged or gone.
 	CodeResultUnavailable Code = "result_unavailable"
 	// CodeRateLimited: the vendor answered 429. It is never final.
 	CodeRateLimited Code = "rate_limited"
-	// CodeStoreUnavailable: the document store fails, or does not belong to what Redis
-	// holds. It is never final.
+	// CodeStoreUnavailable: the document store fails, or does not match what Redis holds.
+	// It is never final.
 	CodeStoreUnavailable Code = "store_unavailable"
-	// CodeNoWorker: no worker has the account, and something waits there. It is never
-	// final, and of an account only.
+	// CodeNoWorker: extractions wait and no worker serves the account. It is a code of
+	// accounts only, and never final.
 	CodeNoWorker Code = "no_worker"
-	// CodeUnauthorized is a refused key. It ends an extraction only in run.
+	// CodeUnauthorized: the key is refused. It is final only in run.
 	CodeUnauthorized Code = "unauthorized"
-	// CodeUnsupportedDocument is a kind of document the vendor does not take.
+	// CodeUnsupportedDocument: the vendor does not accept this kind of document.
 	CodeUnsupportedDocument Code = "unsupported_document"
-	// CodeDocumentTooLarge is a document above the vendor's size limit.
+	// CodeDocumentTooLarge: the document exceeds the vendor's size limit.
 	CodeDocumentTooLarge Code = "document_too_large"
-	// CodeDocumentUnavailable is a document, or its URL, that cannot be read.
+	// CodeDocumentUnavailable: the document, or its URL, cannot be read.
 	CodeDocumentUnavailable Code = "document_unavailable"
-	// CodeDeadlineExceeded is a "not yet" of the vendor after the deadline.
+	// CodeDeadlineExceeded: the vendor was not finished by the deadline.
 	CodeDeadlineExceeded Code = "deadline_exceeded"
-	// CodeSubmitUncertain is a submission that may or may not have arrived; see
+	// CodeSubmitUncertain: it is unknown whether the vendor received the submission; see
 	// on_uncertain.
 	CodeSubmitUncertain Code = "submit_uncertain"
-	// CodeExpired is a result the vendor dropped before it was fetched.
+	// CodeExpired: the vendor dropped the result before it was fetched.
 	CodeExpired Code = "expired"
-	// CodeCanceled is a cancellation by the producer.
+	// CodeCanceled: the producer canceled the extraction.
 	CodeCanceled Code = "canceled"
-	// CodeResultTooLarge is a result larger than the account takes; see max_result.
+	// CodeResultTooLarge: the result is larger than the account allows; see max_result.
 	CodeResultTooLarge Code = "result_too_large"
-	// CodeInternal is a fault of extractq itself.
+	// CodeInternal: extractq itself failed.
 	CodeInternal Code = "internal"
 )
 
-// Codes are all of them.
+// Codes returns all codes.
 func Codes() []Code {
 	return []Code{
 		CodeVendorRejected, CodeVendorFailed, CodeVendorQuota, CodeUnauthorized, CodeRateLimited, CodeStoreUnavailable,
@@ -89,8 +89,8 @@ func Codes() []Code {
 	}
 }
 
-// Retryable reports whether the same document may well succeed when it is
-// submitted again without being changed.
+// Retryable reports whether the same document may well succeed if it is submitted again
+// unchanged.
 func (c Code) Retryable() bool {
 	switch c {
 	case CodeVendorQuota, CodeUnauthorized, CodeDocumentUnavailable, CodeDeadlineExceeded,

@@ -21,8 +21,8 @@ func TokenName(name, id string) string {
 		ext = ""
 	}
 	stem := strings.TrimSuffix(name, ext)
-	if room := maxVendorName - len(ext) - len(id) - 1; len(stem) > room {
-		stem = strings.ToValidUTF8(stem[:room], "")
+	if left := maxVendorName - len(ext) - len(id) - 1; len(stem) > left {
+		stem = strings.ToValidUTF8(stem[:left], "")
 	}
 	return stem + "~" + id + ext
 }

@@ -1,6 +1,6 @@
 package protocol
 
-// Problem is the body of every answer that is an error (RFC 9457).
+// Problem is the body of every error answer (RFC 9457).
 type Problem struct {
 	Type   string `json:"type" doc:"always about:blank"`
 	Title  string `json:"title"`
@@ -8,19 +8,19 @@ type Problem struct {
 	// Code is stable; Detail is for people and may change.
 	Code   ProblemCode `json:"code" doc:"what went wrong, in one stable word"`
 	Detail string      `json:"detail" doc:"what went wrong and what to do, for people"`
-	// Errors are the single faults of a request that has several.
+	// Errors are the individual faults of a request that has several.
 	Errors []Fault `json:"errors,omitempty"`
-	// Extraction is the one that is in the way, where there is one.
+	// Extraction is the extraction that is in the way, if there is one.
 	Extraction string `json:"extraction,omitempty" doc:"the extraction that is in the way: the one that follows the vendor_id already"`
 }
 
-// Fault is one thing that is wrong with a request.
+// Fault is one of several faults in a request.
 type Fault struct {
 	Location string `json:"location" doc:"where, as query.limit or body.ids"`
 	Message  string `json:"message"`
 }
 
-// ProblemCode is the stable word of a Problem.
+// ProblemCode is the stable code of a Problem.
 type ProblemCode string
 
 // The codes of a Problem.
@@ -51,7 +51,7 @@ const (
 	CodeCursor            ProblemCode = "bad_cursor"
 )
 
-// ProblemCodes are all of them.
+// ProblemCodes returns all codes.
 func ProblemCodes() []ProblemCode {
 	return []ProblemCode{
 		CodeInvalid, CodeUnauthorized, CodeForbidden, CodeNotFound, CodeNotFinished, CodeConflict, CodeMethod,
