@@ -1,16 +1,14 @@
 // Package callback tells a producer that an extraction is final: one signed
 // POST to the URL the producer gave.
 //
-// The body is a CloudEvents 1.0 event, the signature that of Standard Webhooks.
-// A Sender makes one attempt and says what came of it; Next says when another
-// is due. The caller keeps the record of the attempts, and gives all of
-// them the same event id.
+// The body is a CloudEvents 1.0 event with a Standard Webhooks signature. A Sender makes
+// one attempt and reports its outcome; Next says when the next attempt is due. The caller
+// records the attempts and gives all of them the same event id.
 //
-// The URL comes from outside. Internal addresses are refused when it is
-// handed in, by Check, and again at every attempt by the address that is really
-// dialled. Redirects are not followed, no answer is read further than a few
-// kilobytes, and no host gets more than a few attempts at once, so that a slow
-// one leaves slots to the others.
+// The URL is untrusted. Check refuses internal addresses when it is handed in, and every
+// attempt checks the address that is actually dialled. Redirects are not followed, at most
+// a few kilobytes of an answer are read, and each host gets a few attempts at once, so that
+// slow hosts leave slots to the others.
 package callback
 
 import (
@@ -29,75 +27,73 @@ import (
 	"github.com/extractq/extractq/internal/guard"
 )
 
-// setting is where an internal host can be allowed.
+// setting is the setting that allows an internal host.
 const setting = "callbacks.allow_hosts"
 
 const (
-	// defaultTimeout is the longest an attempt takes, from the name's look-up to
-	// the answer's status.
+	// defaultTimeout bounds an attempt, from looking up the name to the status of the
+	// answer.
 	defaultTimeout = 15 * time.Second
-	// defaultPerHost is how many attempts a customer's hosts, or a host of no customer,
-	// get at once.
+	// defaultPerHost is how many attempts run at once for a customer's hosts, or for one
+	// host without a customer.
 	defaultPerHost = 8
 	// lookupTimeout bounds Check, for which a person or a request waits.
 	lookupTimeout = 5 * time.Second
 )
 
-// Config is what a Sender needs. Its zero value is usable, and signs nothing.
+// Config configures a Sender. The zero value is usable and signs nothing.
 type Config struct {
-	// Secret signs the callbacks: whsec_ and base64 of 24 to 64 bytes. Empty,
-	// there is no signature.
+	// Secret signs the callbacks: whsec_ and base64 of 24 to 64 bytes. Empty means no
+	// signature.
 	Secret string
-	// PreviousSecret signs them as well, while producers change over. Only
-	// together with Secret.
+	// PreviousSecret signs them as well, during a rotation. It requires Secret.
 	PreviousSecret string
-	// Keys are all API keys by name. A callback of a key that is not among them waits:
-	// the secret of another would prove nothing to its producer.
+	// Keys are all API keys by name. A callback of a key that is missing here waits:
+	// another key's secret would prove nothing to its producer.
 	Keys map[string]KeySecret
-	// AllowHosts are the internal names, *.suffixes, addresses and CIDRs that a
-	// callback may reach nevertheless.
+	// AllowHosts are the internal names, *.suffixes, addresses and CIDRs that a callback
+	// may nevertheless reach.
 	AllowHosts []string
-	// PublicURL is how producers reach the API, without a slash at the end;
-	// empty if they do not. It is the event's source, and where a large result
-	// can be fetched.
+	// PublicURL is how producers reach the API, without a trailing slash; empty if they
+	// cannot. It is the source of the event, and where a large result can be fetched.
 	PublicURL string
-	// UserAgent is sent along; empty means Go's own.
+	// UserAgent is the header of that name; empty means Go's default.
 	UserAgent string
-	// PerHost is the number of attempts at once for a customer, over all its hosts, and
-	// for a host of extractions without a customer. Default 8: a small part of the slots
-	// there are for deliveries, or slow hosts take them all.
+	// PerHost is the number of attempts at once for a customer, over all its hosts, or for
+	// one host of extractions without a customer. Default 8: a small part of the slots for
+	// deliveries, so that slow hosts cannot take them all.
 	PerHost int
-	// Timeout bounds one attempt. Default 15 s, as producers are told.
+	// Timeout bounds one attempt. Default 15 s, as documented for producers.
 	Timeout time.Duration
 
-	// TLS and Resolver are for tests, which have names and authorities of their
-	// own; nil is the system's.
+	// TLS and Resolver are for tests, which use names and authorities of their own; nil
+	// means the system's.
 	TLS      *tls.Config
 	Resolver *net.Resolver
-	// Now is the clock; nil is time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// KeySecret are the secrets of one API key; both empty are the common ones. The
-// previous one signs as well, while the producer changes over.
+// KeySecret are the secrets of one API key; if both are empty, the common ones are used.
+// The previous one signs as well, during a rotation.
 type KeySecret struct{ Secret, Previous string }
 
-// Delivery is what to send, and where to.
+// Delivery is what to send, and where.
 type Delivery struct {
-	// URL is the producer's.
+	// URL is the producer's URL.
 	URL string
-	// EventID identifies the event to the producer, who sees it again with every
-	// repetition: letters, digits, "-" and "_".
+	// EventID identifies the event to the producer and is the same in every attempt:
+	// letters, digits, "-" and "_".
 	EventID string
-	// Key is the name of the API key the extraction came with; it chooses the
-	// secret. Empty where it came without.
+	// Key is the name of the API key that the extraction was submitted with; its secret
+	// signs. Empty if there was none.
 	Key string
-	// Extraction has a final status. A nil Result of a SUCCESS stands for one
-	// that is too large to be sent.
+	// Extraction is final. A nil Result of a SUCCESS stands for a result that is too large
+	// to send.
 	Extraction *extraction.Extraction
 }
 
-// Sender makes deliveries. Make one with New; it is safe for concurrent use.
+// Sender makes deliveries. It is safe for concurrent use.
 type Sender struct {
 	cfg    Config
 	guard  *guard.Guard
@@ -106,8 +102,8 @@ type Sender struct {
 	hosts  *hosts
 }
 
-// New returns a Sender. Its error joins everything that is wrong with the
-// configuration, by the names of the settings, and repeats no secret.
+// New returns a Sender. Its error joins all faults of the configuration, by the names of
+// the settings, and contains no secret.
 func New(cfg Config) (*Sender, error) {
 	if cfg.PerHost == 0 {
 		cfg.PerHost = defaultPerHost
@@ -132,15 +128,15 @@ func New(cfg Config) (*Sender, error) {
 	transport.TLSClientConfig = cfg.TLS
 	s := &Sender{cfg: cfg, guard: g, hosts: newHosts(cfg.PerHost, cfg.Now), client: &http.Client{
 		Transport: crash.Transport("callback", transport),
-		// A redirect is an answer like any other that is not 2xx.
+		// A redirect is treated as any other answer that is not 2xx.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	s.keys.Store(keys)
 	return s, nil
 }
 
-// SetSecrets takes the secrets of cfg, and nothing else of it, for all attempts
-// from now on. With an error nothing has changed.
+// SetSecrets replaces the secrets by those of cfg, for all later attempts, and changes
+// nothing else. On an error nothing has changed.
 func (s *Sender) SetSecrets(cfg Config) error {
 	keys, err := newKeyring(cfg.Secret, cfg.PreviousSecret, cfg.Keys)
 	if err != nil {
@@ -153,13 +149,13 @@ func (s *Sender) SetSecrets(cfg Config) error {
 // Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }
 
-// ErrInternal is returned for a URL that leads to the inside. Its text says
-// neither where to nor what a name resolved to, so that it cannot be used to
-// explore the internal network.
+// ErrInternal is returned for a URL that leads to an internal address. Its text names
+// neither the URL nor what the name resolved to, so that it cannot be used to explore the
+// internal network.
 var ErrInternal = errors.New("the callback URL leads to an internal address; " + setting + " allows it, if it is meant")
 
-// Check judges a URL when it is handed in. A name that cannot be resolved here
-// and now is let through: it is judged again by the address that is dialled.
+// Check decides on a URL when it is handed in. A name that cannot be resolved now is
+// accepted: the dialled address is checked again.
 func (s *Sender) Check(ctx context.Context, rawURL string) error {
 	if _, err := parse(rawURL); err != nil {
 		return err
@@ -170,13 +166,13 @@ func (s *Sender) Check(ctx context.Context, rawURL string) error {
 	if _, blocked := errors.AsType[*guard.Blocked](err); blocked {
 		return ErrInternal
 	}
-	if bounded.Err() != nil { // Ours is no verdict on the URL.
+	if bounded.Err() != nil { // Our own timeout is no verdict on the URL.
 		return ctx.Err()
 	}
 	return err
 }
 
-// parse reads a URL that a callback can go to. Its errors do not repeat it.
+// parse reads a URL that a callback can be sent to. Its errors do not repeat it.
 func parse(rawURL string) (*url.URL, error) {
 	u, err := guard.Parse(rawURL)
 	switch {

@@ -12,7 +12,7 @@ import (
 const (
 	contentType = "application/cloudevents+json"
 	eventType   = "extractq.extraction.finished"
-	// maxResult is the largest result that travels along, as encoded bytes.
+	// maxResult is the size of the largest result that is sent along, as encoded bytes.
 	maxResult = 256 << 10
 )
 
@@ -32,13 +32,13 @@ type event struct {
 type eventData struct {
 	extraction.Extraction
 
-	// Result takes the place of the extraction's own.
+	// Result shadows the extraction's own.
 	Result    json.RawMessage `json:"result"`
 	ResultURL string          `json:"result_url,omitempty"`
 }
 
-// encodeEvent is the body of a callback. A result that is too large, or was not
-// loaded, is null, and result_url says where it is.
+// encodeEvent is the body of a callback. If the result is too large or was not loaded, it
+// is null, and result_url says where to fetch it.
 func encodeEvent(publicURL string, d Delivery) ([]byte, error) {
 	e := d.Extraction
 	source := publicURL
@@ -66,7 +66,7 @@ func encodeEvent(publicURL string, d Delivery) ([]byte, error) {
 	})
 }
 
-// encode is JSON without a line end, and with the vendor's text as it is.
+// encode returns JSON without a line end and without escaping the vendor's text.
 func encode(v any) ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)

@@ -6,18 +6,18 @@ import (
 )
 
 const (
-	// firstGuess is how long an attempt takes at an unknown host.
+	// firstGuess is the assumed duration of an attempt at an unknown host.
 	firstGuess = time.Second
-	// minTurn and maxTurn bound how long a delivery is sent away for.
-	minTurn = time.Second
-	maxTurn = 5 * time.Minute
-	// manyHosts is the number of hosts from which on unused ones are forgotten.
+	// minDelay and maxDelay bound how long a delivery is postponed.
+	minDelay = time.Second
+	maxDelay = 5 * time.Minute
+	// manyHosts is the number of hosts above which idle ones are dropped.
 	manyHosts = 1024
 )
 
-// hosts bounds the attempts at one host at once, and tells those that are too
-// many when to come back: one after the other, as fast as the host has been
-// answering. If all came back after the same time, most would come for nothing.
+// hosts bounds the attempts at one host at once, and tells the excess ones when to come
+// back: one after the other, at the pace at which the host has been answering. If all came
+// back at the same time, most would come in vain.
 type hosts struct {
 	limit int
 	now   func() time.Time
@@ -26,19 +26,19 @@ type hosts struct {
 	byID map[string]*host
 }
 
-// host is what is known of one.
+// host is the state of one host.
 type host struct {
 	inFlight int
-	took     time.Duration // An attempt, on average.
-	turn     time.Time     // When the last one that was sent away may come back.
+	took     time.Duration // The average duration of an attempt.
+	next     time.Time     // When the last postponed delivery may come back.
 }
 
 func newHosts(limit int, now func() time.Time) *hosts {
 	return &hosts{limit: limit, now: now, byID: map[string]*host{}}
 }
 
-// enter takes a slot of the host. done gives it back; it is nil where there is
-// none, and then wait says when to come back.
+// enter takes a slot of the host. done releases it; if there is none, done is nil and wait
+// says when to come back.
 func (hs *hosts) enter(name string) (done func(), wait time.Duration) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
@@ -53,18 +53,18 @@ func (hs *hosts) enter(name string) (done func(), wait time.Duration) {
 		h.inFlight++
 		return func() { hs.leave(h, now) }, 0
 	}
-	next := h.turn.Add(h.took / time.Duration(hs.limit))
-	if earliest := now.Add(minTurn); next.Before(earliest) {
+	next := h.next.Add(h.took / time.Duration(hs.limit))
+	if earliest := now.Add(minDelay); next.Before(earliest) {
 		next = earliest
 	}
-	if latest := now.Add(maxTurn); next.After(latest) {
+	if latest := now.Add(maxDelay); next.After(latest) {
 		next = latest
 	}
-	h.turn = next
-	return nil, h.turn.Sub(now)
+	h.next = next
+	return nil, h.next.Sub(now)
 }
 
-// leave gives a slot back.
+// leave releases a slot.
 func (hs *hosts) leave(h *host, since time.Time) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
@@ -72,14 +72,13 @@ func (hs *hosts) leave(h *host, since time.Time) {
 	h.took += (hs.now().Sub(since) - h.took) / 8
 }
 
-// forget drops the hosts that nothing is known of any longer, once there are
-// many.
+// forget drops idle hosts once there are many.
 func (hs *hosts) forget(now time.Time) {
 	if len(hs.byID) < manyHosts {
 		return
 	}
 	for name, h := range hs.byID {
-		if h.inFlight == 0 && !h.turn.After(now) {
+		if h.inFlight == 0 && !h.next.After(now) {
 			delete(hs.byID, name)
 		}
 	}

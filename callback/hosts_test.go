@@ -30,8 +30,8 @@ func TestTurns(t *testing.T) {
 		turns = append(turns, now.Add(wait).Sub(begun))
 		now = now.Add(time.Millisecond)
 	}
-	if turns[0] != minTurn {
-		t.Errorf("the first is sent away for %s, want %s", turns[0], minTurn)
+	if turns[0] != minDelay {
+		t.Errorf("the first is sent away for %s, want %s", turns[0], minDelay)
 	}
 	for i, turn := range turns[1:] {
 		if apart := turn - turns[i]; apart < 3900*time.Millisecond || apart > 4*time.Second {
@@ -39,7 +39,7 @@ func TestTurns(t *testing.T) {
 		}
 	}
 	for range 200 {
-		if _, wait := hs.enter("h"); wait < minTurn || wait > maxTurn {
+		if _, wait := hs.enter("h"); wait < minDelay || wait > maxDelay {
 			t.Fatalf("sent away for %s", wait)
 		}
 	}

@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// window is how long a delivery is tried, from its first attempt.
+// window is how long a delivery is attempted, from the first attempt.
 const window = 72 * time.Hour
 
-// delays are the waits after the first attempt, the second and so on. The first
-// few are for a host that is being restarted, the last for one that is
-// repaired after a weekend.
+// delays are the waits after the first attempt, the second and so on. The first few are for
+// a host that is restarting, the last for one that is repaired after a weekend.
 var delays = [...]time.Duration{
 	5 * time.Second,
 	30 * time.Second, //        35 s after the first attempt
@@ -25,23 +24,22 @@ var delays = [...]time.Duration{
 	12 * time.Hour,   // 27 h 52 m 35 s; this one repeats: 39 h, 51 h, 63 h, 72 h
 }
 
-// jitter is the part of a delay that chance adds or takes away, so that what
-// failed together is not tried together again.
+// jitter is the fraction of a delay that is random, so that deliveries that failed together
+// are not repeated together.
 const jitter = 0.1
 
-// Next is how long to wait after the attempt of that number, which counts from
-// 1, before the next one; ok is false where there is to be none. since is the
-// time since the first attempt, retryAfter what the host asked for, 0 if it did
-// not.
+// Next is how long to wait after attempt number attempt (from 1) before the next one; ok is
+// false if there is none. since is the time since the first attempt, retryAfter what the
+// host asked for, 0 if it did not.
 //
-// The last attempt comes at the end of the 72 hours. A host that asks for
-// patience is never tried earlier than it says, and not at all where that is
-// after the end; asking for less than the plan has does not make it faster.
+// The last attempt is made at the end of the 72 hours. It never comes earlier than the host
+// asks, and not at all if that is after the end; a shorter request than the plan's delay
+// does not speed it up.
 func Next(attempt int, since, retryAfter time.Duration) (delay time.Duration, ok bool) {
 	return next(attempt, since, retryAfter, rand.Float64())
 }
 
-// next is Next with the chance, from 0 to 1, as an argument.
+// next is Next with the random number, from 0 to 1, as an argument.
 func next(attempt int, since, retryAfter time.Duration, chance float64) (time.Duration, bool) {
 	left := window - since
 	if left <= 0 || retryAfter > left {

@@ -20,51 +20,51 @@ import (
 	"github.com/extractq/extractq/internal/retryafter"
 )
 
-// Outcome is what came of an attempt.
+// Outcome is the result of an attempt.
 type Outcome string
 
 // The outcomes.
 const (
-	// OutcomeDelivered is a 2xx.
+	// OutcomeDelivered: the host answered 2xx.
 	OutcomeDelivered Outcome = "delivered"
-	// OutcomeRetry is everything that may be different the next time.
+	// OutcomeRetry: the next attempt may succeed.
 	OutcomeRetry Outcome = "retry"
-	// OutcomeGone is a 410: the address is gone for good.
+	// OutcomeGone: the host answered 410, the address is gone for good.
 	OutcomeGone Outcome = "gone"
-	// OutcomeInvalid is a URL that no request can be made to, ever.
+	// OutcomeInvalid: no request can ever be made to the URL.
 	OutcomeInvalid Outcome = "invalid"
-	// OutcomeBusy is no attempt: there are as many as there may be at once, or the
-	// key is not known. Come back after RetryAfter; it counts for nothing.
+	// OutcomeBusy: no attempt was made, because too many are running or the key is unknown.
+	// Come back after RetryAfter; it does not count as an attempt.
 	OutcomeBusy Outcome = "busy"
 )
 
-// Result is what came of an attempt, for the record.
+// Result describes an attempt, for the record.
 type Result struct {
 	Outcome Outcome
-	// Status is the answer's HTTP status; 0 where there was no answer.
+	// Status is the HTTP status of the answer; 0 if there was none.
 	Status int
-	// RetryAfter is how long the host asks to be left alone, 0 if it does not.
+	// RetryAfter is how long the host asks to wait; 0 if it does not.
 	RetryAfter time.Duration
-	// Problem says in words why it was not delivered; empty if it was. It holds
-	// nothing of the URL and no address, and may be shown to the producer.
+	// Problem says why the event was not delivered; empty if it was. It contains no part of
+	// the URL and no address, and may be shown to the producer.
 	Problem string
 	// Took is the time from the request to the status.
 	Took time.Duration
 }
 
 const (
-	// maxAnswer and drainTime bound what is read of an answer's body, which
-	// means nothing: it is read only so that the connection can be used again.
+	// maxAnswer and drainTime bound how much of an answer's body is read. It is only read
+	// so that the connection can be used again.
 	maxAnswer = 4 << 10
 	drainTime = time.Second
-	// keyAgain is when a callback whose key is not known comes back.
+	// keyAgain is when a callback whose key is unknown is attempted again.
 	keyAgain = 30 * time.Second
 )
 
 var eventIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
-// Send makes one attempt. An error is not an outcome: either the context ended,
-// and it is unknown whether the producer has the event, or the delivery is invalid.
+// Send makes one attempt. An error is not an outcome: either ctx ended, and it is unknown
+// whether the producer has the event, or the delivery is invalid.
 func (s *Sender) Send(ctx context.Context, d Delivery) (Result, error) {
 	if !eventIDPattern.MatchString(d.EventID) {
 		return Result{}, errors.New("callback: the event's id is not of letters, digits, - and _")
@@ -81,7 +81,7 @@ func (s *Sender) Send(ctx context.Context, d Delivery) (Result, error) {
 		return Result{Outcome: OutcomeBusy, RetryAfter: keyAgain, Problem: fmt.Sprintf(
 			"waiting: the workers' configuration has no API key %q, and another key's secret must not sign its callbacks", d.Key)}, nil
 	}
-	// The body is made under the slot as well: results are large.
+	// The body is made while the slot is held, as results are large.
 	done, wait := s.hosts.enter(slotID(u, d.Extraction.Customer))
 	if done == nil {
 		return Result{Outcome: OutcomeBusy, RetryAfter: wait}, nil
@@ -94,8 +94,8 @@ func (s *Sender) Send(ctx context.Context, d Delivery) (Result, error) {
 	return s.post(ctx, u, keys, d, body)
 }
 
-// slotID is what slots are counted by: the customer, whatever its hosts, so that many
-// slow ones, or one that others use as well, hold up no other customer; without a customer the
+// slotID is what slots are counted by: the customer, whatever its hosts, so that its slow
+// hosts, or a host that others use too, hold up no other customer; without a customer, the
 // host's name, whatever the port.
 func slotID(u *url.URL, customer extraction.Null) string {
 	if customer != "" {
@@ -129,9 +129,9 @@ func (s *Sender) post(ctx context.Context, u *url.URL, keys *keyring, d Delivery
 	defer func() { _ = answer.Body.Close() }()
 	result := s.read(answer)
 	result.Took = took
-	// The status has said it all; what happens to the body changes nothing.
+	// The status decides; what happens to the body changes nothing.
 	if answer.StatusCode == http.StatusSwitchingProtocols {
-		return result, nil // The body is the bare connection, which no context ends.
+		return result, nil // The body is the raw connection, which no context ends.
 	}
 	timer := time.AfterFunc(drainTime, cancel)
 	defer timer.Stop()
@@ -151,7 +151,7 @@ func (s *Sender) read(answer *http.Response) Result {
 	default:
 		result.RetryAfter, _ = retryafter.Read(answer.Header, s.cfg.Now)
 	}
-	// The reason phrase is the host's own and not repeated.
+	// The reason phrase is the host's own and is not repeated.
 	result.Problem = strings.TrimSpace(fmt.Sprintf("the host answers %d %s", answer.StatusCode, http.StatusText(answer.StatusCode)))
 	if answer.StatusCode >= 300 && answer.StatusCode <= 399 {
 		result.Problem += "; redirects are not followed"
@@ -159,8 +159,8 @@ func (s *Sender) read(answer *http.Response) Result {
 	return result
 }
 
-// problem puts an error of the client into words of our own: its text has the
-// URL, and the addresses of hosts and name servers.
+// problem replaces an error of the client by a text of our own: the error's has the URL,
+// and the addresses of hosts and name servers.
 func (s *Sender) problem(err error) string {
 	if _, blocked := errors.AsType[*guard.Blocked](err); blocked {
 		return ErrInternal.Error()
@@ -180,7 +180,7 @@ func (s *Sender) problem(err error) string {
 	return "the connection broke, or the answer is no HTTP"
 }
 
-// certificateProblem names the usual mistakes with a certificate.
+// certificateProblem names the common mistakes with a certificate.
 func certificateProblem(err error) string {
 	const what = "the host's TLS certificate is not accepted: "
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {

@@ -369,7 +369,7 @@ func TestSlowHostLeavesSlots(t *testing.T) {
 	var latest time.Duration
 	for range 50 {
 		r := send(t, s, noCustomer(strings.Replace(url, "slow.test", "SLOW.test.", 1)))
-		if r.Outcome != OutcomeBusy || r.RetryAfter < time.Second || r.RetryAfter > maxTurn {
+		if r.Outcome != OutcomeBusy || r.RetryAfter < time.Second || r.RetryAfter > maxDelay {
 			t.Fatalf("%+v, want busy", r)
 		}
 		latest = max(latest, r.RetryAfter)

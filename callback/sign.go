@@ -20,22 +20,22 @@ const (
 	headerSignature = "Webhook-Signature"
 )
 
-// The bytes that a secret may have, as Standard Webhooks asks for.
+// The size of a secret, as Standard Webhooks requires.
 const (
 	minSecret = 24
 	maxSecret = 64
 )
 
-// errSecret says what a secret looks like, and not what this one did.
+// errSecret describes a valid secret without repeating the invalid one.
 var errSecret = fmt.Errorf(`want "whsec_" and base64 of %d to %d bytes, as "echo whsec_$(openssl rand -base64 32)" prints it`, minSecret, maxSecret)
 
 // keyring holds the secrets that callbacks are signed with.
 type keyring struct {
-	common [][]byte            // The current one, then the previous one.
-	byKey  map[string][][]byte // Of all keys; those that are nil have none of their own.
+	common [][]byte            // The current secret, then the previous one.
+	byKey  map[string][][]byte // For all keys; nil for a key without secrets of its own.
 }
 
-// newKeyring reads all secrets; its error names the settings of the bad ones.
+// newKeyring decodes all secrets; its error names the settings of the invalid ones.
 func newKeyring(secret, previous string, byKey map[string]KeySecret) (*keyring, error) {
 	k := &keyring{byKey: make(map[string][][]byte, len(byKey))}
 	var problems []error
@@ -68,12 +68,12 @@ func newKeyring(secret, previous string, byKey map[string]KeySecret) (*keyring, 
 		}
 		k.byKey[name] = own
 	}
-	// A map has no order, a message to a person has.
+	// Map order is random; a message is sorted.
 	slices.SortStableFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return k, errors.Join(problems...)
 }
 
-// decodeSecret is the key behind whsec_.
+// decodeSecret is the key that a whsec_ text encodes.
 func decodeSecret(s string) ([]byte, error) {
 	encoded, ok := strings.CutPrefix(s, "whsec_")
 	raw, err := base64.StdEncoding.DecodeString(encoded)
@@ -83,16 +83,16 @@ func decodeSecret(s string) ([]byte, error) {
 	return raw, nil
 }
 
-// knows reports whether there is a key of that name. What came without a key is signed
+// knows reports whether there is a key of that name. Callbacks without a key are signed
 // with the common secrets.
 func (k *keyring) knows(key string) bool {
 	_, ok := k.byKey[key]
 	return ok || key == ""
 }
 
-// sign sets the headers of Standard Webhooks, one signature for each secret. A
-// key's own secret takes the place of the common ones: who knows only that one
-// cannot forge callbacks to others. Without a secret there is no signature.
+// sign sets the headers of Standard Webhooks, one signature for each secret. A key's own
+// secret replaces the common ones: a producer that knows only its own cannot forge
+// callbacks to others. Without a secret there is no signature.
 func (k *keyring) sign(h http.Header, key, id string, at time.Time, body []byte) {
 	timestamp := strconv.FormatInt(at.Unix(), 10)
 	h.Set(headerID, id)

@@ -15,7 +15,7 @@ import (
 	"github.com/extractq/extractq/internal/serve"
 )
 
-// Key is one key of the HTTP API, as the dashboard knows it.
+// Key is an API key, as far as the dashboard needs it.
 type Key struct {
 	// Name identifies the key in logs.
 	Name string
@@ -23,46 +23,46 @@ type Key struct {
 	Digest [sha256.Size]byte
 	// Operator keys may change things.
 	Operator bool
-	// Limited keys are for some accounts or one customer. The queues show
-	// the tasks of all customers, so these keys are not let in.
+	// Limited keys are restricted to some accounts or one customer. They are refused: the
+	// queues show the tasks of all customers.
 	Limited bool
 }
 
-// ErrExposed is returned for a listener that others can reach while nothing
-// keeps them out.
+// ErrExposed is returned for a listener that other machines can reach while no key is
+// required.
 var ErrExposed = errors.New("without keys the dashboard is for this machine only")
 
-// ErrOperatorExposed is returned for a listener that others can reach while
-// everyone who is let in may operate.
+// ErrOperatorExposed is returned for a listener that other machines can reach while every
+// visitor may operate.
 var ErrOperatorExposed = errors.New("a dashboard that lets everyone operate is for this machine only")
 
-// visitor is who a request comes from.
+// visitor is the role of the client that makes a request.
 type visitor int
 
 const (
-	// stranger: a key is needed, and none of ours was sent.
+	// stranger: a key is required, and no valid one was sent.
 	stranger visitor = iota
-	// tenant: a key that is for some accounts or one customer.
+	// tenant: the key is restricted to some accounts or one customer.
 	tenant
 	// viewer may see everything.
 	viewer
-	// operator may change things too.
+	// operator may also make changes.
 	operator
 )
 
 type visitorKey struct{}
 
-// visitorOf is what the access check said about the request.
+// visitorOf is the role that the access check found.
 func visitorOf(r *http.Request) visitor {
 	v, _ := r.Context().Value(visitorKey{}).(visitor)
 	return v
 }
 
-// access decides who is let in.
+// access decides which requests are admitted.
 type access struct {
 	keys     []Key
 	noAuth   bool
-	everyone visitor // What those are who are let in without an operator key.
+	everyone visitor // The role of admitted visitors without an operator key.
 	crossing *http.CrossOriginProtection
 }
 
@@ -76,7 +76,7 @@ func newAccess(cfg Config) *access {
 	return a
 }
 
-// Admits reports whether such a dashboard may listen on the address.
+// Admits reports whether such a dashboard may listen on addr.
 func (c Config) Admits(addr net.Addr) error {
 	switch {
 	case serve.IsLoopback(addr.String()), c.NoAuth:
@@ -89,8 +89,7 @@ func (c Config) Admits(addr net.Addr) error {
 	return nil
 }
 
-// guarded lets those requests through that may be answered, with what they may
-// do.
+// guarded admits a request, with its visitor's role, or answers why not.
 func (d *Dashboard) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := d.access.Load()
@@ -131,7 +130,7 @@ func (d *Dashboard) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// identify finds out whose request it is, and the name of the key.
+// identify finds the role of a request's visitor, and the name of the key.
 func (a *access) identify(r *http.Request) (key string, who visitor) {
 	if len(a.keys) == 0 {
 		return "", a.everyone
@@ -148,8 +147,8 @@ func (a *access) identify(r *http.Request) (key string, who visitor) {
 	return found.Name, a.everyone
 }
 
-// presented is the key that a request brings: a bearer token, or the password
-// that a browser asks for, with any user name.
+// presented is the key in a request: a bearer token, or the password that a browser asks
+// for, with any user name.
 func presented(r *http.Request) string {
 	if _, password, ok := r.BasicAuth(); ok {
 		return password
@@ -160,21 +159,21 @@ func presented(r *http.Request) string {
 	return ""
 }
 
-// changes reports whether the request could change anything.
+// changes reports whether the request may change something.
 func changes(r *http.Request) bool {
 	return r.Method != http.MethodGet && r.Method != http.MethodHead
 }
 
-// crossReads reports whether another site's page reads from here. Following a
-// link to here is not reading: that page does not see what comes back.
+// crossReads reports whether a page of another site reads the answer. Following a link is
+// not reading: the other page does not see the answer.
 func crossReads(r *http.Request) bool {
 	return httpauth.OtherOrigin(r) || httpauth.OtherSite(r) && r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }
 
-// knowsHost reports whether a request without a key may have come for us. A page
-// whose name is made to point at this machine (DNS rebinding) is same-origin to
-// the browser; the name gives it away. With keys any name will do, since the
-// browser gives such a page none.
+// knowsHost reports whether the request names a host that is ours. A page whose name is
+// made to resolve to this machine (DNS rebinding) is same-origin to the browser; only the
+// host name shows it. If keys are required, any name will do, because the browser gives
+// such a page none.
 func (a *access) knowsHost(host string) bool {
 	switch {
 	case len(a.keys) > 0:
@@ -185,8 +184,8 @@ func (a *access) knowsHost(host string) bool {
 	return serve.IsLoopback(host)
 }
 
-// isPrivateName reports whether the name cannot be bought: an address, one word, or
-// a name of a private domain.
+// isPrivateName reports whether the name cannot be registered publicly: an address, a
+// single label, or a name in a private domain.
 func isPrivateName(name string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true

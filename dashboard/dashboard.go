@@ -1,10 +1,10 @@
-// Package dashboard shows operators what the queues do: the asynq web UI,
-// mounted behind an access check of our own.
+// Package dashboard shows operators the queues: the asynq web UI behind our own access
+// check.
 //
-// The UI has no authentication and shows whatever is in a payload. Here it is
-// read-only unless the request may operate, shows labels and nothing else, and
-// runs under headers that keep the browser away from every other host. What it
-// may do about an extraction is only to its task: records are changed by workers.
+// The UI has no authentication and shows whatever a payload contains. Here it is read-only
+// unless the visitor may operate, shows labels only, and runs under headers that keep the
+// browser from contacting other hosts. It can act on tasks only: records are changed by
+// workers.
 package dashboard
 
 import (
@@ -20,31 +20,29 @@ import (
 	"github.com/extractq/extractq/internal/serve"
 )
 
-// Config is what a Dashboard needs.
+// Config configures a Dashboard.
 type Config struct {
-	// Redis is the dashboard's alone, so that what it lists takes no connection
-	// from a worker. Close closes it.
+	// Redis is used by the dashboard alone, so that its listings take no connection from a
+	// worker. Close closes it.
 	Redis redis.UniversalClient
-	// Keys are those of the HTTP API. With none, the dashboard is for this
-	// machine only.
+	// Keys are the API keys. Without keys the dashboard is for this machine only.
 	Keys []Key
-	// Operator lets everyone who is let in change things, not only operator keys.
-	// It needs a loopback listener.
+	// Operator lets every admitted visitor make changes, not only operator keys. It
+	// requires a loopback listener.
 	Operator bool
-	// NoAuth lets everyone in who can reach the listener, to look and never to
-	// change anything: for a private network. Keys and Operator then mean
-	// nothing.
+	// NoAuth admits everyone who can reach the listener, read-only: for a private network.
+	// Keys and Operator are ignored then.
 	NoAuth bool
-	// Logger receives one line per change, and the requests that are not let in.
+	// Logger receives one line per change, and the refused requests.
 	Logger *slog.Logger
-	// Refused counts those, by the reason; nil counts nothing.
+	// Refused counts refused requests by reason; nil counts nothing.
 	Refused func(reason string, n int)
 }
 
-// maxBody is above any request of the UI: the ids of a page of tasks.
+// maxBody exceeds any request of the UI: the ids of a page of tasks.
 const maxBody = 1 << 20
 
-// Dashboard is the web server of the operators. Make one with New.
+// Dashboard is the web server for operators. Make one with New.
 type Dashboard struct {
 	cfg      Config
 	access   atomic.Pointer[access]
@@ -52,7 +50,7 @@ type Dashboard struct {
 	handler  http.Handler
 }
 
-// New returns a dashboard. It makes no connection before it is asked something.
+// New returns a dashboard. It makes no connection before its first request.
 func New(cfg Config) (*Dashboard, error) {
 	d := &Dashboard{cfg: cfg, refusals: serve.NewRefusals(cfg.Logger, cfg.Refused, serve.NoKey, serve.UnknownKey, serve.LimitedKey, serve.Foreign)}
 	d.access.Store(newAccess(cfg))
@@ -69,8 +67,8 @@ func New(cfg Config) (*Dashboard, error) {
 	return d, nil
 }
 
-// Reload replaces the keys, from the next request on. Whether the listener may
-// stay open with them is Config.Admits's to say.
+// Reload replaces the keys, from the next request on. Config.Admits says whether the
+// listener may stay open with them.
 func (d *Dashboard) Reload(keys []Key) {
 	cfg := d.cfg
 	cfg.Keys = keys
@@ -83,12 +81,12 @@ func (d *Dashboard) Close() error {
 	return d.cfg.Redis.Close()
 }
 
-// Handler serves everything. A caller that does not use Serve must ask
-// Config.Admits about the listener.
+// Handler serves everything. A caller that does not use Serve must ask Config.Admits about
+// the listener.
 func (d *Dashboard) Handler() http.Handler { return d.handler }
 
-// Serve answers on listener until ctx ends, then lets the requests under way
-// finish. It refuses a listener that Config.Admits refuses.
+// Serve answers on listener until ctx ends, then lets running requests finish. It refuses a
+// listener that Config.Admits refuses.
 func (d *Dashboard) Serve(ctx context.Context, listener net.Listener) error {
 	if err := d.cfg.Admits(listener.Addr()); err != nil {
 		_ = listener.Close()
@@ -97,8 +95,8 @@ func (d *Dashboard) Serve(ctx context.Context, listener net.Listener) error {
 	return serve.Until(ctx, listener, d.handler, d.cfg.Logger)
 }
 
-// routes puts the pages behind the access check: shown are the queues for those
-// who may only look, open for operators.
+// routes puts the pages behind the access check: shown is the UI for viewers, open the one
+// for operators.
 func (d *Dashboard) routes(shown, open http.Handler) http.Handler {
 	queues := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if visitorOf(r) == operator {
@@ -120,8 +118,8 @@ func (d *Dashboard) routes(shown, open http.Handler) http.Handler {
 	return withHeaders(all)
 }
 
-// withHeaders sets what every answer carries. A page that needs more than
-// nothing says so itself.
+// withHeaders sets the headers of every answer. A page that must load something widens
+// them.
 func withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

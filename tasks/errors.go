@@ -5,16 +5,17 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// Why a submission is refused. What is wrong with the submission itself wraps
-// extraction.ErrInvalid: sending it again does not help. Some of that has a name.
+// Errors of Submit for a submission that must be changed. They, and others without a name,
+// wrap extraction.ErrInvalid: repeating the same submission does not help.
 var (
-	// ErrUnknownAccount: no worker has ever had this account. Its first may come yet.
+	// ErrUnknownAccount: no worker has ever served this account. Its first worker may still
+	// start.
 	ErrUnknownAccount = intake.ErrUnknownAccount
-	// ErrURLRefused: URL or CallbackURL leads to a private address, or nowhere.
+	// ErrURLRefused: URL or CallbackURL leads to a private address, or is malformed.
 	ErrURLRefused = intake.ErrURLRefused
-	// ErrMediaType: the vendor does not take documents of this kind.
+	// ErrMediaType: the vendor does not accept documents of this kind.
 	ErrMediaType = intake.ErrMediaType
-	// ErrMismatch: the document is not what its ContentType says.
+	// ErrMismatch: the document is not of its ContentType.
 	ErrMismatch = intake.ErrMismatch
 	// ErrEmpty: the document has no bytes.
 	ErrEmpty = intake.ErrEmpty
@@ -22,7 +23,7 @@ var (
 	ErrTooLarge = store.ErrTooLarge
 )
 
-// Why a submission is refused that is well formed.
+// Errors of Submit for a well-formed submission.
 var (
 	// ErrExists: an extraction with this id was accepted before.
 	ErrExists = store.ErrExists
@@ -30,22 +31,22 @@ var (
 	ErrTaken = store.ErrTaken
 	// ErrErased: the extraction with this id was deleted, or its retention is over.
 	ErrErased = store.ErrErased
-	// ErrBacklog: the account takes no more until some of its extractions have ended.
+	// ErrBacklog: the account accepts no more until some of its extractions have ended.
 	ErrBacklog = store.ErrBacklog
 )
 
-// ErrNotFound is returned by Get and Wait for an id that names no extraction.
+// ErrNotFound is returned by Get and Wait for an unknown id.
 var ErrNotFound = store.ErrNotFound
 
-// Why Open fails, or a client takes nothing any more: Redis and the document store are not
-// the pair that the workers use.
+// Errors of Open, and of a Client later: Redis and the document store are not the pair that
+// the workers use.
 var (
 	// ErrOtherStore: the document store belongs to another Redis.
 	ErrOtherStore = store.ErrOtherStore
 	// ErrEmptyRedis: the Redis holds nothing, but the document store holds extractions.
 	ErrEmptyRedis = store.ErrEmptyRedis
-	// ErrRedisLost: the Redis has lost its data, or another has taken its place, since Open.
+	// ErrRedisLost: since Open, Redis has lost its data or was replaced.
 	ErrRedisLost = store.ErrRedisLost
-	// ErrStoreGone: the document store's folder is gone, or another is in its place.
+	// ErrStoreGone: the folder of the document store is gone or was replaced.
 	ErrStoreGone = store.ErrStoreGone
 )

@@ -1,5 +1,5 @@
-// Package tasks is for Go services that hand documents to extractq without its HTTP API:
-// they write straight into the Redis and the document store of the workers.
+// Package tasks lets a Go service hand documents to extractq without the HTTP API: it
+// writes directly into the workers' Redis and document store.
 //
 //	client, err := tasks.Open(ctx, tasks.Config{Redis: "redis://queue:6379/0", Data: "file:///srv/extractq"})
 //	…
@@ -8,11 +8,12 @@
 //	…
 //	e, err = client.Wait(ctx, e.ID) // Has e.Status, and with SUCCESS e.Result.
 //
-// What Submit has accepted is durable: it ends with a final status, whatever crashes. Nothing but the two addresses is configured here; limits, the vendor and
-// its key are the workers'.
+// What Submit has accepted is durable: it ends with a final status, whatever crashes. Only
+// the addresses are configured here; the limits, the vendor and its key are those of the
+// workers.
 //
-// A service on a machine that reaches neither Redis nor the document store uses package
-// client over HTTP.
+// On a machine that cannot reach both Redis and the document store, use package client over
+// HTTP.
 package tasks
 
 import (
@@ -33,13 +34,13 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// Config is what Open needs: the two addresses of the workers' configuration, word for
-// word, and what their Redis asks for besides.
+// Config says where the workers' Redis and document store are, as in their configuration
+// file.
 type Config struct {
 	// Redis is redis.url.
 	Redis string
-	// RedisUsername and RedisPassword are redis.username and redis.password; those in the URL
-	// come first.
+	// RedisUsername and RedisPassword are redis.username and redis.password; those in the
+	// URL take precedence.
 	RedisUsername, RedisPassword string
 	// RedisTLS is redis.tls.
 	RedisTLS TLS
@@ -47,14 +48,14 @@ type Config struct {
 	Data string
 }
 
-// TLS is redis.tls: files in PEM form, and the name in the servers' certificates.
+// TLS is redis.tls: PEM files, and the name in the servers' certificates.
 type TLS struct{ CAFile, CertFile, KeyFile, ServerName string }
 
-// poolSize is how many connections a service's client may need at once.
+// poolSize is how many connections a client may use at once.
 const poolSize = 32
 
-// Client takes documents in and follows them to their end. It is safe for concurrent use.
-// Make one with Open.
+// Client submits documents and follows them to their end. It is safe for concurrent use.
+// Make one with Open and Close it at the end.
 type Client struct {
 	intake  *intake.Client
 	records *store.Records
@@ -62,11 +63,10 @@ type Client struct {
 	rdb     redis.UniversalClient
 }
 
-// Open returns a client for a service that enqueues beside extractq's own processes. It
-// returns ErrOtherStore where the document store is not the one that the workers use, and
-// ErrEmptyRedis where the Redis has lost what the store holds. All else that a producer
-// must know it has from the workers: it accepts what the HTTP API would accept, and refuses
-// the rest with the same errors. Close it at the end.
+// Open returns a Client. It returns ErrOtherStore if the document store is not the one that
+// the workers use, and ErrEmptyRedis if Redis has lost what the store holds. Everything
+// else that a producer must know it learns from the workers: it accepts what the HTTP API
+// would accept and refuses the rest with the same errors.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
 	redisURL, err := address.Redis(cfg.Redis)
 	if err == nil && redisURL == "" {
@@ -95,7 +95,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// open opens the workers' document store, and makes none: a folder that is not there is
+// open opens the workers' document store and never creates one: a folder that is missing is
 // not theirs.
 func (c *Client) open(ctx context.Context, documents string) (err error) {
 	if c.records, err = store.NewRecords(c.rdb); err != nil {
@@ -120,7 +120,7 @@ func (c *Client) open(ctx context.Context, documents string) (err error) {
 	return nil
 }
 
-// Close releases what Open opened. Extractions go on without it.
+// Close releases what Open opened. Extractions are not affected.
 func (c *Client) Close() error {
 	var err error
 	if c.blobs != nil {
@@ -130,16 +130,15 @@ func (c *Client) Close() error {
 }
 
 // Submit accepts one document. When it returns an extraction, the document and its record
-// are written, and some worker will carry it to a final status, whatever dies meanwhile.
-// See ErrUnknownAccount and the other errors for why one is refused; any other error says
-// nothing about whether the document was accepted, and a repetition with the same ID is
-// safe.
+// are stored, and the workers will take it to a final status, whatever crashes. The named
+// errors of this package say why a submission was refused. Any other error leaves open
+// whether it was accepted: repeat it with the same ID, which is safe.
 func (c *Client) Submit(ctx context.Context, s Submission) (extraction.Extraction, error) {
 	return c.intake.Submit(ctx, s.intake())
 }
 
-// Get returns an extraction as it is now, with its result where it has one. It returns
-// ErrNotFound for an unknown id.
+// Get returns an extraction in its current state, with its result once it is SUCCESS. It
+// returns ErrNotFound for an unknown id.
 func (c *Client) Get(ctx context.Context, id string) (extraction.Extraction, error) {
 	r, err := c.record(ctx, id)
 	if err != nil {
@@ -164,17 +163,16 @@ func (c *Client) record(ctx context.Context, id string) (store.Record, error) {
 }
 
 const (
-	// waitFirst and waitMost are the times between two looks at an extraction that is
-	// waited for.
+	// waitFirst and waitMost bound the interval at which Wait polls.
 	waitFirst = 100 * time.Millisecond
 	waitMost  = 2 * time.Second
-	// waitThrough is how long a Redis that was there may be away.
+	// waitThrough is how long Wait rides out a Redis that does not answer.
 	waitThrough = 30 * time.Second
 )
 
-// Wait returns an extraction when it has ended, with its result where it has one, or the
-// error of ctx. A result that is being fetched from the vendor again is waited for as well.
-// The work goes on when ctx ends.
+// Wait returns an extraction once it has ended, with its result if there is one, or the
+// error of ctx. It also waits for a result that is being fetched from the vendor again.
+// When ctx ends, the extraction continues.
 func (c *Client) Wait(ctx context.Context, id string) (extraction.Extraction, error) {
 	r, err := c.record(ctx, id)
 	answered := time.Now()

@@ -7,44 +7,45 @@ import (
 	"github.com/extractq/extractq/internal/intake"
 )
 
-// Submission is a document and what is wanted of it. Account, a Type or Types, and a
-// Document or a URL are required.
+// Submission is a document and how it is to be extracted. Account, Type or Types, and
+// Document or URL are required.
 type Submission struct {
-	// ID is the extraction's id, a ULID; empty for a fresh one. A service that gives ids may
-	// repeat a submission whose answer it lost: the second is ErrExists, never a second
-	// extraction, and another document under the id is ErrTaken.
+	// ID is the extraction's id, a ULID; empty for a new one. A service that chooses ids
+	// can repeat a submission whose answer was lost: the repetition returns ErrExists and
+	// never makes a second extraction. Another document under the same id returns ErrTaken.
 	ID string
-	// Account is the name of an account in the workers' configuration, and Provider that
-	// account's. It may be empty; another one is refused.
+	// Account is an account of the workers' configuration. Provider is that account's
+	// provider; it may be empty, and another one is refused.
 	Account  string
 	Provider string
-	// Type is the vendor's document type, or Types those of a portfolio.
+	// Type is the vendor's document type; Types are those of a portfolio.
 	Type  string
 	Types []string
 
-	// ConfigName and Environment choose a configuration of the type, where the vendor has
-	// such.
+	// ConfigName and Environment select a configuration of the type, if the vendor has
+	// several.
 	ConfigName  string
 	Environment string
 	// Customer and Batch are labels of 1 to 128 printable characters.
 	Customer string
 	Batch    string
-	// Priority is normal where it is empty.
+	// Priority is normal if it is empty.
 	Priority extraction.Priority
-	// Metadata is returned with the extraction, and Options go to the vendor.
+	// Metadata is returned with the extraction; Options go to the vendor.
 	Metadata map[string]string
 	Options  map[string]any
 
-	// CallbackURL is where the end is announced, signed with the secret of the key named
+	// CallbackURL is where the end is reported, signed with the secret of the key
 	// CallbackKey in the workers' configuration; empty for nowhere.
 	CallbackURL string
 	CallbackKey string
 
-	// Name is what the service calls the document.
+	// Name is the service's name for the document.
 	Name string
-	// ContentType is its media type; found out from the bytes where it is empty.
+	// ContentType is the media type; if it is empty, it is detected from the document's
+	// first bytes.
 	ContentType string
-	// Document is read to its end; or URL says where the vendor fetches it.
+	// Document is read to its end. Alternatively, URL is where the vendor downloads it.
 	Document io.Reader
 	URL      string
 }
