@@ -30,11 +30,11 @@ type Key struct {
 	Operator bool
 }
 
-// ErrExposed is returned for a listener that others can reach while nothing keeps
-// them out.
+// ErrExposed is returned for a listener that other machines can reach while no key is
+// required.
 var ErrExposed = errors.New("without api.keys the API is for this machine only")
 
-// Admits reports whether such an API may listen on the address.
+// Admits reports whether such an API may listen on addr.
 func (c Config) Admits(addr net.Addr) error {
 	if len(c.Keys) == 0 && !serve.IsLoopback(addr.String()) {
 		return ErrExposed
@@ -44,13 +44,13 @@ func (c Config) Admits(addr net.Addr) error {
 
 type callerKey struct{}
 
-// callerOf is who makes the request.
+// callerOf is the key that a request was made with.
 func callerOf(ctx context.Context) Key {
 	k, _ := ctx.Value(callerKey{}).(Key)
 	return k
 }
 
-// allowed lets those requests through that may be answered, with who makes them.
+// allowed passes a request on, with its caller's key, or answers why not.
 func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -61,9 +61,9 @@ func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		// A vendor has no key to send, and calls by whatever name the outside world has
-		// for this machine: what it has to show is in the URL. The route decides, not
-		// the path, which may lead elsewhere.
+		// A vendor has no key, and calls any name that this machine has outside: its secret
+		// is in the URL. The matched route decides, not the path, which might be routed
+		// elsewhere.
 		if _, route := mux.Handler(r); route == hookRoute {
 			answerIn(w, 0)
 			next.ServeHTTP(w, r)
@@ -80,7 +80,7 @@ func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 			return
 		}
 		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
-			// Its good parts would be taken, and the rest passed over.
+			// The well-formed parts would be used and the rest ignored.
 			writeProblem(w, problem(http.StatusUnprocessableEntity, codeInvalid, "the query is not well formed: write % ; & and = in names and values as %25 %3B %26 and %3D"))
 			return
 		}
@@ -92,8 +92,9 @@ func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 			writeProblem(w, p)
 			return
 		}
-		// The server looks at the body of its own request afterwards, and takes what is
-		// left of one it does not know for the next request: that one stays as it is.
+		// The server inspects the body of its own request afterwards, and would treat the
+		// rest of a body that it does not know as the next request: so the original request
+		// keeps its body.
 		own := r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
 		own.Body = struct {
 			io.Reader
@@ -103,11 +104,11 @@ func (s *Server) allowed(mux *http.ServeMux, next http.Handler) http.Handler {
 	})
 }
 
-// nothing is the policy of an answer that is not a page.
+// nothing is the Content-Security-Policy of an answer that is not a page.
 const nothing = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// repeated refuses a parameter that is given twice where one is taken: the caller would
-// get the answer to half of the question. A submission's fields say so themselves.
+// repeated refuses a parameter that is given twice but taken once: only one of the values
+// would count. A submission checks its fields itself.
 func repeated(r *http.Request) *Problem {
 	if r.Method == http.MethodPost && r.URL.Path == "/v1/extractions" {
 		return nil
@@ -120,8 +121,7 @@ func repeated(r *http.Request) *Problem {
 	return nil
 }
 
-// encoded refuses a body that is not the bytes it means: they would be taken for the
-// document.
+// encoded refuses a body with a content encoding, which would be stored as the document.
 func encoded(r *http.Request) *Problem {
 	for _, encoding := range r.Header.Values("Content-Encoding") {
 		if e := strings.ToLower(strings.TrimSpace(encoding)); e != "" && e != "identity" {
@@ -134,13 +134,13 @@ func encoded(r *http.Request) *Problem {
 	return nil
 }
 
-// identify finds out who makes a request. refused is why it is not let through, for
-// the operator; the caller is told nothing that helps to guess.
+// identify finds the key of a request. refused is the reason of a refusal, for the
+// operator; the caller is told nothing that helps to guess.
 func (s *Server) identify(r *http.Request) (k Key, refused string, p *Problem) {
 	keys := *s.keys.Load()
 	if len(keys) == 0 {
-		// A page of another site must not use this machine's API, neither by its
-		// address nor by a name that is made to point here.
+		// A page of another site must not use this machine's API, neither by its address
+		// nor by a name that resolves to it (DNS rebinding).
 		if !serve.IsLoopback(r.Host) || httpauth.OtherOrigin(r) || httpauth.OtherSite(r) {
 			return Key{}, serve.Foreign, problem(http.StatusForbidden, codeForbidden, "without api.keys only this machine may use the API, by a loopback address and from no other site")
 		}
@@ -161,13 +161,13 @@ func (s *Server) identify(r *http.Request) (k Key, refused string, p *Problem) {
 	return *found, "", nil
 }
 
-// basicChallenge makes a browser ask for a key as the password. It is the dashboard's
-// too, so that where both are at one address it asks once.
+// basicChallenge makes a browser ask for a key as the password. The dashboard uses the same
+// realm, so that at one address the browser asks once.
 const basicChallenge = `Basic realm="extractq", charset="UTF-8"`
 
-// isReference reports whether a request is for the reference, which people open in a
-// browser: it can send a key as a password only. What it sends on its own is good for
-// nothing else, so that no page of another site can act with it.
+// isReference reports whether a request is for the reference pages, which people open in a
+// browser: a browser can send a key only as a password. It sends that automatically, so it
+// is valid for nothing else, and no page of another site can use it.
 func isReference(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
@@ -175,7 +175,7 @@ func isReference(r *http.Request) bool {
 	return r.URL.Path == "/docs" || strings.HasPrefix(r.URL.Path, "/docs/") || strings.HasPrefix(r.URL.Path, "/openapi")
 }
 
-// sees reports whether a record is the caller's to see.
+// sees reports whether the key may see a record.
 func (k Key) sees(r store.Record) bool {
 	return k.uses(r.Account) && (k.Customer == "" || k.Customer == r.Customer)
 }
@@ -184,8 +184,8 @@ func (k Key) uses(account string) bool {
 	return len(k.Accounts) == 0 || slices.Contains(k.Accounts, account)
 }
 
-// scope is the accounts that a caller may look at, of those asked for; nothing
-// asked is all.
+// scope returns the accounts that the caller may see, among those asked for; no argument
+// means all.
 func (s *Server) scope(ctx context.Context, asked ...string) ([]string, error) {
 	all, err := s.known(ctx)
 	if err != nil {
@@ -197,8 +197,7 @@ func (s *Server) scope(ctx context.Context, asked ...string) ([]string, error) {
 	}), nil
 }
 
-// find returns one extraction that the caller may see. What belongs to others is
-// not found.
+// find returns an extraction that the caller may see. Extractions of others are not found.
 func (s *Server) find(ctx context.Context, id string) (store.Record, error) {
 	accounts, err := s.scope(ctx)
 	if err != nil {

@@ -55,7 +55,7 @@ func (s *Server) registerAccounts(api huma.API) {
 	}
 }
 
-// states are the accounts that the caller may use.
+// states returns the accounts that the caller may use.
 func (s *Server) states(ctx context.Context) ([]extraction.AccountState, error) {
 	all, err := s.cfg.States.States(ctx)
 	caller := callerOf(ctx)

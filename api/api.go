@@ -1,11 +1,11 @@
-// Package api is the HTTP API: other services hand in documents, wait, list and
-// listen.
+// Package api is the HTTP API, with which other services submit documents, wait for
+// results, list extractions and listen to events.
 //
-// It accepts and reads; what is accepted is carried out by workers, in this
-// process or another. The document of a request is streamed into the document
-// store: whatever its size, a request takes little memory. Every route is
-// registered with huma, from which the OpenAPI document is made. Errors are RFC
-// 9457 problems with a stable code, and never repeat what was sent.
+// It accepts and reads; workers, in this process or another, process what it has accepted.
+// The document of a request is streamed into the document store, so a request takes little
+// memory whatever its size. Every route is registered with huma, which generates the
+// OpenAPI document. Errors are RFC 9457 problems with a stable code, and never repeat what
+// was sent.
 package api
 
 import (
@@ -27,77 +27,76 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// Account is one account that producers may choose.
+// Account is an account that documents can be submitted to.
 type Account struct {
 	Name     string
 	Provider string
-	// Check says what to change where the vendor could never take a submission.
+	// Check says what to change if the vendor could never accept a submission.
 	Check func(extraction.Submission) error
 	// FetchesURL reports whether the vendor downloads a document by its URL.
 	FetchesURL bool
-	// MaxBacklog is how many unfinished extractions the account takes; 0 is any
+	// MaxBacklog is how many unfinished extractions the account accepts; 0 means any
 	// number.
 	MaxBacklog int
 	// Rate is how many calls a second the vendor allows; 0 means any number.
 	Rate float64
-	// Hook reads the body of a vendor's webhook; nil where the vendor has none.
+	// Hook reads the body of a vendor's webhook; nil if the vendor has none.
 	Hook func(body []byte) (extraction.Hook, error)
 }
 
 // Accounts shows and changes the state of accounts.
 type Accounts interface {
-	// States are all accounts, those with extractions that have left the
-	// configuration included, by name.
+	// States returns all accounts by name, including those that have extractions but left
+	// the configuration.
 	States(ctx context.Context) ([]extraction.AccountState, error)
 	Pause(ctx context.Context, name string) error
 	Resume(ctx context.Context, name string) error
 }
 
-// Config is what an API needs.
+// Config configures a Server.
 type Config struct {
-	// Client accepts documents; Records and Blobs are read.
+	// Client accepts documents; Records and Blobs are only read.
 	Client  *intake.Client
 	Records *store.Records
 	Blobs   *store.Blobs
 	// Polls knows how long the vendors take.
 	Polls *polling.Store
-	// Accounts are those that may be submitted to, States all there are.
+	// Accounts are the accounts that can be submitted to; States shows all.
 	Accounts []Account
 	States   Accounts
-	// Keys are who may use the API; with none it is for this machine only.
+	// Keys are the API keys; without keys the API is for this machine only.
 	Keys []Key
-	// HookTokens are, by account, Digest of the secret in the URL that the vendor
-	// calls. An account without one takes no webhooks.
+	// HookTokens are, by account, the digests of the secret in the URL that the vendor
+	// calls. An account without one accepts no webhooks.
 	HookTokens HookTokens
-	// MaxDocument is the largest document in bytes; 0 means any.
+	// MaxDocument is the size of the largest document in bytes; 0 means any.
 	MaxDocument int64
-	// CheckURL refuses a callback's URL that is internal; nil refuses callbacks.
-	// CheckDocumentURL does that for a document's.
+	// CheckURL refuses the URL of a callback that leads to an internal address; nil refuses
+	// all callbacks. CheckDocumentURL does the same for a document.
 	CheckURL         func(ctx context.Context, url string) error
 	CheckDocumentURL func(ctx context.Context, url string) error
-	// Refused counts requests that are not let in, by the reason; nil counts nothing.
+	// Refused counts refused requests by reason; nil counts nothing.
 	Refused func(reason string, n int)
-	// Version is shown in the OpenAPI document, and so is PublicURL, where the API is
-	// reached; empty where only its own host is known.
+	// Version is shown in the OpenAPI document. So is PublicURL, the address of the API;
+	// empty if only its own host is known.
 	Version, PublicURL string
 	Logger             *slog.Logger
 }
 
-// Server is the API. Make one with New, and Close it after the HTTP server has
-// ended.
+// Server is the API. Make one with New, and Close it after the HTTP server has ended.
 type Server struct {
 	cfg      Config
 	accounts atomic.Pointer[[]Account]
 	keys     atomic.Pointer[[]Key]
 	tokens   atomic.Pointer[HookTokens]
-	// accepts is the client, by the rules of the accounts.
-	accepts  *intake.Client
-	hub      *hub
-	holds    holds
-	refusals *serve.Refusals
-	handler  http.Handler
-	patience patience
-	// storeSaid is when the log said last that the store refuses every request.
+	// accepts is the client that applies the rules of the accounts.
+	accepts    *intake.Client
+	hub        *hub
+	holds      holds
+	refusals   *serve.Refusals
+	handler    http.Handler
+	readLimits readLimits
+	// storeSaid is when the log last reported that every request fails for the store.
 	storeSaid atomic.Int64
 	spec      *huma.OpenAPI
 
@@ -108,17 +107,16 @@ type Server struct {
 
 var customize sync.Once
 
-// New returns the API. It makes no connection before the first request, but for
-// the events, which are read from then on until Close.
+// New returns the API. Until the first request it makes no connection, except to read
+// events, which it does until Close.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, patience: usualPatience, holds: holds{open: map[*held]bool{}}}
+	s := &Server{cfg: cfg, readLimits: defaultReadLimits, holds: holds{open: map[*held]bool{}}}
 	s.refusals = serve.NewRefusals(cfg.Logger, cfg.Refused, serve.NoKey, serve.UnknownKey, serve.HookToken, serve.Foreign)
 	s.accepts = cfg.Client.With(s.rules)
 	s.Reload(cfg.Accounts, cfg.Keys, cfg.HookTokens)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.hub = newHub(s.stopping, cfg.Records, s.known, cfg.Logger)
-	// The library takes its form of an error, and what an array may be, from variables
-	// of the package.
+	// huma takes the form of errors, and the types of arrays, from package variables.
 	customize.Do(func() {
 		huma.DefaultArrayNullable = false
 		huma.ValidateStrictCasing = true
@@ -144,10 +142,9 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Reload replaces the accounts that may be submitted to, the keys and the secrets of
-// the webhooks, from the next request on, and ends the streams and waits of keys that
-// are gone or see less. Whether the listener may stay open with them
-// is Config.Admits's to say.
+// Reload replaces the accounts, the keys and the webhook secrets, from the next request on,
+// and ends the streams and waits of keys that were removed or may see less now.
+// Config.Admits says whether the listener may stay open.
 func (s *Server) Reload(accounts []Account, keys []Key, tokens HookTokens) {
 	s.accounts.Store(&accounts)
 	s.keys.Store(&keys)
@@ -155,7 +152,7 @@ func (s *Server) Reload(accounts []Account, keys []Key, tokens HookTokens) {
 	s.endRevoked()
 }
 
-// open is the account of that name, if it may be submitted to.
+// open returns the account of that name, if it can be submitted to.
 func (s *Server) open(name string) (Account, bool) {
 	for _, a := range *s.accounts.Load() {
 		if a.Name == name {
@@ -165,15 +162,14 @@ func (s *Server) open(name string) (Account, bool) {
 	return Account{}, false
 }
 
-// Handler answers the requests. The server it is given to needs limits of its own;
-// those of a document's way in and out are set here.
+// Handler serves the API. The caller's HTTP server needs limits of its own; the limits for
+// documents are set here.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Stop tells streams and waits that the server stops, so that its graceful end
-// does not wait for them.
+// Stop ends streams and waits, so that the graceful shutdown need not wait for them.
 func (s *Server) Stop() { s.stop() }
 
-// Close waits for what the API does in the background.
+// Close waits for the background work of the API.
 func (s *Server) Close() {
 	s.stop()
 	s.hub.wait()
@@ -207,7 +203,7 @@ func (s *Server) humaConfig() huma.Config {
 	}
 }
 
-// known are the accounts there are.
+// known returns all accounts.
 func (s *Server) known(ctx context.Context) ([]string, error) {
 	registered, err := s.cfg.Records.Accounts(ctx)
 	if err != nil {
@@ -227,7 +223,7 @@ func (s *Server) known(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
-// recovered answers a panic with a problem and lets the process live.
+// recovered answers a panic with a problem and keeps the process alive.
 func (s *Server) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() { //nolint:contextcheck // The request's own is used.
@@ -245,7 +241,7 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// routed answers what no route takes with a problem too.
+// routed answers requests without a route with a problem.
 func routed(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
@@ -264,7 +260,7 @@ func routed(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// refusal is what the standard library's router says where there is no route.
+// refusal records what the standard router answers where there is no route.
 type refusal struct{ header http.Header }
 
 func (r *refusal) Header() http.Header         { return r.header }

@@ -61,8 +61,8 @@ func (s *Server) batch(ctx context.Context, in *batchInput) (*batchOutput, error
 }
 
 func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput, error) {
-	mark := markOf("batches", extraction.Filter{})
-	after, err := mark.after(in.Cursor)
+	list := digestOf("batches", extraction.Filter{})
+	after, err := list.after(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -84,23 +84,23 @@ func (s *Server) batches(ctx context.Context, in *batchesInput) (*batchesOutput,
 		out.Body.Batches = append(out.Body.Batches, o.progress(b))
 	}
 	if next != (store.Cursor{}) {
-		out.Body.NextCursor = mark.cursor(placeOf(next))
+		out.Body.NextCursor = list.cursor(positionOf(next))
 	}
 	return out, nil
 }
 
-// percent is in tenths, and rounded down: 100 is all of it.
+// percent is rounded down to tenths: 100 means all.
 func percent(final, total int64) float64 {
 	return math.Floor(float64(final)*1000/float64(total)) / 10
 }
 
-// callsPerExtraction is how many calls of the account's rate one extraction takes
-// until it is final: one submission, and the polls of an unhurried vendor.
+// callsPerExtraction estimates the calls that one extraction takes: one submission, and the
+// polls of an ordinary vendor.
 const callsPerExtraction = 4
 
-// outlook is what the end of a batch is estimated from: the slowest of the accounts
-// that may be in it. rate is zero where none has one; last is how long the last
-// document of a batch takes.
+// outlook is what the end of a batch is estimated from: the slowest of the accounts that
+// may be in it. rate is zero if no account has one; last is how long the last document of a
+// batch takes.
 type outlook struct {
 	rate float64
 	last time.Duration
@@ -122,7 +122,7 @@ func (s *Server) outlook(ctx context.Context, accounts []string) (outlook, error
 	return o, nil
 }
 
-// progress is a batch as it is shown.
+// progress returns a batch for the answer.
 func (o outlook) progress(b store.Batch) protocol.Batch {
 	out := protocol.Batch{Batch: b.Name, Total: b.Total(), Counts: b.Counts}
 	out.Percent = percent(b.Final(), b.Total())

@@ -17,10 +17,10 @@ type bulkInput struct{ Body protocol.Bulk }
 
 type bulkOutput struct{ Body protocol.BulkResult }
 
-// bulkOp is what is done to each of many extractions.
+// bulkOp is an operation on each of many extractions.
 type bulkOp struct {
 	name string
-	// refuse says why one is left as it is.
+	// refuse says why an extraction is left unchanged.
 	refuse func(ctx context.Context, s *Server, r store.Record) error
 	do     func(ctx context.Context, s *Server, r store.Record, in *bulkInput) error
 }
@@ -68,14 +68,14 @@ var bulkOps = []bulkOp{
 func (s *Server) registerBulk(api huma.API) {
 	for _, op := range bulkOps {
 		huma.Register(api, huma.Operation{
-			OperationID: op.name + "Extractions", Tags: tagged(tagMany), BodyReadTimeout: usualPatience.silence, Method: http.MethodPost, Path: "/v1/extractions/" + op.name,
+			OperationID: op.name + "Extractions", Tags: tagged(tagMany), BodyReadTimeout: defaultReadLimits.silence, Method: http.MethodPost, Path: "/v1/extractions/" + op.name,
 			Summary: op.name + " many extractions, by ids or by a filter",
 		}, func(ctx context.Context, in *bulkInput) (*bulkOutput, error) { return s.bulk(ctx, op, in) })
 	}
 }
 
-// bulk carries out op for what is named. What is interrupted is done by the same
-// request again: each operation passes over what is done.
+// bulk applies op to the chosen extractions. If it is interrupted, the same request
+// completes it: each operation skips what is done.
 func (s *Server) bulk(ctx context.Context, op bulkOp, in *bulkInput) (*bulkOutput, error) {
 	f := in.Body.Filter
 	if (f == nil) == (len(in.Body.IDs) == 0) || f != nil && f.IsZero() {
@@ -114,12 +114,12 @@ func (s *Server) bulk(ctx context.Context, op bulkOp, in *bulkInput) (*bulkOutpu
 	return out, nil
 }
 
-// concernsOne reports whether an error is about one extraction, not the services.
+// concernsOne reports whether an error is about one extraction and not about a service.
 func (s *Server) concernsOne(err error) bool {
 	return errors.Is(err, store.ErrStale) || s.explain(err).Status < 500
 }
 
-// eachNamed calls use for each extraction that is named and the caller may see.
+// eachNamed calls use for each chosen extraction that the caller may see.
 func (s *Server) eachNamed(ctx context.Context, in *bulkInput, use func(store.Record) error) error {
 	if f := in.Body.Filter; f != nil {
 		accounts, filter, err := s.filter(ctx, *f)
@@ -143,7 +143,7 @@ func (s *Server) eachNamed(ctx context.Context, in *bulkInput, use func(store.Re
 	seen := map[string]bool{}
 	for _, id := range in.Body.IDs {
 		if seen[id] {
-			continue // What is named twice is meant once.
+			continue // An id that is listed twice counts once.
 		}
 		seen[id] = true
 		found, err := s.cfg.Records.GetAll(ctx, accounts, id)

@@ -485,7 +485,7 @@ func TestPatience(t *testing.T) {
 		{100 << 20, 20 * time.Second, 50 * time.Second},
 		{100 << 20, receiveWithin - time.Second, receiveWithin},
 	} {
-		p := &patient{patience: usualPatience, began: began, read: tt.read}
+		p := &pacedBody{readLimits: defaultReadLimits, began: began, read: tt.read}
 		if got := p.until(began.Add(tt.now)).Sub(began); got != tt.want {
 			t.Errorf("after %v with %d bytes: until %v, want %v", tt.now, tt.read, got, tt.want)
 		}

@@ -6,56 +6,57 @@ import (
 	"time"
 )
 
-// patience is how long a document may take to come.
-type patience struct {
-	// silence is how long a sender may say nothing, and what a slow one has before
-	// its rate counts.
+// readLimits bound how slowly a body may arrive.
+type readLimits struct {
+	// silence is how long the sender may pause, and how long a slow sender has before its
+	// rate counts.
 	silence time.Duration
-	// rate is the least number of bytes a second, all in all: a byte now and then
-	// would hold a connection for ever.
+	// rate is the least average number of bytes a second: a byte now and then would hold a
+	// connection forever.
 	rate int64
 }
 
-var usualPatience = patience{silence: 30 * time.Second, rate: 2 << 10}
+var defaultReadLimits = readLimits{silence: 30 * time.Second, rate: 2 << 10}
 
 const (
-	// receiveWithin is how long a document may take in all.
+	// receiveWithin bounds the time to receive a document.
 	receiveWithin = 30 * time.Minute
-	// answerWithin is how long an answer may take that is not held.
+	// answerWithin bounds the time to write an answer that is not held.
 	answerWithin = time.Minute
 )
 
-// patient reads a request's body for as long as it keeps coming: a large document
-// over a slow line takes its time, a sender that stops does not.
-type patient struct {
-	patience
+// pacedBody reads a request's body as long as it keeps arriving: a large document may take
+// its time on a slow line, a sender that stops may not.
+type pacedBody struct {
+	readLimits
 
 	r     io.Reader
 	ctl   *http.ResponseController
 	began time.Time
 	read  int64
-	err   error // How the body ended.
+	err   error // The error that ended the body.
 }
 
-func newPatient(w http.ResponseWriter, r *http.Request, p patience) *patient {
-	return &patient{patience: p, r: r.Body, ctl: http.NewResponseController(w), began: time.Now()}
+func newPacedBody(w http.ResponseWriter, r *http.Request, p readLimits) *pacedBody {
+	return &pacedBody{readLimits: p, r: r.Body, ctl: http.NewResponseController(w), began: time.Now()}
 }
 
-func (p *patient) Read(b []byte) (int, error) {
+func (p *pacedBody) Read(b []byte) (int, error) {
 	if p.err != nil {
-		// The server listens for the end of the connection now: a deadline would be that
-		// end to it, for this request and all that follow on the connection.
+		// The body has ended, and the server now watches for the end of the connection: a
+		// read deadline would look like that, to this request and to all later ones on the
+		// connection.
 		return 0, p.err
 	}
-	_ = p.ctl.SetReadDeadline(p.until(time.Now())) // Not every connection has one.
+	_ = p.ctl.SetReadDeadline(p.until(time.Now())) // Some connections have no deadlines.
 	n, err := p.r.Read(b)
 	p.read += int64(n)
 	p.err = err
 	return n, err
 }
 
-// until is when the next bytes must have come.
-func (p *patient) until(now time.Time) time.Time {
+// until is when the next bytes must have arrived.
+func (p *pacedBody) until(now time.Time) time.Time {
 	until := now.Add(p.silence)
 	slowest := p.began.Add(p.silence + min(time.Duration(p.read/p.rate)*time.Second, receiveWithin))
 	if slowest.Before(until) {
@@ -67,7 +68,7 @@ func (p *patient) until(now time.Time) time.Time {
 	return until
 }
 
-// answerIn gives an answer the time to be held for d and written.
+// answerIn gives an answer time to be held for d and written.
 func answerIn(w http.ResponseWriter, d time.Duration) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + answerWithin)) // Not every connection has one.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + answerWithin)) // Some connections have no deadlines.
 }

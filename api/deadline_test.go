@@ -13,9 +13,9 @@ import (
 // sender may be silent, is not cut off; nor is the next one on its connection.
 func TestPatienceEndsWithTheBody(t *testing.T) {
 	t.Parallel()
-	silent := patience{silence: 20 * time.Millisecond, rate: 1 << 20}
+	silent := readLimits{silence: 20 * time.Millisecond, rate: 1 << 20}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := newPatient(w, r, silent)
+		body := newPacedBody(w, r, silent)
 		if text, err := io.ReadAll(body); err != nil || string(text) != "a document" {
 			t.Errorf("read %q, %v", text, err)
 		}

@@ -38,8 +38,8 @@ var tags = []*huma.Tag{
 	{Name: tagHooks, Description: "where vendors call"},
 }
 
-// servers are where the API is reached: the host that the description comes from, and
-// the address that the configuration gives.
+// servers are the addresses of the API: the host that serves the description, and the
+// configured address.
 func servers(publicURL string) []*huma.Server {
 	out := []*huma.Server{{URL: "/"}}
 	if publicURL != "" {
@@ -48,8 +48,8 @@ func servers(publicURL string) []*huma.Server {
 	return out
 }
 
-// describeProblems adds error answers to an operation's description. Those that
-// every operation has, describe adds.
+// describeProblems adds error answers to the description of an operation. describe adds
+// those that every operation has.
 func describeProblems(api huma.API, op *huma.Operation, statuses ...int) {
 	schema := api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem")
 	for _, status := range statuses {
@@ -71,9 +71,8 @@ func header(kind string, always bool) *huma.Param {
 	return &huma.Param{Schema: &huma.Schema{Type: kind}, Required: always}
 }
 
-// describe completes the description that the library has made from the types:
-// with what every operation may answer, without what none does, and with the
-// schemas of answers as they are.
+// describe completes the description that huma made from the types: it adds the answers
+// that every operation has, removes those that none has, and corrects the schemas.
 func (s *Server) describe(api huma.API) {
 	api.OpenAPI().Tags, api.OpenAPI().Servers = tags, servers(s.cfg.PublicURL)
 	for _, item := range api.OpenAPI().Paths {
@@ -81,7 +80,7 @@ func (s *Server) describe(api huma.API) {
 			if op == nil {
 				continue
 			}
-			// A 500 would be a fault of the program; the library says every one has it.
+			// huma lists a 500 for every operation; it would be a bug.
 			delete(op.Responses, "500")
 			delete(op.Responses, "default")
 			for _, p := range op.Parameters {
@@ -103,7 +102,7 @@ func (s *Server) describe(api huma.API) {
 	for name, schema := range schemas.Map() {
 		t := schemas.TypeFromRef("#/components/schemas/" + name)
 		switch {
-		case t == nil: // One of enums.
+		case t == nil: // It belongs to enums.
 			continue
 		case t == typeOf[extraction.Filter]():
 			for _, name := range []string{"status", "account"} {
@@ -112,9 +111,9 @@ func (s *Server) describe(api huma.API) {
 			anyCode(schema.Properties["error"])
 		}
 		if slices.Contains(sent, t) {
-			continue // It has no members but these.
+			continue // It has exactly these members.
 		}
-		schema.AdditionalProperties = nil // The version only grows.
+		schema.AdditionalProperties = nil // Later versions add members.
 		nullable(schema, t)
 		if t == typeOf[extraction.Result]() {
 			schema.Required, schema.Description = nil, "{} until SUCCESS, then with all members"
@@ -133,13 +132,13 @@ func oneOrMore(array *huma.Schema) *huma.Schema {
 	return &huma.Schema{AnyOf: []*huma.Schema{array.Items, array}}
 }
 
-// sent are the types of bodies that are sent to the API.
+// sent are the types of request bodies.
 var sent = []reflect.Type{
 	typeOf[protocol.Submission](), typeOf[protocol.Bulk](), typeOf[extraction.Filter](), typeOf[protocol.Ack](),
 }
 
-// nullable lets the members be null that are a pointer to an object: the library
-// describes only the object.
+// nullable lets members that are pointers to an object be null: huma describes only the
+// object.
 func nullable(schema *huma.Schema, t reflect.Type) {
 	for f := range t.Fields() {
 		name, omit, _ := strings.Cut(f.Tag.Get("json"), ",")

@@ -15,8 +15,8 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// registerDocs adds the reference page, which works without any other host, and
-// what tells a supervisor that the process lives and can serve.
+// registerDocs adds the reference page, which loads nothing from other hosts, and the
+// health checks.
 func (s *Server) registerDocs(mux *http.ServeMux) {
 	page := swagger.NewWithConfig(swgui.Config{Title: "extractq", SwaggerJSON: "/openapi.json", BasePath: "/docs/"})("extractq", "/openapi.json", "/docs/")
 	mux.Handle("GET /docs/", framed(page))
@@ -31,9 +31,9 @@ func (s *Server) registerDocs(mux *http.ServeMux) {
 	})
 }
 
-// framed says what the reference may load, which is nothing from another host, and that
-// no other site may show it within its own page. Of the code in the page itself only what
-// the library put there runs: it is known by its hash.
+// framed sets what the reference may load, which is nothing from other hosts, and forbids
+// other sites to frame it. Of inline code only that of the library runs: it is identified
+// by its hash.
 func framed(page http.Handler) http.Handler {
 	scripts, styles := inline(page)
 	policy := nothing + "; connect-src 'self'; img-src 'self' data:; font-src 'self' data:; script-src 'self'" + scripts + "; style-src 'self'" + styles
@@ -43,10 +43,11 @@ func framed(page http.Handler) http.Handler {
 	})
 }
 
-// inlineCode is a script or style that stands in the page.
+// inlineCode is an inline script or style.
 var inlineCode = regexp.MustCompile(`(?s)<(script|style)>(.*?)</(?:script|style)>`)
 
-// inline are the hashes of the page's own scripts and styles, as sources of a policy.
+// inline returns the hashes of the page's inline scripts and styles, as sources of a
+// policy.
 func inline(page http.Handler) (scripts, styles string) {
 	w := &rendered{header: http.Header{}}
 	page.ServeHTTP(w, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/docs/"}})
@@ -62,7 +63,7 @@ func inline(page http.Handler) (scripts, styles string) {
 	return scripts, styles
 }
 
-// rendered is a response that is kept.
+// rendered is a response that is kept in memory.
 type rendered struct {
 	bytes.Buffer
 
@@ -77,5 +78,5 @@ func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // The client has gone where this fails.
+	_ = enc.Encode(v) // It fails if the client has gone.
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/extractq/extractq/extraction/protocol"
 )
 
-// enumeration is a string type of the domain with all its values, which the
-// description names once and refers to.
+// enumeration is a string type of the domain with its values. The description defines it
+// once and refers to it.
 type enumeration struct {
 	name, means string
 	values      []any
@@ -36,10 +36,10 @@ var enums = map[reflect.Type]enumeration{
 	typeOf[protocol.ProblemCode]():     enumerate("ProblemCode", "", protocol.ProblemCodes()),
 }
 
-// enum stands for T where the library makes schemas: it gives those of enums.
+// enum stands for T where huma makes schemas: it yields those of enums.
 type enum[T ~string] struct{}
 
-// Schema is a reference to the one schema of T.
+// Schema returns a reference to the one schema of T.
 func (enum[T]) Schema(r huma.Registry) *huma.Schema {
 	e := enums[typeOf[T]()]
 	if _, made := r.Map()[e.name]; !made {

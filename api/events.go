@@ -19,13 +19,13 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// commentEvery keeps a quiet stream open.
+// commentEvery keeps an idle stream open.
 const commentEvery = 15 * time.Second
 
 // writeWithin is how long a listener may take to receive.
 const writeWithin = 10 * time.Second
 
-// eventFilters are what a stream can be narrowed by, each given once.
+// eventFilters are the parameters of a stream, each given at most once.
 var eventFilters = []string{"extraction", "batch", "customer", "account"}
 
 func (s *Server) registerEvents(api huma.API) {
@@ -53,16 +53,16 @@ func (s *Server) registerEvents(api huma.API) {
 	})
 }
 
-// listener is one stream.
+// listener is one event stream.
 type listener struct {
 	s      *Server
 	w      http.ResponseWriter
 	ctl    *http.ResponseController
 	filter extraction.Filter
-	id     string // The one extraction; empty for all that match.
-	// asked is the account the stream was narrowed to, if it was.
+	id     string // A single extraction; empty for all that match.
+	// asked is the account in the query, if any.
 	asked []string
-	// after are the places in the accounts' streams.
+	// after are the positions in the accounts' streams.
 	after map[string]string
 }
 
@@ -97,11 +97,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 		}
 		accounts = []string{rec.Account}
 		if resumed[rec.Account] == "" {
-			resumed = nil // It is an id of another stream: it says nothing of this one.
+			resumed = nil // The id is of another stream and says nothing about this one.
 		} else if missing, err := s.cfg.Records.EventsMissing(ctx, rec.Account, resumed[rec.Account]); err != nil {
 			return err
 		} else if missing {
-			resumed = nil // What it missed may be its own end: it begins with its state.
+			resumed = nil // It may have missed its own end, so it begins with its state.
 		}
 		if rec.Status.Final() && resumed != nil {
 			missed, err := l.missed(ctx, rec, resumed)
@@ -118,7 +118,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 		switch {
 		case resumed[account] != "":
 			l.after[account] = resumed[account]
-		case resumed != nil: // It has appeared since: all of it is new.
+		case resumed != nil: // The account has appeared since: all of it is new.
 			l.after[account] = startOfStream
 		default:
 			if l.after[account], err = s.cfg.Records.EventCursor(ctx, account); err != nil {
@@ -129,10 +129,10 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	return l.run(ctx, changed, resumed == nil)
 }
 
-// startOfStream is before the first event of an account.
+// startOfStream precedes the first event of an account.
 const startOfStream = "0-0"
 
-// join takes in the accounts that have appeared since, from their first event on.
+// join adds the accounts that have appeared since, from their first event on.
 func (l *listener) join(ctx context.Context) error {
 	if l.id != "" {
 		return nil
@@ -149,7 +149,7 @@ func (l *listener) join(ctx context.Context) error {
 	return nil
 }
 
-// missed reports whether a final extraction has events behind a place.
+// missed reports whether a final extraction has events after a position.
 func (l *listener) missed(ctx context.Context, rec store.Record, after map[string]string) (bool, error) {
 	cursor := after[rec.Account]
 	for {
@@ -168,17 +168,17 @@ func (l *listener) missed(ctx context.Context, rec store.Record, after map[strin
 	}
 }
 
-// run writes events until the listener goes, the server stops, or the one
-// extraction is final. fresh asks for the state it is in first.
+// run writes events until the listener disconnects, the server stops, or the single
+// extraction is final. If fresh is set, it begins with the present state.
 func (l *listener) run(ctx context.Context, changed <-chan struct{}, fresh bool) error {
 	h := l.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
 	hello := ": listening\n"
 	if l.id == "" && len(l.after) > 0 {
-		// The place from which on it listens: a connection that breaks before the first
-		// event is made again without a gap. A stream for one begins with its state, and
-		// one of no accounts has no place.
+		// Send the position from which the stream listens, so that a connection that breaks
+		// before the first event is resumed without a gap. The stream of a single
+		// extraction begins with its state; one of no accounts has no position.
 		hello += "id: " + formatEventID(l.after) + "\n"
 	}
 	if err := l.write(hello + "\n"); err != nil {
@@ -219,14 +219,15 @@ func (l *listener) run(ctx context.Context, changed <-chan struct{}, fresh bool)
 	}
 }
 
-// drain writes what is new at an account.
+// drain writes the new events of an account.
 func (l *listener) drain(ctx context.Context, account string) (end bool, err error) {
 	for {
 		events, err := l.s.cfg.Records.Events(ctx, account, l.after[account], eventPage)
 		if err != nil {
 			return false, err
 		}
-		// Many more are kept than one page: only then can some be kept no longer.
+		// Many more events are kept than fit a page, so only now can events have been
+		// dropped.
 		if len(events) == eventPage && l.id == "" {
 			missing, err := l.s.cfg.Records.EventsMissing(ctx, account, l.after[account])
 			if err != nil {
@@ -258,7 +259,7 @@ func (l *listener) drain(ctx context.Context, account string) (end bool, err err
 			}
 			last := l.id != "" && rec.Status.Final()
 			if last {
-				// This event may be an earlier one: what comes behind it says no more.
+				// This event may be an earlier one: what follows it says no more.
 				if l.after[account], err = l.s.cfg.Records.EventCursor(ctx, account); err != nil {
 					return false, err
 				}
@@ -273,7 +274,7 @@ func (l *listener) drain(ctx context.Context, account string) (end bool, err err
 	}
 }
 
-// send writes one extraction as it is now.
+// send writes an extraction in its present state.
 func (l *listener) send(rec store.Record) error {
 	body, err := json.Marshal(rec.Extraction())
 	if err != nil {
@@ -282,16 +283,16 @@ func (l *listener) send(rec store.Record) error {
 	return l.write(fmt.Sprintf("id: %s\nevent: extraction.updated\ndata: %s\n\n", formatEventID(l.after), body))
 }
 
-// write sends text within a time: a listener that does not read is let go.
+// write sends text within writeWithin: a listener that does not read is disconnected.
 func (l *listener) write(text string) error {
-	_ = l.ctl.SetWriteDeadline(time.Now().Add(writeWithin)) // Not every writer has one.
+	_ = l.ctl.SetWriteDeadline(time.Now().Add(writeWithin)) // Some writers have no deadlines.
 	if _, err := l.w.Write([]byte(text)); err != nil {
 		return err
 	}
 	return l.ctl.Flush()
 }
 
-// An event's id is the places in all streams that its listener reads.
+// The id of an event holds the positions in all streams of its listener.
 
 func formatEventID(after map[string]string) string {
 	body, err := json.Marshal(after)
@@ -301,7 +302,7 @@ func formatEventID(after map[string]string) string {
 	return base64.RawURLEncoding.EncodeToString(body)
 }
 
-// streamID is a place in a stream, less than the last one that Redis can have.
+// streamID is a position in a stream, less than the largest that Redis allows.
 var streamID = regexp.MustCompile(`^[0-9]{1,19}-[0-9]{1,19}$`)
 
 func parseEventID(text string) (map[string]string, error) {

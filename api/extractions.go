@@ -48,7 +48,7 @@ func (s *Server) registerExtractions(api huma.API) {
 	}, s.cancel)
 	huma.Register(api, huma.Operation{
 		OperationID: "retryExtraction", Tags: tagged(tagExtractions), Method: http.MethodPost, Path: "/v1/extractions/{id}/retry",
-		BodyReadTimeout: usualPatience.silence, Summary: "Repeat an extraction that did not succeed",
+		BodyReadTimeout: defaultReadLimits.silence, Summary: "Repeat an extraction that did not succeed",
 		Description: "Where the vendor may have the old one after all, it is asked for that first. " +
 			"A SUCCESS whose stored result is damaged or gone (result_unavailable) is answered with 200 under its own id: " +
 			"its result is fetched from the vendor again, and nothing is submitted.",
@@ -110,8 +110,8 @@ func (s *Server) get(ctx context.Context, in *getInput) (*oneOutput, error) {
 }
 
 func (s *Server) list(ctx context.Context, in *protocol.List) (*listOutput, error) {
-	mark := markOf("extractions", in.Filter)
-	after, err := mark.after(in.Cursor)
+	list := digestOf("extractions", in.Filter)
+	after, err := list.after(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (s *Server) list(ctx context.Context, in *protocol.List) (*listOutput, erro
 			return nil, s.explain(err)
 		}
 		if len(out.Body.Extractions) == in.Limit {
-			out.Body.NextCursor = mark.cursor(placeOf(after))
+			out.Body.NextCursor = list.cursor(positionOf(after))
 			break
 		}
 		out.Body.Extractions = append(out.Body.Extractions, r.Extraction())
@@ -134,13 +134,13 @@ func (s *Server) list(ctx context.Context, in *protocol.List) (*listOutput, erro
 	return out, nil
 }
 
-// filter narrows a filter to what the caller may see: to the accounts returned, and to
-// the caller's customer.
+// filter narrows f to what the caller may see: the accounts returned, and the caller's
+// customer.
 func (s *Server) filter(ctx context.Context, f extraction.Filter) ([]string, extraction.Filter, error) {
 	accounts, err := s.scope(ctx, f.Account...)
 	if only := callerOf(ctx).Customer; only != "" {
 		if f.Customer != "" && f.Customer != only {
-			accounts = nil // What belongs to others is not there.
+			accounts = nil // Extractions of others do not exist for the caller.
 		}
 		f.Customer = only
 	}
@@ -204,8 +204,8 @@ func (s *Server) delete(ctx context.Context, in *IDInput) (*struct{}, error) {
 	return nil, nil
 }
 
-// wasErased reports whether an id is of an extraction that is gone already, and that
-// the caller may know of.
+// wasErased reports whether an id is that of an erased extraction that the caller may know
+// of.
 func (s *Server) wasErased(ctx context.Context, id string) (bool, error) {
 	accounts, err := s.scope(ctx)
 	if err != nil {

@@ -68,23 +68,23 @@ func FuzzQueryFields(f *testing.F) {
 
 // Whatever a cursor is, it is refused, or it is the one that its place has.
 func FuzzCursor(f *testing.F) {
-	mark := markOf("extractions", extraction.Filter{Batch: "b"})
-	f.Add(*mark.cursor(placeOf(store.Cursor{CreatedAt: time.UnixMilli(1_700_000_000_000), ID: "01JD0Z3M9V7Q8W2R5T6Y4X1C0B"})))
-	f.Add(*mark.cursor("-1.x"))
-	f.Add(*mark.cursor("9."))
-	f.Add(*mark.cursor("99999999999999999999.a"))
+	list := digestOf("extractions", extraction.Filter{Batch: "b"})
+	f.Add(*list.cursor(positionOf(store.Cursor{CreatedAt: time.UnixMilli(1_700_000_000_000), ID: "01JD0Z3M9V7Q8W2R5T6Y4X1C0B"})))
+	f.Add(*list.cursor("-1.x"))
+	f.Add(*list.cursor("9."))
+	f.Add(*list.cursor("99999999999999999999.a"))
 	f.Add("")
 	f.Add("====")
 	f.Fuzz(func(t *testing.T, text string) {
-		at, err := mark.after(text)
+		at, err := list.after(text)
 		if err != nil || text == "" {
 			return
 		}
-		again, err := mark.after(*mark.cursor(placeOf(at)))
+		again, err := list.after(*list.cursor(positionOf(at)))
 		if err != nil || !again.CreatedAt.Equal(at.CreatedAt) || again.ID != at.ID {
 			t.Errorf("%q is %+v, and that is %+v, %v", text, at, again, err)
 		}
-		if _, err := markOf("ready", extraction.Filter{Batch: "b"}).after(text); err == nil {
+		if _, err := digestOf("ready", extraction.Filter{Batch: "b"}).after(text); err == nil {
 			t.Errorf("%q is taken for another list", text)
 		}
 	})

@@ -15,14 +15,13 @@ import (
 	"github.com/extractq/extractq/internal/serve"
 )
 
-// HookTokens are, by account, what Digest gives for the secret in the URL of its
-// webhooks.
+// HookTokens are, by account, the digest of the secret in the URL of its webhooks.
 type HookTokens map[string][sha256.Size]byte
 
 const (
 	hookPath  = "/v1/hooks/{account}/{token}"
 	hookRoute = http.MethodPost + " " + hookPath
-	// maxHook is the largest webhook. Sensible's has the whole result in it.
+	// maxHook is the size of the largest webhook. Sensible's contains the whole result.
 	maxHook = 8 << 20
 )
 
@@ -54,14 +53,14 @@ func (s *Server) registerHooks(api huma.API) {
 	})
 }
 
-// hook takes one webhook.
+// hook handles one webhook.
 func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("account")
 	account, _ := s.open(name)
 	token, takes := (*s.tokens.Load())[name]
 	sent := httpauth.Digest(r.PathValue("token"))
-	// Compared also where there is nothing to compare with: the time it takes does
-	// not say which accounts there are, and neither does the answer.
+	// Compare even if the account has no token: neither the time nor the answer reveals
+	// which accounts exist.
 	if subtle.ConstantTimeCompare(token[:], sent[:]) != 1 || !takes || account.Hook == nil {
 		s.refusals.Note(r, serve.HookToken)
 		return problem(http.StatusNotFound, codeNotFound, "there is no such webhook")
@@ -69,7 +68,7 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
 	if p := encoded(r); p != nil {
 		return p
 	}
-	came := io.NopCloser(bodyReader{newPatient(w, r, s.patience)})
+	came := io.NopCloser(bodyReader{newPacedBody(w, r, s.readLimits)})
 	body, err := io.ReadAll(http.MaxBytesReader(w, came, maxHook))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return problem(http.StatusRequestEntityTooLarge, codeHookTooLarge, "the webhook is larger than 8 MiB")
@@ -78,16 +77,15 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	said, err := account.Hook(body)
-	if err != nil { // Its words may repeat what was sent.
+	if err != nil { // The error's text may repeat what was sent.
 		return problem(http.StatusBadRequest, codeInvalid, "the body is not a webhook of this account's vendor")
 	}
 	if err := s.cfg.Client.Hook(r.Context(), name, said); err != nil {
 		return err
 	}
 	s.cfg.Logger.DebugContext(r.Context(), "webhook taken", slog.String("account", name))
-	// Also where it names nothing that is known here: the vendor calls for whatever
-	// was submitted with its account, and one that is told of an error may call again
-	// for ever.
+	// Accept ids that are unknown here too: the vendor reports everything submitted with
+	// its account, and might repeat a webhook that is refused forever.
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

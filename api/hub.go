@@ -9,8 +9,8 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// hub tells those who wait that extractions have changed. It reads the accounts'
-// streams for all of them: any number of waits costs Redis the same.
+// hub notifies waiting requests of changed extractions. It reads the accounts' streams once
+// for all of them, so any number of waits costs Redis the same.
 type hub struct {
 	records  *store.Records
 	accounts func(context.Context) ([]string, error)
@@ -78,7 +78,7 @@ func (h *hub) runOnce(ctx context.Context) error {
 	for _, account := range accounts {
 		after, known := h.after[account]
 		if !known {
-			// Who waits has looked at the records, or will, after this.
+			// A waiter has looked at the records, or will look, after this.
 			if h.after[account], err = h.records.EventCursor(ctx, account); err != nil {
 				return err
 			}
@@ -103,7 +103,7 @@ func (h *hub) runOnce(ctx context.Context) error {
 	return nil
 }
 
-// wake wakes those that wait for the extractions of some events; without events, all.
+// wake wakes the waiters for the extractions of some events; without events, all.
 func (h *hub) wake(events []store.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -124,7 +124,7 @@ func (h *hub) wake(events []store.Event) {
 	}
 }
 
-// nudge wakes one; one that is awake already needs nothing more.
+// nudge wakes a waiter; one that is awake needs nothing more.
 func nudge(ch chan struct{}) {
 	select {
 	case ch <- struct{}{}:
@@ -132,9 +132,9 @@ func nudge(ch chan struct{}) {
 	}
 }
 
-// watch returns a channel that is written to after an extraction has changed, or
-// any where the id is empty, until the returned function is called. Look at what is
-// watched after this, and after each time.
+// watch returns a channel that receives after an extraction has changed, or any extraction
+// if id is empty, until the returned function is called. Look at the record after calling
+// watch, and after each receive.
 func (h *hub) watch(id string) (<-chan struct{}, func()) {
 	ch := make(chan struct{}, 1)
 	h.mu.Lock()

@@ -22,7 +22,7 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// Problem is an error answer, as an error of a handler.
+// Problem is an error answer that a handler can return.
 type Problem struct {
 	protocol.Problem
 
@@ -63,16 +63,16 @@ func problem(status int, code protocol.ProblemCode, detail string) *Problem {
 	}}
 }
 
-// Error makes it an error of a handler.
+// Error implements error for handlers.
 func (p *Problem) Error() string { return p.Detail }
 
-// GetStatus is for huma.
+// GetStatus implements huma.StatusError.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// ContentType is for huma.
+// ContentType implements huma.ContentTypeFilter.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// GetHeaders is for huma.
+// GetHeaders implements huma.HeadersError.
 func (p *Problem) GetHeaders() http.Header {
 	h := http.Header{}
 	if p.retryAfter > 0 {
@@ -84,7 +84,7 @@ func (p *Problem) GetHeaders() http.Header {
 	return h
 }
 
-// after says when the same request may do better.
+// after sets when the same request may succeed.
 func (p *Problem) after(d time.Duration) *Problem {
 	p.retryAfter = d
 	return p
@@ -95,8 +95,7 @@ func seconds(d time.Duration) string {
 	return strconv.FormatInt(max(1, int64((d+time.Second-1)/time.Second)), 10)
 }
 
-// newProblem is the form of the library's own errors. What was sent is not
-// repeated.
+// newProblem converts huma's own errors, without repeating what was sent.
 func newProblem(status int, detail string, errs ...error) huma.StatusError {
 	switch {
 	case errors.Is(errors.Join(errs...), errBody):
@@ -132,11 +131,11 @@ func newProblem(status int, detail string, errs ...error) huma.StatusError {
 	return p
 }
 
-// maxFaults is how many faults an answer names.
+// maxFaults is the most faults that an answer lists.
 const maxFaults = 20
 
-// fault is one of the library's errors without what was sent: a name that is not
-// ours is of the sender, and a decoder quotes the text.
+// fault converts one of huma's errors without what was sent: member names that are not ours
+// come from the sender, and a decoder quotes the text.
 func fault(status int, d *huma.ErrorDetail) protocol.Fault {
 	f := protocol.Fault{Location: d.Location, Message: d.Message}
 	switch {
@@ -152,7 +151,7 @@ func fault(status int, d *huma.ErrorDetail) protocol.Fault {
 	return f
 }
 
-// brokenBody and slowBody are for bodies that do not come to their end.
+// brokenBody and slowBody are for bodies that do not arrive completely.
 var (
 	brokenBody = problem(http.StatusBadRequest, codeInvalid, "the request's body broke off")
 	slowBody   = problem(http.StatusRequestTimeout, codeTooSlow, "the request's body came too slowly")
@@ -160,16 +159,16 @@ var (
 
 // writeProblem answers with a problem outside of huma.
 func writeProblem(w http.ResponseWriter, p *Problem) {
-	for name, values := range p.GetHeaders() { // A challenge may be there already.
+	for name, values := range p.GetHeaders() { // A challenge may be set already.
 		w.Header()[name] = append(w.Header()[name], values...)
 	}
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // The client has gone where this fails.
+	_ = json.NewEncoder(w).Encode(p) // It fails if the client has gone.
 }
 
-// explain is the problem that an error of the client, the records or the store
-// means to the caller.
+// explain converts an error of the client, the records or the store into the problem that
+// the caller gets.
 func (s *Server) explain(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
@@ -234,7 +233,7 @@ func (s *Server) explain(err error) *Problem {
 	return problem(http.StatusServiceUnavailable, codeUnavailable, "Redis or the document store cannot be used; try again").after(5 * time.Second)
 }
 
-// storeSaidEvery is the time between two log lines about a document store that refuses every
+// storeSaidEvery is the interval of log lines about a document store that fails every
 // request, or a Redis that does not belong to it.
 const storeSaidEvery = time.Minute
 
@@ -250,26 +249,26 @@ func ofTheStore(err error) bool {
 	return false
 }
 
-// saysAgain reports whether that may be logged again.
+// saysAgain reports whether such an error may be logged again.
 func (s *Server) saysAgain() bool {
 	now, last := time.Now().UnixNano(), s.storeSaid.Load()
 	return now-last >= int64(storeSaidEvery) && s.storeSaid.CompareAndSwap(last, now)
 }
 
-// errBody marks an error of reading the request, not of writing the document.
+// errBody marks an error of reading the request, as opposed to writing the document.
 var errBody = errors.New("request body")
 
-// quoted is a value that an error repeats. What is around it is a sentence without it.
+// quoted is a value that an error repeats. The text around it is a sentence without it.
 var quoted = regexp.MustCompile(` ?"(?:[^"\\]|\\.)*"`)
 
-// maxDetail bounds an answer about many faults, in bytes.
+// maxDetail bounds the text of an answer about many faults, in bytes.
 const maxDetail = 2 << 10
 
-// plain is an error without the words that only mark it as the caller's, and
+// plain is the text of an error without the prefix that marks it as the caller's, and
 // without what the caller sent.
 func plain(err error) string {
 	text := strings.ReplaceAll(err.Error(), extraction.ErrInvalid.Error()+": ", "")
-	// Several faults of one kind are one sentence without the values.
+	// Several faults of one kind become one sentence without the values.
 	faults := strings.Split(quoted.ReplaceAllString(text, ""), "\n")
 	text = strings.Join(slices.Compact(faults), "; ")
 	if len(text) > maxDetail {

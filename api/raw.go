@@ -36,13 +36,13 @@ func (s *Server) result(w http.ResponseWriter, r *http.Request, id string) error
 	return nil
 }
 
-// stream copies what was stored to the caller. What changes in the store meanwhile breaks
-// the answer off, which must not look whole.
+// stream copies a stored object to the caller. If the object changes meanwhile, the answer
+// breaks off, so that it does not look complete.
 func stream(w http.ResponseWriter, body io.Reader) {
 	answerIn(w, receiveWithin)
 	if _, err := io.Copy(w, struct{ io.Reader }{body}); errors.Is(err, store.ErrChanged) {
 		panic(http.ErrAbortHandler)
-	} // The caller has gone where the copy failed otherwise.
+	} // If only the copy failed, the caller has gone.
 }
 
 func (s *Server) document(w http.ResponseWriter, r *http.Request, id string) error {
@@ -58,7 +58,7 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, id string) err
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	// The document comes from outside: a browser must save it, not show it.
+	// The document is untrusted: a browser must save it, not show it.
 	w.Header().Set("Content-Disposition", "attachment")
 	w.Header().Set("Content-Security-Policy", nothing+"; sandbox")
 	w.Header().Set("Content-Type", "application/octet-stream")

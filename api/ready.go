@@ -30,7 +30,7 @@ func (s *Server) registerReady(api huma.API) {
 		Summary: "List what is final and not acknowledged, the oldest first",
 	}, s.ready)
 	huma.Register(api, huma.Operation{
-		OperationID: "acknowledge", Tags: tagged(tagReady), BodyReadTimeout: usualPatience.silence, Method: http.MethodPost, Path: "/v1/ready/ack",
+		OperationID: "acknowledge", Tags: tagged(tagReady), BodyReadTimeout: defaultReadLimits.silence, Method: http.MethodPost, Path: "/v1/ready/ack",
 		Summary: "Acknowledge extractions; again does no harm",
 	}, s.ack)
 }
@@ -41,8 +41,8 @@ func (s *Server) ready(ctx context.Context, in *readyInput) (*listOutput, error)
 		return nil, err
 	}
 	asked := extraction.Filter{Customer: in.Customer}
-	mark := markOf("ready", asked)
-	after, err := mark.after(in.Cursor)
+	list := digestOf("ready", asked)
+	after, err := list.after(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (s *Server) ready(ctx context.Context, in *readyInput) (*listOutput, error)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
-		out, err := s.readyPage(ctx, accounts, f.Customer, mark, after, in.Limit)
+		out, err := s.readyPage(ctx, accounts, f.Customer, list, after, in.Limit)
 		if errors.Is(context.Cause(ctx), errRevoked) {
 			return nil, revoked()
 		}
@@ -82,14 +82,14 @@ func (s *Server) ready(ctx context.Context, in *readyInput) (*listOutput, error)
 	}
 }
 
-func (s *Server) readyPage(ctx context.Context, accounts []string, customer string, mark listMark, after store.Cursor, limit int) (*listOutput, error) {
+func (s *Server) readyPage(ctx context.Context, accounts []string, customer string, list listDigest, after store.Cursor, limit int) (*listOutput, error) {
 	out := &listOutput{Body: protocol.Page{Extractions: []extraction.Extraction{}}}
 	for r, err := range s.cfg.Records.Ready(ctx, accounts, customer, after) {
 		if err != nil {
 			return nil, err
 		}
 		if len(out.Body.Extractions) == limit {
-			out.Body.NextCursor = mark.cursor(placeOf(after))
+			out.Body.NextCursor = list.cursor(positionOf(after))
 			break
 		}
 		out.Body.Extractions = append(out.Body.Extractions, r.Extraction())

@@ -18,7 +18,7 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// request is a submission as it came, in any form.
+// request is a submission in any of its forms.
 type request struct {
 	protocol.Fields
 
@@ -29,7 +29,7 @@ type request struct {
 	spool       *spool
 }
 
-// idempotencyKey is the header's value; quoted and bare are the same.
+// idempotencyKey is the value of the header; quoted and bare forms are the same.
 func idempotencyKey(r *http.Request) (string, error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 {
@@ -50,8 +50,8 @@ var queryFields = []string{
 	"account", "type", "config_name", "environment", "customer", "batch", "name", "priority", "callback_url", "wait",
 }
 
-// readRequest reads a submission in whatever form it comes. The document of a raw
-// body is not read yet.
+// readRequest reads a submission in any of its forms. The document of a raw body is not
+// read yet.
 func (s *Server) readRequest(r *http.Request) (request, error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil && r.Header.Get("Content-Type") != "" {
@@ -132,13 +132,13 @@ func (r *request) take(values map[string][]string) error {
 	return nil
 }
 
-// isField reports whether a part of a form is a field: a field's value may come from a
-// file, too.
+// isField reports whether a part of a form is a field: the value of a field may come from a
+// file too.
 func isField(name string) bool {
 	return slices.Contains(members, name) || strings.HasPrefix(name, "metadata.") || strings.HasPrefix(name, "options.")
 }
 
-// fieldName is the name of a field, if it is one of ours.
+// fieldName is the canonical name of a field; empty for an unknown one.
 func fieldName(name string) string {
 	if slices.Contains(queryFields, name) {
 		return name
@@ -152,7 +152,7 @@ func (s *Server) readJSON(r *http.Request) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
-	if !utf8.Valid(rest) { // The decoder would put another character in its place.
+	if !utf8.Valid(rest) { // The decoder would replace the invalid bytes.
 		doc.Close()
 		return request{}, problem(http.StatusBadRequest, codeInvalid, "the body is not UTF-8, as JSON is")
 	}
@@ -187,8 +187,8 @@ var members = append([]string{
 	"document_url", "document_base64", "vendor_id", "types", "metadata", "options",
 }, queryFields...)
 
-// exactMembers refuses a member that is one of a submission's but for the case of its
-// letters: the decoder would take it. Whether the body is JSON at all the decoder says.
+// exactMembers refuses a member whose name differs from one of ours only in case: the
+// decoder would accept it. The decoder reports invalid JSON.
 func exactMembers(body []byte) error {
 	var given map[string]json.RawMessage
 	if json.Unmarshal(body, &given) != nil {

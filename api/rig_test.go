@@ -127,7 +127,7 @@ func newRig(t testing.TB, mend ...func(*Config)) *rig {
 		m(&r.cfg)
 	}
 	r.server = New(r.cfg)
-	r.server.patience.silence = 5 * time.Second // As the library's for bodies that are JSON alone.
+	r.server.readLimits.silence = 5 * time.Second // As the library's for bodies that are JSON alone.
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

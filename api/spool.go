@@ -16,11 +16,11 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// A request whose fields may come behind its document: the document goes to a
-// temporary file first, so that it is never in memory.
+// If fields may follow the document in a request, the document is written to a temporary
+// file first, so that it is never in memory.
 
-// maxFields is the largest size of everything but the document, and maxParts how
-// many parts a form may have: each costs memory, also an empty one.
+// maxFields bounds the size of everything except the document; maxParts bounds the parts of
+// a form: each costs memory, even an empty one.
 const (
 	maxFields = 1 << 20
 	maxParts  = 1000
@@ -35,7 +35,7 @@ func newSpool(r io.Reader, limit int64) (*spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = os.Remove(f.Name()) // It goes with the process, however that ends.
+	_ = os.Remove(f.Name()) // The file goes with the process, however that ends.
 	s := &spool{f}
 	if limit > 0 {
 		r = io.LimitReader(r, limit+1)
@@ -54,15 +54,15 @@ func newSpool(r io.Reader, limit int64) (*spool, error) {
 	return s, nil
 }
 
-// Close gives the file back.
+// Close releases the file.
 func (s *spool) Close() {
 	if s != nil {
 		_ = s.file.Close()
 	}
 }
 
-// readMultipart reads a form: the document as a part of that name, each field as a
-// part of its name, in any order.
+// readMultipart reads a form: the document and the fields are parts of their names, in any
+// order.
 func readMultipart(form *multipart.Reader, limit int64) (fields map[string][]string, doc *spool, name, contentType string, err error) {
 	fields = map[string][]string{}
 	defer func() {
@@ -114,7 +114,7 @@ func readMultipart(form *multipart.Reader, limit int64) (fields map[string][]str
 	}
 }
 
-// asIs are the values of Content-Transfer-Encoding that change no byte.
+// asIs are the values of Content-Transfer-Encoding that leave the bytes unchanged.
 var asIs = []string{"", "binary", "7bit", "8bit"}
 
 // bodyReader marks the errors of reading a request.
@@ -128,10 +128,10 @@ func (b bodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// jsonDocument reads a JSON object and takes the base64 string of its member
-// document_base64 out of it, to a file, without ever having it in memory. The rest
-// is returned, with "" in its place. The document's errors are its own: whether
-// the rest is JSON at all, its decoder finds.
+// jsonDocument reads a JSON object and writes the decoded string of its member
+// document_base64 to a file, without having it in memory. It returns the rest, with "" in
+// its place. Only errors of the document are reported: whether the rest is valid JSON is
+// left to its decoder.
 func jsonDocument(r io.Reader, limit int64) (rest []byte, doc *spool, err error) {
 	in := &jsonScanner{r: r, buf: make([]byte, 32<<10)}
 	rest, err = in.until(maxFields)
@@ -158,21 +158,21 @@ func jsonDocument(r io.Reader, limit int64) (rest []byte, doc *spool, err error)
 	return append(append(rest, `"`...), tail...), doc, nil
 }
 
-// jsonScanner finds the value of the member document_base64 of the outermost
-// object. It knows strings and nesting, and nothing else of JSON.
+// jsonScanner finds the value of the member document_base64 of the outermost object. It
+// understands strings and nesting, and no more of JSON.
 type jsonScanner struct {
 	r    io.Reader
 	buf  []byte
-	at   int // The next byte of
-	have int // those in buf.
+	at   int // Index of the next byte,
+	have int // of those in buf.
 
 	depth   int
-	inside  bool // A string.
+	inside  bool // Inside a string.
 	escaped bool
-	member  []byte // The string that was read last, if it is at depth 1.
-	isKey   bool   // member stands before a colon, its value is next.
+	member  []byte // The last string, if it is at depth 1.
+	isKey   bool   // member precedes a colon, its value is next.
 	found   bool   // The next byte is the first of the document.
-	ended   bool   // The document's string is over.
+	ended   bool   // The document's string has ended.
 }
 
 const documentMember = "document_base64"
@@ -217,7 +217,7 @@ func (s *jsonScanner) until(limit int) ([]byte, error) {
 	}
 }
 
-// step takes one byte in, and reports whether the document begins behind it.
+// step processes one byte and reports whether the document begins after it.
 func (s *jsonScanner) step(b byte) bool {
 	switch {
 	case s.inside && s.escaped:
@@ -229,7 +229,7 @@ func (s *jsonScanner) step(b byte) bool {
 	case s.inside && b == '"':
 		s.inside = false
 	case s.inside:
-		if len(s.member) <= len(documentMember) { // Longer ones are none of ours.
+		if len(s.member) <= len(documentMember) { // Longer ones are not ours.
 			s.member = append(s.member, b)
 		}
 	case b == '"':
@@ -253,7 +253,7 @@ func (s *jsonScanner) step(b byte) bool {
 	return false
 }
 
-// Read gives the bytes of the document's string, up to its closing quote.
+// Read returns the bytes of the document's string, up to its closing quote.
 func (s *jsonScanner) Read(p []byte) (int, error) {
 	if s.ended {
 		return 0, io.EOF
@@ -278,9 +278,8 @@ func (s *jsonScanner) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// escape gives the byte that stands behind a backslash. Some encoders escape the
-// slash, .NET's the plus sign as \u002B; base64 in lines has \n, which its decoder
-// skips.
+// escape returns the byte that an escape stands for. Some encoders escape the slash, .NET's
+// the plus sign as \u002B; base64 in lines has \n, which its decoder skips.
 func (s *jsonScanner) escape() (byte, error) {
 	b, err := s.next()
 	if err != nil {

@@ -35,7 +35,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	r.Body = io.NopCloser(newPatient(w, r, s.patience))
+	r.Body = io.NopCloser(newPacedBody(w, r, s.readLimits))
 	answerIn(w, receiveWithin)
 	req, err := s.readRequest(r)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	answerIn(w, wait)
 	rec, err := s.awaitFinal(r.Context(), e.Account, e.ID, wait)
 	if errors.Is(err, errRevoked) {
-		err = nil // It was accepted, whatever became of its key since.
+		err = nil // It was accepted, whatever happened to its key since.
 	}
 	if err != nil {
 		return err
@@ -83,8 +83,8 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	return s.answerOne(r.Context(), w, rec, http.StatusAccepted)
 }
 
-// followed is the problem of an id of the vendor's that is followed already. It names
-// the extraction that does, if the caller may see that.
+// followed is the problem for a vendor id that an extraction follows already. It names that
+// extraction if the caller may see it.
 func (s *Server) followed(ctx context.Context, account, vendorID string, err error) error {
 	p := s.explain(err)
 	id, err := s.cfg.Records.Follower(ctx, account, vendorID)
@@ -100,7 +100,7 @@ func (s *Server) followed(ctx context.Context, account, vendorID string, err err
 	return p
 }
 
-// answerOne answers with an extraction and its result: with status while it is not
+// answerOne answers with an extraction and its result; status is used while it is not
 // final.
 func (s *Server) answerOne(ctx context.Context, w http.ResponseWriter, rec store.Record, status int) error {
 	e, err := s.cfg.Blobs.Whole(ctx, rec)
@@ -117,7 +117,7 @@ func (s *Server) answerOne(ctx context.Context, w http.ResponseWriter, rec store
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(e) // The client has gone where this fails.
+	_ = enc.Encode(e) // It fails if the client has gone.
 	return nil
 }
 
@@ -126,7 +126,7 @@ func untilNext(r store.Record) time.Duration {
 	return min(max(time.Until(r.Due), time.Second), time.Minute)
 }
 
-// submission is what is asked of the client, within what the caller may do.
+// submission converts a request, within what its caller may do.
 func (s *Server) submission(ctx context.Context, req request) (intake.Submission, error) {
 	caller := callerOf(ctx)
 	account, err := s.chosen(caller, req.Account)
@@ -143,7 +143,7 @@ func (s *Server) submission(ctx context.Context, req request) (intake.Submission
 		return intake.Submission{}, fmt.Errorf("%w: give one of a document, document_url and vendor_id", extraction.ErrInvalid)
 	}
 	if caller.Customer != "" && req.vendorID != "" {
-		// The vendor's id may be another customer's, and so would be its result.
+		// The vendor's id may belong to another customer, and so would its result.
 		return intake.Submission{}, problem(http.StatusForbidden, codeForbidden, "vendor_id is not for a key that works for one customer")
 	}
 	if caller.Customer != "" {
@@ -164,7 +164,7 @@ func (s *Server) submission(ctx context.Context, req request) (intake.Submission
 	return sub, nil
 }
 
-// rules are what the client accepts for an account.
+// rules are the limits that the client applies to an account.
 func (s *Server) rules(_ context.Context, account, _ string) (intake.Rules, error) {
 	a, ok := s.open(account)
 	if !ok {
@@ -176,7 +176,7 @@ func (s *Server) rules(_ context.Context, account, _ string) (intake.Rules, erro
 	}, nil
 }
 
-// chosen is the account that is named, or the only one the key can use.
+// chosen is the named account, or the only one that the key can use.
 func (s *Server) chosen(caller Key, name string) (Account, error) {
 	if a, ok := s.open(name); ok && caller.uses(name) {
 		return a, nil

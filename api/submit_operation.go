@@ -10,8 +10,8 @@ import (
 	"github.com/extractq/extractq/extraction/protocol"
 )
 
-// submitOperation describes a submission in each of its forms. The fields are the same
-// in all of them: those of protocol.Submission.
+// submitOperation describes a submission in each of its forms. All have the fields of
+// protocol.Submission.
 func submitOperation(api huma.API) huma.Operation {
 	schemas := api.OpenAPI().Components.Schemas
 	asJSON := schemas.Schema(typeOf[protocol.Submission](), true, "Submission")
@@ -30,7 +30,7 @@ func submitOperation(api huma.API) huma.Operation {
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/json":    {Schema: asJSON},
 			"multipart/form-data": {Schema: formSchema(fields)},
-			// Any is taken. Some generators pass over it where there are others.
+			// Any media type is accepted. Some generators ignore it if there are others.
 			"application/octet-stream": {Schema: binary("the document, whose media type is found out")},
 			"*/*":                      {Schema: binary("the document")},
 		}},
@@ -44,8 +44,8 @@ func submitOperation(api huma.API) huma.Operation {
 	}
 	op.Responses["202"].Headers["Retry-After"] = header("integer", true)
 	describeProblems(api, &op, 409, 429)
-	// Not as a header that may be missing: a generator that takes answers with the same
-	// headers for one type has it in all of them.
+	// Not as an optional header: generators that merge answers of one type into one would
+	// put it into all of them.
 	op.Responses["409"].Description = "Conflict; with Retry-After where the Idempotency-Key is in use"
 	for _, name := range append(queryFields, "types") {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: name, In: "query", Schema: fields[name], Description: fields[name].Description})
@@ -59,7 +59,7 @@ func formSchema(fields map[string]*huma.Schema) *huma.Schema {
 		Type: huma.TypeObject, Properties: maps.Clone(fields),
 		Description: "metadata.K and options.K are parts as well, one for each K",
 	}
-	for _, other := range []string{documentMember, "metadata", "options"} { // They are for JSON.
+	for _, other := range []string{documentMember, "metadata", "options"} { // They are for JSON only.
 		delete(form.Properties, other)
 	}
 	form.Properties["document"] = binary("the document, with its Content-Type and a file name")

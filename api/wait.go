@@ -10,7 +10,7 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// maxWait is the longest time an answer is held.
+// maxWait is the longest time that an answer is held.
 const maxWait = time.Minute
 
 func parseWait(text string) (time.Duration, error) {
@@ -27,8 +27,9 @@ func parseWait(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// awaitFinal returns a record when it is settled, or as it is after wait. Its error is
-// errRevoked, beside the record as it was before, where the caller's key went meanwhile.
+// awaitFinal returns a record once it is settled, or its state after wait. If the caller's
+// key is revoked meanwhile, the error is errRevoked, beside the last state that the key
+// could see.
 func (s *Server) awaitFinal(ctx context.Context, account, id string, wait time.Duration) (store.Record, error) {
 	ctx, release := s.hold(ctx)
 	defer release()
