@@ -1,5 +1,6 @@
 -- admit: may one call to the vendor's API be made, and when?
--- KEYS: 1 limiter hash, 2 account hash. ARGV: interval us, patience us, lead us, op.
+-- KEYS: 1 limiter hash, 2 account hash. ARGV: interval us, patience us, lead us, op, 1 where
+-- it is asked in passing: a call that cannot be made at once is asked for again.
 -- Answers {verdict, wait us}: "go" with the time to wait in place until the
 -- reserved moment, "wait" with the time after which to ask again, else why not and when
 -- to come back.
@@ -58,6 +59,7 @@ if ready then
   if trial and submits then redis.call('HDEL', KEYS[2], 'trial_free') end
   return {'go', at - now}
 end
+if ARGV[5] == '1' then return {'later', 0} end
 -- Too far away to reserve. They come back on a whole second: rather a little before
 -- their place, to wait for it, than after it. Of submissions no more are under way than
 -- the rate lets through in a second; a sweep or a probe is not retried, as the

@@ -22,6 +22,8 @@ var (
 	liftLua string
 	//go:embed report.lua
 	reportLua string
+	//go:embed works.lua
+	worksLua string
 	//go:embed throttled.lua
 	throttledLua string
 	//go:embed used.lua
@@ -47,6 +49,7 @@ var (
 	probedScript = newScript(probedLua)
 	liftScript   = newScript(liftLua)
 	reportScript = newScript(reportLua)
+	worksScript  = newScript(worksLua)
 
 	throttledScript = newScript(throttledLua)
 

@@ -234,20 +234,29 @@ func (l *Limiter) Report(ctx context.Context, account, id string, op Op, ok bool
 }
 
 func (l *Limiter) report(ctx context.Context, account, token, id string, op Op, ok bool) (bool, error) {
-	k := accountKeys(account)
-	row, submission, flag := k.failing(), 0, 0
-	if op == OpSubmit || op == OpResubmit {
-		row, submission = k.failingSubmits(), 1
-	}
+	var err error
+	n := 0
 	if ok {
-		flag = 1
+		works := Works(account, op)
+		err = l.clock.Call(ctx, worksScript, account, works.Keys, works.Args...).Err()
+	} else {
+		keys, submission := failures(account, op)
+		n, err = l.clock.Call(ctx, reportScript, account, keys, id, submission, unavailableFailures, unavailableFrom, token).Int()
 	}
-	n, err := l.clock.Call(ctx, reportScript, account, []string{row, k.state()}, id, flag, submission,
-		unavailableFailures, unavailableFrom, token).Int()
 	if err != nil {
 		return false, fmt.Errorf("report on %s: %w", account, err)
 	}
 	return n == 1, nil
+}
+
+// failures has the keys of the row of failures that a call counts in, and 1 where it is that of
+// submissions.
+func failures(account string, op Op) (keys []string, submission int) {
+	k := accountKeys(account)
+	if op == OpSubmit || op == OpResubmit {
+		return []string{k.failingSubmits(), k.state()}, 1
+	}
+	return []string{k.failing(), k.state()}, 0
 }
 
 // usedUpAfter is how many plain answers 429 in a row, a minute apart, mean a used-up plan.

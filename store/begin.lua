@@ -1,5 +1,7 @@
 -- begin: takes the lease of one step.
 -- ARGV: id, token, seq, lease ms, step. A submission needs an in-flight slot.
+-- A rider admits the call to the vendor that the step begins with. A submission has begun
+-- then, and another may have its turn. It is not asked where the step begins in another way.
 -- A task of another step than the record's is none of this record's tasks.
 -- Only what has been released may take a slot. Anything else, as a repetition after
 -- trouble, goes at once where none waits and there is room, and stands in the line
@@ -7,6 +9,7 @@
 local id, token = ARGV[1], ARGV[2]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
 if over() then return {'final'} end
+local admitted = false
 local moved = get('ltok') == call() and waits(id)
 if get('seq') ~= ARGV[3] and not moved then return {'stale'} end
 if get('step') ~= ARGV[5] then return {'stale'} end
@@ -27,6 +30,13 @@ if get('own') ~= token then
     if get('ph') == '' then redis.call('ZADD', RELEASED, 0, id) else redis.call('ZREM', RELEASED, id) end
     redis.call('ZADD', INFLIGHT, int(now), id)
   end
+  if ride and (ARGV[5] == 'poll' or get('vid') == '' and (get('ph') == '' or get('ph') == 'sending')) then
+    admitted = ride()[1] == 'go'
+    if admitted and ARGV[5] == 'submit' then
+      redis.call('HSET', R, 'ph', 'sending')
+      redis.call('ZREM', RELEASED, id)
+    end
+  end
   redis.call('HSET', R, 'own', token, 'lease', int(now + ARGV[4]))
   redis.call('HDEL', R, 'orph')
   -- The question that follows answers the hint. One that comes from now on may be
@@ -36,4 +46,4 @@ if get('own') ~= token then
   redis.call('ZADD', DUE, int(now + ARGV[4]), id)
   if get('st') == 'QUEUED' then move(id, 'SUBMITTING') end
 end
-return {'won', int(now), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or ''}
+return {'won', int(now), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or '', admitted and 1 or 0, others()}

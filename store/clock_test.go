@@ -22,7 +22,7 @@ func newClockedRig(t testing.TB, rdb *redis.Client) *rig {
 	}
 	const clock, ours = `redis.call('TIME')`, `redis.call('HMGET', '` + clockKey + `', 's', 'us')`
 	for _, name := range scriptNames {
-		text, err := scriptText(name)
+		text, err := scriptText(name, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,8 +3,8 @@
 -- 8 ready, 9 events, 10 batch, 11 batch counts (10 and 11 are unused names
 -- where an extraction has no batch), 12 queued, 13 tombstones, 14 idempotency
 -- keys, 15 batches, 16 gate, 17 line, 18 turns, 19 released, 20 the limiter's state
--- of the account, 21 early hooks, 22 emptied batches. Before it stand NAME, the script's, and
--- GRACE, that of records.go in ms. The last two of ARGV are the times in ms between which
+-- of the account, 21 early hooks, 22 emptied batches. Before it stand NAME, the script's,
+-- GRACE, that of records.go in ms, and ride, a rider's (rider.go) where there is one. The last two of ARGV are the times in ms between which
 -- the caller expects Redis's clock, 0 and 0 for any.
 local R, X, U, DUE, LIST, INFLIGHT, VIDS, READY, EVENTS, BATCH = unpack(KEYS, 1, 10)
 local COUNTS, QUEUED, TOMBS, IDEM, BATCHES, GATE, LINE, TURNS, RELEASED, ACCOUNT, EARLY, EMPTIED = unpack(KEYS, 11, 22)
@@ -53,6 +53,9 @@ local FIRST = {n = 0, b = 2 ^ 51}
 
 -- place is where the record's customer stands in the line.
 local function place() return (get('pr') == 'bulk' and 'b' or 'n') .. get('cu') .. '/' end
+
+-- others reports whether any extraction waits for its turn.
+local function others() return redis.call('EXISTS', LINE) end
 
 -- head is the first in a place; nil where it is empty. "0" follows "/".
 local function head(at)

@@ -3,7 +3,7 @@
 -- Only the holder of the lease may end it.
 local id, token, seq, step = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 if redis.call('EXISTS', R) == 0 then return {'gone'} end
-if get('ltok') == call() then return {'won', int(now), int(seq + 1), int(num('due'))} end
+if get('ltok') == call() then return {'won', int(now), int(seq + 1), int(num('due')), others()} end
 if over() then return {'final'} end
 if num('seq') ~= seq or get('own') ~= token or supplants(7) then return {'stale'} end
 set(id, 7)
@@ -31,4 +31,5 @@ end
 release()
 redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', call(), 'step', step, 'bc', ARGV[6], 'due', int(due))
 redis.call('ZADD', DUE, int(look), id)
-return {'won', int(now), int(seq + 1), int(due)}
+if ride then ride() end
+return {'won', int(now), int(seq + 1), int(due), others()}

@@ -56,6 +56,8 @@ const grace = 3 * time.Second
 type Records struct {
 	rdb     redis.UniversalClient
 	scripts map[string]*redis.Script
+	// riding are scripts that carry out another one, by their texts.
+	riding sync.Map
 	// known are the accounts that this process has registered, and when.
 	known sync.Map
 	// clocks are the latest readings of the accounts' clocks, *atomic.Pointer[reading], and
@@ -74,8 +76,8 @@ var scriptNames = []string{
 	"deliver", "delivered", "redeliver", "hint", "early", "release", "forget", "audit",
 }
 
-// scriptText is the whole text of one of them.
-func scriptText(name string) (string, error) {
+// scriptText is the whole text of one of them, with that of a rider.
+func scriptText(name, rider string) (string, error) {
 	lib, err := lua.ReadFile("lib.lua")
 	if err != nil {
 		return "", err
@@ -84,7 +86,7 @@ func scriptText(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("local NAME, GRACE = '%s', %d\n%s%s", name, grace.Milliseconds(), lib, body), nil
+	return fmt.Sprintf("local NAME, GRACE, ride = '%s', %d\n%s%s%s", name, grace.Milliseconds(), lib, rider, body), nil
 }
 
 // clocked is a Redis client with a monotonic clock of its own, which all that use it share:
@@ -98,7 +100,7 @@ func NewRecords(rdb redis.UniversalClient) (*Records, error) {
 		r.uptime = c.Uptime
 	}
 	for _, name := range scriptNames {
-		text, err := scriptText(name)
+		text, err := scriptText(name, "")
 		if err != nil {
 			return nil, err
 		}
@@ -134,13 +136,26 @@ var verdicts = map[string]error{
 
 // run calls one script for one extraction and returns what follows "won".
 func (s *Records) run(ctx context.Context, script string, in Input, args ...any) ([]any, error) {
+	return s.runWith(ctx, nil, script, in, args...)
+}
+
+// runWith is run with a rider, which may be nil.
+func (s *Records) runWith(ctx context.Context, rider *Rider, script string, in Input, args ...any) ([]any, error) {
 	k := accountKeys(in.Account)
 	keys := []string{
 		k.record(in.ID), k.detail(in.ID), k.upload(in.ID), k.due(), k.list(), k.inFlight(),
 		k.vendorIDs(), k.ready(), k.events(), k.batch(in.Batch), k.batchCounts(in.Batch), k.queued(), k.tombs(),
 		k.idempotency(), k.batches(), k.gate(), k.line(), k.turns(), k.released(), k.state(), k.early(), k.emptied(),
 	}
-	answer, err := s.Call(ctx, s.scripts[script], in.Account, keys, append([]any{in.ID}, args...)...).Slice()
+	whole, args := s.scripts[script], append([]any{in.ID}, args...)
+	if rider != nil {
+		var err error
+		if whole, err = s.withRider(script, rider); err != nil {
+			return nil, err
+		}
+		keys, args = append(keys, rider.Keys...), append(append(args, rider.Args...), len(rider.Args))
+	}
+	answer, err := s.Call(ctx, whole, in.Account, keys, args...).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", script, in.ID, err)
 	}
@@ -163,7 +178,10 @@ func (s *Records) run(ctx context.Context, script string, in Input, args ...any)
 
 // Change is a set of fields to write with a step. Build it with its methods;
 // the zero value changes nothing.
-type Change struct{ pairs []any }
+type Change struct {
+	pairs []any
+	rider *Rider
+}
 
 func (c *Change) put(field, value string) *Change {
 	c.pairs = append(c.pairs, field, value)
@@ -179,6 +197,24 @@ func (c *Change) putInt(field string, n int64) *Change {
 
 func (c *Change) putTime(field string, t time.Time) *Change {
 	return c.putInt(field, extraction.Time{Time: t}.Millis())
+}
+
+// Add makes the changes of another one after its own.
+func (c *Change) Add(o *Change) *Change {
+	if o == nil {
+		return c
+	}
+	c.pairs = append(c.pairs, o.pairs...)
+	if o.rider != nil {
+		c.rider = o.rider
+	}
+	return c
+}
+
+// With carries out a rider where the step that the change is written with is ended by it.
+func (c *Change) With(r Rider) *Change {
+	c.rider = &r
+	return c
 }
 
 // Phase journals how far the submission has got.
@@ -273,6 +309,13 @@ func (c *Change) putJSON(field string, v any) *Change {
 		b, _ = json.Marshal(extraction.NewFailure(extraction.CodeInternal, "details cannot be stored", nil))
 	}
 	return c.put(field, string(b))
+}
+
+func (c *Change) riding() *Rider {
+	if c == nil {
+		return nil
+	}
+	return c.rider
 }
 
 func (c *Change) args() []any {

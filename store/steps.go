@@ -24,6 +24,10 @@ type Lease struct {
 	Record Record
 	// Now is Redis's time at that moment.
 	Now time.Time
+	// Admitted says that the rider of Begin admitted the step's first call.
+	Admitted bool
+	// Crowded says that others wait for their turn.
+	Crowded bool
 }
 
 // Scheduled is the step that follows: the task ID:Seq, to be carried out at Due.
@@ -32,6 +36,15 @@ type Scheduled struct {
 	Due time.Time
 	// Now is Redis's time when the step was scheduled.
 	Now time.Time
+	// Crowded says, after Next, that others wait for their turn.
+	Crowded bool
+}
+
+// Finished is the end of an extraction.
+type Finished struct {
+	At time.Time
+	// Crowded says that others wait for their turn.
+	Crowded bool
 }
 
 // Begin takes the lease of a step for d; the fence's input needs the account,
@@ -41,7 +54,13 @@ type Scheduled struct {
 // ErrBusy when there is nothing to do for this task. With ErrWaits, the lease has the
 // record as it waits for its turn, under a new seq.
 func (s *Records) Begin(ctx context.Context, f Fence, step extraction.Step, d time.Duration) (Lease, error) {
-	got, err := s.run(ctx, "begin", f.Input, f.Token, f.Seq, d.Milliseconds(), string(step))
+	return s.BeginWith(ctx, nil, f, step, d)
+}
+
+// BeginWith is Begin with a rider that admits the call to the vendor that the step begins
+// with. It may be nil.
+func (s *Records) BeginWith(ctx context.Context, first *Rider, f Fence, step extraction.Step, d time.Duration) (Lease, error) {
+	got, err := s.runWith(ctx, first, "begin", f.Input, f.Token, f.Seq, d.Milliseconds(), string(step))
 	if err != nil && !errors.Is(err, ErrWaits) {
 		return Lease{}, err
 	}
@@ -51,7 +70,11 @@ func (s *Records) Begin(ctx context.Context, f Fence, step extraction.Step, d ti
 	}
 	f.Input = r.Input
 	r.Waiting = err != nil
-	return Lease{Fence: f, Record: r, Now: at(got, 0)}, err
+	l := Lease{Fence: f, Record: r, Now: at(got, 0)}
+	if err == nil {
+		l.Admitted, l.Crowded = got[3] == int64(1), got[4] == int64(1)
+	}
+	return l, err
 }
 
 // Renew moves the end of a held lease to d from now.
@@ -84,11 +107,13 @@ func (s *Records) Next(
 	ctx context.Context, f Fence, step extraction.Step, delay time.Duration, because extraction.Because, c *Change,
 ) (Scheduled, error) {
 	args := append([]any{f.Token, f.Seq, string(step), delay.Milliseconds(), string(because)}, c.args()...)
-	got, err := s.run(ctx, "next", f.Input, args...)
+	got, err := s.runWith(ctx, c.riding(), "next", f.Input, args...)
 	if err != nil {
 		return Scheduled{}, err
 	}
-	return scheduled(got), nil
+	at := scheduled(got)
+	at.Crowded = got[3] == int64(1)
+	return at, nil
 }
 
 // Kept says how long something finished is kept, counted from its finish.
@@ -110,16 +135,16 @@ func (k Kept) For(status extraction.Status) Kept {
 // Finish writes the final status under a held lease. kept is what the retention
 // says for any status. Of a record that is Fetching it writes c, and changes nothing
 // else of its end.
-func (s *Records) Finish(ctx context.Context, f Fence, status extraction.Status, kept Kept, c *Change) (time.Time, error) {
+func (s *Records) Finish(ctx context.Context, f Fence, status extraction.Status, kept Kept, c *Change) (Finished, error) {
 	kept = kept.For(status)
 	args := append([]any{
 		f.Token, f.Seq, string(status), kept.Record.Milliseconds(), kept.Document.Milliseconds(),
 	}, c.args()...)
-	got, err := s.run(ctx, "finish", f.Input, args...)
+	got, err := s.runWith(ctx, c.riding(), "finish", f.Input, args...)
 	if err != nil {
-		return time.Time{}, err
+		return Finished{}, err
 	}
-	return at(got, 0), nil
+	return Finished{At: at(got, 0), Crowded: got[1] == int64(1)}, nil
 }
 
 // Refetch makes the record of a SUCCESS Fetching, because its result resultSeq is damaged

@@ -355,13 +355,14 @@ func TestFinish(t *testing.T) {
 		new(Change).Phase(PhaseOpened).Vendor("v1").Upload("https://upload.test/?sig=s", time.Now().Add(time.Hour)))
 	f := r.begin(opened).Fence
 	failure := extraction.NewFailure(extraction.CodeVendorFailed, "m", map[string]any{"why": "x"})
-	finish := func() (time.Time, error) {
+	finish := func() (Finished, error) {
 		return r.s.Finish(t.Context(), f, extraction.StatusError, testKept, new(Change).Failure(failure).Result(9))
 	}
-	at, err := finish()
+	end, err := finish()
 	if err != nil {
 		t.Fatal(err)
 	}
+	at := end.At
 	got := r.get(f)
 	if got.Status != extraction.StatusError || !got.FinishedAt.Equal(at) || !got.ExpiresAt.Equal(at.Add(testKept.Record)) ||
 		got.ResultSeq != 9 || got.Owner != "" || got.Phase != PhaseNone || got.Seq != f.Seq+1 {
@@ -392,7 +393,7 @@ func TestFinish(t *testing.T) {
 
 	before := r.dump()
 	again, err := finish()
-	if err != nil || !again.Equal(at) {
+	if err != nil || !again.At.Equal(at) {
 		t.Errorf("replayed Finish = %v, %v, want %v", again, err, at)
 	}
 	loser := f

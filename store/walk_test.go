@@ -560,7 +560,7 @@ func (w *walk) finish(rt *rapid.T, f Fence) {
 	w.do(rt, op{
 		fmt.Sprint("finish ", f.Input.ID, " ", status, " ", c.pairs), func() verdict {
 			at, err := w.s.Finish(w.t.Context(), f, status, kept, c)
-			return w.said(verdict{Now: millis(at)}, err)
+			return w.said(verdict{Now: millis(at.At)}, err)
 		}, func() verdict { return w.m.finish(f, status, kept, c) }, forever, false,
 	})
 }

@@ -33,7 +33,8 @@ func (s *step) fetch() error {
 	case err != nil:
 		return s.trouble(err, limiter.OpPoll, c)
 	}
-	defer s.worked(limiter.OpPoll)
+	defer s.worked()
+	s.works(limiter.OpPoll, c)
 	switch {
 	case out.Status == extraction.StatusSuccess:
 		return s.success(out, c.VendorStatus(out.VendorStatus).PollErrors(0).FailingSince(time.Time{}).
@@ -65,7 +66,7 @@ func (s *step) missed(why string) extraction.Trouble {
 func (s *step) unfetched(why string, c *store.Change) error {
 	ctx, cancel := s.saving()
 	defer cancel()
-	if _, err := s.w.records.Finish(ctx, s.fence, s.rec.Status, s.w.cfg.kept(), c.Trouble(s.missed(why))); err != nil {
+	if err := s.finish(ctx, s.rec.Status, c.Trouble(s.missed(why))); err != nil {
 		return s.lost(err)
 	}
 	s.w.log.ErrorContext(ctx, "result not fetched again", slog.String("extraction_id", s.rec.ID),

@@ -48,7 +48,12 @@ func (s *silence) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			return next(ctx, cmd)
 		}
 		if s.answer {
-			_ = next(ctx, cmd)
+			if err := next(ctx, cmd); redis.HasErrorPrefix(err, "NOSCRIPT") { // It has not run: its text is sent next.
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.calls--
+				return err
+			}
 		}
 		cmd.SetErr(errSilence)
 		return errSilence

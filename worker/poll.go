@@ -91,7 +91,8 @@ func (s *step) ask() (extraction.Outcome, error) {
 
 // settle acts on the vendor's answer.
 func (s *step) settle(out extraction.Outcome, c *store.Change) error {
-	defer s.worked(limiter.OpPoll)
+	defer s.worked()
+	s.works(limiter.OpPoll, c)
 	s.rec.VendorStatus = out.VendorStatus // The next task shows it.
 	c.TroubleOver(s.now()).Polls(s.rec.Polls).PollErrors(0).FailingSince(time.Time{}).MissingSince(time.Time{}).VendorStatus(out.VendorStatus)
 	if out.Unknown {
@@ -159,7 +160,7 @@ func (s *step) success(out extraction.Outcome, c *store.Change) error {
 	}
 	ctx, cancel := s.saving()
 	defer cancel()
-	_, err = s.w.records.Finish(ctx, s.fence, out.Status, s.w.cfg.kept(), c.Result(s.fence.Seq).ResultSum(sum))
+	err = s.finish(ctx, out.Status, c.Result(s.fence.Seq).ResultSum(sum))
 	if err == nil && s.rec.Fetching() {
 		s.fetched(ctx, "result fetched")
 		return s.w.cfg.Blobs.DeleteResult(ctx, s.rec.ID, s.rec.ResultSeq)
@@ -195,8 +196,7 @@ func (s *step) hadSucceeded(c *store.Change) (bool, error) {
 	}
 	ctx, cancel := s.saving()
 	defer cancel()
-	_, err = s.w.records.Finish(ctx, s.fence, extraction.StatusSuccess, s.w.cfg.kept(), c.Result(seq).ResultSum(sum))
-	if err != nil {
+	if err := s.finish(ctx, extraction.StatusSuccess, c.Result(seq).ResultSum(sum)); err != nil {
 		return true, s.lost(err)
 	}
 	s.w.log.WarnContext(ctx, "extraction ends with the result that was stored before Redis went back in time",

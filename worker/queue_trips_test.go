@@ -62,7 +62,7 @@ func (t *trips) note(cmds ...redis.Cmder) {
 
 // scriptName is how our scripts call themselves: the records' in their first line, the
 // others' behind what they share.
-var scriptName = regexp.MustCompile(`(?m)^local NAME, GRACE = '(\w+)'|^-- (\w+): `)
+var scriptName = regexp.MustCompile(`(?m)^local NAME, GRACE, ride = '(\w+)'|^-- (\w+): `)
 
 // name is what a command is for. asynq's scripts have no name: their keys tell.
 func (t *trips) name(cmd redis.Cmder) string {

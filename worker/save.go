@@ -20,11 +20,12 @@ import (
 // meanwhile, the record gets the id all the same.
 func (s *step) save(vendorID string, c *store.Change) error {
 	due, wait := s.nextPoll()
-	c.PlannedAt(due)
+	c = s.whole(c.PlannedAt(due))
 	at, err := s.insist(vendorID, func(ctx context.Context) (store.Scheduled, error) {
 		return s.w.records.Next(ctx, s.fence, extraction.StepPoll, wait, extraction.BecauseScheduled, c)
 	})
-	if err != nil && answered(err) {
+	resolved := err != nil && answered(err)
+	if resolved {
 		token := store.NewToken()
 		at, err = s.insist(vendorID, func(ctx context.Context) (store.Scheduled, error) {
 			return s.w.records.Resolve(ctx, s.rec.Input, token, vendorID)
@@ -32,6 +33,10 @@ func (s *step) save(vendorID string, c *store.Change) error {
 	}
 	switch {
 	case err == nil:
+		s.alone = !at.Crowded && !resolved
+		if !resolved {
+			s.unreported = ""
+		}
 		ctx, cancel := s.saving()
 		defer cancel()
 		s.scheduled(ctx, extraction.StepPoll, extraction.BecauseScheduled, at)

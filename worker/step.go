@@ -27,17 +27,21 @@ type step struct {
 	// is called, so that nothing is between its answer and the record.
 	forecast polling.Forecast
 
-	began    time.Time      // Local, when the lease was taken.
-	redisNow time.Time      // Redis's time then.
-	outcome  string         // What the attempt came to, for its log line.
-	final    *queue.Outcome // Set when this attempt ended the extraction.
-	delay    time.Duration  // How long the vendor's end was unknown, for metrics.
-	answered func()         // Ends the latest poll's call and what its answer holds.
-	ended    bool           // The step has been given back, or lost.
-	guard    *guard         // The document's bytes, once they were opened,
-	bodyErr  error          // and what went wrong with them,
-	redisErr error          // where it was the journal entry before the last one.
-	claim    *store.Sent    // What this step has told the document store of its submission.
+	began      time.Time      // Local, when the lease was taken.
+	redisNow   time.Time      // Redis's time then.
+	outcome    string         // What the attempt came to, for its log line.
+	final      *queue.Outcome // Set when this attempt ended the extraction.
+	delay      time.Duration  // How long the vendor's end was unknown, for metrics.
+	answered   func()         // Ends the latest poll's call and what its answer holds.
+	ended      bool           // The step has been given back, or lost.
+	guard      *guard         // The document's bytes, once they were opened,
+	bodyErr    error          // and what went wrong with them,
+	redisErr   error          // where it was the journal entry before the last one.
+	claim      *store.Sent    // What this step has told the document store of its submission.
+	admitted   bool           // The first call to the vendor is.
+	alone      bool           // No other extraction waits for the place that this one gives up.
+	pending    *store.Change  // What is written with the next change.
+	unreported limiter.Op     // A call that worked, which the account is not told yet.
 }
 
 // begin takes the lease of the step that p names. A nil step means that there is
@@ -52,7 +56,7 @@ func (w *Worker) begin(ctx context.Context, p queue.Payload, kind extraction.Ste
 		Seq:   p.Seq, Token: store.NewToken(),
 	}
 	asked := time.Now()
-	lease, err := w.records.Begin(ctx, f, kind, w.cfg.Lease)
+	lease, err := w.records.BeginWith(ctx, w.firstCall(acct, kind, p.Seq), f, kind, w.cfg.Lease)
 	switch {
 	case errors.Is(err, store.ErrWaits):
 		acct.roomMade() // There may be room for others.
@@ -68,10 +72,35 @@ func (w *Worker) begin(ctx context.Context, p queue.Payload, kind extraction.Ste
 	s := &step{
 		w: w, acct: acct, kind: kind, rec: lease.Record, fence: lease.Fence, began: asked, redisNow: lease.Now,
 		hold:  keep(ctx, func(ctx context.Context) error { return w.records.Renew(ctx, lease.Fence, w.cfg.Lease) }, w.cfg.Lease, asked),
-		delay: unended, answered: func() {},
+		delay: unended, answered: func() {}, admitted: lease.Admitted,
+	}
+	if s.admitted && lease.Crowded {
+		acct.roomMade()
 	}
 	s.forecast = acct.planner.Forecast(ctx, s.rec.TypeLabel())
 	return s, nil
+}
+
+// firstCall admits, with the lease, the call that a step begins with, where it may be made at
+// once. It is nil where this process makes none, because its document store fails.
+func (w *Worker) firstCall(a *account, kind extraction.Step, seq int64) *store.Rider {
+	if !w.store.works() {
+		return nil
+	}
+	op := limiter.OpPoll
+	if kind == extraction.StepSubmit {
+		op = submitOp(seq)
+	}
+	r := store.Rider(limiter.Admits(a.Name, op, a.Rate))
+	return &r
+}
+
+// submitOp is the kind of a submission's call: one that comes again goes first.
+func submitOp(seq int64) limiter.Op {
+	if seq > 1 {
+		return limiter.OpResubmit
+	}
+	return limiter.OpSubmit
 }
 
 // answered reports whether err is a verdict of a script that the extraction has moved
@@ -105,7 +134,7 @@ func (s *step) close(ctx context.Context) {
 	s.answered()
 	s.stop()
 	s.countEnd()
-	if s.kind == extraction.StepSubmit || s.final != nil {
+	if (s.kind == extraction.StepSubmit || s.final != nil) && !s.alone {
 		s.acct.roomMade()
 	}
 	attrs := []any{
@@ -136,16 +165,32 @@ func (s *step) saving() (context.Context, context.CancelFunc) {
 func (s *step) mark(c *store.Change) error {
 	ctx, cancel := s.saving()
 	defer cancel()
-	return s.w.records.Mark(ctx, s.fence, c)
+	err := s.w.records.Mark(ctx, s.fence, s.whole(c))
+	if err == nil {
+		s.pending = nil
+	}
+	return err
+}
+
+// whole is a change with what is to be written with it.
+func (s *step) whole(c *store.Change) *store.Change {
+	if s.pending == nil {
+		return c
+	}
+	return new(store.Change).Add(s.pending).Add(c)
 }
 
 // admit waits for the moment of one call to the vendor. False means that the
 // step was rescheduled, because the wait would be too long for a worker, or that
 // err stopped it.
 func (s *step) admit(op limiter.Op) (bool, error) {
+	if s.admitted {
+		s.admitted = false
+		return true, nil
+	}
 	switch {
-	case op == limiter.OpSubmit && s.fence.Seq > 1:
-		op = limiter.OpResubmit
+	case op == limiter.OpSubmit:
+		op = submitOp(s.fence.Seq)
 	case op == limiter.OpPoll && s.rec.Because == extraction.BecauseRate:
 		op = limiter.OpRepoll
 	}
@@ -184,10 +229,11 @@ func (s *step) notBegun() *store.Change {
 func (s *step) again(next extraction.Step, delay time.Duration, because extraction.Because, c *store.Change) error {
 	ctx, cancel := s.saving()
 	defer cancel()
-	at, err := s.w.records.Next(ctx, s.fence, next, delay, because, c)
+	at, err := s.w.records.Next(ctx, s.fence, next, delay, because, s.whole(c))
 	if err != nil {
 		return s.lost(err)
 	}
+	s.alone, s.unreported = !at.Crowded, ""
 	s.scheduled(ctx, next, because, at)
 	return nil
 }
@@ -202,6 +248,15 @@ func (s *step) scheduled(ctx context.Context, next extraction.Step, because extr
 	}
 }
 
+// finish writes the end.
+func (s *step) finish(ctx context.Context, status extraction.Status, c *store.Change) error {
+	end, err := s.w.records.Finish(ctx, s.fence, status, s.w.cfg.kept(), s.whole(c))
+	if err == nil {
+		s.alone, s.unreported = !end.Crowded, ""
+	}
+	return err
+}
+
 // fail ends the extraction without SUCCESS.
 func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Change) error {
 	if s.rec.Fetching() {
@@ -212,8 +267,7 @@ func (s *step) fail(status extraction.Status, f *extraction.Failure, c *store.Ch
 	}
 	ctx, cancel := s.saving()
 	defer cancel()
-	_, err := s.w.records.Finish(ctx, s.fence, status, s.w.cfg.kept(), c.Failure(f))
-	if err != nil {
+	if err := s.finish(ctx, status, c.Failure(f)); err != nil {
 		return s.lost(err)
 	}
 	s.ended, s.outcome = true, string(status)+" "+string(f.Code)
@@ -247,12 +301,21 @@ func (s *step) lost(err error) error {
 	return err
 }
 
-// worked tells the account that the vendor does its work. That this is lost
-// when Redis fails at this moment matters little: the next call says it too.
-func (s *step) worked(op limiter.Op) {
+// works tells the account, with the change that ends the step, that the vendor does its work.
+func (s *step) works(op limiter.Op, c *store.Change) {
+	s.unreported = op
+	c.With(store.Rider(limiter.Works(s.acct.Name, op)))
+}
+
+// worked tells the account that the vendor does its work, where no change did. That this is
+// lost when Redis fails at this moment matters little: the next call says it too.
+func (s *step) worked() {
+	if s.unreported == "" {
+		return
+	}
 	ctx, cancel := s.saving()
 	defer cancel()
-	if _, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, op, true); err != nil {
+	if _, err := s.w.limiter.Report(ctx, s.acct.Name, s.rec.ID, s.unreported, true); err != nil {
 		s.w.log.WarnContext(ctx, "report lost", slog.String("account", s.acct.Name), slog.Any("error", err))
 	}
 }

@@ -41,6 +41,13 @@ type storeHealth struct {
 	said bool
 }
 
+// works reports that the store did not fail when it was tried last.
+func (h *storeHealth) works() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.err == nil
+}
+
 // storeEvery is how long the probes of a store that fails wait.
 func (w *Worker) storeEvery() limiter.StoreWait {
 	return limiter.StoreWait{First: w.cfg.StoreWait, Most: 12 * w.cfg.StoreWait}

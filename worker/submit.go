@@ -97,25 +97,15 @@ const redisLostDelay = 10 * time.Second
 // then on a lost answer leaves the submission uncertain, and until then trying
 // again is free.
 func (s *step) send() error {
-	ok, err := s.admit(limiter.OpSubmit)
-	if !ok || err != nil {
-		return err
-	}
-	if done, err := s.forgotten(); done || err != nil {
+	if ok, err := s.admitSubmission(); !ok || err != nil {
 		return err
 	}
 	byURL := s.rec.Document.URL != ""
-	phase := new(store.Change).Attempts(s.rec.Attempts + 1).SubmitSeq(s.submitSeq()).Phase(store.PhaseSending)
 	if byURL {
 		s.rec.SentAt = s.now()
-		phase = phase.Phase(store.PhaseSent).SentAt(s.rec.SentAt)
-	}
-	if err := s.mark(phase); err != nil {
-		return s.lost(err)
-	}
-	s.acct.roomMade()
-	s.rec.Attempts++
-	if byURL {
+		if err := s.mark(new(store.Change).Phase(store.PhaseSent).SentAt(s.rec.SentAt)); err != nil {
+			return s.lost(err)
+		}
 		if err := s.journal(intake.Begun{SentAt: s.rec.SentAt}); err != nil {
 			return s.storeFails(err, extraction.StepSubmit, notSent())
 		}
@@ -160,6 +150,29 @@ func (s *step) send() error {
 	return s.submitted(receipt.VendorID, receipt.VendorStatus)
 }
 
+// admitSubmission is admit for a submission, which is counted then. Where it was admitted with
+// the lease, its place is another one's already, and the journal has it with its next entry.
+func (s *step) admitSubmission() (bool, error) {
+	first := s.admitted
+	ok, err := s.admit(limiter.OpSubmit)
+	if !ok || err != nil {
+		return false, err
+	}
+	if done, err := s.forgotten(); done || err != nil {
+		return false, err
+	}
+	s.rec.Attempts++
+	s.pending = new(store.Change).Attempts(s.rec.Attempts).SubmitSeq(s.submitSeq())
+	if first {
+		return true, nil
+	}
+	if err := s.mark(new(store.Change).Phase(store.PhaseSending)); err != nil {
+		return false, s.lost(err)
+	}
+	s.acct.roomMade()
+	return true, nil
+}
+
 // notSent takes back what the journal says of a submission that surely came to
 // nothing: a later one that is lost is not to be dated by it.
 func notSent() *store.Change {
@@ -168,7 +181,7 @@ func notSent() *store.Change {
 
 // submitted notes the vendor's id and plans the first poll.
 func (s *step) submitted(vendorID, vendorStatus string) error {
-	defer s.worked(limiter.OpSubmit)
+	defer s.worked()
 	s.noted(intake.Begun{VendorID: vendorID, SubmittedAt: s.now()})
 	s.rec.VendorStatus = vendorStatus // The poll's task shows it.
 	s.rec.SubmittedAt = s.now()
@@ -176,6 +189,7 @@ func (s *step) submitted(vendorID, vendorStatus string) error {
 		Phase(store.PhaseNone).Vendor(vendorID).VendorStatus(vendorStatus).SubmittedAt(s.rec.SubmittedAt).
 		Upload("", time.Time{}).UploadGone(false).WaitingSince(time.Time{}).
 		SubmitErrors(0, time.Time{}).Uncertain(time.Time{})
+	s.works(limiter.OpSubmit, c)
 	if s.rec.VendorID == vendorID {
 		return s.askAgain(extraction.BecauseScheduled, c)
 	}

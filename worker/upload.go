@@ -25,18 +25,9 @@ const (
 
 // open asks for an upload URL and sends the document there.
 func (s *step) open(up extraction.Uploader) error {
-	ok, err := s.admit(limiter.OpSubmit)
-	if !ok || err != nil {
+	if ok, err := s.admitSubmission(); !ok || err != nil {
 		return err
 	}
-	if done, err := s.forgotten(); done || err != nil {
-		return err
-	}
-	if err := s.mark(new(store.Change).Attempts(s.rec.Attempts + 1).SubmitSeq(s.submitSeq()).Phase(store.PhaseSending)); err != nil {
-		return s.lost(err)
-	}
-	s.acct.roomMade()
-	s.rec.Attempts++
 	ctx, cancel := s.calling()
 	defer cancel()
 	upload, err := up.Open(ctx, s.submission(s.rec.Document.Name, nil))
