@@ -195,23 +195,23 @@ const (
 func (p *fieldTable) Print(e extraction.Extraction) error {
 	if !p.begun {
 		p.begun = true
-		if err := p.line("NAME", "STATUS", "FIELDS"); err != nil {
+		if err := p.line("NAME", "STATUS", "", "FIELDS"); err != nil {
 			return err
 		}
 	}
 	name := runewidth.Truncate(Escape(e.Document.Name), nameWidth, "…")
-	return p.line(name, e.Status, shortFields(e))
+	return p.line(name, string(e.Status), e.Status, shortFields(e))
 }
 
 // Close has nothing to complete.
 func (p *fieldTable) Close() error { return nil }
 
-func (p *fieldTable) line(name string, status extraction.Status, rest string) error {
+func (p *fieldTable) line(name, status string, of extraction.Status, rest string) error {
 	if p.screen.Width > 0 {
 		rest = runewidth.Truncate(rest, max(10, p.screen.Width-nameWidth-statusWidth-4), "…")
 	}
 	_, err := fmt.Fprintf(p.w, "%s  %s  %s\n", runewidth.FillRight(name, nameWidth),
-		p.screen.color(status, fmt.Sprintf("%-*s", statusWidth, status)), rest)
+		p.screen.color(of, fmt.Sprintf("%-*s", statusWidth, status)), rest)
 	return err
 }
 
