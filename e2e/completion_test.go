@@ -71,6 +71,7 @@ func TestShellsComplete(t *testing.T) {
 				"account to pause":    {[]string{"accounts", "pause", "acme-t"}, typlessAccount},
 				"format of bench":     {[]string{"bench", "--format", ""}, "table json"},
 				"format of accounts":  {[]string{"accounts", "--format", ""}, "table json ndjson"},
+				"status":              {[]string{"list", "--status", "E"}, "ERROR EXPIRED"},
 				"shell":               {[]string{"completion", "z"}, "zsh"},
 				"no command":          {[]string{"frobnicat"}, ""},
 			} {

@@ -21,6 +21,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/extraction/protocol"
 	"github.com/extractq/extractq/internal/app"
+	"github.com/extractq/extractq/internal/commandline"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/redistest"
 	"github.com/extractq/extractq/internal/render"
@@ -188,7 +189,7 @@ func (d *doors) commandTo(ctx context.Context, in handed, stderr io.Writer) (cod
 	app := newApp(strings.NewReader(""), new(bytes.Buffer), stderr)
 	parsing.Lock()
 	defer parsing.Unlock()
-	args, err := permute(app, append(args, document))
+	args, err := commandline.Permute(app, append(args, document))
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}

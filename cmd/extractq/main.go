@@ -18,6 +18,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/extractq/extractq/internal/commandline"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/render"
 )
@@ -45,10 +46,10 @@ func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	// process: what is running is still saved.
 	signal.Ignore(syscall.SIGPIPE)
 	app := newApp(stdin, stdout, stderr)
-	if len(args) > 1 && args[1] == completeWord {
-		return report(stderr, printCandidates(app.Writer, candidates(app, args[2:])))
+	if len(args) > 1 && args[1] == commandline.CompleteWord {
+		return report(stderr, commandline.WriteCandidates(app.Writer, commandline.Candidates(app, args[2:], completions)))
 	}
-	args, err := permute(app, args)
+	args, err := commandline.Permute(app, args)
 	if err == nil {
 		err = interrupted(ctx, app.RunContext(ctx, args))
 	}

@@ -1,13 +1,14 @@
-package main
+package commandline
 
 import (
 	"bytes"
-	"io"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/urfave/cli/v2"
+
+	"github.com/extractq/extractq/internal/errkind"
 )
 
 // sampleApp records what its run command got.
@@ -97,9 +98,9 @@ func TestPermute(t *testing.T) {
 // ordered is permute for a line without an error.
 func ordered(t *testing.T, app *cli.App, args []string) []string {
 	t.Helper()
-	out, err := permute(app, args)
+	out, err := Permute(app, args)
 	if err != nil {
-		t.Fatalf("permute(%q): %v", args, err)
+		t.Fatalf("Permute(%q): %v", args, err)
 	}
 	return out
 }
@@ -108,9 +109,9 @@ func ordered(t *testing.T, app *cli.App, args []string) []string {
 func TestPermuteValueMissing(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"run a b --type", "run --type", "run a --config", "--config"} {
-		_, err := permute(sampleApp(nil), append([]string{"extractq"}, strings.Fields(line)...))
-		if err == nil || report(io.Discard, err) != exitUsage {
-			t.Errorf("permute(%q): error %v, want one of usage", line, err)
+		_, err := Permute(sampleApp(nil), append([]string{"extractq"}, strings.Fields(line)...))
+		if errkind.Of(err) != errkind.Usage {
+			t.Errorf("Permute(%q): error %v, want one of usage", line, err)
 		}
 	}
 }
@@ -127,9 +128,7 @@ func TestPermutedLinesReachTheCommand(t *testing.T) {
 		var got []string
 		app := sampleApp(&got)
 		args := ordered(t, app, append([]string{"extractq"}, strings.Fields(in)...))
-		parsing.Lock()
 		err := app.RunContext(t.Context(), args)
-		parsing.Unlock()
 		if err != nil {
 			t.Errorf("%s: %v", in, err)
 		}
@@ -142,9 +141,7 @@ func TestPermutedLinesReachTheCommand(t *testing.T) {
 func TestUnknownFlagIsNamed(t *testing.T) {
 	app := sampleApp(nil)
 	args := ordered(t, app, []string{"extractq", "run", "a", "--what"})
-	parsing.Lock()
 	err := app.RunContext(t.Context(), args)
-	parsing.Unlock()
 	if err == nil || !strings.Contains(err.Error(), "-what") {
 		t.Errorf("error = %v, want one that names -what", err)
 	}

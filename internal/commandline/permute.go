@@ -1,4 +1,6 @@
-package main
+// Package commandline is the grammar of the command line: flags before and after arguments, which
+// the library does not know, and completion in shells.
+package commandline
 
 import (
 	"slices"
@@ -10,19 +12,17 @@ import (
 	"github.com/extractq/extractq/internal/errkind"
 )
 
-// permute puts the arguments into the one order that the library understands,
-// which stops at the first argument that is not a flag: each command's flags
-// right behind its name, and everything else at the end. Flags are accepted
-// before and after arguments, global ones before and after the command; "--"
-// ends them. "-" and negative numbers are arguments. An unknown flag stays with
-// its command, for the library to name it. A flag at the end that lacks its value
-// is an error: moved to the front it would take an argument for it.
-func permute(app *cli.App, args []string) ([]string, error) {
+// Permute puts the arguments into the one order that the library accepts, which stops at the
+// first argument that is not a flag: each command's flags right behind its name, and everything
+// else at the end. Flags may stand before and after arguments, global ones before and after the
+// command; "--" ends them. "-" and negative numbers are arguments. An unknown flag stays with
+// its command, and the library names it. A flag at the end without its value is an error: moved
+// to the front it would take an argument for it.
+func Permute(app *cli.App, args []string) ([]string, error) {
 	if len(args) == 0 {
 		return args, nil
 	}
-	p := permutation{levels: []*level{rootLevel(app, args[0])}}
-	p.take(args[1:])
+	p := read(app, args[0], args[1:])
 	if p.bare != "" {
 		return nil, errkind.Usagef("flag needs an argument: %s", p.bare)
 	}
@@ -52,12 +52,15 @@ type level struct {
 	flags      []string
 }
 
-func rootLevel(app *cli.App, name string) *level {
-	l := newLevel(name, app.Commands, app.Flags)
+// read reads the arguments of a program with a name.
+func read(app *cli.App, name string, args []string) *permutation {
+	root := newLevel(name, app.Commands, app.Flags)
 	if !app.HideVersion && cli.VersionFlag != nil {
-		l.know(cli.VersionFlag)
+		root.know(cli.VersionFlag)
 	}
-	return l
+	p := &permutation{levels: []*level{root}}
+	p.take(args)
+	return p
 }
 
 func newLevel(name string, commands []*cli.Command, flags []cli.Flag) *level {
