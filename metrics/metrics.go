@@ -1,12 +1,11 @@
-// Package metrics shows Prometheus what a process does and how the accounts fare.
+// Package metrics exports to Prometheus what a process does and the state of the accounts.
 //
-// There are two kinds. Counters and histograms are of the process that did the work:
-// they begin at zero with it, and are added up over all processes. Gauges are the
-// state in Redis, the same in every process that is asked: of these the largest is
-// taken, not the sum.
+// There are two kinds. Counters and histograms belong to the process that did the work:
+// they start at zero with it and are summed over all processes. Gauges are the state in
+// Redis and the same in every process: take their maximum, not their sum.
 //
-// Labels are accounts, queues, and words of extractq's own or of HTTP. Nothing that a
-// producer or a vendor chooses is one.
+// Labels are accounts, queues, and fixed words of extractq or HTTP; never text that a
+// producer or a vendor chooses.
 package metrics
 
 import (
@@ -23,7 +22,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 )
 
-// Metrics are those of one process. A nil one counts nothing. It is safe for
+// Metrics are the metrics of one process. A nil Metrics counts nothing. It is safe for
 // concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -32,7 +31,7 @@ type Metrics struct {
 	requestTime, duration, delay, polls                            *prometheus.HistogramVec
 }
 
-// New returns the metrics of a process of some version, with those of the Go runtime.
+// New returns the metrics of a process of that version, with those of the Go runtime.
 func New(version string) *Metrics {
 	m := &Metrics{
 		registry:    prometheus.NewRegistry(),
@@ -71,8 +70,8 @@ func histogram(name, help string, buckets []float64, labels ...string) *promethe
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "extractq_" + name, Help: help, Buckets: buckets}, labels)
 }
 
-// Account makes the counters of an account that this process works for show zero:
-// what appears with its first event has no rate.
+// Account initialises the counters of an account to zero: a series that appears with its
+// first event has no rate.
 func (m *Metrics) Account(name string) {
 	if m == nil {
 		return
@@ -88,13 +87,13 @@ func (m *Metrics) Account(name string) {
 type End struct {
 	Account string
 	Status  extraction.Status
-	// Code is that of its error; empty where there is none.
+	// Code is the code of its error; empty if there is none.
 	Code extraction.Code
-	// Duration is the time since it was accepted, Polls how often the vendor was asked.
+	// Duration is the time since it was accepted; Polls counts the polls.
 	Duration time.Duration
 	Polls    int
-	// Delay is how long the vendor's own end was unknown; negative where the vendor has
-	// not ended it.
+	// Delay is how long the vendor's end was unknown to us; negative if the vendor did not
+	// end it.
 	Delay time.Duration
 }
 
@@ -107,7 +106,7 @@ func (m *Metrics) Ended(e End) {
 	if e.Code != "" {
 		m.errors.WithLabelValues(e.Account, string(e.Code)).Inc()
 	}
-	// By two clocks it may have ended before it was accepted: a sum must not fall.
+	// Clocks differ, so it may be negative: a sum must not fall.
 	m.duration.WithLabelValues(e.Account).Observe(max(0, e.Duration).Seconds())
 	m.polls.WithLabelValues(e.Account).Observe(float64(e.Polls))
 	if e.Delay >= 0 {
@@ -115,8 +114,7 @@ func (m *Metrics) Ended(e End) {
 	}
 }
 
-// Requested counts a request to the vendor of an account. status is 0 where there was
-// no answer.
+// Requested counts a request to an account's vendor. status is 0 if there was no answer.
 func (m *Metrics) Requested(account, op string, status int, took time.Duration) {
 	if m == nil {
 		return
@@ -136,14 +134,14 @@ func (m *Metrics) Duplicate(account string) {
 	}
 }
 
-// Delivered counts an attempt to call a producer back.
+// Delivered counts an attempt to deliver a callback.
 func (m *Metrics) Delivered(outcome string) {
 	if m != nil {
 		m.deliveries.WithLabelValues(outcome).Inc()
 	}
 }
 
-// Refused counts the requests that one server, api or dashboard, does not let in.
+// Refused counts the requests that a server, api or dashboard, refuses.
 func (m *Metrics) Refused(server string) func(reason string, n int) {
 	return func(reason string, n int) {
 		if m != nil {
@@ -152,10 +150,10 @@ func (m *Metrics) Refused(server string) func(reason string, n int) {
 	}
 }
 
-// maxScrapes is how many are answered at once: each reads all of the shared state.
+// maxScrapes is how many scrapes run at once: each reads all of the shared state.
 const maxScrapes = 4
 
-// Handler answers Prometheus. While Redis does not answer, what is in it is left out.
+// Handler serves Prometheus. While Redis does not answer, its state is left out.
 func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelWarn),

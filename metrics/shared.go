@@ -18,12 +18,11 @@ type Shared struct {
 	Records *store.Records
 	Limiter *limiter.Limiter
 	Queue   *queue.Queue
-	// Accounts are those of the configuration, as it is now. Those that have
-	// extractions without being there are shown too.
+	// Accounts are the configured accounts. Others that have extractions are shown too.
 	Accounts func() []string
 }
 
-// Share lets the metrics show the shared state as well.
+// Share adds the shared state to the metrics.
 func (m *Metrics) Share(s Shared) { m.registry.MustRegister(collector{s}) }
 
 var (
@@ -34,17 +33,17 @@ var (
 	depth  = prometheus.NewDesc("extractq_queue_depth", "Tasks in a queue, by asynq's state.", []string{"queue", "state"}, nil)
 )
 
-// reasons are those for which an account may be paused.
+// reasons are the reasons for which an account may be paused.
 var reasons = []limiter.Reason{limiter.Operator, limiter.Unauthorized, limiter.Quota, limiter.Unavailable}
 
 const (
-	// patience is how long Redis may take for one scrape: less than Prometheus waits.
-	patience = 5 * time.Second
-	// atOnce is how many accounts are read side by side.
+	// scrapeTimeout is how long Redis may take for one scrape: less than Prometheus waits.
+	scrapeTimeout = 5 * time.Second
+	// atOnce is how many accounts are read concurrently.
 	atOnce = 8
 )
 
-// collector reads the shared state when it is asked for.
+// collector reads the shared state at each scrape.
 type collector struct{ Shared }
 
 // Describe implements prometheus.Collector.
@@ -54,9 +53,9 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. What cannot be read is said once a scrape.
+// Collect implements prometheus.Collector. What cannot be read is logged once per scrape.
 func (c collector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	if err := c.collect(ctx, ch); err != nil {
 		ch <- prometheus.NewInvalidMetric(inFlight, err)

@@ -10,20 +10,20 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// Config is what a Planner plans for.
+// Config configures a Planner.
 type Config struct {
 	// Account is the account's name.
 	Account string
-	// Price is the delay of a result, in time, that one poll is worth.
+	// Price is the delay of a result that one poll is worth.
 	Price time.Duration
 	// ReadyLists reports that the account's ready lists may be read.
 	ReadyLists bool
-	// HookExpected reports that the vendor calls a webhook at each end.
+	// HookExpected reports that the vendor sends a webhook at each end.
 	HookExpected bool
 	Logger       *slog.Logger
 }
 
-// Planner plans the polls of one account. Several steps may use it at once.
+// Planner plans the polls of one account. It is safe for concurrent use.
 type Planner struct {
 	cfg     Config
 	store   *Store
@@ -36,55 +36,54 @@ type Planner struct {
 	gathered gathered
 }
 
-// NewPlanner returns the planner of one account.
+// NewPlanner returns the planner of an account.
 func NewPlanner(s *Store, cfg Config) *Planner {
 	return &Planner{cfg: cfg, store: s, records: s.records}
 }
 
 const (
-	// forecastFor is how long a forecast is used before the histories are looked at again.
+	// forecastFor is how long a forecast is used before the histories are read again.
 	forecastFor = 2 * time.Second
-	// maxForecasts bounds how many types are kept: a producer may invent names.
+	// maxForecasts bounds the number of types that are kept: producers may invent names.
 	maxForecasts = 1000
-	// seenEnough is how many extractions it takes to say how slow the slowest are.
+	// seenEnough is how many extractions are needed to estimate the slowest.
 	seenEnough = 20
 )
 
-// Forecast is what is believed of one document type at a moment.
+// Forecast is what is expected of one document type at a moment.
 type Forecast struct {
 	law      plan.Law
 	schedule *plan.Schedule
-	// listed is the age up to which the vendor's ready lists tell of an end; zero
-	// where they are not read.
+	// listed is the age up to which the vendor's ready lists notify us of an end; zero if
+	// they are not read.
 	listed time.Duration
-	// probation is the age up to which they are looked through where they are on probation.
+	// probation is the age up to which they are searched while they are on probation.
 	probation time.Duration
 	// uncertain is UncertainWindow.
 	uncertain time.Duration
 }
 
-// Due is when to ask next for what was submitted at a time and has not finished by last;
-// at the latest at the end of its deadline. It is a whole second, rounded up.
+// Due is when to poll an extraction that was submitted then and had not finished by last,
+// no later than its deadline. It is a whole second, rounded up.
 func (f Forecast) Due(submitted, last time.Time, deadline time.Duration) time.Time {
 	return f.schedule.Due(submitted, last, deadline)
 }
 
-// UncertainWindow is how long a submission whose answer was lost may still turn up: the
-// age by which 999 of 1,000 have finished, and a minute. It is zero while too little was
-// seen to say.
+// UncertainWindow is how long a submission whose answer was lost may still turn up: the age
+// by which 999 of 1,000 have finished, and a minute. It is zero while too few were seen.
 func (f Forecast) UncertainWindow() time.Duration { return f.uncertain }
 
 // cached is a forecast and its age.
 type cached struct {
-	mu sync.Mutex // Held by the step that looks at the histories.
+	mu sync.Mutex // Held by the step that reads the histories.
 	at time.Time
 	Forecast
 	numbers *numbers
 }
 
-// sample is what is at the vendor, or some of it, of which each stands for several.
+// sample is what is at the vendor, or a sample of it, each element standing for several.
 type sample struct {
-	mu      sync.Mutex // Held by the step that looks.
+	mu      sync.Mutex // Held by the step that reads it.
 	at      time.Time
 	running []store.Running
 	each    float64
@@ -102,8 +101,9 @@ func (p *Planner) cached(label string) *cached {
 	return p.byLabel[label]
 }
 
-// Forecast is what is believed of a document type; the empty label is the account. Where
-// Redis cannot be read it is the one before, or what is believed of any vendor.
+// Forecast returns the forecast for a document type; the empty label stands for the
+// account. If Redis cannot be read, it is the previous forecast, or that for an unknown
+// vendor.
 func (p *Planner) Forecast(ctx context.Context, label string) Forecast {
 	c := p.cached(label)
 	c.mu.Lock()
@@ -124,8 +124,8 @@ func (p *Planner) Forecast(ctx context.Context, label string) Forecast {
 	return got
 }
 
-// learned makes a forecast: a type's own histogram is shrunk towards its account's,
-// and that towards what is believed of any vendor.
+// learned makes a forecast: a type's own histogram is shrunk towards its account's, and
+// that towards the prior.
 func (p *Planner) learned(ctx context.Context, label string) (Forecast, error) {
 	all, own, err := p.store.Histories(ctx, p.cfg.Account, label)
 	if err != nil {
@@ -163,13 +163,13 @@ func (p *Planner) learned(ctx context.Context, label string) (Forecast, error) {
 		f.law = plan.Estimate(plan.Histogram(own.Bins), same, f.law)
 	}
 	f.schedule = f.law.Schedule(plan.Terms{
-		Price: p.cfg.Price, Unheard: plan.Unheard(all.HookMissed, missedByLists(all), f.listed),
+		Price: p.cfg.Price, Unnotified: plan.Unnotified(all.HookMissed, missedByLists(all), f.listed),
 	})
 	return f, nil
 }
 
-// running is what is at the vendor, as it was a moment ago at most. It is a thousand
-// lookups, and the same for every type.
+// running is what is at the vendor, at most a moment old. Reading it takes a thousand
+// lookups, and it is the same for every type.
 func (p *Planner) running(ctx context.Context) ([]store.Running, float64, error) {
 	f := &p.inFlight
 	f.mu.Lock()
@@ -185,8 +185,8 @@ func (p *Planner) running(ctx context.Context) ([]store.Running, float64, error)
 	return running, each, nil
 }
 
-// stillRunning is what is known of those that are running, each standing for some and
-// weighing as much as it would had it finished.
+// stillRunning converts running extractions, each standing for several, with the weight
+// they would have if they had finished.
 func stillRunning(running []store.Running, each float64, weigh func(store.Running) float64) []plan.Running {
 	var out []plan.Running
 	for _, r := range running {

@@ -8,23 +8,22 @@ import (
 )
 
 const (
-	// listMissed is the prior of the share of ends that the ready lists do not show in time.
+	// listMissed is the prior for the share of ends that ready lists do not show in time.
 	listMissed = 0.05
-	// listChance is the number of ends that may be missed before the first is shown, and
-	// count as chance.
+	// listChance: up to this many misses before the first hit are taken as chance.
 	listChance = 5
-	// probationEvery is how often lists are read, at most, that have not shown what had
-	// finished: six requests an hour are what it costs to learn that they do again.
+	// probationEvery is the shortest interval of readings on probation: six requests an
+	// hour to learn whether the lists show again what has finished.
 	probationEvery = 10 * time.Minute
 )
 
-// Window is the age up to which the ready lists are looked through.
+// Window is the age up to which the ready lists are searched.
 func (p *Planner) Window(ctx context.Context) time.Duration {
 	return seconds(p.Forecast(ctx, "").law.Quantile(plan.WindowShare))
 }
 
 // DecideReadyList decides whether and how often the ready lists are read. refusedFor is how
-// long lists are left alone that the vendor does not let the key read.
+// long lists are left alone after the vendor refused the key.
 func (p *Planner) DecideReadyList(ctx context.Context, refusedFor time.Duration, now time.Time) error {
 	old, err := p.store.ReadyList(ctx, p.cfg.Account)
 	if err != nil {
@@ -48,7 +47,7 @@ func (p *Planner) DecideReadyList(ctx context.Context, refusedFor time.Duration,
 	return p.store.SetReadyList(ctx, p.cfg.Account, next)
 }
 
-// outlook sums up what is in flight.
+// outlook summarises what is in flight.
 func (p *Planner) outlook(ctx context.Context) (plan.Outlook, error) {
 	running, each, err := p.records.Running(ctx, p.cfg.Account)
 	if err != nil || len(running) == 0 {
@@ -63,20 +62,20 @@ func (p *Planner) outlook(ctx context.Context) (plan.Outlook, error) {
 
 // missedByLists is the share of ends that the lists do not show in time.
 func missedByLists(h History) float64 {
-	if h.ListMissed >= 1 && h.ListEnds < listChance { // Not known yet.
+	if h.ListMissed >= 1 && h.ListEnds < listChance { // Unknown so far.
 		return listMissed
 	}
 	return h.ListMissed
 }
 
-// decision is what a decision about ready lists depends on, beside what is in flight.
+// decision is what a decision about ready lists depends on, besides what is in flight.
 type decision struct {
 	price            time.Duration
 	requests, missed float64 // Of one reading; of the ends.
 	refusedFor       time.Duration
 }
 
-// decide is the plan's decision, with the moment since when polls rely on it.
+// decide applies the plan's decision and keeps the time since when polls rely on it.
 func decide(old ReadyList, o plan.Outlook, d decision, now time.Time) ReadyList {
 	is := o.Listing(plan.Listing{Every: old.Every, Trusted: old.Trusted, Until: old.Until}, d.price, d.requests, d.missed, now)
 	if old.Refused {
@@ -89,8 +88,8 @@ func decide(old ReadyList, o plan.Outlook, d decision, now time.Time) ReadyList 
 	case is.Trusted:
 		next.TrustedSince = now.Truncate(time.Millisecond)
 	case is.Every == 0 && (old.Refused || d.missed > listMissed):
-		// Nothing would ever be learned of lists that are not read. They are worth a
-		// probation where they would pay if they were right.
+		// Lists that are not read teach nothing. They are put on probation where they would
+		// pay off if they were complete.
 		if o.Listing(plan.Listing{}, d.price, d.requests, listMissed, now).Trusted {
 			next.Every = d.probationGap(old.Refused)
 		}
@@ -98,7 +97,7 @@ func decide(old ReadyList, o plan.Outlook, d decision, now time.Time) ReadyList 
 	return next
 }
 
-// probationGap is the time between two readings on probation. A refused one is one request,
+// probationGap is the interval of readings on probation. A refused reading is one request,
 // however long the list.
 func (d decision) probationGap(refused bool) time.Duration {
 	if refused {

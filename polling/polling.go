@@ -1,7 +1,7 @@
-// Package polling says when to ask a vendor for a result. It learns how long the vendor
-// takes, shares that between all workers through Redis, and plans the polls of each
-// document type with the schedules of package plan. It also decides whether and how often
-// a vendor's ready lists are read. It makes no call to a vendor itself.
+// Package polling decides when to ask a vendor for a result. It learns how long the vendor
+// takes, shares that among all workers through Redis, and plans the polls of each document
+// type with the schedules of package plan. It also decides whether and how often a vendor's
+// ready lists are read. It makes no calls to a vendor.
 package polling
 
 import (
@@ -15,20 +15,21 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// Store keeps in Redis, for all workers, what was learned of the vendors' times and how
+// Store keeps in Redis, for all workers, what was learned about the vendors' times and how
 // the accounts' ready lists are read. It shares no script with the records.
 type Store struct {
 	rdb     redis.UniversalClient
 	records *store.Records
 }
 
-// NewStore returns the store in rdb. Times are those of the records' clock.
+// NewStore returns the store in rdb. It uses the records' clock.
 func NewStore(rdb redis.UniversalClient, records *store.Records) *Store { return &Store{rdb, records} }
 
-// historyKey is what was learned of one document type; the empty label is the account.
+// historyKey holds the history of one document type; the empty label stands for the
+// account.
 func historyKey(account, label string) string { return store.AccountKey(account, "lat:"+label) }
 
-// readyListKey is how the account's ready lists are read.
+// readyListKey holds how the account's ready lists are read.
 func readyListKey(account string) string { return store.AccountKey(account, "listing") }
 
 func (s *Store) now(ctx context.Context, account string) (time.Time, error) {
@@ -37,7 +38,7 @@ func (s *Store) now(ctx context.Context, account string) (time.Time, error) {
 
 func isNil(err error) bool { return errors.Is(err, redis.Nil) }
 
-// number reads an integer; what is none is 0.
+// number parses an integer; anything else is 0.
 func number(s string) int64 {
 	n, _ := strconv.ParseInt(s, 10, 64)
 	return n

@@ -18,41 +18,40 @@ var claimLua string
 
 var claimScript = redis.NewScript(claimLua)
 
-// ReadyList is how an account's ready lists are read: what the workers have decided for
-// all of them.
+// ReadyList is how an account's ready lists are read, as decided for all workers.
 type ReadyList struct {
-	// Every is how often; zero is not at all.
+	// Every is the interval of readings; zero means that they are not read.
 	Every time.Duration
-	// Trusted reports that polls are postponed because the lists tell of ends.
+	// Trusted reports that polls are postponed because the lists notify us of ends.
 	Trusted bool
 	// TrustedSince is when that began.
 	TrustedSince time.Time
-	// Until is when reading ends because it is no longer worth it: the extractions whose
-	// polls were postponed because of it are found by then.
+	// Until is when readings end that no longer pay off: by then the extractions whose
+	// polls were postponed because of them are found.
 	Until time.Time
 	// Refused reports that the vendor does not let the key read them.
 	Refused bool
-	// ReadAt is when the lists were read last, and Requests how many requests that took.
+	// ReadAt is when the lists were last read, Requests how many requests that took.
 	ReadAt   time.Time
 	Requests float64
 	// Now is the account's time.
 	Now time.Time
 }
 
-// Alive reports that the lists are really read: a worker may have decided it, and all
-// workers have ended since, or the vendor does not show them, or the account's pause or
-// rate forbids to ask.
+// Alive reports that the lists are really being read. A decision alone does not tell: all
+// workers may have stopped since, the vendor may refuse, or a pause or the rate may prevent
+// it.
 func (l ReadyList) Alive() bool {
 	last := l.ReadAt
 	if l.TrustedSince.After(last) {
 		last = l.TrustedSince
 	}
 	most := 2*l.Every + 10*time.Second
-	return l.Every > 0 && l.Now.Sub(last).Abs() < most // Before it, where the clock has gone back.
+	return l.Every > 0 && l.Now.Sub(last).Abs() < most // Negative if the clock has gone back.
 }
 
-// OnProbation reports that the lists are only read now and then, to see whether they show
-// what has finished.
+// OnProbation reports that the lists are read rarely, to learn whether they show what has
+// finished.
 func (l ReadyList) OnProbation() bool { return l.Every > 0 && !l.Trusted && l.Until.IsZero() }
 
 // ReadyList returns how an account's ready lists are read.
@@ -83,15 +82,15 @@ func decodeReadyList(fields map[string]string) ReadyList {
 	return l
 }
 
-// SetReadyList changes how an account's ready lists are read. What the readings note
-// stays as it is.
+// SetReadyList changes how an account's ready lists are read. What readings have recorded
+// stays.
 func (s *Store) SetReadyList(ctx context.Context, account string, l ReadyList) error {
 	return s.note(ctx, account, "every", l.Every.Milliseconds(), "trusted", l.Trusted,
 		"on", extraction.Time{Time: l.TrustedSince}.Millis(), "until", extraction.Time{Time: l.Until}.Millis())
 }
 
-// ClaimReadyList reports whether the caller is to read the account's ready lists now: not
-// if another process has done so less than a gap ago.
+// ClaimReadyList reports whether the caller shall read the account's ready lists now: not
+// if another process did so less than gap ago.
 func (s *Store) ClaimReadyList(ctx context.Context, account string, gap time.Duration) (bool, error) {
 	got, err := claimScript.Run(ctx, s.rdb, []string{readyListKey(account)}, store.NewToken(), gap.Milliseconds()).Bool()
 	if err != nil && !isNil(err) {
@@ -100,8 +99,8 @@ func (s *Store) ClaimReadyList(ctx context.Context, account string, gap time.Dur
 	return got, nil
 }
 
-// RefuseReadyList notes that the vendor does not let the key read the ready lists, until
-// they are read, and reports whether that is new.
+// RefuseReadyList records that the vendor does not let the key read the ready lists, until
+// they are read again, and reports whether that is new.
 func (s *Store) RefuseReadyList(ctx context.Context, account string) (bool, error) {
 	added, err := s.rdb.HSet(ctx, readyListKey(account), "refused", "1").Result()
 	if err != nil {
@@ -110,7 +109,7 @@ func (s *Store) RefuseReadyList(ctx context.Context, account string) (bool, erro
 	return added == 1, nil
 }
 
-// ReadyListRead notes that the ready lists were read at a time of the account's clock.
+// ReadyListRead records that the ready lists were read, at a time of the account's clock.
 func (s *Store) ReadyListRead(ctx context.Context, account string, at time.Time) error {
 	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		p.HSet(ctx, readyListKey(account), "read", extraction.Time{Time: at}.Millis())
@@ -123,7 +122,7 @@ func (s *Store) ReadyListRead(ctx context.Context, account string, at time.Time)
 	return nil
 }
 
-// ReadyListCost notes how many requests a reading of the ready lists took.
+// ReadyListCost records how many requests a reading of the ready lists took.
 func (s *Store) ReadyListCost(ctx context.Context, account string, requests float64) error {
 	return s.note(ctx, account, "requests", strconv.FormatFloat(requests, 'f', 2, 64))
 }

@@ -13,8 +13,8 @@ import (
 func (r *rig) missed(ends int) {
 	r.t.Helper()
 	for range ends {
-		lesson := polling.Observation{Bins: map[int]float64{}, List: polling.NotifiedNo}
-		if err := r.polls.Record(r.t.Context(), "acme", "t", lesson); err != nil {
+		observation := polling.Observation{Bins: map[int]float64{}, List: polling.NotifiedNo}
+		if err := r.polls.Record(r.t.Context(), "acme", "t", observation); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -53,8 +53,8 @@ func TestListIsTrustedAgain(t *testing.T) {
 			r := newRig(t, v)
 			r.slow(time.Second)
 			for range shown {
-				lesson := polling.Observation{Bins: map[int]float64{}, List: polling.NotifiedYes}
-				if err := r.polls.Record(t.Context(), "acme", "t", lesson); err != nil {
+				observation := polling.Observation{Bins: map[int]float64{}, List: polling.NotifiedYes}
+				if err := r.polls.Record(t.Context(), "acme", "t", observation); err != nil {
 					t.Fatal(err)
 				}
 			}

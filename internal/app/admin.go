@@ -107,14 +107,14 @@ func (a *Admin) RunBeside(ctx context.Context, run func(context.Context) error) 
 	return run(ctx)
 }
 
-// readyPatience is less than what a health check is usually given.
-const readyPatience = 3 * time.Second
+// readyTimeout is less than what a health check is usually given.
+const readyTimeout = 3 * time.Second
 
 func (a *Admin) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), readyPatience)
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
 		if err := a.ready(ctx); err != nil {
 			a.cfg.Log.WarnContext(ctx, "not ready", slog.Any("error", err))

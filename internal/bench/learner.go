@@ -55,10 +55,10 @@ type missing struct {
 }
 
 // learn adds an end.
-func (m *missing) learn(told bool) {
+func (m *missing) learn(known bool) {
 	m.ends++
 	miss := 1.0
-	if told {
+	if known {
 		miss = 0
 	}
 	m.share += (miss - m.share) / float64(min(m.ends+1, endsRemembered))
@@ -91,8 +91,8 @@ func (l *learner) known(r *run) *plan.Schedule {
 	if l.listing.Trusted {
 		l.listed = seconds(account.Quantile(plan.WindowShare))
 	}
-	unheard := plan.Unheard(l.hooks.share, l.lists.orElse(listMissed), l.listed)
-	l.at, l.schedule = r.now, l.law.Schedule(plan.Terms{Price: r.cfg.price(), Unheard: unheard})
+	unnotified := plan.Unnotified(l.hooks.share, l.lists.orElse(listMissed), l.listed)
+	l.at, l.schedule = r.now, l.law.Schedule(plan.Terms{Price: r.cfg.price(), Unnotified: unnotified})
 	return l.schedule
 }
 
@@ -126,15 +126,15 @@ func age(place, beside int) float64 { return math.Exp(float64(place-beside) / me
 // learn adds what the end of a document shows.
 func (l *learner) learn(r *run, j *job) {
 	l.known(r)
-	lesson := plan.Histogram{}
+	observed := plan.Histogram{}
 	if r.cfg.Intervals {
 		from := 0.0
 		if j.notYet > 0 {
 			from = (j.notYet - j.submitted).Seconds()
 		}
-		lesson.AddBetween(from, (r.now - j.submitted).Seconds(), 1, l.law)
+		observed.AddBetween(from, (r.now - j.submitted).Seconds(), 1, l.law)
 	} else {
-		lesson.Add(j.latency.Seconds(), 1)
+		observed.Add(j.latency.Seconds(), 1)
 	}
 	l.latest = max(l.latest, j.place)
 	if l.latest-l.base > 14*memory {
@@ -142,8 +142,8 @@ func (l *learner) learn(r *run, j *job) {
 		scaled.Merge(l.bins, age(l.base, l.latest))
 		l.bins, l.base = scaled, l.latest
 	}
-	l.bins.Merge(lesson, age(j.place, l.base))
-	// A poll that comes right after the end says nothing of who else would have told.
+	l.bins.Merge(observed, age(j.place, l.base))
+	// A poll that comes right after the end says nothing of who else would have known.
 	soon := !r.cfg.Intervals && r.now-j.finish < toldWithin
 	if r.policy.hooks && (j.hooked || !soon) {
 		l.hooks.learn(j.hooked)

@@ -8,28 +8,28 @@ import (
 )
 
 const (
-	// parentWeight is how many extractions the parent's law counts as: from a few
-	// samples on one's own matter more.
+	// parentWeight is how many extractions the parent's law counts as: with more than a few
+	// samples of its own, a type's own law dominates.
 	parentWeight = 10
-	// bandwidth is how far a sample speaks for its neighbourhood, in standard
-	// deviations of log T for a single one; n samples see n^(1/5) times sharper.
+	// bandwidth is the kernel's width for a single sample, in standard deviations of log T;
+	// for n samples it is n^(1/5) times narrower.
 	bandwidth = 0.5
 )
 
-// Running is an extraction that is still at the vendor, or several.
+// Running is one or several extractions that are still at the vendor.
 type Running struct {
-	// Age is for how long it is known not to have finished, in seconds: up to the last
-	// answer "not yet", and not up to now. What has finished since then and was not
-	// asked for would otherwise count as slow, and be asked for ever later.
+	// Age is how long it is known not to have finished, in seconds: up to the last "not
+	// yet", not up to now. An extraction that has finished since without being polled would
+	// otherwise count as slow, and be polled ever later.
 	Age float64
-	// Weight is what it counts; one that has finished counts 1.
+	// Weight is how many extractions it counts as; one that has finished counts as 1.
 	Weight float64
 }
 
-// Estimate is the law behind what was seen, shrunk towards the parent's: F =
-// (n·own + m·parent)/(n + m) with m = 10. What is still running has taken at least
-// its age (the product-limit estimate: Kaplan and Meier, J. Am. Stat. Assoc. 53,
-// 1958), or a burst would look as quick as its quickest.
+// Estimate returns the law (distribution) behind the observations, shrunk towards the
+// parent's: F = (n·own + m·parent)/(n + m) with m = 10. What is still running has taken at
+// least its age (the product-limit estimate: Kaplan and Meier, J. Am. Stat. Assoc. 53,
+// 1958); without that a burst would look as fast as its fastest.
 func Estimate(own Histogram, running []Running, parent Law) Law {
 	finished, half := own.weights()
 	for k := range finished {
@@ -37,13 +37,13 @@ func Estimate(own Histogram, running []Running, parent Law) Law {
 	}
 	ages := slices.Clone(running)
 	slices.SortFunc(ages, func(a, b Running) int { return cmp.Compare(a.Age, b.Age) })
-	left := own.Weight() + parentWeight // Not finished at the bin's start.
+	left := own.Weight() + parentWeight // Not finished at the start of the bin.
 	for _, r := range ages {
 		left += r.Weight
 	}
 	survive := 1.0
 	for k, d := range finished {
-		for len(ages) > 0 && ages[0].Age < edges[k+1] { // Got here, and no further yet.
+		for len(ages) > 0 && ages[0].Age < edges[k+1] { // Observed up to here, and no further.
 			left -= ages[0].Weight
 			ages = ages[1:]
 		}
@@ -64,12 +64,11 @@ func Estimate(own Histogram, running []Running, parent Law) Law {
 	return l
 }
 
-// weights are those of all bins, and how far each speaks for its neighbourhood in
-// log time.
+// weights are the weights of all bins, and the kernel width of each in log time.
 func (h Histogram) weights() (weights []float64, half float64) {
 	weights = make([]float64, Bins())
 	var n, sum, squares float64
-	for k := range weights { // In order: sums of floats depend on it.
+	for k := range weights { // In order: float sums depend on it.
 		w := h[k]
 		if w <= 0 {
 			continue
@@ -84,8 +83,8 @@ func (h Histogram) weights() (weights []float64, half float64) {
 	return weights, bandwidth * math.Sqrt(max(squares/n-sum/n*sum/n, 0)) * math.Pow(n, -0.2)
 }
 
-// logEdges are the logarithms of the edges; the first edge, 0, is put a little
-// before the second.
+// logEdges are the logarithms of the edges; the first edge, 0, is placed slightly before
+// the second.
 var logEdges = func() []float64 {
 	u := make([]float64, len(edges))
 	for k := 1; k < len(u); k++ {
@@ -95,7 +94,7 @@ var logEdges = func() []float64 {
 	return u
 }()
 
-// average spreads every weight evenly over half to both sides in log time.
+// average spreads every weight evenly over half its width to both sides in log time.
 func average(weights []float64, half float64) []float64 {
 	cum, area := make([]float64, len(edges)), make([]float64, len(edges))
 	for k, w := range weights {

@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// Histogram is what has been seen of T: weights over the bins of the grid. Add to
-// it, merge others into it; the zero value is empty.
+// Histogram is a weighted histogram of observed times over the bins of the grid. The zero
+// value is empty.
 type Histogram map[int]float64
 
 // Add counts one extraction that finished seconds after its submission.
 func (h Histogram) Add(seconds, weight float64) { h[bin(max(seconds, 0))] += weight }
 
-// AddBetween counts one that finished after from, the last answer "not yet", and
-// not after to: its weight is spread as the law believes.
+// AddBetween counts one that finished after from, the last "not yet", and no later than to.
+// Its weight is spread in proportion to law.
 func (h Histogram) AddBetween(from, to, weight float64, by Law) {
 	from = min(max(from, 0), gridEnd)
 	to = min(max(to, from), gridEnd)
@@ -31,7 +31,7 @@ func (h Histogram) AddBetween(from, to, weight float64, by Law) {
 	}
 }
 
-// spread puts a weight evenly between two times.
+// spread distributes a weight evenly between two times.
 func (h Histogram) spread(from, to, weight float64) {
 	first, last := bin(from), bin(to)
 	if to-from < gridStep || first == last {
@@ -43,16 +43,16 @@ func (h Histogram) spread(from, to, weight float64) {
 	}
 }
 
-// Weight is how many extractions the histogram stands for.
+// Weight is how many extractions the histogram represents.
 func (h Histogram) Weight() float64 {
 	n := 0.0
-	for _, k := range slices.Sorted(maps.Keys(h)) { // In order: sums of floats depend on it.
+	for _, k := range slices.Sorted(maps.Keys(h)) { // In order: float sums depend on it.
 		n += h[k]
 	}
 	return n
 }
 
-// Merge adds what another histogram has seen, scaled by a factor.
+// Merge adds another histogram, scaled by a factor.
 func (h Histogram) Merge(other Histogram, factor float64) {
 	for k, w := range other {
 		h[k] += w * factor

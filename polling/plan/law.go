@@ -1,12 +1,12 @@
-// Package plan says when to ask the vendor again. It is pure: durations go in
-// and come out, and nothing is looked up or remembered.
+// Package plan decides when to poll a vendor. It is pure: it takes and returns durations,
+// and neither looks up nor remembers anything.
 //
-// The time from the submission to the vendor's finish is a random T whose law is
-// learned (Histogram, Estimate). Checks cost Terms.Price seconds of delay each, and
-// Law.Schedule finds those that minimise price·E[checks] + E[delay] by dynamic
-// programming over a grid of elapsed times. The result is a table keyed by elapsed
-// time alone: after a check at t, early, late or by another process after a crash,
-// the next one is at Schedule.Next(t), so there is no attempt counter to keep.
+// The time from the submission until the vendor finishes is a random variable T whose law
+// (distribution) is estimated from observations (Histogram, Estimate). Each check costs as
+// much as Terms.Price seconds of delay. Law.Schedule minimises price·E[checks] + E[delay]
+// by dynamic programming over a grid of elapsed times. The result depends on elapsed time
+// alone: after a check at t, whether early, late, or by another process after a crash, the
+// next check is at Schedule.Next(t). No attempt counter is kept.
 //
 // Optimal checking goes back to Barlow, Hunter and Proschan, "Optimum checking
 // procedures", J. SIAM 11 (1963).
@@ -14,9 +14,9 @@ package plan
 
 import "sort"
 
-// The grid of elapsed times, in seconds: steps of a tenth up to five seconds,
-// where the shortest gap is ten steps, then two percent each, up to more than two
-// days, after which the slowest vendor has dropped what it was given.
+// The grid of elapsed times, in seconds: steps of 0.1 s up to 5 s, where the shortest gap
+// is ten steps, then steps of 2 % up to more than two days, after which even the slowest
+// vendor has dropped its data.
 const (
 	gridStep  = 0.1
 	gridRatio = 1.02
@@ -35,8 +35,7 @@ var edges = func() []float64 {
 // Bins is the number of bins of a Histogram.
 func Bins() int { return len(edges) - 1 }
 
-// bin is the bin that t seconds fall into; what is beyond the grid falls into the
-// last one.
+// bin is the bin that contains t seconds; times beyond the grid fall into the last one.
 func bin(t float64) int {
 	k := sort.SearchFloat64s(edges, t) // The first edge not below t.
 	if k < len(edges) && edges[k] == t {
@@ -45,11 +44,11 @@ func bin(t float64) int {
 	return min(max(k-1, 0), Bins()-1)
 }
 
-// Law is the distribution of T: the share that has finished by each edge of the
-// grid, linear between them. What is left at the last edge never finishes.
+// Law is the distribution of T: the share that has finished by each edge of the grid,
+// linear in between. What remains at the last edge never finishes.
 type Law struct{ cdf []float64 }
 
-// LawOf is the law with a cumulative distribution function of seconds.
+// LawOf returns the law with the given cumulative distribution function of seconds.
 func LawOf(cdf func(seconds float64) float64) Law {
 	l := Law{cdf: make([]float64, len(edges))}
 	for i, t := range edges {
@@ -61,11 +60,11 @@ func LawOf(cdf func(seconds float64) float64) Law {
 	return l
 }
 
-// Prior is what is believed of a vendor that nothing is known about: half within
-// four seconds, 95 of 100 within a minute, and a tail so heavy (log-logistic, of
-// shape 1) that gaps keep growing like the square root of the time gone by. The
-// first check comes after three seconds. Quick vendors are favoured because what a
-// check too many costs is known, and a slow vendor is soon recognised.
+// Prior is the law that is assumed for an unknown vendor: half of the extractions finish
+// within 4 s, 95 % within a minute, with a tail so heavy (log-logistic, shape 1) that gaps
+// keep growing like the square root of the elapsed time. The first check comes after 3 s.
+// It favours fast vendors because a superfluous check has a known cost, and a slow vendor
+// is soon recognised.
 func Prior() Law {
 	return LawOf(func(t float64) float64 {
 		if t < priorFirst {
@@ -76,10 +75,10 @@ func Prior() Law {
 }
 
 const (
-	// priorFirst is the earliest finish believed in, in seconds: no vendor's
-	// documentation or recorded answer shows a document done earlier.
+	// priorFirst is the earliest assumed finish, in seconds: no vendor's documentation or
+	// recorded answer shows an earlier one.
 	priorFirst = 1.0
-	// priorMedian is how long after it half have finished.
+	// priorMedian is the time after priorFirst by which half have finished.
 	priorMedian = 3.0
 )
 
@@ -95,8 +94,8 @@ func (l Law) At(t float64) float64 {
 	return l.cdf[k] + (l.cdf[k+1]-l.cdf[k])*(t-edges[k])/(edges[k+1]-edges[k])
 }
 
-// Quantile is the time by which the share p has finished, in seconds; the end of
-// the grid where less ever does.
+// Quantile is the time in seconds by which the share p has finished; the end of the grid if
+// that share is never reached.
 func (l Law) Quantile(p float64) float64 {
 	k := sort.SearchFloat64s(l.cdf, p)
 	if k == len(l.cdf) {

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// However seldom an end was not told of so far, what stands behind webhooks and lists
+// However seldom an end was not known of so far, what stands behind webhooks and lists
 // comes within a minute or two, not when the polls' longest gap is over.
 func TestLeastMissed(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]func(float64) float64{
-		"webhooks": Unheard(1e-12, 1, 0), "lists": Unheard(1, 1e-12, time.Hour), "both": Unheard(1e-9, 1e-9, time.Hour),
+		"webhooks": Unnotified(1e-12, 1, 0), "lists": Unnotified(1, 1e-12, time.Hour), "both": Unnotified(1e-9, 1e-9, time.Hour),
 	} {
-		schedule := LawOf(func(t float64) float64 { return min(t/30, 1) }).Schedule(Terms{Unheard: f})
+		schedule := LawOf(func(t float64) float64 { return min(t/30, 1) }).Schedule(Terms{Unnotified: f})
 		if first := schedule.After(0, 0); first > 2*time.Minute {
 			t.Errorf("%s: the first poll comes after %v", name, first)
 		}
 	}
-	if Unheard(1, 0.5, 0) != nil {
+	if Unnotified(1, 0.5, 0) != nil {
 		t.Error("without notifications a share is not polled")
 	}
 }

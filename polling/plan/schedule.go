@@ -5,16 +5,15 @@ import (
 	"time"
 )
 
-// Terms are the limits of a schedule.
+// Terms are the parameters of a schedule.
 type Terms struct {
-	// Price is how much delay one request is worth; zero or less means a second.
+	// Price is the delay that one request is worth; zero or less means a second.
 	Price time.Duration
-	// MinGap and MaxGap bound the time between two checks; zero means a second
-	// and five minutes.
+	// MinGap and MaxGap bound the interval between two checks; zero means 1 s and 5 min.
 	MinGap, MaxGap time.Duration
-	// Unheard is the share of those finishing t seconds after their submission of
-	// which nothing tells us at once: no webhook, no ready list. Nil means all.
-	Unheard func(t float64) float64
+	// Unnotified is the share of those finishing t seconds after their submission without a
+	// notification: no webhook, no ready list. Nil means all.
+	Unnotified func(t float64) float64
 }
 
 func (t Terms) withDefaults() Terms {
@@ -30,30 +29,30 @@ func (t Terms) withDefaults() Terms {
 	return t
 }
 
-// Schedule says for every elapsed time when the next check is due. It is immutable.
+// Schedule tells for every elapsed time when the next check is due. It is immutable.
 type Schedule struct {
 	terms Terms
-	next  []float64 // For each edge when to check after a check there.
+	next  []float64 // For each edge, when to check after a check there.
 	cost  float64
 }
 
 // Schedule finds the checks that minimise price·E[checks] + E[delay] under the
 // law. With W(i) the cost of what follows a check at t(i) that found "not yet",
 //
-//	W(i) = min over j > i of price·(S(i) − heard in between) + delay of the unheard in between + W(j).
+//	W(i) = min over j > i of price·(S(i) − notified in between) + delay of the unnotified in between + W(j).
 //
-// The cost of a step is Monge, so the best j never falls as i grows and the search
-// for i ends where that for i+1 ended.
+// The cost of a step is Monge, so the best j never falls as i grows, and the search for i
+// can end where that for i+1 ended.
 func (l Law) Schedule(terms Terms) *Schedule {
 	terms = terms.withDefaults()
 	n := Bins()
-	told, delay := l.heard(terms.Unheard)
+	known, delay := l.notified(terms.Unnotified)
 	price, lo, hi := terms.Price.Seconds(), terms.MinGap.Seconds()-1e-9, terms.MaxGap.Seconds()+1e-9
 	cost, best := make([]float64, n+1), make([]int, n+1)
 	cost[n], best[n] = price*(1-l.cdf[n]), n
 	for i, last := n-1, n; i >= 0; i-- {
 		cost[i] = math.Inf(1)
-		unheard := l.cdf[i] - told[i]
+		unnotified := l.cdf[i] - known[i]
 		for j := i + 1; j <= last; j++ {
 			gap := edges[j] - edges[i]
 			if gap < lo && j < n {
@@ -62,7 +61,7 @@ func (l Law) Schedule(terms Terms) *Schedule {
 			if gap > hi && !math.IsInf(cost[i], 1) {
 				break
 			}
-			c := price*(1-l.cdf[i]-(told[j]-told[i])) + delay[j] - delay[i] - unheard*gap + cost[j]
+			c := price*(1-l.cdf[i]-(known[j]-known[i])) + delay[j] - delay[i] - unnotified*gap + cost[j]
 			if c < cost[i] {
 				cost[i], best[i] = c, j
 			}
@@ -76,27 +75,27 @@ func (l Law) Schedule(terms Terms) *Schedule {
 	return s
 }
 
-// heard is, at every edge, the share of all that has finished and been told of, and
-// the integral of the share that has finished without.
-func (l Law) heard(unheard func(float64) float64) (told, delay []float64) {
-	told, delay = make([]float64, len(edges)), make([]float64, len(edges))
+// notified is, at every edge, the share of all that has finished with a notification, and
+// the integral of the share that has finished without one.
+func (l Law) notified(unnotified func(float64) float64) (known, delay []float64) {
+	known, delay = make([]float64, len(edges)), make([]float64, len(edges))
 	for i := 1; i < len(edges); i++ {
 		share := 1.0
-		if unheard != nil {
-			share = min(max(unheard((edges[i-1]+edges[i])/2), 0), 1)
+		if unnotified != nil {
+			share = min(max(unnotified((edges[i-1]+edges[i])/2), 0), 1)
 		}
-		told[i] = told[i-1] + (1-share)*(l.cdf[i]-l.cdf[i-1])
-		delay[i] = delay[i-1] + (l.cdf[i-1]-told[i-1]+l.cdf[i]-told[i])/2*(edges[i]-edges[i-1])
+		known[i] = known[i-1] + (1-share)*(l.cdf[i]-l.cdf[i-1])
+		delay[i] = delay[i-1] + (l.cdf[i-1]-known[i-1]+l.cdf[i]-known[i])/2*(edges[i]-edges[i-1])
 	}
-	return told, delay
+	return known, delay
 }
 
-// Cost is price·E[checks] + E[delay] in seconds, if the law is true.
+// Cost is price·E[checks] + E[delay] in seconds, if the law is right.
 func (s *Schedule) Cost() float64 { return s.cost }
 
-// After is when, in time since the submission, to check after a check at elapsed
-// that found "not yet". With a deadline above zero a check is planned at the
-// deadline itself rather than just before it or long after.
+// After is when, in time since the submission, to check after a check at elapsed that found
+// "not yet". With a deadline above zero, a check is planned at the deadline itself rather
+// than just before it or long after.
 func (s *Schedule) After(elapsed, deadline time.Duration) time.Duration {
 	elapsed = max(elapsed, 0)
 	at := seconds(s.after(elapsed.Seconds()))
@@ -107,7 +106,7 @@ func (s *Schedule) After(elapsed, deadline time.Duration) time.Duration {
 	return at
 }
 
-// after is After without limits: between the grid's points in proportion.
+// after is After without limits: it interpolates between the grid's points.
 func (s *Schedule) after(elapsed float64) float64 {
 	if elapsed >= gridEnd {
 		return elapsed + s.terms.MaxGap.Seconds()
@@ -117,9 +116,9 @@ func (s *Schedule) after(elapsed float64) float64 {
 	return s.next[k] + part*(s.next[k+1]-s.next[k])
 }
 
-// Due is the moment of the check that After plans, now being the moment of the one
-// before. Due times are whole seconds, the queue's grid: the one nearest to the
-// plan that keeps the shortest gap, and for the deadline the first not before it.
+// Due is the time of the check that After plans, where now is the time of the previous one.
+// Due times are whole seconds, the grid of the queue: the one nearest to the plan that
+// keeps the shortest gap, and for the deadline the first that is not before it.
 func (s *Schedule) Due(submitted, now time.Time, deadline time.Duration) time.Time {
 	elapsed := max(now.Sub(submitted), 0)
 	after := s.After(elapsed, deadline)

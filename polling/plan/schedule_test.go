@@ -77,7 +77,7 @@ func terms() *rapid.Generator[Terms] {
 		}
 		if rapid.Bool().Draw(t, "heard") {
 			lost, until := rapid.Float64Range(0, 1).Draw(t, "lost"), rapid.Float64Range(0, 1000).Draw(t, "until")
-			out.Unheard = func(t float64) float64 {
+			out.Unnotified = func(t float64) float64 {
 				if t > until {
 					return 1
 				}
@@ -94,7 +94,7 @@ func duration(from, to time.Duration) *rapid.Generator[time.Duration] {
 
 // bruteForce looks at every pair of grid points.
 func bruteForce(l Law, terms Terms) float64 {
-	told, delay := l.heard(terms.Unheard)
+	known, delay := l.notified(terms.Unnotified)
 	n := Bins()
 	cost := make([]float64, n+1)
 	cost[n] = terms.Price.Seconds() * (1 - l.cdf[n])
@@ -105,8 +105,8 @@ func bruteForce(l Law, terms Terms) float64 {
 			if gap < terms.MinGap.Seconds()-1e-9 && j < n || gap > terms.MaxGap.Seconds()+1e-9 && !math.IsInf(cost[i], 1) {
 				continue
 			}
-			cost[i] = min(cost[i], terms.Price.Seconds()*(1-l.cdf[i]-told[j]+told[i])+
-				delay[j]-delay[i]-(l.cdf[i]-told[i])*gap+cost[j])
+			cost[i] = min(cost[i], terms.Price.Seconds()*(1-l.cdf[i]-known[j]+known[i])+
+				delay[j]-delay[i]-(l.cdf[i]-known[i])*gap+cost[j])
 		}
 	}
 	return cost[0]
@@ -175,14 +175,14 @@ func TestDue(t *testing.T) {
 func TestUnheard(t *testing.T) {
 	t.Parallel()
 	l := LawOf(typical.cdf)
-	told := l.Schedule(Terms{Unheard: func(float64) float64 { return 0.05 }})
-	if told.Cost() > 1.3 { // Among them what one fetch of each result costs.
-		t.Errorf("J = %v with one webhook in twenty lost", told.Cost())
+	known := l.Schedule(Terms{Unnotified: func(float64) float64 { return 0.05 }})
+	if known.Cost() > 1.3 { // Among them what one fetch of each result costs.
+		t.Errorf("J = %v with one webhook in twenty lost", known.Cost())
 	}
-	if first := told.After(0, 0); first < 20*s || first > time.Minute {
+	if first := known.After(0, 0); first < 20*s || first > time.Minute {
 		t.Errorf("the first check is at %v, want it when nearly all have been heard of", first)
 	}
-	none := l.Schedule(Terms{Unheard: func(float64) float64 { return 1 }})
+	none := l.Schedule(Terms{Unnotified: func(float64) float64 { return 1 }})
 	if want := l.Schedule(Terms{}); none.Cost() != want.Cost() {
 		t.Errorf("J = %v where nothing is heard, want %v", none.Cost(), want.Cost())
 	}
