@@ -20,7 +20,7 @@ import (
 // https://docs.sensible.so/docs/types, https://docs.sensible.so/docs/sections
 type parts struct {
 	doc vendorjson.Object
-	// tables are the names of what Fields found to be none.
+	// tables are the names that Fields found not to be fields.
 	tables []string
 }
 
@@ -72,7 +72,7 @@ func values(raw json.RawMessage) (out []extraction.Value, ok bool) {
 	if !isValue(obj) {
 		return nil, false
 	}
-	// The type name gives a list of names for one place in the document.
+	// The type name gives a list of names at one place in the document.
 	inner, isArray := vendorjson.AsArray(obj["value"])
 	if !isArray {
 		inner = []json.RawMessage{obj["value"]}
@@ -92,8 +92,8 @@ func values(raw json.RawMessage) (out []extraction.Value, ok bool) {
 	return out, true
 }
 
-// isValue tells a value from a section that happens to have a field named
-// value: a value names its type, or has no members that are objects.
+// isValue distinguishes a value from a section that has a field named value: a value names
+// its type, or has no members that are objects.
 func isValue(obj vendorjson.Object) bool {
 	value, ok := obj["value"]
 	if !ok {
@@ -115,8 +115,8 @@ func isValue(obj vendorjson.Object) bool {
 	return true
 }
 
-// valueType is our word for a type of the vendor's. Most of its types
-// (currency, weight, percentage) come as JSON numbers, which say it themselves.
+// valueType is our word for a type of the vendor's. Most of its types (currency, weight,
+// percentage) come as JSON numbers, which need no word.
 func valueType(vendor string) extraction.ValueType {
 	switch vendor {
 	case "date":
@@ -142,15 +142,15 @@ func rows(raw json.RawMessage) iter.Seq[extraction.Row] {
 		}
 		obj, _ := vendorjson.AsObject(raw)
 		if columns, ok := vendorjson.AsArray(obj["columns"]); ok {
-			turn(columns)(yield)
+			transpose(columns)(yield)
 			return
 		}
 		yield(row(obj))
 	}
 }
 
-// row keeps the fields of a section. What is nested deeper, sections in
-// sections or tables in them, stays in the raw result.
+// row keeps the fields of a section. Deeper nesting (sections in sections, tables in them)
+// stays in the raw result.
 func row(section vendorjson.Object) extraction.Row {
 	out := extraction.Row{}
 	for name, raw := range section {
@@ -161,9 +161,9 @@ func row(section vendorjson.Object) extraction.Row {
 	return out
 }
 
-// turn makes rows of columns. Every row has every column, so that a short one
-// shows as missing values and not as missing columns.
-func turn(columns []json.RawMessage) iter.Seq[extraction.Row] {
+// transpose makes rows of columns. Every row has every column, so that a short column shows
+// as missing values.
+func transpose(columns []json.RawMessage) iter.Seq[extraction.Row] {
 	type column struct {
 		name  string
 		cells []json.RawMessage

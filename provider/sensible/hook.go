@@ -7,9 +7,9 @@ import (
 	"github.com/extractq/extractq/provider/internal/vendorjson"
 )
 
-// Hook implements extraction.Hooker. The body is what a poll of the finished
-// extraction gives, with the webhook of its submission in it. It comes again after
-// a human review of the extraction.
+// Hook implements extraction.Hooker. The body is what a poll of the finished extraction
+// returns, including the webhook of its submission. It is sent again after a human review
+// of the extraction.
 //
 // https://docs.sensible.so/reference/webhooks
 func (c *Client) Hook(body []byte) (extraction.Hook, error) {
@@ -26,7 +26,7 @@ func (c *Client) Hook(body []byte) (extraction.Hook, error) {
 		return extraction.Hook{}, nil
 	}
 	echo := vendorjson.Text(doc.Object("webhook")["payload"])
-	if echo == "" { // The older form has it at the top.
+	if echo == "" { // The older form has it at the top level.
 		echo = vendorjson.Text(doc["payload"])
 	}
 	return extraction.Hook{VendorID: id, Echo: echo}, nil

@@ -16,14 +16,14 @@ import (
 
 // The vendor's words for the state of an extraction.
 const (
-	waiting    = "WAITING"    // the id exists, the document is not there yet
-	processing = "PROCESSING" // the document is there
+	waiting    = "WAITING"    // the id exists, the document has not arrived
+	processing = "PROCESSING" // the document has arrived
 	complete   = "COMPLETE"
 	failed     = "FAILED"
 )
 
-// Poll implements extraction.Provider. A large result comes by a redirect to
-// the vendor's store, which never sees the key.
+// Poll implements extraction.Provider. A large result is fetched through a redirect to the
+// vendor's store, which never sees the key.
 //
 // https://docs.sensible.so/reference/retrieve-extraction-by-id
 func (c *Client) Poll(ctx context.Context, vendorID string) (extraction.Outcome, error) {
@@ -81,8 +81,8 @@ func outcome(body []byte, vendorID string, redact *vendorhttp.Redactor, guard fu
 		out.Failure = extraction.NewFailure(extraction.CodeVendorFailed,
 			"Sensible could not process the document", reason(doc, redact))
 	default:
-		// A new word of the vendor's, unless the answer is not the vendor's at
-		// all: every real one names the extraction.
+		// An unknown word of the vendor's, unless the answer is not the vendor's at all:
+		// its answers name the extraction.
 		if id == "" {
 			return extraction.Outcome{}, errNoID
 		}
@@ -91,8 +91,8 @@ func outcome(body []byte, vendorID string, redact *vendorhttp.Redactor, guard fu
 	return out, nil
 }
 
-// reason is what the vendor says about a failure: the member error, whose form
-// is nowhere documented, and the list errors.
+// reason is what the vendor says about a failure: the member error, whose form is
+// undocumented, and the list errors.
 func reason(doc vendorjson.Object, redact *vendorhttp.Redactor) any {
 	said := map[string]json.RawMessage{}
 	for _, name := range []string{"error", "errors"} {
@@ -110,7 +110,7 @@ func reason(doc vendorjson.Object, redact *vendorhttp.Redactor) any {
 	return redact.JSON(raw)
 }
 
-// instant reads a time of the vendor's, zero if it is none.
+// instant parses a time of the vendor's; zero if it is not one.
 func instant(s string) time.Time {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 // pageSize is the largest page known to work.
 const pageSize = "100"
 
-// Ready implements extraction.Provider: one page of what is finished, newest
-// first. The list has no filter by customer or name; it says the names.
+// Ready implements extraction.Provider: one page of what is finished, newest first. The
+// list cannot be filtered by customer or name; it contains the names.
 //
 // https://docs.sensible.so/reference/list-extractions
 func (c *Client) Ready(ctx context.Context, q extraction.ReadyQuery) (extraction.ReadyPage, error) {
 	query := url.Values{"statuses": {complete + "," + failed}, "limit": {pageSize}}
 	if !q.Since.IsZero() {
-		// Since is of our clock, and the vendor compares it with what its own said.
+		// Since is by our clock; the vendor compares it with times of its own.
 		query.Set("start_date", q.Since.Add(-c.api.Behind()).UTC().Format("2006-01-02T15:04:05.000Z"))
 	}
 	if q.Cursor != "" {
@@ -44,7 +44,7 @@ func (c *Client) Ready(ctx context.Context, q extraction.ReadyQuery) (extraction
 			}
 		}
 	}
-	// A token that leads back to this page would be followed for ever.
+	// A token that leads back to this page would be followed forever.
 	if next != q.Cursor {
 		page.NextCursor = next
 	}

@@ -23,8 +23,8 @@ const maxName = 256
 // maxExtraData is the largest extra_data the API takes.
 const maxExtraData = 16 << 10
 
-// submission is the body of the calls that start an extraction. The API refuses
-// members it does not know, so none may be sent empty.
+// submission is the body of the calls that start an extraction. The API refuses unknown
+// members, and empty ones must be left out.
 type submission struct {
 	DocumentURL  string         `json:"document_url,omitempty"`
 	Types        []string       `json:"types,omitempty"`
@@ -50,9 +50,9 @@ func (c *Client) Check(s extraction.Submission) error {
 	return err
 }
 
-// documentTypes are the values of content_type that the API accepts; any other is a
-// 400. Only Check knows them: what comes without such a check the API itself may judge,
-// which can take more one day.
+// documentTypes are the values of content_type that the API accepts; it answers 400 to any
+// other. Only Check applies them: without Check, the API decides, which may accept more one
+// day.
 var documentTypes = []string{
 	"application/pdf", "image/jpeg", "image/png", "image/tiff", "text/csv", "text/plain", "text/html", "application/yaml",
 	"application/msword", "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -60,7 +60,7 @@ var documentTypes = []string{
 	"application/vnd.ms-excel.sheet.macroenabled.12", "application/vnd.ms-excel.sheet.binary.macroenabled.12",
 }
 
-// newSubmission checks s and puts it in the API's form.
+// newSubmission checks s and converts it to the API's form.
 func newSubmission(s extraction.Submission) (submission, error) {
 	var problems []error
 	bad := func(format string, args ...any) {
@@ -93,7 +93,7 @@ func newSubmission(s extraction.Submission) (submission, error) {
 		err := out.option(name, value, len(s.Types) > 0)
 		switch {
 		case errors.Is(err, errOption):
-			bad("the option %q %w", name, err) // In quotes as all that is the producer's.
+			bad("the option %q %w", name, err) // Quoted like all values of the producer.
 		case err != nil:
 			bad("option %s %w", name, err)
 		}
@@ -105,14 +105,14 @@ func newSubmission(s extraction.Submission) (submission, error) {
 	return out, errors.Join(problems...)
 }
 
-// isDots reports whether a segment of a path would name another place.
+// isDots reports whether a path segment would be resolved to another path.
 func isDots(segment string) bool { return segment == "." || segment == ".." }
 
-// entity is an HTML entity, which the API does not take in a name.
+// entity matches an HTML entity, which the API refuses in a name.
 var entity = regexp.MustCompile(`&(#?\w+);`)
 
-// documentName is the name as the API takes it. A document is not refused for
-// its name: the name is the vendor's label only.
+// documentName is the name in the form that the API accepts. No document is refused for its
+// name, which is only the vendor's label.
 func documentName(name string) string {
 	name = entity.ReplaceAllString(strings.ToValidUTF8(name, "_"), "$1")
 	if runes := []rune(name); len(runes) > maxName {
@@ -144,8 +144,8 @@ func (b *submission) option(name string, value any, portfolio bool) error {
 
 var errOption = errors.New("is not known; the options are segment_documents_with and extra_data")
 
-// extraData reads an object, or a string that holds one: the command line has
-// only strings.
+// extraData accepts an object, or a string that contains one: the command line has only
+// strings.
 func extraData(value any) (map[string]any, error) {
 	var raw []byte
 	if s, ok := value.(string); ok {
@@ -176,8 +176,8 @@ func extraData(value any) (map[string]any, error) {
 	return data, nil
 }
 
-// mediaType is the declared type without parameters, which the API's list of
-// types does not have; empty where nothing useful was declared.
+// mediaType is the declared type without parameters, which the API's list does not have;
+// empty if nothing useful was declared.
 func mediaType(contentType string) string {
 	t, _, err := mime.ParseMediaType(contentType)
 	if err != nil || t == "application/octet-stream" {
@@ -231,12 +231,12 @@ func (b *submission) query() string {
 	return "?" + q.Encode()
 }
 
-// invalid is the error for a call that was made wrongly.
+// invalid is the error for a call with wrong arguments.
 func invalid(op, why string) error {
 	return rejected(op, fmt.Errorf("%w: %s", extraction.ErrInvalid, why))
 }
 
-// rejected is the error for a submission that the vendor was not asked about.
+// rejected is the error for a submission that was refused without asking the vendor.
 func rejected(op string, err error) error {
 	return &extraction.Error{Op: op, Kind: extraction.KindRejected, Err: err}
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/extractq/extractq/provider/internal/vendorjson"
 )
 
-// result is the body of a complete extraction in the shape of all vendors. A single
-// document has parsed_document; a portfolio has documents instead, whose members are
-// camelCase although the published schema says otherwise, so both spellings are read.
+// result is the body of a complete extraction in the common shape. A single document has
+// parsed_document; a portfolio has documents instead, whose members are camelCase, contrary
+// to the published schema, so both spellings are read.
 func result(doc vendorjson.Object, body []byte, guard func(func() error) error) *found.Result {
 	return &found.Result{
 		Parts:    &parts{doc: doc.Object("parsed_document", "parsedDocument")},
@@ -43,8 +43,7 @@ func subDocument(part vendorjson.Object) found.Document {
 	}
 }
 
-// page counts from 1; the vendor counts from 0. It is 0 where the vendor does
-// not say.
+// page counts from 1; the vendor counts from 0. It is 0 if the vendor does not say.
 func page(part vendorjson.Object, names ...string) int {
 	n, ok := part.Int(names...)
 	if !ok || n < 0 {
@@ -53,8 +52,8 @@ func page(part vendorjson.Object, names ...string) int {
 	return n + 1
 }
 
-// withoutEcho writes the body less what we sent along as our webhook: its address holds a
-// token of ours. The older form repeats the payload at the top.
+// withoutEcho writes the body without its echo of our webhook: the webhook's address
+// contains a token of ours. The older form repeats the payload at the top level.
 func withoutEcho(w *found.Writer, doc vendorjson.Object, body []byte) {
 	_, hook := doc["webhook"]
 	_, payload := doc["payload"]
@@ -68,8 +67,8 @@ func withoutEcho(w *found.Writer, doc vendorjson.Object, body []byte) {
 	w.Object(rest)
 }
 
-// warnings are the errors of single fields and the business rules that did not
-// hold. Neither makes the extraction fail.
+// warnings are the errors of single fields and violated business rules. Neither makes the
+// extraction fail.
 func warnings(doc vendorjson.Object) []extraction.Warning {
 	out := []extraction.Warning{}
 	for _, raw := range doc.Array("errors") {

@@ -1,15 +1,14 @@
 // Package sensible is the adapter for the asynchronous API of Sensible
 // (https://docs.sensible.so).
 //
-// A document goes there in one of two ways. Its bytes go in two steps, Open and
-// Put: the first gives the extraction its id and a signed upload URL, the
-// second sends the bytes there. Its URL goes in one step, Submit: Sensible then
-// downloads the document itself. Both know a single document type, a type with
-// one of its configurations, and a portfolio of several types.
+// A document is submitted in one of two ways. Its bytes take two steps: Open returns the
+// extraction's id and a signed upload URL, Put sends the bytes there. Its URL takes one
+// step, Submit: Sensible downloads the document. Both ways accept a single document type, a
+// type with one of its configurations, and a portfolio of several types.
 //
-// The package neither retries nor waits; it says what happened in an
-// *extraction.Error. The one rule to keep: the key goes to the API's own origin
-// and nowhere else, least of all to the store that takes the document.
+// The package neither retries nor waits; an *extraction.Error says what happened. One rule
+// must hold: the key is sent to the API's own origin and nowhere else, least of all to the
+// store that takes the document.
 package sensible
 
 import (
@@ -26,34 +25,34 @@ import (
 // Name is the provider's name in the configuration.
 const Name = "sensible"
 
-// DefaultBaseURL is the API for accounts without a region of their own.
+// DefaultBaseURL is the API for accounts without their own region.
 const DefaultBaseURL = "https://api.sensible.so/v0"
 
-// Config is what a Client needs.
+// Config configures a Client.
 type Config struct {
-	// APIKey is the account's key, with or without "Bearer " before it.
+	// APIKey is the account's key, with or without a "Bearer " prefix.
 	APIKey string
-	// BaseURL is the API's address; empty means DefaultBaseURL. Accounts in
-	// another region have another host.
+	// BaseURL is the API's address; empty means DefaultBaseURL. Accounts in other regions
+	// use other hosts.
 	BaseURL string
-	// HTTP does the requests. Nil means a transport of our own without an
-	// overall timeout: the contexts bound the calls.
+	// HTTP makes the requests. Nil means a transport of our own without an overall timeout:
+	// contexts bound the calls.
 	HTTP *http.Client
-	// UserAgent names us to the vendor; empty means "extractq".
+	// UserAgent is the header of that name; empty means "extractq".
 	UserAgent string
-	// Secrets are others than the key that the vendor may repeat in what it says,
-	// such as the one in the webhook's URL.
+	// Secrets are secrets other than the key that the vendor may repeat, such as the one in
+	// the webhook's URL.
 	Secrets []string
-	// MaxResult bounds in bytes an answer that may hold a result; 0 means 256 MiB.
+	// MaxResult bounds an answer that may hold a result, in bytes; 0 means 256 MiB.
 	MaxResult int64
-	// Requested is told of every request: what it was for, the status of the answer
-	// (0: there was none), and how long it took. Nil turns it off.
+	// Requested is called after every request, with its purpose, the status of the answer
+	// (0 if there was none) and the duration. Nil turns it off.
 	Requested func(op string, status int, took time.Duration)
 	// Now is the clock that upload URLs expire by; nil means time.Now.
 	Now func() time.Time
 }
 
-// Client is one account at Sensible.
+// Client is the API with the key of one account.
 type Client struct {
 	api *vendorhttp.Client
 	now func() time.Time
@@ -65,7 +64,7 @@ var (
 	_ extraction.Hooker   = (*Client)(nil)
 )
 
-// New returns a client, or says what is wrong with the configuration.
+// New returns a client, or an error that says what is wrong with the configuration.
 func New(cfg Config) (*Client, error) {
 	key := vendorhttp.BareKey(cfg.APIKey, "Bearer")
 	if key == "" {
@@ -94,13 +93,13 @@ func (c *Client) Traits() extraction.Traits {
 		Provider:      Name,
 		FetchesURL:    true,
 		ReadyHasNames: true,
-		// One PUT to the store ends at 5 GiB, whatever the documented maximum.
+		// One PUT to the store takes at most 5 GiB, whatever the documented maximum.
 		WarnBytes: 5 << 30,
 	}
 }
 
-// Submit implements extraction.Provider: it passes the document's URL on and
-// Sensible downloads it.
+// Submit implements extraction.Provider: it passes the document's URL to Sensible, which
+// downloads it.
 //
 // https://docs.sensible.so/reference/extract-from-url
 func (c *Client) Submit(ctx context.Context, s extraction.Submission) (extraction.Receipt, error) {
@@ -118,7 +117,7 @@ func (c *Client) Submit(ctx context.Context, s extraction.Submission) (extractio
 	return extraction.Receipt{VendorID: doc.String("id"), VendorStatus: doc.String("status")}, nil
 }
 
-// Probe implements extraction.Provider with the shortest list there is.
+// Probe implements extraction.Provider with the shortest possible list.
 //
 // https://docs.sensible.so/reference/list-extractions
 func (c *Client) Probe(ctx context.Context) error {

@@ -38,8 +38,8 @@ func (c *Client) Open(ctx context.Context, s extraction.Submission) (extraction.
 	}, nil
 }
 
-// checkUploadURL accepts a URL that can be used verbatim. A document never goes
-// over plain HTTP when the API itself does not.
+// checkUploadURL accepts a URL that can be used verbatim. A document is never sent over
+// plain HTTP unless the API itself is plain HTTP.
 func (c *Client) checkUploadURL(signed string) error {
 	u, err := url.Parse(signed)
 	switch {
@@ -55,9 +55,9 @@ func (c *Client) checkUploadURL(signed string) error {
 	return nil
 }
 
-// Put implements extraction.Uploader: the raw bytes, with their length, with
-// the content type that Open declared, and without the key, which the store
-// would take for a second signature and refuse.
+// Put implements extraction.Uploader: it sends the raw bytes with their length and the
+// content type that Open declared, and without the key, which the store would treat as a
+// second signature and refuse.
 //
 // https://docs.sensible.so/reference/generate-an-upload-url
 func (c *Client) Put(ctx context.Context, u extraction.Upload, s extraction.Submission) error {
@@ -84,7 +84,7 @@ func (c *Client) Put(ctx context.Context, u extraction.Upload, s extraction.Subm
 	answer, err := c.api.Do(ctx, vendorhttp.Call{
 		Op: vendorhttp.OpUpload, Method: http.MethodPut, URL: u.URL, Foreign: true, Submits: true,
 		Body: body(doc),
-		// A store sends uploads to the region that holds the bucket.
+		// A store redirects uploads to the region of the bucket.
 		Reopen: func() (*vendorhttp.Body, error) {
 			doc, err := s.Body()
 			if err != nil {
@@ -100,9 +100,8 @@ func (c *Client) Put(ctx context.Context, u extraction.Upload, s extraction.Subm
 	return err
 }
 
-// classifyStore says what a refusal of the store means. Its 401 and 403 are
-// about the signed URL, never about our key, and its throttling is not the
-// API's: it concerns this one upload.
+// classifyStore says what a refusal by the store means. Its 401 and 403 are about the
+// signed URL, never about our key, and its throttling concerns only this upload.
 func classifyStore(r vendorhttp.Reply) vendorhttp.Class {
 	code := ""
 	if xml, ok := r.Vendor.(map[string]any); ok {
@@ -124,21 +123,20 @@ func classifyStore(r vendorhttp.Reply) vendorhttp.Class {
 	return vendorhttp.Class{Kind: extraction.KindTransient, RetryAfter: wait}
 }
 
-// uploadLife is how long an upload URL works where it does not say.
+// uploadLife is how long an upload URL is valid if it does not say.
 const uploadLife = 15 * time.Minute
 
-// maxLife is the longest that a signature of S3 is good for. A document and its slot are
-// held until its end, so more is not believed.
+// maxLife is the longest validity of an S3 signature. A document and its slot are held
+// until the URL expires, so longer ones are not believed.
 const maxLife = 7 * 24 * time.Hour
 
-// maxSkew is how far the vendor's clock and ours may differ before the URL's
-// own date is no longer a measure for us.
+// maxSkew is the largest difference of the vendor's clock and ours at which the URL's own
+// date is used.
 const maxSkew = 5 * time.Minute
 
-// expiry is when a signed URL stops working, on our clock: what it says itself
-// in one of the two forms of S3 signatures, else 15 minutes from now. Where the
-// clocks differ much, a URL just received would count as expired for ever; then
-// its lifetime counts from now.
+// expiry is when a signed URL expires, by our clock: as stated in one of the two forms of
+// S3 signatures, else 15 minutes from now. If the clocks differ much, a URL just received
+// would count as expired forever; its lifetime then counts from now.
 func expiry(signed string, now time.Time) time.Time {
 	u, err := url.Parse(signed)
 	if err != nil {

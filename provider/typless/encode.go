@@ -11,8 +11,8 @@ import (
 // closing ends the JSON string that holds the document, and the object.
 const closing = `"}`
 
-// envelope is the JSON of a submission up to the first character of the
-// document, which is its last member so that it can be streamed.
+// envelope is the JSON of a submission up to the first character of the document, which is
+// the last member so that it can be streamed.
 func envelope(sub submission) (string, error) {
 	b, err := json.Marshal(sub)
 	if err != nil {
@@ -23,18 +23,18 @@ func envelope(sub submission) (string, error) {
 
 // encodedLength is the length of the whole request body.
 func encodedLength(open string, n int64) int64 {
-	// base64.EncodedLen takes an int, which is 32 bits on some machines.
+	// base64.EncodedLen takes an int, which has 32 bits on some machines.
 	return int64(len(open)) + (n+2)/3*4 + int64(len(closing))
 }
 
-// chunk is how much of a document is encoded at a time: a multiple of 3, so
-// that only the document's end is padded. With the transport's own buffers it
-// makes about 64 KiB a submission. It is allocated for each: a buffer from a
-// pool could still be read by a transport that has given up on its request.
+// chunk is how many bytes of a document are encoded at a time: a multiple of 3, so that
+// only the end is padded. With the transport's buffers that makes about 64 KiB per
+// submission. It is allocated for each: a pooled buffer might still be read by a transport
+// that has given up its request.
 const chunk = 12 << 10
 
-// encode returns the request body: the opening, the n bytes of doc in base64,
-// and the closing.
+// encode returns the request body: the opening, the n bytes of doc in base64, and the
+// closing.
 func encode(open string, doc io.ReadCloser, n int64) io.ReadCloser {
 	return &encoder{doc: vendorhttp.Exact(doc, n), rest: []byte(open)}
 }
@@ -43,7 +43,7 @@ type encoder struct {
 	doc  io.ReadCloser
 	raw  []byte
 	text []byte
-	rest []byte // encoded and not yet taken
+	rest []byte // encoded and not yet read
 	done bool   // the closing is in rest
 }
 

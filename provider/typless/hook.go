@@ -7,12 +7,12 @@ import (
 	"github.com/extractq/extractq/provider/internal/vendorjson"
 )
 
-// eventFinished is the only event that the vendor has.
+// eventFinished is the vendor's only event.
 const eventFinished = "extraction.finished"
 
-// Hook implements extraction.Hooker. The body says that an extraction has ended, not
-// how; it is the same for all extractions of the vendor's account, also for those
-// that other software submitted.
+// Hook implements extraction.Hooker. The body says that an extraction has ended, but not
+// how. It is sent for all extractions of the vendor's account, including those of other
+// software.
 //
 // https://typless.gitbook.io/typlessapi/typless-hub/webhooks
 func (c *Client) Hook(body []byte) (extraction.Hook, error) {

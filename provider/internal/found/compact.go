@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// compact writes valid JSON without the blanks between its values. JSON is UTF-8: what is
-// not becomes U+FFFD, once for each row of such bytes. With escape the characters that
-// HTML gives a meaning are written as escapes.
+// compact writes valid JSON without the white space between its values. Invalid UTF-8
+// becomes U+FFFD, once per run of invalid bytes. With escape, the characters that are
+// special in HTML are written as escapes.
 func (w *Writer) compact(raw []byte, escape bool) {
 	from, inText, replaced := 0, false, false
-	// instead writes what is pending, and s for the n bytes that come now.
+	// instead writes what is pending, and s in place of the next n bytes.
 	instead := func(at, n int, s string) {
 		w.bytes(raw[from:at])
 		w.text(s)

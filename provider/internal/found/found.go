@@ -1,7 +1,7 @@
-// Package found writes a vendor's result in the shape of all vendors while it is read: one
-// field, one row at a time, so that a large result is never in memory as a whole.
+// Package found writes a vendor's result in the common shape while it reads it: one field,
+// one row at a time, so that a large result is never in memory as a whole.
 //
-// What it writes is byte for byte what encoding/json makes of an extraction.Result with the
+// Its output is byte for byte what encoding/json makes of an extraction.Result with the
 // same content.
 package found
 
@@ -17,7 +17,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 )
 
-// Parts are fields and tables by their names, in order; the fields are taken first.
+// Parts are fields and tables with their names, in order; fields come first.
 type Parts interface {
 	Fields() iter.Seq2[string, []extraction.Value]
 	Tables() iter.Seq2[string, iter.Seq[extraction.Row]]
@@ -32,7 +32,7 @@ type Document struct {
 	Warnings  []extraction.Warning
 }
 
-// Result is a result that is still the vendor's answer.
+// Result is a result that still has the form of the vendor's answer.
 type Result struct {
 	Parts     Parts
 	Documents iter.Seq[Document] // Nil for none.
@@ -48,7 +48,7 @@ func (r *Result) WriteJSON(to io.Writer) error {
 	return r.Guard(func() error {
 		w := &Writer{to: bufio.NewWriterSize(to, 64<<10)}
 		w.encoder = json.NewEncoder(&w.encoded)
-		w.encoder.SetEscapeHTML(false) // The vendor's text stays as it is.
+		w.encoder.SetEscapeHTML(false) // The vendor's text stays unescaped.
 		w.text(`{"fields":`)
 		w.parts(r.Parts)
 		w.text(`,"documents":[`)
@@ -174,5 +174,5 @@ func (w *Writer) Object(members map[string]json.RawMessage) {
 	w.text("}")
 }
 
-// Verbatim writes a vendor's JSON without the blanks between its values.
+// Verbatim writes a vendor's JSON without the white space between its values.
 func (w *Writer) Verbatim(raw json.RawMessage) { w.compact(raw, false) }

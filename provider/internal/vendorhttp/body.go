@@ -13,9 +13,9 @@ import (
 	"github.com/extractq/extractq/internal/transfer"
 )
 
-// Body is a request's body that knows how much of it the transport has taken.
-// Whether a submission whose answer was lost may have arrived depends on that:
-// a body that was not read to its end was not submitted.
+// Body is a request's body that knows how much of it the transport has read. That decides
+// whether a submission whose answer was lost may have arrived: a body that was not read to
+// its end was not submitted.
 type Body struct {
 	// ContentType is sent with the body unless it is empty.
 	ContentType string
@@ -41,14 +41,14 @@ func JSON(v any) (*Body, error) {
 	return &Body{ContentType: "application/json", memory: b, length: int64(len(b))}, nil
 }
 
-// Stream returns a body of exactly length bytes that are read once, while they
-// are sent. The request closes r.
+// Stream returns a body of exactly length bytes, which are read once, while they are sent.
+// The request closes r.
 func Stream(contentType string, r io.ReadCloser, length int64) *Body {
 	return &Body{ContentType: contentType, stream: r, length: length}
 }
 
-// attach gives the body to the request, with its length: a signed upload URL
-// takes no chunked body.
+// attach gives the body and its length to the request: a signed upload URL accepts no
+// chunked body.
 func (b *Body) attach(req *http.Request) error {
 	if b.length < 0 {
 		return fmt.Errorf("the document's size is %d", b.length)
@@ -67,14 +67,14 @@ func (b *Body) attach(req *http.Request) error {
 		b.mu.Unlock()
 		return &tracked{body: b, r: io.NopCloser(bytes.NewReader(b.memory)), ctx: req.Context()}, nil
 	}
-	// The transport opens it anew only when nothing of the request was written
-	// to the connection: then it cannot arrive twice.
+	// The transport reopens it only if nothing of the request was written to the
+	// connection: then it cannot arrive twice.
 	req.GetBody = open
 	req.Body, _ = open()
 	return nil
 }
 
-// seal ends the reading and reports whether the body was read to its end.
+// seal ends reading and reports whether the body was read to its end.
 func (b *Body) seal() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,7 +82,7 @@ func (b *Body) seal() bool {
 	return b.complete
 }
 
-// failure is the error the body's reader gave, nil if none.
+// failure is the error of the body's reader, nil if none.
 func (b *Body) failure() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,7 +91,7 @@ func (b *Body) failure() error {
 
 var errSealed = errors.New("the request is over")
 
-// took notes one read of the transport and says what the transport shall see.
+// took records one read by the transport and returns what the transport shall see.
 func (b *Body) took(n int, err error) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,19 +116,19 @@ type tracked struct {
 	last int             // How many bytes the latest Read gave.
 }
 
-// Read implements io.Reader. What arrives after the seal is dropped: the
-// transport may go on reading for a moment after a request has failed, and the
-// verdict on the body has been given by then.
+// Read implements io.Reader. Bytes that arrive after the seal are dropped: the transport
+// may go on reading for a moment after a request has failed, when the verdict on the body
+// has been given.
 func (t *tracked) Read(p []byte) (int, error) {
-	// The transport asks for more once it has written what it got before.
+	// The transport asks for more once it has written the bytes before.
 	transfer.Moved(t.ctx, t.last)
 	n, err := t.r.Read(p)
 	t.last = n
 	return t.body.took(n, err)
 }
 
-// Close implements io.Closer. A transport that gives up closes the body under
-// its own reader; that reader's error is not why the request failed.
+// Close implements io.Closer. A transport that gives up closes the body during a read; the
+// resulting read error is not why the request failed.
 func (t *tracked) Close() error {
 	t.body.mu.Lock()
 	t.body.closed = true
@@ -136,7 +136,7 @@ func (t *tracked) Close() error {
 	return t.r.Close()
 }
 
-// discard closes a body that no request took.
+// discard closes a body that no request has used.
 func (b *Body) discard() {
 	if b.stream != nil {
 		_ = b.stream.Close()

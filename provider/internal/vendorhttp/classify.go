@@ -27,15 +27,15 @@ type Class struct {
 	RetryAfter time.Duration
 }
 
-// Classify says what an answer of the vendor's API means. The rule behind it:
-// what is about the key or the plan concerns the account, what is about the
-// submitted document ends the extraction, and everything else is trouble that
-// passes.
+// Classify says what an answer of the vendor's API means: what is about the key or the plan
+// concerns the account, what is about the submitted document ends the extraction, and
+// everything else is transient.
 func Classify(r Reply) Class {
 	wait, asked := retryafter.Read(r.Header, time.Now)
 	switch {
 	case r.Status == http.StatusForbidden && (r.Op == OpReady || r.Op == OpProbe):
-		// Both are the list, which a key may be kept from that submits and polls.
+		// Both are the list, which some keys may not read although they may submit and
+		// poll.
 		return Class{Kind: extraction.KindForbidden}
 	case r.Status == http.StatusUnauthorized, r.Status == http.StatusForbidden:
 		return Class{Kind: extraction.KindUnauthorized}
@@ -44,7 +44,7 @@ func Classify(r Reply) Class {
 	case r.Status == http.StatusPaymentRequired, r.Status == http.StatusTooManyRequests && speaksOfPlan(r.Vendor):
 		return Class{Kind: extraction.KindQuota}
 	case r.Status == http.StatusTooManyRequests:
-		return Class{Kind: extraction.KindRateLimited} // It does not say when to come back.
+		return Class{Kind: extraction.KindRateLimited} // It does not say when to retry.
 	case r.Op == OpPoll && (r.Status == http.StatusNotFound || r.Status == http.StatusGone):
 		return Class{Kind: extraction.KindNotFound}
 	case r.Op == OpSubmit && r.Status >= 400 && r.Status < 500 && !passing(r):
@@ -53,9 +53,9 @@ func Classify(r Reply) Class {
 	return Class{Kind: extraction.KindTransient, RetryAfter: wait}
 }
 
-// passing reports whether a 4xx is about the way to the vendor and not about the
-// document: a proxy wants authentication or refuses the size, which the vendor's own
-// 413 does in JSON, or the request came too slowly or too early.
+// passing reports whether a 4xx is about the way to the vendor rather than the document: a
+// proxy wants authentication or limits the size (the vendor's own 413 is JSON), or the
+// request came too slowly or too early.
 func passing(r Reply) bool {
 	switch r.Status {
 	case http.StatusRequestTimeout, http.StatusProxyAuthRequired, http.StatusTooEarly:
@@ -68,7 +68,7 @@ func passing(r Reply) bool {
 	return false
 }
 
-// aboutPlan is what a vendor says when a plan is used up, and not only a rate.
+// aboutPlan matches texts that speak of a used-up plan and not only of a rate.
 var aboutPlan = regexp.MustCompile(`(?i)\b(plan|quota|subscription|billing|credits?|(per|a|this|your) (month|billing)|monthly)\b`)
 
 // speaksOfPlan reports whether an answer names a plan, a quota or a limit per month.
@@ -80,7 +80,7 @@ func speaksOfPlan(vendor any) bool {
 	return err == nil && aboutPlan.Match(text)
 }
 
-// rejection is the code for a 4xx about a document.
+// rejection is the code of a 4xx about a document.
 func rejection(status int) extraction.Code {
 	switch status {
 	case http.StatusRequestEntityTooLarge:
@@ -91,8 +91,8 @@ func rejection(status int) extraction.Code {
 	return extraction.CodeVendorRejected
 }
 
-// classifyForeign is for a host that is not the vendor's API, reached by a
-// redirect: its 403 is an expired link and says nothing about our key.
+// classifyForeign is for a redirect to a host other than the API: a 403 there is an expired
+// link and says nothing about our key.
 func classifyForeign(r Reply) Class {
 	wait, _ := retryafter.Read(r.Header, time.Now)
 	return Class{Kind: extraction.KindTransient, RetryAfter: wait}

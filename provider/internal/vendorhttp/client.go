@@ -1,10 +1,9 @@
-// Package vendorhttp does what every adapter for a vendor's HTTP API needs and
-// none should write twice: one request with its answer read to a bound, every
-// failure turned into a classified *extraction.Error, and nothing secret in any
-// of them.
+// Package vendorhttp is the base of all adapters for HTTP APIs: it makes one request, reads
+// a bounded answer, and turns every failure into a classified *extraction.Error without
+// secrets.
 //
-// It knows no vendor, retries nothing and logs nothing. The one rule to keep:
-// whatever leaves this package as an error went through a Redactor.
+// It knows no vendor, retries nothing and logs nothing. One rule must hold: every error
+// that leaves this package has been through a Redactor.
 package vendorhttp
 
 import (
@@ -24,7 +23,7 @@ import (
 	"github.com/extractq/extractq/internal/transfer"
 )
 
-// The calls an Error names in its Op.
+// The values of an Error's Op.
 const (
 	OpSubmit = "submit"
 	OpUpload = "upload"
@@ -33,23 +32,23 @@ const (
 	OpProbe  = "probe"
 )
 
-// Config is what an API client needs.
+// Config configures a Client.
 type Config struct {
-	// BaseURL is the API's address without a slash at its end.
+	// BaseURL is the API's address without a trailing slash.
 	BaseURL string
-	// HTTP does the requests; nil means a transport of our own. Its redirect
-	// policy is replaced.
+	// HTTP makes the requests; nil means a transport of our own. Its redirect policy is
+	// replaced.
 	HTTP *http.Client
-	// UserAgent names us to the vendor; empty means "extractq".
+	// UserAgent is the header of that name; empty means "extractq".
 	UserAgent string
-	// Authorization is the value of that header. It goes to the API only.
+	// Authorization is the header of that name. It is sent to the API only.
 	Authorization string
 	// Secrets are redacted wherever they appear, in every spelling.
 	Secrets []string
-	// MaxResult bounds in bytes an answer to a poll; 0 means DefaultMaxResult.
+	// MaxResult bounds the answer to a poll, in bytes; 0 means DefaultMaxResult.
 	MaxResult int64
-	// Requested is told of every request that was made: its Op, the status of the
-	// answer (0: there was none), and how long it took. Nil turns it off.
+	// Requested is called after every request, with its Op, the status of the answer (0 if
+	// there was none) and the duration. Nil turns it off.
 	Requested func(op string, status int, took time.Duration)
 }
 
@@ -65,8 +64,8 @@ type Client struct {
 	clock        vendorClock
 }
 
-// New returns a client, or says what is wrong with the configuration without
-// repeating a secret.
+// New returns a client, or an error that says what is wrong with the configuration and
+// contains no secret.
 func New(cfg Config) (*Client, error) {
 	base, err := checkBase(cfg.BaseURL)
 	if err != nil {
@@ -97,7 +96,7 @@ func New(cfg Config) (*Client, error) {
 	}, nil
 }
 
-// checkBase returns the base URL without its last slash.
+// checkBase returns the base URL without its trailing slash.
 func checkBase(base string) (string, error) {
 	u, err := url.Parse(base)
 	switch {
@@ -111,7 +110,7 @@ func checkBase(base string) (string, error) {
 	return strings.TrimRight(base, "/"), nil
 }
 
-// Base is the API's address without a slash at its end.
+// Base is the API's address without a trailing slash.
 func (c *Client) Base() string { return c.base }
 
 // Redactor removes this client's secrets.
@@ -119,39 +118,41 @@ func (c *Client) Redactor() *Redactor { return c.redact }
 
 // Call is one request.
 type Call struct {
-	// Op is what the call is for; it stands in every error.
+	// Op says what the call is for; it is part of every error.
 	Op string
-	// Method is GET, POST or PUT. Only GET follows redirects, and what has a Reopen.
+	// Method is GET, POST or PUT. Redirects are followed for GET, and if Reopen is set.
 	Method string
 	// URL is used verbatim.
 	URL string
-	// Foreign marks a URL outside the API: it gets no key, and its answers say
+	// Foreign marks a URL outside the API: it gets no key, and its answers say nothing
+	// about the account.
 	// nothing about the account.
 	Foreign bool
 	// Header is added to the request.
 	Header http.Header
 	// Body is nil for a request without one.
 	Body *Body
-	// Reopen gives the body once more, for a PUT that is sent elsewhere by a 307 or 308;
-	// nil where that is not followed.
+	// Reopen opens the body again, for a PUT that a 307 or 308 redirects; nil if redirects
+	// are not followed.
 	Reopen func() (*Body, error)
-	// Submits marks a call that the vendor may have acted on although its
-	// answer was lost, so that its errors say so.
+	// Submits marks a call that the vendor may have acted on although its answer was lost;
+	// its errors say so.
 	Submits bool
-	// Classify overrides the meaning of an answer other than a success.
+	// Classify replaces Classify for answers other than a success.
 	Classify func(Reply) Class
-	// Redact overrides the client's own Redactor.
+	// Redact replaces the client's own Redactor.
 	Redact *Redactor
 
 	hops int // Redirects followed with the body.
 }
 
-// Answer is a 2xx answer, read to its end.
+// Answer is a 2xx answer that was read to its end.
 type Answer struct {
 	Status int
 	Header http.Header
-	// Body may be a file's content, which is there until the context's transfer is
-	// canceled. What reads it runs within Guard, which a file that cannot be read ends.
+	// Body may be the content of a mapped file, which is valid until the context's transfer
+	// is canceled. Code that reads it runs within Guard, which ends it if the file cannot
+	// be read.
 	Body  []byte
 	Guard func(func() error) error
 	// Taken reports that the request's body was read to its end.
@@ -162,14 +163,14 @@ type Answer struct {
 	redact *Redactor
 }
 
-// Do sends the request and returns the vendor's answer if it is a success.
-// Every error is an *extraction.Error.
+// Do sends the request and returns the vendor's answer if it is a success. Every error is
+// an *extraction.Error.
 func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 	if call.Redact == nil {
 		call.Redact = c.redact
 	}
 	if call.Body != nil {
-		// Nothing is read from the body once the verdict on it is given.
+		// After the verdict nothing more is read from the body.
 		defer call.Body.seal()
 	}
 	req, err := c.request(ctx, call)
@@ -236,16 +237,15 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	return req, nil
 }
 
-// maxAnswer bounds what is read of a successful answer that holds no result: a vendor
-// gone mad must not fill our memory.
+// maxAnswer bounds a successful answer without a result, so that a faulty vendor cannot
+// fill our memory.
 const maxAnswer = 64 << 20
 
-// DefaultMaxResult bounds an answer that may hold a result where nothing else is
-// configured.
+// DefaultMaxResult bounds an answer that may hold a result, if nothing else is configured.
 const DefaultMaxResult = 256 << 20
 
-// Nonsense is the error for a successful answer that cannot be used: the vendor
-// acted, and what it said does not help.
+// Nonsense is the error for a successful answer that is unintelligible: the vendor has
+// acted, but the answer is of no use.
 func (a Answer) Nonsense(why error) error {
 	if ours, ok := errors.AsType[*transfer.SpoolError](why); ok {
 		return &extraction.Error{Op: a.op, Kind: extraction.KindTransient, Status: a.Status, Sent: a.sent, Err: ours}
@@ -254,8 +254,8 @@ func (a Answer) Nonsense(why error) error {
 		Op: a.op, Kind: extraction.KindTransient, Status: a.Status, Sent: a.sent,
 		Err: fmt.Errorf("answer %s: %w", statusText(a.Status), a.redact.Err(why)),
 	}
-	// A JSON answer to a good request may hold what was extracted; anything
-	// else is the page of some proxy and worth showing.
+	// A JSON answer to a valid request may hold extracted data; anything else is the page
+	// of a proxy and worth showing.
 	_ = a.Guard(func() error {
 		if begin := a.Body[:min(len(a.Body), maxErrorBody)]; !looksLikeJSON(begin) {
 			e.Vendor = a.redact.Vendor(bytes.Clone(begin), len(begin) < len(a.Body))

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// mostBehind bounds what is believed of a Date: one that is further away from our clock
-// than that is nonsense.
+// mostBehind bounds the offsets that are believed: a Date that differs more from our clock
+// is nonsense.
 const mostBehind = time.Hour
 
-// vendorClock knows how far the vendor's clock is behind ours, by the Date of its answers.
-// One that is ahead counts as one that goes right: who asks for what is younger than a
-// moment of our clock misses nothing then.
+// vendorClock knows how far the vendor's clock is behind ours, from the Date of its
+// answers. A clock that is ahead counts as exact: a query for what is younger than a time
+// of ours misses nothing then.
 type vendorClock struct {
 	mu     sync.Mutex
 	behind time.Duration
 }
 
-// learn looks at the Date of an answer to a request that was sent, and whose answer came,
-// at these moments of our clock. It was written in between, within the second that the
-// Date names. What was believed stays while that allows it, so that a slow answer, which
-// allows much, changes nothing.
+// learn uses the Date of an answer; sent and came are the times, by our clock, of the
+// request and the answer. The Date was written in between, within the second that it names.
+// The present estimate is kept as long as it is consistent with that, so that a slow
+// answer, which allows much, changes nothing.
 func (c *vendorClock) learn(date string, sent, came time.Time) {
 	at, err := http.ParseTime(date)
 	if err != nil {
@@ -41,8 +41,8 @@ func (c *vendorClock) learn(date string, sent, came time.Time) {
 	}
 }
 
-// Behind is how far the vendor's clock is behind ours at the most, as far as is known:
-// zero before the first answer, and where it is not behind.
+// Behind is how far the vendor's clock is behind ours at most, as far as known: zero before
+// the first answer, and if it is not behind.
 func (c *Client) Behind() time.Duration {
 	c.clock.mu.Lock()
 	defer c.clock.mu.Unlock()

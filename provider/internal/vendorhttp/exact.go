@@ -6,15 +6,15 @@ import (
 	"io"
 )
 
-// Errors of a document whose size is not the one that was announced.
+// The errors for a document whose size is not the announced one.
 var (
 	errShort = errors.New("the document is shorter than its announced size")
 	errLong  = errors.New("the document is longer than its announced size")
 )
 
-// Exact returns r's bytes if they are exactly n. The last of them are held back
-// until r's end is seen, so that a document which turns out longer, or whose
-// reader fails at the very end, is never sent complete.
+// Exact returns r's bytes if there are exactly n. It holds the last ones back until it has
+// seen the end of r, so that a document that turns out longer, or whose reader fails at the
+// very end, is never sent completely.
 func Exact(r io.ReadCloser, n int64) io.ReadCloser {
 	x := &exact{r: r, left: n, size: n}
 	if n < 0 {
@@ -64,7 +64,7 @@ func (x *exact) Read(p []byte) (int, error) {
 	return n, io.EOF
 }
 
-// end reads on until the reader says that it has ended.
+// end reads on until the reader reports its end.
 func (x *exact) end() error {
 	var one [1]byte
 	for range 100 {

@@ -37,8 +37,8 @@ func (call Call) cutShort(ctx context.Context, status int, err error) error {
 	}
 }
 
-// cause says why a request failed, in the words nearest to the reason: the
-// document could not be read, our own context ended, or the network failed.
+// cause is the most specific reason why a request failed: the document could not be read,
+// our own context ended, or the network failed.
 func (call Call) cause(ctx context.Context, err error) error {
 	if call.Body != nil {
 		if bad := call.Body.failure(); bad != nil {
@@ -62,8 +62,8 @@ func (call Call) cause(ctx context.Context, err error) error {
 	return call.Redact.Err(err)
 }
 
-// refused is the error for an answer other than a success. stray reports that a
-// redirect led to another host, which gave the answer.
+// refused is the error for an answer other than a success. stray reports that it came from
+// another host, after a redirect.
 func (call Call) refused(resp *http.Response, stray bool) error {
 	raw, cut := readError(resp.Body)
 	reply := Reply{
@@ -86,8 +86,8 @@ func (call Call) refused(resp *http.Response, stray bool) error {
 	}
 }
 
-// mayHaveArrived reports whether a status leaves open what became of a request that
-// went out whole. A gateway answers 500, 502 or 504 also when the server behind it has
+// mayHaveArrived reports whether a status leaves open what became of a request that was
+// sent completely. A gateway may answer 500, 502 or 504 although the server behind it has
 // taken the document, and 408 when that server was slow; 303 points to the outcome of a
 // request that was taken. 501 and 503 say that it was not, and so does every other status.
 func mayHaveArrived(status int) bool {

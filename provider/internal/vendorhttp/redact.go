@@ -12,11 +12,11 @@ import (
 	"strings"
 )
 
-// Redacted stands where something was removed.
+// Redacted replaces what was removed.
 const Redacted = "[redacted]"
 
-// minSecret is the shortest secret that is searched for: a shorter one would
-// be found in ordinary words, and is no secret.
+// minSecret is the length of the shortest secret that is searched for: shorter ones occur
+// in ordinary words.
 const minSecret = 4
 
 // Redactor removes secrets from what a vendor says: those it was given in any spelling, and
@@ -57,7 +57,7 @@ func (r *Redactor) WithURL(signed string) *Redactor {
 	more := []string{signed, query}
 	for pair := range strings.SplitSeq(query, "&") {
 		_, v, _ := strings.Cut(pair, "=")
-		// Short values (900, host) are no secrets and are found anywhere.
+		// Short values (900, host) are not secret and occur anywhere.
 		if len(v) < 12 {
 			continue
 		}
@@ -99,8 +99,8 @@ func (r *Redactor) Text(s string) string {
 	return withoutLongRuns(s)
 }
 
-// longRun is the length from which an unbroken run of base64 characters is a
-// token, a signature or a document, and no word.
+// longRun is the length from which an unbroken run of base64 characters counts as a token,
+// a signature or a document rather than a word.
 const longRun = 256
 
 // withoutLongRuns removes them. (A regexp that counts to 256 takes a hundred
@@ -163,8 +163,8 @@ func StripQuery(s string) string {
 	return s
 }
 
-// Err returns an error whose text, and that of everything it wraps, has no
-// secret. What is clean stays as it is, so that errors.Is finds the cause.
+// Err returns an error without secrets in its text and in that of everything it wraps. A
+// clean error is returned unchanged, so that errors.Is finds its cause.
 func (r *Redactor) Err(err error) error {
 	if err == nil {
 		return nil
@@ -207,7 +207,7 @@ func (r *Redactor) clean(err error) bool {
 	return true
 }
 
-// redactedError is what is left of an error that showed a secret.
+// redactedError replaces an error that contained a secret.
 type redactedError struct {
 	text string
 	kept []error

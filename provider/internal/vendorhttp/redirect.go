@@ -17,9 +17,9 @@ import (
 // maxRedirects is enough for a vendor that stores large answers elsewhere.
 const maxRedirects = 5
 
-// followWithoutKey lets a GET follow redirects and takes the key off as soon as
-// one leaves the scheme, host and port of the API. The standard library keeps
-// it for other ports of the same host, and for the same host over plain HTTP.
+// followWithoutKey lets a GET follow redirects, and removes the key as soon as one leaves
+// the scheme, host and port of the API. The standard library would keep it for other ports
+// of the same host, and for the same host over plain HTTP.
 func followWithoutKey(req *http.Request, via []*http.Request) error {
 	transfer.Answered(req.Context())
 	if len(via) > maxRedirects {
@@ -28,7 +28,7 @@ func followWithoutKey(req *http.Request, via []*http.Request) error {
 	if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
 		return errors.New("redirect from https to plain http")
 	}
-	// The address we came from has the extraction's id in it.
+	// The address that we come from contains the extraction's id.
 	req.Header.Del("Referer")
 	for _, hop := range append(via[1:len(via):len(via)], req) {
 		if !sameOrigin(hop.URL, via[0].URL) {
@@ -40,8 +40,8 @@ func followWithoutKey(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// movedTo is where a request with its body is to be sent instead, nil for nowhere. A
-// document never goes from https to plain http.
+// movedTo is where a request with its body is redirected to; nil for nowhere. A document
+// never moves from https to plain http.
 func (call Call) movedTo(resp *http.Response) *url.URL {
 	moved := resp.StatusCode == http.StatusTemporaryRedirect || resp.StatusCode == http.StatusPermanentRedirect
 	if call.Reopen == nil || !moved || call.hops >= maxRedirects {
@@ -54,7 +54,7 @@ func (call Call) movedTo(resp *http.Response) *url.URL {
 	return to
 }
 
-// again sends a call to another URL with its body from the beginning.
+// again repeats a call at another URL, with its body from the beginning.
 func (c *Client) again(ctx context.Context, call Call, to *url.URL) (Answer, error) {
 	call.Body.seal()
 	call.hops++
@@ -70,8 +70,8 @@ func (c *Client) again(ctx context.Context, call Call, to *url.URL) (Answer, err
 	return c.Do(ctx, call)
 }
 
-// redirected says where an answer of the API points that is not followed. The usual
-// reason is a base_url that is not quite the API's.
+// redirected says where an answer of the API points that is not followed. The usual cause
+// is a base_url that is not quite the API's.
 func (call Call) redirected(resp *http.Response) string {
 	text := statusText(resp.StatusCode)
 	to, err := resp.Location()
@@ -94,9 +94,9 @@ func port(u *url.URL) string {
 	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
 }
 
-// NewTransport returns the transport of a client that was given none. It has no
-// overall timeout, since the context of each call bounds it: a poll takes
-// seconds, the upload of a large document minutes.
+// NewTransport returns the transport of a client without one. It has no overall timeout,
+// since the context bounds each call: a poll takes seconds, the upload of a large document
+// minutes.
 func NewTransport() *http.Transport {
 	dial := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: shortQueue}
 	return &http.Transport{
@@ -106,9 +106,8 @@ func NewTransport() *http.Transport {
 		TLSHandshakeTimeout: 10 * time.Second,
 		MaxIdleConns:        256,
 		MaxIdleConnsPerHost: 64,
-		// Load balancers drop idle connections after 60 s and more. We leave
-		// earlier: whether a submission on a connection
-		// that is just being closed arrived would be unknown.
+		// Load balancers drop idle connections after 60 s or more. We close them earlier: a
+		// submission on a connection that is being closed might or might not arrive.
 		IdleConnTimeout: 30 * time.Second,
 	}
 }

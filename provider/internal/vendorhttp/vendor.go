@@ -9,17 +9,16 @@ import (
 	"strings"
 )
 
-// maxVendor bounds what is kept of what a vendor said, measured as JSON.
+// maxVendor bounds what is kept of a vendor's answer, in bytes of JSON.
 const maxVendor = 16 << 10
 
-// maxText bounds the text that is searched for secrets. It is more than what is
-// kept, since a text becomes shorter by what is removed.
+// maxText bounds the text that is searched for secrets. It exceeds maxVendor, since
+// redaction shortens a text.
 const maxText = 24 << 10
 
-// Vendor is what the vendor said, as an error may carry it: nil for nothing, a
-// JSON value for a JSON body, the code and the message of an object store's XML
-// error, a text otherwise. It is redacted and at most 16 KiB; cut says that the
-// body is not complete.
+// Vendor is a vendor's answer as an error may carry it: nil for nothing, a JSON value for a
+// JSON body, the code and message of an object store's XML error, otherwise a text. It is
+// redacted and at most 16 KiB. cut says that the body is incomplete.
 func (r *Redactor) Vendor(body []byte, cut bool) any {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 {
@@ -34,8 +33,8 @@ func (r *Redactor) Vendor(body []byte, cut bool) any {
 	return shorten(r.beginning(string(body), cut))
 }
 
-// beginning redacts a text, or as much of it as could be kept. Where it ends
-// before its time it may end within a secret.
+// beginning redacts the part of a text that may be kept. If the text is cut, it may end
+// within a secret.
 func (r *Redactor) beginning(s string, cut bool) string {
 	if len(s) > maxText {
 		s, cut = s[:maxText], true
@@ -46,8 +45,8 @@ func (r *Redactor) beginning(s string, cut bool) string {
 	return r.Text(strings.ToValidUTF8(s, "\uFFFD"))
 }
 
-// Value redacts and bounds a JSON value: what is too long becomes the beginning
-// of its text.
+// Value redacts and bounds a JSON value: one that is too long becomes the beginning of its
+// text.
 func (r *Redactor) Value(v any) any {
 	v = r.walk(v)
 	b, err := json.Marshal(v)
@@ -88,8 +87,8 @@ func decode(raw []byte) (any, error) {
 	return v, nil
 }
 
-// secretMembers are JSON members whose value goes whatever it is. "file" is the
-// document itself, which some vendors echo when they refuse it.
+// secretMembers are JSON members whose value is always removed. "file" is the document
+// itself, which some vendors repeat when they refuse it.
 var secretMembers = map[string]bool{
 	"authorization": true, "proxy-authorization": true, "x-api-key": true, "api_key": true, "apikey": true,
 	"token": true, "access_token": true, "password": true, "secret": true, "cookie": true, "set-cookie": true,
@@ -134,7 +133,7 @@ func storeError(body []byte) any {
 	for {
 		token, err := d.Token()
 		if err != nil {
-			break // It may be cut: what is complete counts.
+			break // It may be cut: complete elements count.
 		}
 		switch t := token.(type) {
 		case xml.StartElement:

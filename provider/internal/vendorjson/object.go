@@ -1,9 +1,9 @@
-// Package vendorjson reads the JSON of vendors, which is not always what their
-// documentation says: members that are numbers in one version and strings in
-// the next, null for empty, two spellings of one name.
+// Package vendorjson reads the JSON of vendors, which does not always match their
+// documentation: members that are numbers in one version and strings in the next, null for
+// empty, two spellings of one name.
 //
-// It never fails on a member: what has the wrong form counts as absent, because
-// one odd member must not lose a result that was paid for.
+// It never fails on a member: a member of the wrong form counts as absent, because one odd
+// member must not lose a result that was paid for.
 package vendorjson
 
 import (
@@ -16,8 +16,8 @@ import (
 	"strings"
 )
 
-// Object is a JSON object whose members are not decoded yet. They are parts of the text that
-// it was made of.
+// Object is a JSON object whose members are not decoded yet. They share the memory of the
+// text.
 type Object map[string]json.RawMessage
 
 var errNoObject = errors.New("the answer is not a JSON object")
@@ -38,8 +38,8 @@ func Parse(b []byte) (Object, error) {
 	return o, nil
 }
 
-// AsObject takes an object apart; ok is false for anything else. A name that comes twice
-// has its last value.
+// AsObject splits an object into members; ok is false for anything else. Of a repeated name
+// the last value counts.
 func AsObject(raw json.RawMessage) (o Object, ok bool) {
 	c, ok := inside(raw, '{', '}')
 	if !ok {
@@ -58,7 +58,7 @@ func AsObject(raw json.RawMessage) (o Object, ok bool) {
 	return o, !c.bad
 }
 
-// AsArray takes an array apart; ok is false for anything else.
+// AsArray splits an array into elements; ok is false for anything else.
 func AsArray(raw json.RawMessage) (a []json.RawMessage, ok bool) {
 	c, ok := inside(raw, '[', ']')
 	if !ok {
@@ -88,7 +88,7 @@ func kind(raw json.RawMessage) byte {
 	return raw[0]
 }
 
-// Member is the first of the names that is there and not null.
+// Member is the first of the names that is present and not null.
 func (o Object) Member(names ...string) json.RawMessage {
 	for _, name := range names {
 		if raw := o[name]; !IsNull(raw) {
@@ -98,8 +98,7 @@ func (o Object) Member(names ...string) json.RawMessage {
 	return nil
 }
 
-// String is the first of the names that is a string or a number, without the
-// space around it; empty if none is.
+// String is the first of the names that is a string or a number, trimmed; empty if none is.
 func (o Object) String(names ...string) string {
 	for _, name := range names {
 		if s := strings.TrimSpace(Text(o[name])); s != "" {

@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// The members and elements of a value are parts of its bytes: nothing is copied, however
-// large it is. What is scanned has been found valid as a whole.
+// The members and elements of a value share its bytes: nothing is copied, however large it
+// is. The text has been validated as a whole before.
 
-// space is the number of blanks that b begins with.
+// space is the number of white-space bytes at the start of b.
 func space(b []byte) int {
 	for i, c := range b {
 		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
@@ -20,7 +20,7 @@ func space(b []byte) int {
 	return len(b)
 }
 
-// text is the length of the string that b begins with, 0 where it has no end.
+// text is the length of the string at the start of b, 0 if it has no end.
 func text(b []byte) int {
 	for i := 1; i < len(b); i++ {
 		switch b[i] {
@@ -33,8 +33,7 @@ func text(b []byte) int {
 	return 0
 }
 
-// length is the length of the value that b begins with, 0 where there is none or it has
-// no end.
+// length is the length of the value at the start of b, 0 if there is none or it has no end.
 func length(b []byte) int {
 	if len(b) == 0 {
 		return 0
@@ -75,7 +74,7 @@ func length(b []byte) int {
 type cursor struct {
 	rest []byte
 	end  byte
-	// first says that no comma comes before what is next; bad that this is no JSON.
+	// first says that no comma precedes the next item; bad says that this is not JSON.
 	first, bad bool
 }
 
@@ -88,7 +87,7 @@ func inside(raw json.RawMessage, open, end byte) (cursor, bool) {
 	return cursor{rest: raw[1:], end: end, first: true}, true
 }
 
-// more reports whether a member or an element follows, which the cursor is then before.
+// more reports whether a member or an element follows at the cursor.
 func (c *cursor) more() bool {
 	c.rest = c.rest[space(c.rest):]
 	switch {
@@ -109,7 +108,7 @@ func (c *cursor) more() bool {
 	return true
 }
 
-// value takes the value that the cursor is before.
+// value takes the value at the cursor.
 func (c *cursor) value() json.RawMessage {
 	n := length(c.rest)
 	if n == 0 {
@@ -121,7 +120,7 @@ func (c *cursor) value() json.RawMessage {
 	return v
 }
 
-// name takes the name of a member, and the colon behind it.
+// name takes the name of a member and the colon after it.
 func (c *cursor) name() string {
 	raw := c.value()
 	c.rest = c.rest[space(c.rest):]
@@ -137,7 +136,7 @@ func (c *cursor) name() string {
 	return Text(raw)
 }
 
-// Elements are those of an array one by one; of anything else there are none.
+// Elements iterates over the elements of an array; anything else has none.
 func Elements(raw json.RawMessage) iter.Seq[json.RawMessage] {
 	return func(yield func(json.RawMessage) bool) {
 		c, ok := inside(raw, '[', ']')

@@ -12,9 +12,9 @@ import (
 	"github.com/extractq/extractq/extraction"
 )
 
-// Scalar turns a vendor's value of the wanted type into a Value. What does not
-// parse stays a string; an object or an array becomes its JSON text. ok is
-// false for null and for the empty string: the vendor found nothing.
+// Scalar converts a vendor's value of the wanted type into a Value. What cannot be parsed
+// stays a string; an object or an array becomes its JSON text. ok is false for null and the
+// empty string: the vendor found nothing.
 func Scalar(raw json.RawMessage, want extraction.ValueType) (v extraction.Value, ok bool) {
 	v.Alternatives = []extraction.Value{}
 	switch kind(raw) {
@@ -70,9 +70,9 @@ var (
 	plainNumber = regexp.MustCompile(`^[+-]?(?:\d+\.?\d*|\.\d+)$`)
 )
 
-// Number reads a decimal number. Digits that JSON can write stay as they are,
-// so that 1210.00 keeps its cents. A number with separators for thousands does
-// not parse: 1.234 is one and a bit here and a thousand and more there.
+// Number parses a decimal number. A spelling that is valid JSON is kept, so that 1210.00
+// keeps its cents. A number with thousands separators is not parsed: 1.234 means different
+// numbers in different countries.
 func Number(s string) (json.Number, bool) {
 	s = strings.TrimSpace(s)
 	f, err := strconv.ParseFloat(s, 64)
@@ -88,7 +88,7 @@ func Number(s string) (json.Number, bool) {
 	return "", false
 }
 
-// spell writes a plain number as JSON wants it, without losing a digit.
+// spell writes a plain number as JSON requires, without losing a digit.
 func spell(s string) string {
 	sign := ""
 	if s[0] == '-' {
@@ -104,8 +104,8 @@ func spell(s string) string {
 	return sign + whole + "." + fraction
 }
 
-// Date reads YYYY-MM-DD, alone or with a time behind it, and gives the day as
-// it is written: a zone does not move it, for a document's date has none.
+// Date parses YYYY-MM-DD, alone or followed by a time, and returns the day as written: a
+// time zone does not shift it, because the date of a document has none.
 func Date(s string) (string, bool) {
 	s = strings.TrimSpace(s)
 	if len(s) < len(time.DateOnly) {
