@@ -98,3 +98,33 @@ func exists(t *testing.T, pkg, test string) bool {
 	}
 	return false
 }
+
+// states.md has a row for each script of the records, and for none that is not there.
+func TestStatesNameEveryScript(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("states.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| .+ \\| .+ \\| .+ \\| .+ \\|$").FindAllStringSubmatch(string(text), -1) {
+		rows[m[1]] = true
+	}
+	files, err := filepath.Glob("../store/*.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".lua")
+		if name == "lib" {
+			continue
+		}
+		if !rows[name] {
+			t.Errorf("states.md says nothing of %s", name)
+		}
+		delete(rows, name)
+	}
+	for name := range rows {
+		t.Errorf("states.md has a script %s, and there is none", name)
+	}
+}
