@@ -6,7 +6,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /image/extractq ./cmd/extractq
+RUN CGO_ENABLED=0 go build -tags clouds -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /image/extractq ./cmd/extractq
 # A new volume gets owner and mode of the folder it is mounted on.
 RUN mkdir -p /image/owned/data /image/owned/tmp && chmod 0700 /image/owned/data && chmod 1777 /image/owned/tmp
 

@@ -45,8 +45,9 @@ type Redis = address.Server
 
 // Data says where documents and results are, and for how long.
 type Data struct {
-	// URL is a bucket's: file:///, mem://, s3://, gs://, azblob://.
-	// Empty means a directory in the user's state directory.
+	// URL says where: file:///DIR, mem://, s3://BUCKET?prefix=P/&region=R; in the image and
+	// with the build tag clouds also gs://BUCKET and azblob://CONTAINER. Empty means a
+	// directory in the user's state directory.
 	URL string
 	// Retention is how long everything of a finished extraction is kept, from
 	// finished_at. Default 168h; at least 1m, so that a result can be fetched.

@@ -56,7 +56,9 @@ type site struct {
 	dir    string
 	vendor *vendor
 	redis  *redistest.Server
-	env    []string
+	// data is the document store; empty is a folder of the site.
+	data string
+	env  []string
 }
 
 // siteConfig is what tests vary.
@@ -195,7 +197,11 @@ func (s *site) shared(args ...string) []string {
 	if s.redis == nil {
 		s.redis = redistest.Start(s.t)
 	}
-	return append(args, "--redis", s.redis.URL, "--data", s.path("data"))
+	data := s.data
+	if data == "" {
+		data = s.path("data")
+	}
+	return append(args, "--redis", s.redis.URL, "--data", data)
 }
 
 // durable gives the site a Redis that survives being killed. It comes before

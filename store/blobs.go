@@ -23,7 +23,9 @@ import (
 
 // Blobs are documents and results in a bucket: ID/document and ID/SEQ.
 type Blobs struct {
-	bucket bucket
+	bucket Bucket
+	// remote says that it is an object store's, which other processes see.
+	remote bool
 	// dir is the folder of a file bucket; empty for any other kind.
 	dir string
 	// held is the identity that the folder must have; nil before Pair.
@@ -37,9 +39,9 @@ type Blobs struct {
 // ErrTooLarge is returned by PutDocument for a document above the limit.
 var ErrTooLarge = errors.New("document is too large")
 
-// OpenBlobs opens a document store by URL: file:///path or mem://. A file store
-// is created with mode 0700 where it does not exist.
-func OpenBlobs(_ context.Context, rawURL string) (*Blobs, error) {
+// OpenBlobs opens a document store by URL: file:///path or mem://, or one of a driver. A
+// file store is created with mode 0700 where it does not exist.
+func OpenBlobs(ctx context.Context, rawURL string) (*Blobs, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("document store: bad URL: %w", errors.Unwrap(err))
@@ -58,7 +60,7 @@ func OpenBlobs(_ context.Context, rawURL string) (*Blobs, error) {
 		}
 		return &Blobs{bucket: b, dir: b.dir}, nil
 	}
-	return nil, fmt.Errorf("document store: scheme %q is not file or mem", u.Scheme)
+	return openDriven(ctx, u.Scheme, rawURL)
 }
 
 // Scratch is a directory for what is about to be stored: that of a file store, empty for
@@ -66,7 +68,7 @@ func OpenBlobs(_ context.Context, rawURL string) (*Blobs, error) {
 func (b *Blobs) Scratch() string { return b.dir }
 
 // Close releases the store.
-func (b *Blobs) Close() error { return nil }
+func (b *Blobs) Close() error { return b.bucket.Close() }
 
 // documentPart is the last part of a document's key.
 const documentPart = "document"
@@ -104,9 +106,9 @@ func Digest(w io.Writer, r io.Reader, limit int64) (Stored, error) {
 
 // OpenDocument opens a stored document.
 func (b *Blobs) OpenDocument(ctx context.Context, id string) (io.ReadCloser, error) {
-	r, _, err := b.bucket.open(ctx, documentKey(id))
+	r, _, err := b.bucket.Open(ctx, documentKey(id))
 	if err != nil {
-		return nil, fmt.Errorf("open document: %w", b.named(err))
+		return nil, fmt.Errorf("open document: %w", b.named(ctx, err))
 	}
 	return r, nil
 }
@@ -115,7 +117,7 @@ func (b *Blobs) OpenDocument(ctx context.Context, id string) (io.ReadCloser, err
 func (b *Blobs) HasDocument(ctx context.Context, id string) (bool, error) {
 	ok, err := b.exists(ctx, documentKey(id))
 	if err == nil && !ok {
-		_, err = b.directory() // In a store that is gone nothing exists.
+		err = b.present(ctx) // In a store that is gone nothing exists.
 	}
 	if err != nil {
 		return false, fmt.Errorf("look for document: %w", err)
@@ -125,15 +127,15 @@ func (b *Blobs) HasDocument(ctx context.Context, id string) (bool, error) {
 
 // Documents are the ids of the extractions whose documents are stored.
 func (b *Blobs) Documents(ctx context.Context) ([]string, error) {
-	if _, err := b.directory(); err != nil { // None is not the answer there.
+	if err := b.present(ctx); err != nil { // None is not the answer there.
 		return nil, fmt.Errorf("list documents: %w", err)
 	}
 	var out []string
-	for o, err := range b.bucket.list(ctx, "") {
+	for o, err := range b.bucket.List(ctx, "") {
 		if err != nil {
 			return nil, fmt.Errorf("list documents: %w", err)
 		}
-		if id, part, ok := extractionOf(o.key); ok && part == documentPart {
+		if id, part, ok := extractionOf(o.Key); ok && part == documentPart {
 			out = append(out, id)
 		}
 	}
@@ -161,17 +163,17 @@ func (b *Blobs) DeleteDocument(ctx context.Context, id string) error {
 
 // Delete removes all that is stored of an extraction.
 func (b *Blobs) Delete(ctx context.Context, id string) error {
-	if _, err := b.directory(); err != nil { // Nothing to delete is not the answer there.
+	if err := b.present(ctx); err != nil { // Nothing to delete is not the answer there.
 		return fmt.Errorf("list blobs: %w", err)
 	}
 	if err := b.deleteKey(ctx, id); err != nil {
 		return err
 	}
-	for o, err := range b.bucket.list(ctx, id) {
+	for o, err := range b.bucket.List(ctx, id) {
 		if err != nil {
 			return fmt.Errorf("list blobs: %w", err)
 		}
-		if err := b.remove(ctx, o.key); err != nil {
+		if err := b.remove(ctx, o.Key); err != nil {
 			return err
 		}
 	}
@@ -191,7 +193,7 @@ func (b *Blobs) remove(ctx context.Context, key string) error {
 		return fmt.Errorf("delete blob: %w", err)
 	}
 	crash.Before("blob delete")
-	err := b.bucket.remove(ctx, key)
+	err := b.bucket.Remove(ctx, key)
 	crash.After("blob delete")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete blob: %w", err)
@@ -205,11 +207,11 @@ func (b *Blobs) now(ctx context.Context) (time.Time, error) {
 	if err := b.put(ctx, key, strings.NewReader("x")); err != nil {
 		return time.Time{}, fmt.Errorf("read the store's clock: %w", err)
 	}
-	written, err := b.bucket.stat(ctx, key)
+	written, err := b.bucket.Stat(ctx, key)
 	if err = errors.Join(err, b.remove(ctx, key)); err != nil {
 		return time.Time{}, fmt.Errorf("read the store's clock: %w", err)
 	}
-	return written.modTime, nil
+	return written.ModTime, nil
 }
 
 // put streams r into the bucket. Where that fails it leaves no empty folder, which
@@ -239,7 +241,7 @@ func (b *Blobs) fill(ctx context.Context, key string, once bool, from func(io.Wr
 	}
 	crash.Before("blob write")
 	defer crash.After("blob write")
-	err = b.bucket.write(ctx, key, once, func(w io.Writer) error {
+	err = b.bucket.Write(ctx, key, once, func(w io.Writer) error {
 		if err := from(w); err != nil {
 			return err
 		}
@@ -253,9 +255,9 @@ func (b *Blobs) fill(ctx context.Context, key string, once bool, from func(io.Wr
 
 // named maps the bucket's not-found to ours. In a store that is gone nothing is found,
 // and that says nothing.
-func (b *Blobs) named(err error) error {
+func (b *Blobs) named(ctx context.Context, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, gone := b.directory(); gone != nil {
+		if gone := b.present(ctx); gone != nil {
 			return gone
 		}
 		return ErrNotFound

@@ -27,13 +27,16 @@ import (
 // the latter.
 func eachBlobs(t *testing.T, f func(t *testing.T, b *Blobs, dir string)) {
 	t.Helper()
-	for _, kind := range []string{"file", "mem"} {
+	for _, kind := range []string{"file", "mem", "s3"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			dir, url := "", "mem://"
 			if kind == "file" {
 				dir = filepath.Join(t.TempDir(), "a", "b")
 				url = "file://" + dir
+			}
+			if kind == "s3" {
+				url = startS3(t)
 			}
 			b, err := OpenBlobs(t.Context(), url)
 			if err != nil {
@@ -329,7 +332,7 @@ func TestFileModes(t *testing.T) {
 
 func TestOpenBlobsBadURL(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{"", "file://", "file://relative/path", "s3://bucket", "/plain/path", "file:relative", "http://x", "%", "mem"} {
+	for _, url := range []string{"", "file://", "file://relative/path", "nosuch://bucket", "s3://bucket?nosuch=1", "gs://bucket", "/plain/path", "file:relative", "http://x", "%", "mem"} {
 		if b, err := OpenBlobs(t.Context(), url); err == nil {
 			t.Errorf("OpenBlobs(%q) worked", url)
 			_ = b.Close()

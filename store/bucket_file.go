@@ -43,7 +43,7 @@ func (f fileBucket) path(key string) (string, error) {
 	return filepath.Join(f.dir, name), nil
 }
 
-func (f fileBucket) open(_ context.Context, key string) (io.ReadCloser, int64, error) {
+func (f fileBucket) Open(_ context.Context, key string) (io.ReadCloser, int64, error) {
 	name, err := f.path(key)
 	if err != nil {
 		return nil, 0, err
@@ -61,7 +61,7 @@ func (f fileBucket) open(_ context.Context, key string) (io.ReadCloser, int64, e
 
 // write fills a draft beside the file and renames it: a directory for drafts could be on
 // another device.
-func (f fileBucket) write(_ context.Context, key string, once bool, from func(io.Writer) error) error {
+func (f fileBucket) Write(_ context.Context, key string, once bool, from func(io.Writer) error) error {
 	name, err := f.path(key)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func syncDir(name string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-func (f fileBucket) remove(_ context.Context, key string) error {
+func (f fileBucket) Remove(_ context.Context, key string) error {
 	name, err := f.path(key)
 	if err != nil {
 		return err
@@ -145,32 +145,32 @@ func (f fileBucket) remove(_ context.Context, key string) error {
 	return os.Remove(name)
 }
 
-func (f fileBucket) stat(_ context.Context, key string) (blobInfo, error) {
+func (f fileBucket) Stat(_ context.Context, key string) (BlobInfo, error) {
 	name, err := f.path(key)
 	if err != nil {
-		return blobInfo{}, err
+		return BlobInfo{}, err
 	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return blobInfo{}, err
+		return BlobInfo{}, err
 	}
-	return blobInfo{key: key, modTime: info.ModTime(), size: info.Size()}, nil
+	return BlobInfo{Key: key, ModTime: info.ModTime(), Size: info.Size()}, nil
 }
 
-func (f fileBucket) list(ctx context.Context, folder string) iter.Seq2[blobInfo, error] {
-	return func(yield func(blobInfo, error) bool) {
+func (f fileBucket) List(ctx context.Context, folder string) iter.Seq2[BlobInfo, error] {
+	return func(yield func(BlobInfo, error) bool) {
 		entries, err := f.entries(folder)
 		if err != nil {
-			yield(blobInfo{}, err)
+			yield(BlobInfo{}, err)
 			return
 		}
 		for _, e := range entries {
-			inside := []blobInfo{e.blobInfo}
+			inside := []BlobInfo{e.BlobInfo}
 			if e.folder {
-				inside, err = f.inside(e.key)
+				inside, err = f.inside(e.Key)
 			}
 			if err = errors.Join(err, ctx.Err()); err != nil {
-				yield(blobInfo{}, err)
+				yield(BlobInfo{}, err)
 				return
 			}
 			for _, info := range inside {
@@ -183,17 +183,17 @@ func (f fileBucket) list(ctx context.Context, folder string) iter.Seq2[blobInfo,
 }
 
 // inside are the blobs in one folder of the bucket.
-func (f fileBucket) inside(folder string) ([]blobInfo, error) {
+func (f fileBucket) inside(folder string) ([]BlobInfo, error) {
 	entries, err := f.entries(folder)
 	if errors.Is(err, fs.ErrPermission) {
 		if _, notOurs := ulid.ParseStrict(folder); notOurs != nil {
 			return nil, nil // As lost+found is.
 		}
 	}
-	var out []blobInfo
+	var out []BlobInfo
 	for _, e := range entries {
 		if !e.folder {
-			out = append(out, e.blobInfo)
+			out = append(out, e.BlobInfo)
 		}
 	}
 	return out, err
@@ -201,7 +201,7 @@ func (f fileBucket) inside(folder string) ([]blobInfo, error) {
 
 // fileEntry is a blob or a folder.
 type fileEntry struct {
-	blobInfo
+	BlobInfo
 
 	folder bool
 }
@@ -219,7 +219,7 @@ func (f fileBucket) entries(folder string) ([]fileEntry, error) {
 		}
 		out, gone := make([]fileEntry, 0, len(read)), false
 		for _, e := range read {
-			found := fileEntry{blobInfo: blobInfo{key: path.Join(folder, e.Name())}, folder: e.IsDir()}
+			found := fileEntry{BlobInfo: BlobInfo{Key: path.Join(folder, e.Name())}, folder: e.IsDir()}
 			if !found.folder {
 				info, err := e.Info()
 				if errors.Is(err, fs.ErrNotExist) {
@@ -229,7 +229,7 @@ func (f fileBucket) entries(folder string) ([]fileEntry, error) {
 				if err != nil {
 					return nil, err
 				}
-				found.modTime, found.size = info.ModTime(), info.Size()
+				found.ModTime, found.Size = info.ModTime(), info.Size()
 			}
 			out = append(out, found)
 		}
@@ -238,3 +238,6 @@ func (f fileBucket) entries(folder string) ([]fileEntry, error) {
 		}
 	}
 }
+
+// Close does nothing: no file is open for longer than a call.
+func (f fileBucket) Close() error { return nil }

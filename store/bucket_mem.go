@@ -24,8 +24,8 @@ type memBlob struct {
 	modTime time.Time
 }
 
-func (b memBlob) info(key string) blobInfo {
-	return blobInfo{key: key, modTime: b.modTime, size: int64(len(b.body))}
+func (b memBlob) info(key string) BlobInfo {
+	return BlobInfo{Key: key, ModTime: b.modTime, Size: int64(len(b.body))}
 }
 
 func newMemBucket() *memBucket { return &memBucket{blobs: map[string]memBlob{}} }
@@ -40,7 +40,7 @@ func (m *memBucket) get(key string) (memBlob, error) {
 	return b, nil
 }
 
-func (m *memBucket) open(_ context.Context, key string) (io.ReadCloser, int64, error) {
+func (m *memBucket) Open(_ context.Context, key string) (io.ReadCloser, int64, error) {
 	b, err := m.get(key)
 	if err != nil {
 		return nil, 0, err
@@ -48,7 +48,7 @@ func (m *memBucket) open(_ context.Context, key string) (io.ReadCloser, int64, e
 	return io.NopCloser(bytes.NewReader(b.body)), int64(len(b.body)), nil
 }
 
-func (m *memBucket) write(_ context.Context, key string, once bool, from func(io.Writer) error) error {
+func (m *memBucket) Write(_ context.Context, key string, once bool, from func(io.Writer) error) error {
 	var body bytes.Buffer
 	if err := from(&body); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (m *memBucket) write(_ context.Context, key string, once bool, from func(io
 	return nil
 }
 
-func (m *memBucket) remove(_ context.Context, key string) error {
+func (m *memBucket) Remove(_ context.Context, key string) error {
 	if _, err := m.get(key); err != nil {
 		return err
 	}
@@ -72,13 +72,13 @@ func (m *memBucket) remove(_ context.Context, key string) error {
 	return nil
 }
 
-func (m *memBucket) stat(_ context.Context, key string) (blobInfo, error) {
+func (m *memBucket) Stat(_ context.Context, key string) (BlobInfo, error) {
 	b, err := m.get(key)
 	return b.info(key), err
 }
 
-func (m *memBucket) list(_ context.Context, folder string) iter.Seq2[blobInfo, error] {
-	return func(yield func(blobInfo, error) bool) {
+func (m *memBucket) List(_ context.Context, folder string) iter.Seq2[BlobInfo, error] {
+	return func(yield func(BlobInfo, error) bool) {
 		m.mu.Lock()
 		blobs := maps.Clone(m.blobs)
 		m.mu.Unlock()
@@ -92,3 +92,6 @@ func (m *memBucket) list(_ context.Context, folder string) iter.Seq2[blobInfo, e
 		}
 	}
 }
+
+// Close does nothing: the blobs go with the process.
+func (m *memBucket) Close() error { return nil }

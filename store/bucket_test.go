@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-func eachBucket(t *testing.T, f func(t *testing.T, b bucket)) {
+func eachBucket(t *testing.T, f func(t *testing.T, b Bucket)) {
 	t.Helper()
 	eachBlobs(t, func(t *testing.T, b *Blobs, _ string) { f(t, b.bucket) })
 }
@@ -26,10 +26,10 @@ func text(s string) func(io.Writer) error {
 	}
 }
 
-func blobText(t *testing.T, b bucket) string {
+func blobText(t *testing.T, b Bucket) string {
 	t.Helper()
 	const key = "A/1"
-	body, size, err := b.open(t.Context(), key)
+	body, size, err := b.Open(t.Context(), key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "none"
 	}
@@ -44,27 +44,27 @@ func blobText(t *testing.T, b bucket) string {
 	return string(out)
 }
 
-func keysOf(t *testing.T, b bucket, folder string) []string {
+func keysOf(t *testing.T, b Bucket, folder string) []string {
 	t.Helper()
 	var out []string
-	for o, err := range b.list(t.Context(), folder) {
+	for o, err := range b.List(t.Context(), folder) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if there, err := b.stat(t.Context(), o.key); err != nil || there != o {
+		if there, err := b.Stat(t.Context(), o.Key); err != nil || there != o {
 			t.Errorf("listed as %+v, found as %+v, %v", o, there, err)
 		}
-		out = append(out, o.key)
+		out = append(out, o.Key)
 	}
 	return out
 }
 
 func TestBucket(t *testing.T) {
 	t.Parallel()
-	eachBucket(t, func(t *testing.T, b bucket) {
+	eachBucket(t, func(t *testing.T, b Bucket) {
 		ctx := t.Context()
 		for _, key := range []string{"B/document", "A/2", "A/1", "identity", "AB/1"} {
-			if err := b.write(ctx, key, false, text(key)); err != nil {
+			if err := b.Write(ctx, key, false, text(key)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -78,23 +78,23 @@ func TestBucket(t *testing.T) {
 			t.Errorf("listed %v of a folder that is not there", got)
 		}
 		broken := errors.New("broken")
-		if err := b.write(ctx, "A/1", false, func(w io.Writer) error { return errors.Join(text("half")(w), broken) }); !errors.Is(err, broken) {
+		if err := b.Write(ctx, "A/1", false, func(w io.Writer) error { return errors.Join(text("half")(w), broken) }); !errors.Is(err, broken) {
 			t.Errorf("write = %v, want %v", err, broken)
 		}
-		if err := b.write(ctx, "A/1", true, text("second")); !errors.Is(err, fs.ErrExist) {
+		if err := b.Write(ctx, "A/1", true, text("second")); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("write once = %v, want %v", err, fs.ErrExist)
 		}
 		if got := blobText(t, b); got != "A/1" {
 			t.Errorf("A/1 is %q", got)
 		}
-		if err := b.write(ctx, "A/1", false, text("third")); err != nil || blobText(t, b) != "third" {
+		if err := b.Write(ctx, "A/1", false, text("third")); err != nil || blobText(t, b) != "third" {
 			t.Errorf("A/1 is %q, %v, want what replaced it", blobText(t, b), err)
 		}
-		if err := b.remove(ctx, "A/1"); err != nil || blobText(t, b) != "none" {
+		if err := b.Remove(ctx, "A/1"); err != nil || blobText(t, b) != "none" {
 			t.Errorf("remove = %v, left %q", err, blobText(t, b))
 		}
-		_, statErr := b.stat(ctx, "A/1")
-		for what, err := range map[string]error{"remove": b.remove(ctx, "A/1"), "stat": statErr} {
+		_, statErr := b.Stat(ctx, "A/1")
+		for what, err := range map[string]error{"remove": b.Remove(ctx, "A/1"), "stat": statErr} {
 			if !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%s of what is gone = %v", what, err)
 			}
@@ -108,12 +108,12 @@ func TestBucket(t *testing.T) {
 // Of many that write a blob once, one does, and its bytes stay.
 func TestBucketWritesOnce(t *testing.T) {
 	t.Parallel()
-	eachBucket(t, func(t *testing.T, b bucket) {
+	eachBucket(t, func(t *testing.T, b Bucket) {
 		var first atomic.Value
 		var all sync.WaitGroup
 		for n := range 16 {
 			all.Go(func() {
-				err := b.write(t.Context(), "A/1", true, text(strconv.Itoa(n)))
+				err := b.Write(t.Context(), "A/1", true, text(strconv.Itoa(n)))
 				switch {
 				case err == nil && !first.CompareAndSwap(nil, strconv.Itoa(n)):
 					t.Errorf("both %v and %d wrote it", first.Load(), n)
@@ -140,14 +140,14 @@ func TestFileBucketInMotion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.write(t.Context(), "A/1", false, text("x")); err != nil {
+	if err := f.Write(t.Context(), "A/1", false, text("x")); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var others sync.WaitGroup
 	others.Go(func() {
 		for ctx.Err() == nil {
-			if err := f.write(ctx, "A/1", false, text("x")); err != nil {
+			if err := f.Write(ctx, "A/1", false, text("x")); err != nil {
 				t.Error(err)
 			}
 		}
@@ -158,18 +158,18 @@ func TestFileBucketInMotion(t *testing.T) {
 		}
 	})
 	for range 50 {
-		if err := f.write(t.Context(), "B/1", false, text("y")); err != nil {
+		if err := f.Write(t.Context(), "B/1", false, text("y")); err != nil {
 			t.Error(err)
 		}
-		if err := f.remove(t.Context(), "B/1"); err != nil {
+		if err := f.Remove(t.Context(), "B/1"); err != nil {
 			t.Error(err)
 		}
 		found := false
-		for o, err := range f.list(t.Context(), "") {
+		for o, err := range f.List(t.Context(), "") {
 			if err != nil {
 				t.Error(err)
 			}
-			found = found || o.key == "A/1"
+			found = found || o.Key == "A/1"
 		}
 		if !found {
 			t.Error("a list is without A/1")
@@ -188,13 +188,13 @@ func TestFileBucketStaysInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"", ".", "..", "../x", "A/../../x", "/x", "A//1", "A/", "A/./1"} {
-		if err := f.write(t.Context(), key, false, text("x")); err == nil {
+		if err := f.Write(t.Context(), key, false, text("x")); err == nil {
 			t.Errorf("%q was written", key)
 		}
-		if _, _, err := f.open(t.Context(), key); err == nil {
+		if _, _, err := f.Open(t.Context(), key); err == nil {
 			t.Errorf("%q was opened", key)
 		}
-		if err := f.remove(t.Context(), key); err == nil {
+		if err := f.Remove(t.Context(), key); err == nil {
 			t.Errorf("%q was removed", key)
 		}
 	}
@@ -202,14 +202,14 @@ func TestFileBucketStaysInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"identity", "A/1"} {
-		if err := f.write(t.Context(), key, false, text("x")); !errors.Is(err, fs.ErrNotExist) {
+		if err := f.Write(t.Context(), key, false, text("x")); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("write %s = %v, want %v", key, err, fs.ErrNotExist)
 		}
 	}
 	if left, err := os.ReadDir(outside); err != nil || len(left) != 0 {
 		t.Errorf("there is %v, %v", left, err)
 	}
-	for _, err := range f.list(t.Context(), "") {
+	for _, err := range f.List(t.Context(), "") {
 		if err == nil {
 			t.Error("a list of a directory that is gone works")
 		}

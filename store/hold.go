@@ -17,7 +17,7 @@ var ErrStoreGone = errors.New("the document store is gone, or another one is in 
 // Hold makes the store refuse any directory without the identity that Redis has for
 // it: from then on nothing is written beside it. Pair comes first.
 func (b *Blobs) Hold(ctx context.Context, s *Records) error {
-	if b.dir == "" {
+	if b.dir == "" && !b.remote {
 		return nil
 	}
 	here, err := s.identity(ctx)
@@ -28,8 +28,26 @@ func (b *Blobs) Hold(ctx context.Context, s *Records) error {
 		return fmt.Errorf("%w: redis has no identity for it", ErrOtherStore)
 	}
 	b.held.Store(&here.Store)
-	_, err = b.directory()
-	return err
+	return b.present(ctx)
+}
+
+// present returns ErrStoreGone where the store is not the one that is held: what it does not
+// have is no answer then. An object store is asked for its identity, which costs a request;
+// so it is asked only where something is missing.
+func (b *Blobs) present(ctx context.Context) error {
+	held := b.held.Load()
+	if held == nil || !b.remote {
+		_, err := b.directory()
+		return err
+	}
+	there, err := b.identity(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrStoreGone, err)
+	case there.Store != *held:
+		return fmt.Errorf("%w: its identity is %q, not %s", ErrStoreGone, there.Store, *held)
+	}
+	return nil
 }
 
 // directory is the store's directory as it is now, or ErrStoreGone where it is not the
@@ -37,7 +55,7 @@ func (b *Blobs) Hold(ctx context.Context, s *Records) error {
 // a store that is not a directory, or that is held by no identity yet.
 func (b *Blobs) directory() (os.FileInfo, error) {
 	held := b.held.Load()
-	if held == nil {
+	if held == nil || b.remote {
 		return nil, nil
 	}
 	info, err := os.Stat(b.dir)

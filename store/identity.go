@@ -223,11 +223,11 @@ func (b *Blobs) identity(ctx context.Context) (identity, error) {
 
 // holdsExtractions reports whether there is anything of any extraction.
 func (b *Blobs) holdsExtractions(ctx context.Context) (bool, error) {
-	for o, err := range b.bucket.list(ctx, "") {
+	for o, err := range b.bucket.List(ctx, "") {
 		if err != nil {
 			return false, fmt.Errorf("list blobs: %w", err)
 		}
-		if _, _, ok := extractionOf(o.key); ok {
+		if _, _, ok := extractionOf(o.Key); ok {
 			return true, nil
 		}
 	}

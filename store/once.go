@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 )
 
 // ErrTaken is returned for a document whose id has another document already.
@@ -39,6 +40,24 @@ func (b *Blobs) PutDocumentOnce(ctx context.Context, id string, r io.Reader, lim
 		err = ErrTaken
 	}
 	return mine, err
+}
+
+// WritesOnce reports whether the store keeps a blob that is there from a second writer that
+// must not replace it. Some object stores do not, although they speak S3's protocol.
+func (b *Blobs) WritesOnce(ctx context.Context) (bool, error) {
+	if !b.remote {
+		return true, nil
+	}
+	key := NewID() + "/once" // Where it is left behind, it is swept as what no record names.
+	first, err := b.create(ctx, key, strings.NewReader("1"))
+	second := false
+	if err == nil {
+		second, err = b.create(ctx, key, strings.NewReader("2"))
+	}
+	if err = errors.Join(err, b.remove(ctx, key)); err != nil {
+		return false, fmt.Errorf("try to write once: %w", err)
+	}
+	return first && !second, nil
 }
 
 // create streams r into a blob that is not there yet, and leaves one that is.

@@ -55,7 +55,7 @@ func (m *moving) Write(p []byte) (n int, err error) {
 func (b *Blobs) Result(ctx context.Context, id string, seq int64, sum string) (*extraction.Result, error) {
 	body, err := b.read(ctx, resultKey(id, seq))
 	if err != nil {
-		return nil, fmt.Errorf("read result: %w", b.named(err))
+		return nil, fmt.Errorf("read result: %w", b.named(ctx, err))
 	}
 	if sum != "" && sumOf(body) != sum {
 		return nil, fmt.Errorf("read result: %w", ErrDamaged)
@@ -72,11 +72,11 @@ func (b *Blobs) Result(ctx context.Context, id string, seq int64, sum string) (*
 // resultUpTo is the result of a record, and nil for one of more than most bytes.
 func (b *Blobs) resultUpTo(ctx context.Context, r Record, most int64) (*extraction.Result, error) {
 	if most < math.MaxInt64 {
-		stored, err := b.bucket.stat(ctx, resultKey(r.ID, r.ResultSeq))
+		stored, err := b.bucket.Stat(ctx, resultKey(r.ID, r.ResultSeq))
 		if err != nil {
-			return nil, fmt.Errorf("read result: %w", b.named(err))
+			return nil, fmt.Errorf("read result: %w", b.named(ctx, err))
 		}
-		if stored.size > most {
+		if stored.Size > most {
 			return nil, b.CheckResult(ctx, r)
 		}
 	}

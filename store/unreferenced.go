@@ -51,12 +51,12 @@ func DeleteUnreferenced(ctx context.Context, s *Records, b *Blobs, age, retentio
 	if w.now, err = b.now(ctx); err != nil {
 		return w.Swept, err
 	}
-	for o, err := range b.bucket.list(ctx, "") {
+	for o, err := range b.bucket.List(ctx, "") {
 		if err != nil {
 			return w.Swept, fmt.Errorf("list blobs: %w", err)
 		}
-		id, part, ok := extractionOf(o.key)
-		if !ok || w.now.Sub(o.modTime) < age || o.modTime.Before(time.UnixMilli(here.Since)) {
+		id, part, ok := extractionOf(o.Key)
+		if !ok || w.now.Sub(o.ModTime) < age || o.ModTime.Before(time.UnixMilli(here.Since)) {
 			continue
 		}
 		if _, known := w.page[id]; !known && len(w.page) >= unreferencedPage {

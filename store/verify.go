@@ -88,9 +88,9 @@ func (v *verified) Close() error { return v.body.Close() }
 // reader gives out the last byte only if all of it has its digest, and ErrChanged otherwise;
 // a caller that has to know before the first byte asks CheckResult.
 func (b *Blobs) OpenResult(ctx context.Context, r Record) (body io.ReadCloser, size int64, err error) {
-	stored, size, err := b.bucket.open(ctx, resultKey(r.ID, r.ResultSeq))
+	stored, size, err := b.bucket.Open(ctx, resultKey(r.ID, r.ResultSeq))
 	if err != nil {
-		return nil, 0, fmt.Errorf("open result: %w", b.named(err))
+		return nil, 0, fmt.Errorf("open result: %w", b.named(ctx, err))
 	}
 	sum, err := base64.RawURLEncoding.DecodeString(r.ResultSum)
 	if err != nil {
@@ -106,9 +106,9 @@ func (b *Blobs) CheckResult(ctx context.Context, r Record) error {
 		_, err := b.Result(ctx, r.ID, r.ResultSeq, "")
 		return err
 	}
-	body, _, err := b.bucket.open(ctx, resultKey(r.ID, r.ResultSeq))
+	body, _, err := b.bucket.Open(ctx, resultKey(r.ID, r.ResultSeq))
 	if err != nil {
-		return fmt.Errorf("check result: %w", b.named(err))
+		return fmt.Errorf("check result: %w", b.named(ctx, err))
 	}
 	defer func() { _ = body.Close() }()
 	sum := sha256.New()
@@ -124,21 +124,21 @@ func (b *Blobs) CheckResult(ctx context.Context, r Record) error {
 // StoredResult finds the latest result that is stored of an extraction, whatever its record
 // says: Redis may have gone back to before its end. It returns ErrNotFound where there is none.
 func (b *Blobs) StoredResult(ctx context.Context, id string) (seq int64, sum string, err error) {
-	if _, err := b.directory(); err != nil { // Nothing is not the answer there.
+	if err := b.present(ctx); err != nil { // Nothing is not the answer there.
 		return 0, "", fmt.Errorf("look for result: %w", err)
 	}
-	for o, err := range b.bucket.list(ctx, id) {
+	for o, err := range b.bucket.List(ctx, id) {
 		if err != nil {
 			return 0, "", fmt.Errorf("look for result: %w", err)
 		}
-		seq = max(seq, number(strings.TrimPrefix(o.key, id+"/")))
+		seq = max(seq, number(strings.TrimPrefix(o.Key, id+"/")))
 	}
 	if seq == 0 {
 		return 0, "", fmt.Errorf("look for result: %w", ErrNotFound)
 	}
 	body, err := b.read(ctx, resultKey(id, seq))
 	if err != nil {
-		return 0, "", fmt.Errorf("look for result: %w", b.named(err))
+		return 0, "", fmt.Errorf("look for result: %w", b.named(ctx, err))
 	}
 	if !json.Valid(body) {
 		return 0, "", fmt.Errorf("look for result: %w", ErrNotFound)

@@ -148,7 +148,7 @@ func (b *Blobs) PutKey(ctx context.Context, account, key, id string) error {
 func (b *Blobs) AcceptedAs(ctx context.Context, account, key string) (Accepted, error) {
 	id, err := b.read(ctx, keyBlob(account, key))
 	if err != nil {
-		return Accepted{}, fmt.Errorf("read idempotency key: %w", b.named(err))
+		return Accepted{}, fmt.Errorf("read idempotency key: %w", b.named(ctx, err))
 	}
 	return b.Accepted(ctx, string(id))
 }
@@ -163,7 +163,7 @@ func (b *Blobs) deleteKey(ctx context.Context, id string) error {
 		return err
 	}
 	has, err := b.read(ctx, keyBlob(a.Account, a.Key))
-	if err != nil && !errors.Is(b.named(err), ErrNotFound) {
+	if err != nil && !errors.Is(b.named(ctx, err), ErrNotFound) {
 		return fmt.Errorf("read idempotency key: %w", err)
 	}
 	if string(has) != id {
@@ -182,7 +182,7 @@ func (b *Blobs) DeleteAccepted(ctx context.Context, id string) error {
 func (b *Blobs) readJSON(ctx context.Context, key string, into any) error {
 	body, err := b.read(ctx, key)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", key, b.named(err))
+		return fmt.Errorf("read %s: %w", key, b.named(ctx, err))
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return fmt.Errorf("read %s: %w: %w", key, ErrDamaged, err)
@@ -220,11 +220,11 @@ func (s *Records) Lost(ctx context.Context, b *Blobs, age time.Duration, each fu
 		}
 		return err
 	}
-	for o, err := range b.bucket.list(ctx, "") {
+	for o, err := range b.bucket.List(ctx, "") {
 		if err != nil {
 			return fmt.Errorf("list blobs: %w", err)
 		}
-		if id, part, ok := extractionOf(o.key); ok && part == acceptedPart && now.Sub(o.modTime) >= age {
+		if id, part, ok := extractionOf(o.Key); ok && part == acceptedPart && now.Sub(o.ModTime) >= age {
 			page = append(page, id)
 		}
 		if len(page) >= unreferencedPage {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -87,9 +86,6 @@ func load(c *cli.Context, level slog.Level) (settings, error) {
 		if cfg.Data.URL, err = config.DataURL(s); err != nil {
 			return settings{}, errkind.Usagef("--data: %w", err)
 		}
-	}
-	if scheme, _, _ := strings.Cut(cfg.Data.URL, "://"); scheme == "s3" || scheme == "gs" || scheme == "azblob" {
-		return settings{}, errkind.Usagef("data.url: %s:// is not built yet; use a directory that all processes see", scheme)
 	}
 	s := settings{
 		Process: app.Process{

@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -53,20 +55,53 @@ func Open(ctx context.Context, cfg Process, bring bool) (_ *Services, err error)
 			return nil, err
 		}
 	}
-	if s.Blobs, err = store.OpenBlobs(ctx, address.Documents(cfg.Data.URL)); err != nil {
-		return nil, errkind.MarkUnavailable(err)
+	if s.Blobs, err = OpenBlobs(ctx, cfg); err != nil {
+		return nil, err
 	}
 	s.closers = append(s.closers, s.Blobs.Close)
-	// A Redis that this command started keeps its data in the store's directory.
-	terms := store.Terms{Own: bring && cfg.Redis.URL == "", Volatile: !s.Persistent, AcceptEmpty: cfg.AcceptEmpty}
+	// A Redis that this command started keeps its data in the store's directory. Another
+	// machine may start one beside the same object store.
+	terms := store.Terms{Own: bring && cfg.Redis.URL == "" && strings.HasPrefix(cfg.Data.URL, "file:"), Volatile: !s.Persistent, AcceptEmpty: cfg.AcceptEmpty}
 	if err = belongs(cfg, store.Pair(ctx, s.Records, s.Blobs, terms)); err != nil {
 		return nil, err
 	}
 	if err = belongs(cfg, s.Blobs.Hold(ctx, s.Records)); err != nil {
 		return nil, err
 	}
+	if bring || cfg.Metrics != nil { // A process that may submit.
+		if err = sayWritesTwice(ctx, cfg, s.Blobs); err != nil {
+			return nil, err
+		}
+	}
 	s.Client, err = newClient(cfg, s)
 	return s, err
+}
+
+// OpenBlobs opens the document store that is configured.
+func OpenBlobs(ctx context.Context, cfg Process) (*store.Blobs, error) {
+	b, err := store.OpenBlobs(ctx, address.Documents(cfg.Data.URL))
+	if errors.Is(err, store.ErrURL) {
+		return nil, errkind.Usagef("data.url (--data): %w", err)
+	}
+	if err != nil {
+		return nil, errkind.MarkUnavailable(err)
+	}
+	return b, nil
+}
+
+// WritesTwice is what an object store without conditional writes means.
+const WritesTwice = "the document store has no conditional writes (If-None-Match): after Redis has gone back in time, two workers may " +
+	"each take their submission of a document for the first, and it may be paid for twice; use a store that has them"
+
+func sayWritesTwice(ctx context.Context, cfg Process, b *store.Blobs) error {
+	once, err := b.WritesOnce(ctx)
+	if err != nil {
+		return errkind.MarkUnavailable(err)
+	}
+	if !once {
+		cfg.Log.WarnContext(ctx, WritesTwice, slog.String("data", ShownURL(cfg.Data.URL)))
+	}
+	return nil
 }
 
 // OpenRecords is Open without the document store, for a command that uses no document.
@@ -130,11 +165,11 @@ func belongs(cfg Process, err error) error {
 	case errors.Is(err, store.ErrOtherStore):
 		return errkind.Usagef("%s is %w; set data.url (--data) to the one where the documents of this Redis are. "+
 			"Where that one is gone for good, and the extractions in this Redis may go with it, "+
-			"let Redis forget it: redis-cli del extractq:meta", cfg.Data.URL, err)
+			"let Redis forget it: redis-cli del extractq:meta", ShownURL(cfg.Data.URL), err)
 	case errors.Is(err, store.ErrEmptyRedis):
 		return errkind.Usagef("%w (%s): bring the Redis back that has their records, from a backup where it lost them, "+
 			"or name it with --redis. Where they are lost for good, start run, up or a server role once with "+
-			"--accept-empty-redis, and then extractq recover, which makes the records anew: what is in the store now is never swept", err, cfg.Data.URL)
+			"--accept-empty-redis, and then extractq recover, which makes the records anew: what is in the store now is never swept", err, ShownURL(cfg.Data.URL))
 	case errors.Is(err, store.ErrNewer):
 		return errkind.Usagef("%w; update extractq", err)
 	case err != nil:

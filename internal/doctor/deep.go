@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 
-	"github.com/extractq/extractq/internal/address"
 	"github.com/extractq/extractq/internal/app"
 	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/store"
@@ -28,7 +27,7 @@ func (d *checks) deep(ctx context.Context, cfg app.Process) {
 		d.found(checkRecords, Fix, "%v", err)
 		return
 	}
-	blobs, err := store.OpenBlobs(ctx, address.Documents(cfg.Data.URL))
+	blobs, err := app.OpenBlobs(ctx, cfg)
 	if err != nil {
 		d.found(checkRecords, Fix, "%v", err)
 		return

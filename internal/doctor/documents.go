@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,9 @@ func (d *checks) store(ctx context.Context, cfg app.Process) (State, string) {
 	if strings.HasPrefix(cfg.Data.URL, "mem:") {
 		return Note, "in memory: no two processes see the same documents"
 	}
+	if !strings.HasPrefix(cfg.Data.URL, "file:") {
+		return d.objectStore(ctx, cfg, name)
+	}
 	where := address.Documents(cfg.Data.URL)
 	dir, err := app.DataDir(where)
 	if err != nil {
@@ -68,6 +72,35 @@ func (d *checks) store(ctx context.Context, cfg app.Process) (State, string) {
 		return Fix, fmt.Sprintf("%s: %v; data.url (--data) must be a directory that this user may write to", name, err)
 	}
 	return d.pair(ctx, blobs, name, "can be written, read and deleted from")
+}
+
+// objectStore is store for a bucket of an object store.
+func (d *checks) objectStore(ctx context.Context, cfg app.Process, name string) (State, string) {
+	blobs, err := app.OpenBlobs(ctx, cfg)
+	if err != nil {
+		return Fix, err.Error()
+	}
+	defer func() { _ = blobs.Close() }()
+	if err := blobs.Try(ctx); err != nil {
+		return remoteState(err), fmt.Sprintf("%s: %v; data.url (--data) must name a bucket in which this process may read, write, list and delete", name, err)
+	}
+	once, err := blobs.WritesOnce(ctx)
+	if err != nil {
+		return Fix, fmt.Sprintf("%s: %v; extractq needs conditional writes (If-None-Match)", name, err)
+	}
+	state, message := d.pair(ctx, blobs, name, "can be written, read and deleted from")
+	if state == OK && !once {
+		return Note, message + "; " + app.WritesTwice
+	}
+	return state, message
+}
+
+// remoteState is away for an object store that does not answer, and may come back.
+func remoteState(err error) State {
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return Away
+	}
+	return Fix
 }
 
 // pair checks whether a store that works is the one of this Redis.

@@ -30,7 +30,7 @@ type module struct {
 }
 
 // Text returns the notices of all modules that the command in dir is built from, for
-// Linux, ordered by name. Their sources must be in the module cache.
+// Linux and with all kinds of object stores, ordered by name. Their sources must be in the module cache.
 func Text(ctx context.Context, dir string) ([]byte, error) {
 	modules, err := list(ctx, dir)
 	if err != nil {
@@ -59,7 +59,7 @@ func Text(ctx context.Context, dir string) ([]byte, error) {
 
 // list returns the modules of a command, without its own.
 func list(ctx context.Context, dir string) ([]module, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-json=Module", ".")
+	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-tags", "clouds", "-json=Module", ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0", "GOFLAGS=-mod=readonly")
 	cmd.Stderr = os.Stderr

@@ -1,0 +1,3 @@
+package cloud
+
+import _ "gocloud.dev/blob/s3blob" // For s3://.
