@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/creack/pty"
 )
 
 // A block of commands in the README is run when this line stands right before
@@ -66,32 +63,23 @@ func TestReadmeCommandsWork(t *testing.T) {
 // the README shows, but for how long it took and the order of the rows.
 func wantShown(t *testing.T, cmd *exec.Cmd, want string) {
 	t.Helper()
-	cmd.Env = append(cmd.Env, "NO_COLOR=1", "TERM=xterm")
-	screen, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: 100, Rows: 40})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = screen.Close() })
-	printed, _ := io.ReadAll(screen) // Ends with EIO, since the program has closed its side.
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v: %s", err, printed)
+	c := startScreen(t, cmd, 100)
+	if code := c.ends(); code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 	got := map[string]bool{}
-	for line := range strings.SplitSeq(controls.ReplaceAllString(string(printed), ""), "\n") {
+	for line := range strings.SplitSeq(c.lines(), "\n") {
 		got[durations.ReplaceAllString(line, "in 1s")] = true
 	}
 	for line := range strings.Lines(want) {
 		if line = strings.TrimSuffix(line, "\n"); !got[durations.ReplaceAllString(line, "in 1s")] {
-			t.Errorf("the README shows %q; the program printed:\n%s", line, printed)
+			t.Errorf("the README shows %q; the program printed:\n%s", line, c.lines())
 		}
 	}
 }
 
-// controls move the cursor of a terminal, and durations end the last line of a run.
-var (
-	controls  = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]|\r")
-	durations = regexp.MustCompile(`in [0-9.m]+s$`)
-)
+// durations end the last line of a run.
+var durations = regexp.MustCompile(`in [0-9.m]+s$`)
 
 // launchGroup starts a script whose background processes end with the test.
 func launchGroup(t *testing.T, cmd *exec.Cmd) *process {

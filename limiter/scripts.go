@@ -18,6 +18,8 @@ var (
 	pauseLua string
 	//go:embed probed.lua
 	probedLua string
+	//go:embed hasten.lua
+	hastenLua string
 	//go:embed lift.lua
 	liftLua string
 	//go:embed report.lua
@@ -47,6 +49,7 @@ var (
 	blockScript  = newScript(blockLua)
 	pauseScript  = newScript(pauseLua)
 	probedScript = newScript(probedLua)
+	hastenScript = newScript(hastenLua)
 	liftScript   = newScript(liftLua)
 	reportScript = newScript(reportLua)
 	worksScript  = newScript(worksLua)

@@ -180,6 +180,15 @@ func (l *Limiter) Probed(ctx context.Context, account string, s State, key, mess
 	return nil
 }
 
+// Hasten makes the next probe of a paused account due now, because a person wants to know.
+// An operator's pause has no probe, and stays.
+func (l *Limiter) Hasten(ctx context.Context, account string) error {
+	if err := l.clock.Call(ctx, hastenScript, account, []string{accountKeys(account).state()}).Err(); err != nil {
+		return fmt.Errorf("hasten probe of %s: %w", account, err)
+	}
+	return nil
+}
+
 // Resume makes a paused account active.
 func (l *Limiter) Resume(ctx context.Context, account string) error {
 	k := accountKeys(account)

@@ -251,3 +251,43 @@ func TestPauseMessageIsCut(t *testing.T) {
 		t.Errorf("probed with a message of %d bytes, %v, want %d", len(s.Message), err, len(cut(long)))
 	}
 }
+
+// TestHasten makes a probe due now, and no operator's pause.
+func TestHasten(t *testing.T) {
+	t.Parallel()
+	l, _ := newLimiter(t)
+	ctx := t.Context()
+	hasten := func() State {
+		t.Helper()
+		if err := l.Hasten(ctx, "acme"); err != nil {
+			t.Fatal(err)
+		}
+		s, err := l.State(ctx, "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := hasten(); !s.ProbeAt.IsZero() {
+		t.Errorf("an active account has a probe at %v", s.ProbeAt)
+	}
+	if _, err := l.Pause(ctx, "acme", Unavailable, "", "down"); err != nil {
+		t.Fatal(err)
+	}
+	if s := hasten(); s.ProbeAt.After(time.Now().Add(10*time.Second)) || s.Reason != Unavailable {
+		t.Errorf("the next probe is in %v, and the pause %q", time.Until(s.ProbeAt), s.Reason)
+	}
+	if err := l.Resume(ctx, "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Pause(ctx, "acme", Operator, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	before, err := l.State(ctx, "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := hasten(); !s.ProbeAt.Equal(before.ProbeAt) {
+		t.Errorf("an operator's pause had its probe at %v, and has it at %v now", before.ProbeAt, s.ProbeAt)
+	}
+}

@@ -19,7 +19,11 @@ func (w *Worker) pause(ctx context.Context, a *account, r limiter.Reason, cause 
 	if err != nil || !changed {
 		return err
 	}
-	w.log.ErrorContext(ctx, "account paused", slog.String("account", a.Name), slog.String("reason", string(r)),
+	level := slog.LevelError
+	if r == limiter.Unavailable { // It ends with the vendor's trouble.
+		level = slog.LevelWarn
+	}
+	w.log.Log(ctx, level, "account paused", slog.String("account", a.Name), slog.String("reason", string(r)),
 		slog.String("kind", string(extraction.KindOf(cause))), slog.String("because", extraction.Explain(cause)))
 	return w.queue.SetPaused(ctx, a.Name, true, r.StopsPolls())
 }

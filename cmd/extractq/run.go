@@ -46,7 +46,11 @@ Examples:
 			acceptEmpty(),
 		),
 		Action: func(c *cli.Context) error {
-			cfg, err := load(c, slog.LevelWarn)
+			level := slog.LevelWarn
+			if render.IsTerminal(c.App.ErrWriter) {
+				level = slog.LevelError // The status line says the rest.
+			}
+			cfg, err := load(c, level)
 			if err != nil {
 				return err
 			}
@@ -80,6 +84,10 @@ Examples:
 			defer docs.Close()
 			bc := backfill.Config{
 				Process: cfg.Process, Console: cfg.Console, Job: job, Documents: docs, Out: c.String("out"), RetryFailed: c.Bool("retry-failed"),
+				Terminal: render.IsTerminal(c.App.ErrWriter),
+			}
+			if bc.Terminal {
+				bc.Hasten = enterKeys(c.App.Reader, c.Args().Slice())
 			}
 			if bc.Out == "" || c.String("format") != "" || c.Bool("json") {
 				if bc.Print, err = choosePrinter(c, cfg.Out, render.Results); err != nil {

@@ -111,7 +111,7 @@ func followAll(c *cli.Context, cfg settings, source backend.Backend, f backend.W
 	err = f.Run(ctx, func() bool { return len(f.Waiting()) == 0 }, func(e extraction.Extraction, gone bool) error {
 		if gone {
 			failed++
-			bar.Done(render.Failed)
+			bar.Done(render.Tally{Code: extraction.CodeCanceled})
 			cfg.Say("%s was erased while it was waited for", e.ID)
 			return nil
 		}

@@ -5,6 +5,8 @@ package backfill
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -38,6 +40,11 @@ type Config struct {
 	RetryFailed bool
 	// Print prints extractions; nil prints none.
 	Print render.Printer
+	// Terminal says that a person sees the status line, so that lines that repeat it are left
+	// out.
+	Terminal bool
+	// Hasten receives the wish to try a paused vendor at once; nil for none.
+	Hasten <-chan struct{}
 }
 
 // Backfill takes the documents of one run through the vendor.
@@ -69,9 +76,10 @@ type Backfill struct {
 	queuePersists bool
 	callbacks     *pendingCallbacks
 	// fatal receives why nothing can be written any more.
-	fatal chan error
-	// failing are the documents for which all polls fail.
-	failing failingPolls
+	fatal    chan error
+	refusals *refusals
+	// status is what the run waits for.
+	status status
 
 	mu      sync.Mutex
 	watched map[string]watched // By extraction id.
@@ -90,7 +98,8 @@ func New(cfg Config) (*Backfill, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backfill{Config: cfg, reader: reader, fatal: make(chan error, 1), watched: map[string]watched{}}
+	b := &Backfill{Config: cfg, reader: reader, fatal: make(chan error, 1), watched: map[string]watched{}, refusals: newRefusals()}
+	b.status = status{vendor: vendorName(b.Account.Provider), account: b.Account.Name, hastens: b.Hasten != nil}
 	b.sandboxed = b.Account.Provider == app.SandboxProvider && b.Account.BaseURL == ""
 	b.printer = render.Discard{}
 	if b.Print != nil {
@@ -115,8 +124,15 @@ func (b *Backfill) Run(ctx context.Context) error {
 	}
 	shown, endProgress := b.Progress(b.found.Documents)
 	b.progress = shown
+	if b.Out != "" {
+		b.progress.Results(filepath.Clean(b.Out) + string(filepath.Separator))
+	}
 	err = b.drain(ctx, b.carry(ctx))
+	if err != nil && b.follow != nil {
+		b.sayLeft(ctx)
+	}
 	endProgress()
+	b.sayHowToRepeat(err)
 	// Running steps are saved before Redis is closed; the next run finds what they leave undone.
 	stop()
 	if closeErr := b.printer.Close(); err == nil && closeErr != nil {
@@ -174,6 +190,9 @@ func (b *Backfill) open(ctx context.Context) error {
 }
 
 func (b *Backfill) openJournal() error {
+	if info, err := os.Stat(b.Out); err == nil && !info.IsDir() {
+		return errkind.MarkUnavailable(fmt.Errorf("--out %s is a file, not a directory", render.Escape(b.Out)))
+	}
 	var err error
 	if b.journal, err = journal.Open(b.Out); err != nil {
 		return err

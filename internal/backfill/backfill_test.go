@@ -23,7 +23,7 @@ import (
 func TestSlotsAreGivenBackOnce(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
-	b := &Backfill{Services: &app.Services{}, slots: make(chan struct{}, 3), watched: map[string]watched{}}
+	b := &Backfill{Services: &app.Services{}, slots: make(chan struct{}, 3), watched: map[string]watched{}, refusals: newRefusals()}
 	b.Console = render.NewConsole(io.Discard, &said)
 	b.progress = render.NewProgress(&said, false, 3, time.Now)
 	defer b.progress.Close()

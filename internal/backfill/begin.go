@@ -3,7 +3,6 @@ package backfill
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/extractq/extractq/extraction"
 	"github.com/extractq/extractq/internal/backfill/results"
@@ -11,7 +10,6 @@ import (
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/intake"
 	"github.com/extractq/extractq/internal/render"
-	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 )
 
@@ -33,7 +31,7 @@ func (b *Backfill) begin(ctx context.Context, d documents.Source) error {
 	case errkind.Of(err) == errkind.Unavailable, render.IsOutputError(err):
 		return err
 	}
-	b.progress.Skip(render.Failed)
+	b.progress.Skip(render.Tally{Code: documents.CodeOf(err)})
 	b.fail(d.Title(), documents.CodeOf(err), err)
 	return nil
 }
@@ -49,6 +47,9 @@ func (b *Backfill) beginOne(ctx context.Context, d documents.Source) (follows bo
 	s.ID = store.NewID()
 	b.WarnSize(doc, b.Say)
 	if b.journal == nil {
+		if err := b.refusals.admit(ctx); err != nil {
+			return false, err
+		}
 		if _, err := b.submitter.Submit(ctx, doc, s, b.Client.Submit); err != nil {
 			return false, err
 		}
@@ -75,7 +76,9 @@ func (b *Backfill) beginOne(ctx context.Context, d documents.Source) (follows bo
 	} else if results.TooLong(d.Name) {
 		b.Say("%s: its result will be in %s: no file can have its own name", render.Escape(d.Name), b.resultFile(next.entry.Name))
 	}
-	_, err = b.submitter.Submit(ctx, doc, s, b.noting(send))
+	if err = b.refusals.admit(ctx); err == nil {
+		_, err = b.submitter.Submit(ctx, doc, s, b.noting(send))
+	}
 	if next.action == actionResume && errors.Is(err, store.ErrFollowed) { // It was adopted meanwhile.
 		id, findErr := b.Records.Follower(ctx, s.Account, next.progress.VendorID)
 		if findErr == nil && id != "" {
@@ -100,25 +103,4 @@ func (b *Backfill) watch(id, name string) {
 	b.mu.Unlock()
 	b.progress.Add(1)
 	b.follow.Watch(b.Account.Name, id)
-}
-
-// sayFailing names the documents for which all polls fail. While the account is paused, that
-// is the reason, and is said elsewhere.
-func (b *Backfill) sayFailing(state limiter.State, now time.Time) {
-	if state.Reason != limiter.Active {
-		b.progress.Holds("")
-		return
-	}
-	b.progress.Holds(b.failing.text())
-	if line := b.failing.due(now); line != "" {
-		b.Say("%s", line)
-	}
-}
-
-// inFlight notes an extraction that is not final, as it was just read.
-func (b *Backfill) inFlight(r store.Record) {
-	b.mu.Lock()
-	name := b.watched[r.ID].name
-	b.mu.Unlock()
-	b.failing.note(r, name)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/extractq/extractq/internal/documents"
 	"github.com/extractq/extractq/internal/errkind"
 	"github.com/extractq/extractq/internal/follow"
+	"github.com/extractq/extractq/internal/render"
 	"github.com/extractq/extractq/limiter"
 	"github.com/extractq/extractq/store"
 )
@@ -58,6 +59,7 @@ func (b *Backfill) carry(ctx context.Context) error {
 
 	var notices accountNotices
 	nextLook := time.Now()
+	watching.Go(func() { b.hasten(ctx) })
 	err = b.follow.Run(ctx, func() bool {
 		if time.Now().After(nextLook) {
 			nextLook = time.Now().Add(time.Second)
@@ -66,13 +68,15 @@ func (b *Backfill) carry(ctx context.Context) error {
 				return false
 			}
 			state, err := b.limiter.State(ctx, b.Account.Name)
-			if err != nil {
-				return false // Redis is away; the worker waits for it too.
+			if err != nil { // The worker waits for it too.
+				b.progress.Holds("Redis does not answer, and is tried again\n" + safe)
+				return false
 			}
-			if line := notices.due(b.Account.Name, state, time.Now()); line != "" {
-				b.Say("%s", line)
+			b.look(state, &notices)
+			if why := b.refusals.all(state.LastSubmitOK); why != "" {
+				cancel(errkind.New(errkind.Failed, fmt.Errorf("%s refused the first %d documents for one reason (%s); no others are submitted: "+
+					"check --type and the account, and run the same command again", b.status.vendor, firstDocuments, render.Escape(why))))
 			}
-			b.sayFailing(state, time.Now())
 			if b.stuck(ctx, state) {
 				cancel(errPaused)
 			}
@@ -109,15 +113,15 @@ func (b *Backfill) outcome(ctx context.Context, err error) error {
 		if stateErr != nil {
 			return errkind.MarkUnavailable(stateErr)
 		}
-		code, advice := extraction.CodeUnauthorized, "the vendor refuses the key: replace it"
+		code, advice := extraction.CodeUnauthorized, fmt.Sprintf("%s rejects the API key of account %q%s", b.status.vendor, b.Account.Name, b.keyFrom())
 		if state.Reason == limiter.Quota {
-			code, advice = extraction.CodeVendorQuota, "the plan is used up"
+			code, advice = extraction.CodeVendorQuota, fmt.Sprintf("the quota at %s is used up", b.status.vendor)
 		}
 		if state.Message != "" {
 			advice += " (" + state.Message + ")"
 		}
 		left := int64(b.found.Documents) - b.progress.Finished()
-		return errkind.New(errkind.Failed, fmt.Errorf("%s: %s; %d of %d documents are left, the same command again does the rest",
+		return errkind.New(errkind.Failed, fmt.Errorf("%s: %s; %d of %d documents are left: run the same command again to continue",
 			code, advice, left, b.found.Documents))
 	}
 	if err != nil {

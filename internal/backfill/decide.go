@@ -129,7 +129,7 @@ func (b *Backfill) decideByJournal(ctx context.Context, c candidate) (decision, 
 	case b.RetryFailed:
 		return b.submitNew(c)
 	}
-	b.progress.Skip(render.Failed)
+	b.progress.Skip(render.Tally{Code: extraction.CodeCanceled})
 	b.fail(c.old.Name, extraction.CodeCanceled, errors.New("its extraction was erased; --retry-failed submits it again"))
 	return decision{actionSkip, c.old, c.done}, nil
 }

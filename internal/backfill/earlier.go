@@ -67,7 +67,7 @@ func (b *Backfill) reportEarlier(old journal.Entry) error {
 	}
 	e, ok := read(b.resultFile(old.Name))
 	if !ok || e.ID != old.ID {
-		b.progress.Skip(render.Failed)
+		b.progress.Skip(render.Tally{Code: extraction.CodeSubmitUncertain})
 		b.fail(old.Name, extraction.CodeSubmitUncertain, errors.New(
 			"an earlier run may have submitted it, and its state is gone: name the same Redis, or submit again with --retry-failed"))
 		return nil

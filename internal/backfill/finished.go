@@ -22,7 +22,7 @@ func (b *Backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	delete(b.watched, r.ID)
 	b.mu.Unlock()
 	name := w.name
-	b.failing.forget(r.ID)
+	b.status.forget(r.ID)
 	if b.journal != nil {
 		defer b.journal.Ended(r.ID)
 	}
@@ -35,7 +35,7 @@ func (b *Backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 		}
 	}
 	if gone {
-		done(render.Failed)
+		done(render.Tally{Code: extraction.CodeInternal})
 		b.fail(name, extraction.CodeInternal, errors.New("the extraction was erased while it was waited for"))
 		return nil
 	}
@@ -46,7 +46,7 @@ func (b *Backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	if b.Out != "" {
 		write := func(name string) error { return b.writeResult(ctx, name, e, r) }
 		if err := b.writeOut(name, e.ID, write); results.IsOfPath(err) { // The others go on.
-			done(render.Failed)
+			done(render.Tally{Code: extraction.CodeInternal})
 			b.fail(name, extraction.CodeInternal, fmt.Errorf("its result cannot be written to %s: %w; make room there, and "+
 				"the same command again writes it", b.resultFile(name), results.Cause(err)))
 			return nil
@@ -62,9 +62,10 @@ func (b *Backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 		}
 	}
 	done(render.TallyOf(e))
+	b.refusals.ended(e.Error)
 	if e.Error != nil {
 		text := render.FailureText(e.Error)
-		if b.Out != "" && render.TallyOf(e) == render.ResultUnavailable {
+		if b.Out != "" && e.Status == extraction.StatusSuccess {
 			text += "; the same command again asks the vendor for it, and submits nothing"
 		}
 		b.fail(name, e.Error.Code, errors.New(text))

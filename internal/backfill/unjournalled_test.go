@@ -110,7 +110,7 @@ func (r *earlier) run(kind string) *Backfill {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	b := &Backfill{Services: r.svc, watched: map[string]watched{}, follow: f, printer: render.Discard{}}
+	b := &Backfill{Services: r.svc, watched: map[string]watched{}, refusals: newRefusals(), follow: f, printer: render.Discard{}}
 	b.Process.Config, b.Console, b.Out = &config.Config{}, render.NewConsole(io.Discard, io.Discard), r.out
 	b.Account.Name, b.Template.Type, b.Template.Options = "acme", kind, map[string]any{}
 	b.reader = new(documents.Opener)

@@ -49,6 +49,7 @@ func (b *Backfill) serve(ctx context.Context) (stop func(), err error) {
 	}
 	// A pause of an earlier run is lifted: the user may have removed its reason.
 	state, err := l.State(ctx, b.Account.Name)
+	b.refusals.lastOK = state.LastSubmitOK
 	if err == nil && state.Reason != limiter.Active && state.Reason != limiter.Operator {
 		err = l.Lift(ctx, b.Account.Name, state.Reason)
 	}

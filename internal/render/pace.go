@@ -1,7 +1,10 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,50 +81,60 @@ func remainingTime(rest int, perSecond float64) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// Tally is how an ended extraction is counted.
-type Tally int
+// moving reports whether the rate says when the rest will have ended: something ended lately,
+// as often as the rate lets expect.
+func (p *pace) moving(now time.Time, perSecond float64) bool {
+	const leastGap, gaps = 15 * time.Second, 5
+	return now.Sub(p.samples[len(p.samples)-1].at) <= max(leastGap, time.Duration(gaps/perSecond*float64(time.Second)))
+}
 
-// The ways an ended extraction is counted.
-const (
-	Succeeded Tally = iota
-	Failed
-	// ResultUnavailable is a SUCCESS whose stored result is damaged or gone. Nothing has
-	// failed, and yet it is no success.
-	ResultUnavailable
-)
+// Tally is how an ended extraction is counted.
+type Tally struct {
+	// Success is whether the vendor has a result.
+	Success bool
+	// Code is why there is none here; empty for a success whose result is.
+	Code extraction.Code
+}
 
 // TallyOf says how an ended extraction is counted.
 func TallyOf(e extraction.Extraction) Tally {
-	switch {
-	case e.Status != extraction.StatusSuccess:
-		return Failed
-	case e.Error != nil:
-		return ResultUnavailable
+	t := Tally{Success: e.Status == extraction.StatusSuccess}
+	if e.Error != nil {
+		t.Code = e.Error.Code
 	}
-	return Succeeded
+	return t
 }
 
 // counts are the numbers of extractions by state.
-type counts struct{ total, done, failed, unavailable, inFlight int }
+type counts struct {
+	total, done, inFlight int
+	// failed are those without a result, and unavailable successes whose stored result is
+	// damaged or gone.
+	failed, unavailable int
+	codes               map[extraction.Code]int // Of those that failed.
+}
 
 // finish counts one that has ended. A known total is never less than what was counted.
 func (c *counts) finish(as Tally) {
 	c.done++
-	switch as {
-	case Succeeded:
-	case ResultUnavailable:
-		c.unavailable++
-	case Failed:
+	switch {
+	case !as.Success:
 		c.failed++
+		if c.codes == nil {
+			c.codes = map[extraction.Code]int{}
+		}
+		c.codes[as.Code]++
+	case as.Code != "":
+		c.unavailable++
 	}
 	if c.total > 0 {
 		c.total = max(c.total, c.done+c.inFlight)
 	}
 }
 
-// line gives "37 of 100 done, 2 failed, 20 in flight, 3.1/s, about 20s left", or what the
-// rest waits for in place of the estimate.
-func (c counts) line(perSecond float64, holds string) string {
+// line gives "37 of 100 done, 2 failed, 20 in flight, 3.1/s, about 20s left". A rate of 0 leaves
+// the last two out.
+func (c counts) line(perSecond float64) string {
 	parts := c.ended()
 	if c.inFlight > 0 {
 		parts = append(parts, fmt.Sprintf("%d in flight", c.inFlight))
@@ -129,21 +142,38 @@ func (c counts) line(perSecond float64, holds string) string {
 	if perSecond > 0 {
 		parts = append(parts, Rate(perSecond))
 	}
-	if left := remainingTime(c.total-c.done, perSecond); holds != "" {
-		parts = append(parts, holds)
-	} else if left > 0 {
+	if left := remainingTime(c.total-c.done, perSecond); left > 0 {
 		parts = append(parts, "about "+Duration(max(left, time.Second))+" left")
 	}
 	return strings.Join(parts, ", ")
 }
 
-// last gives "100 of 100 done, 2 failed, in 34s".
-func (c counts) last(elapsed time.Duration) string {
+// last gives "60 of 60 done, 47 succeeded, 13 failed (10 vendor_failed, 3 expired), in 1m58s".
+// left says what became of those that have not ended.
+func (c counts) last(elapsed time.Duration, left string) string {
 	parts := c.ended()
-	if c.inFlight > 0 {
+	if c.failed > 0 {
+		var codes []string
+		for code, n := range c.codes {
+			codes = append(codes, fmt.Sprintf("%d %s", n, code))
+		}
+		slices.SortFunc(codes, func(a, b string) int { return cmp.Or(-cmp.Compare(leading(a), leading(b)), cmp.Compare(a, b)) })
+		succeeded := c.done - c.failed - c.unavailable
+		parts = append([]string{parts[0], fmt.Sprintf("%d succeeded", succeeded), parts[1] + " (" + strings.Join(codes, ", ") + ")"}, parts[2:]...)
+	}
+	switch {
+	case left != "":
+		parts = append(parts, left)
+	case c.inFlight > 0:
 		parts = append(parts, fmt.Sprintf("%d still in flight", c.inFlight))
 	}
 	return strings.Join(append(parts, "in "+Duration(elapsed)), ", ")
+}
+
+// leading is the number that a text begins with.
+func leading(s string) int {
+	n, _ := strconv.Atoi(s[:strings.IndexByte(s, ' ')])
+	return n
 }
 
 // ended gives "37 of 100 done", "2 failed", "1 result unavailable".

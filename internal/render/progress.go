@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 )
@@ -29,12 +31,14 @@ type Progress struct {
 	counts counts
 	pace   pace
 	closed bool
-	// holds says what the rest waits for; it is shown in place of an estimate.
-	holds string
+	// holds says what the rest waits for, left what became of it, and results where those are
+	// that have ended.
+	holds, left, results string
 
-	// Either the bar is set, or the channel that ends the lines.
+	// Either the bar is set, with the lines of holds below it, or the channel that ends the lines.
 	bars   *mpb.Progress
 	bar    *mpb.Bar
+	below  [2]*mpb.Bar
 	moving sync.Mutex // lets the bar move forward only
 	stop   chan struct{}
 	lines  sync.WaitGroup
@@ -79,12 +83,26 @@ func (p *Progress) Skip(as Tally) {
 	p.moveBar()
 }
 
-// Holds sets what the rest waits for; empty for nothing. While it waits, the rate gives no
-// estimate of the end.
+// Holds sets what the rest waits for, and below in a second line what to do; empty for nothing. While it waits, there is no estimate
+// of the end.
 func (p *Progress) Holds(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.holds = what
+}
+
+// Results sets what the last line says about results: where they are.
+func (p *Progress) Results(where string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.results = where
+}
+
+// Left sets what the last line says about extractions that have not ended.
+func (p *Progress) Left(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = what
 }
 
 // Finished returns how many extractions have ended or were skipped.
@@ -129,6 +147,9 @@ func (p *Progress) Close() {
 	p.closed = true
 	p.mu.Unlock()
 	if p.bars != nil {
+		for _, b := range p.below {
+			b.Abort(true)
+		}
 		p.bar.Abort(true)
 		p.bars.Wait()
 	} else {
@@ -137,21 +158,40 @@ func (p *Progress) Close() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, _ = fmt.Fprintln(p.w, p.counts.last(p.now().Sub(p.pace.began)))
+	last := p.counts.last(p.now().Sub(p.pace.began), p.left)
+	if p.results != "" && p.counts.done > 0 {
+		last += " → " + p.results
+	}
+	_, _ = fmt.Fprintln(p.w, last)
 }
 
-// text is the state in one line.
-func (p *Progress) text() string {
+// text is the state in one line, and holds what the rest waits for.
+func (p *Progress) text() (line, holds string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.counts.line(p.pace.perSecond(p.now()), p.holds)
+	perSecond := p.pace.perSecond(p.now())
+	if p.holds != "" || perSecond > 0 && !p.pace.moving(p.now(), perSecond) {
+		perSecond = 0
+	}
+	return p.counts.line(perSecond), p.holds
 }
 
 func (p *Progress) showBar() {
 	p.bars = mpb.New(mpb.WithOutput(p.w), mpb.WithRefreshRate(refreshEvery), mpb.WithAutoRefresh(), mpb.WithWidth(40))
 	// A bar that knows its total from the start ends there and cannot grow.
 	p.bar = p.bars.New(0, mpb.BarStyle(),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + p.text() })))
+		mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string {
+			line, _ := p.text()
+			return " " + runewidth.Truncate(line, max(0, s.AvailableWidth-1), "…")
+		})))
+	for i := range p.below {
+		p.below[i] = p.bars.New(0, mpb.NopStyle(), mpb.BarFillerTrim(),
+			mpb.PrependDecorators(decor.Any(func(s decor.Statistics) string {
+				_, holds := p.text()
+				first, second, _ := strings.Cut(holds, "\n")
+				return runewidth.Truncate([...]string{first, second}[i], max(0, s.AvailableWidth), "…")
+			})))
+	}
 	p.moveBar()
 }
 
@@ -163,7 +203,11 @@ func (p *Progress) showLines() {
 		case <-p.stop:
 			return
 		case <-tick.C:
-			_, _ = fmt.Fprintln(p.w, p.text())
+			line, holds := p.text()
+			if holds != "" {
+				line += ", " + strings.ReplaceAll(holds, "\n", "; ")
+			}
+			_, _ = fmt.Fprintln(p.w, line)
 		}
 	}
 }

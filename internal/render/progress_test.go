@@ -8,7 +8,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/extractq/extractq/extraction"
 )
+
+func line(p *Progress) string {
+	line, _ := p.text()
+	return line
+}
 
 // page is a writer that many goroutines may use.
 type transcript struct {
@@ -36,16 +43,16 @@ func TestProgressWritesALineAMinute(t *testing.T) {
 		p.Add(40)
 		for range 30 {
 			time.Sleep(time.Second) // virtual
-			p.Done(Succeeded)
+			p.Done(Tally{Success: true})
 		}
 		time.Sleep(35 * time.Second)
-		p.Done(Failed)
+		p.Done(Tally{Code: extraction.CodeExpired})
 		time.Sleep(60 * time.Second)
 		p.Close()
 		p.Close()
-		want := `30 of 100 done, 10 in flight, 30/min, about 2m20s left
-31 of 100 done, 1 failed, 9 in flight, 16/min, about 4m27s left
-31 of 100 done, 1 failed, 9 still in flight, in 2m5s
+		want := `30 of 100 done, 10 in flight
+31 of 100 done, 1 failed, 9 in flight
+31 of 100 done, 30 succeeded, 1 failed (1 expired), 9 still in flight, in 2m5s
 `
 		if diff := cmp.Diff(want, out.String()); diff != "" {
 			t.Errorf("lines (-want +got):\n%s", diff)
@@ -59,12 +66,12 @@ func TestSkippedOnesHaveNoPartInTheRate(t *testing.T) {
 		p := NewProgress(&transcript{}, false, 1000, time.Now)
 		defer p.Close()
 		for range 900 {
-			p.Skip(Succeeded)
+			p.Skip(Tally{Success: true})
 		}
 		p.Add(2)
 		time.Sleep(10 * time.Second)
-		p.Done(Succeeded)
-		if got, want := p.text(), "901 of 1000 done, 1 in flight, 6.0/min, about 16m30s left"; got != want {
+		p.Done(Tally{Success: true})
+		if got, want := line(p), "901 of 1000 done, 1 in flight, 6.0/min, about 16m30s left"; got != want {
 			t.Errorf("text = %q, want %q", got, want)
 		}
 		if got := p.Finished(); got != 901 {
@@ -79,19 +86,19 @@ func TestProgressShowsABar(t *testing.T) {
 		var out transcript
 		p := NewProgress(&out, true, 2, time.Now)
 		p.Add(2)
-		p.Done(Succeeded)
+		p.Done(Tally{Success: true})
 		time.Sleep(time.Second)
 		if _, err := p.Write([]byte("a log line\n")); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		p.Done(Failed)
+		p.Done(Tally{Code: extraction.CodeExpired})
 		p.Close()
 		if _, err := p.Write([]byte("a late line\n")); err != nil {
 			t.Error(err)
 		}
 		got := out.String()
-		for _, want := range []string{"1 of 2 done, 1 in flight", "a log line\n", "2 of 2 done, 1 failed, in 2s\na late line\n"} {
+		for _, want := range []string{"1 of 2 done, 1 in flight", "a log line\n", "2 of 2 done, 1 succeeded, 1 failed (1 expired), in 2s\na late line\n"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("output lacks %q: %q", want, got)
 			}
@@ -114,7 +121,7 @@ func TestProgressIsForManyGoroutines(t *testing.T) {
 		workers.Go(func() {
 			for i := range n / 8 {
 				p.Add(1)
-				p.Done(Succeeded)
+				p.Done(Tally{Success: true})
 				if i%50 == 0 {
 					_, _ = p.Write([]byte("log\n"))
 				}
@@ -184,17 +191,57 @@ func TestRemainingTime(t *testing.T) {
 
 func TestCountsText(t *testing.T) {
 	t.Parallel()
+	failed := counts{total: 60}
+	for i := range 60 {
+		switch {
+		case i < 3:
+			failed.finish(Tally{Code: extraction.CodeExpired})
+		case i < 13:
+			failed.finish(Tally{Code: extraction.CodeVendorFailed})
+		case i == 13:
+			failed.finish(Tally{Success: true, Code: extraction.CodeResultUnavailable})
+		default:
+			failed.finish(Tally{Success: true})
+		}
+	}
 	for want, got := range map[string]string{
-		"5 done, 3 in flight": counts{done: 5, inFlight: 3}.line(0, ""),
-		"5 of 9 done, 1 failed, 3 in flight, 2.0/s, about 2s left": counts{total: 9, done: 5, failed: 1, inFlight: 3}.line(2, ""),
-		"9 of 9 done, 120/s": counts{total: 9, done: 9}.line(120, ""),
-		"8 of 9 done, 1 in flight, 2.0/s, x.pdf: asked once: 500": counts{total: 9, done: 8, inFlight: 1}.line(2, "x.pdf: asked once: 500"),
-		"9 of 9 done, in 2h15m":                                   counts{total: 9, done: 9}.last(2*time.Hour + 15*time.Minute + time.Second),
-		"0 of 9 done, in 120ms":                                   counts{total: 9}.last(123 * time.Millisecond),
-		"1.5/min":                                                 Rate(0.025),
+		"5 done, 3 in flight": counts{done: 5, inFlight: 3}.line(0),
+		"5 of 9 done, 1 failed, 3 in flight, 2.0/s, about 2s left": counts{total: 9, done: 5, failed: 1, inFlight: 3}.line(2),
+		"9 of 9 done, 120/s":    counts{total: 9, done: 9}.line(120),
+		"9 of 9 done, in 2h15m": counts{total: 9, done: 9}.last(2*time.Hour+15*time.Minute+time.Second, ""),
+		"0 of 9 done, in 120ms": counts{total: 9}.last(123*time.Millisecond, ""),
+		"60 of 60 done, 46 succeeded, 13 failed (10 vendor_failed, 3 expired), 1 result unavailable, in 1s": failed.last(time.Second, ""),
+		"5 of 9 done, 1 at the vendor, 3 not submitted, in 1s":                                              counts{total: 9, done: 5, inFlight: 4}.last(time.Second, "1 at the vendor, 3 not submitted"),
+		"1.5/min": Rate(0.025),
 	} {
 		if got != want {
 			t.Errorf("text = %q, want %q", got, want)
 		}
 	}
+}
+
+// TestProgressSaysWhatItWaitsFor in place of an estimate that would climb.
+func TestProgressSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, terminal := range []bool{false, true} {
+			var out transcript
+			p := NewProgress(&out, terminal, 10, time.Now)
+			p.Add(9)
+			time.Sleep(time.Second)
+			p.Done(Tally{Success: true})
+			p.Holds("paused: the vendor does not answer")
+			time.Sleep(61 * time.Second)
+			p.Left("8 not submitted")
+			p.Results("results/")
+			p.Close()
+			got := out.String()
+			if !strings.Contains(got, "paused: the vendor does not answer") || strings.Contains(got, "left") {
+				t.Errorf("terminal %t: %q, want what it waits for and no estimate", terminal, got)
+			}
+			if !strings.HasSuffix(got, "1 of 10 done, 8 not submitted, in 1m2s → results/\n") {
+				t.Errorf("terminal %t: the end is %q", terminal, got)
+			}
+		}
+	})
 }
