@@ -12,6 +12,9 @@ import (
 // clockKey holds the time that the scripts of newClockedRig take for Redis's.
 const clockKey = "extractq:{acme}:test-clock"
 
+// says is a rider that answers what it is told.
+const says = "return {ARGV[1]}"
+
 // newClockedRig is a rig whose scripts take their time from clockKey, because the clock of
 // a Redis cannot be set. Nothing else in them is changed.
 func newClockedRig(t testing.TB, rdb *redis.Client) *rig {
@@ -31,6 +34,11 @@ func newClockedRig(t testing.TB, rdb *redis.Client) *rig {
 		}
 		s.scripts[name] = redis.NewScript(strings.ReplaceAll(text, clock, ours))
 	}
+	text, err := scriptText("begin", rideLua+says+rodeLua)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.riding.Store(riding{"begin", says}, redis.NewScript(strings.ReplaceAll(text, clock, ours)))
 	// Time passes by the monotonic clock as well: it does not jump.
 	s.scripts[clockName] = redis.NewScript(`local t = ` + ours + ` return {t[1] * 1000 + math.floor(t[2] / 1000), 0, 0}`)
 	s.uptime = func() time.Duration {

@@ -28,6 +28,9 @@ func (d *doc) place() string {
 
 func (l *modelLine) has(d *doc) bool { return l.at[d.place()+d.id] }
 
+// crowded reports whether any waits for its turn.
+func (l *modelLine) crowded() bool { return len(l.at) > 0 }
+
 // stand puts an extraction into the line. A customer who is new there has the turn after
 // the present one.
 func (l *modelLine) stand(d *doc) {

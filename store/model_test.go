@@ -250,7 +250,7 @@ func (m *model) create(in Input, c Creation) verdict {
 	return verdict{Word: "won", Rest: fmt.Sprint(m.now, d.because, m.line.has(d))}
 }
 
-func (m *model) begin(f Fence, step string, lease int64) verdict {
+func (m *model) begin(f Fence, step string, lease int64, goes bool) verdict {
 	d, call := m.docs[f.Input.ID], fmt.Sprint("begin", f.Token, f.Seq, step, lease)
 	switch {
 	case d == nil:
@@ -263,7 +263,7 @@ func (m *model) begin(f Fence, step string, lease int64) verdict {
 	case d.seq != f.Seq && !stood, d.step != step:
 		return is("stale")
 	case d.owner == f.Token:
-		return verdict{Word: "won", Now: m.now, Seq: d.seq}
+		return verdict{Word: "won", Now: m.now, Seq: d.seq, Rest: fmt.Sprint(false, m.line.crowded())}
 	case d.owner != "":
 		return is("busy")
 	}
@@ -283,6 +283,10 @@ func (m *model) begin(f Fence, step string, lease int64) verdict {
 		}
 		d.released, d.releasedAt, d.slot = d.phase == "", 0, m.now
 	}
+	admitted := goes && (step == "poll" || d.vendor == "" && (d.phase == "" || d.phase == "sending"))
+	if admitted && step == "submit" {
+		d.phase, d.released = "sending", false
+	}
 	d.owner, d.lease, d.look = f.Token, m.now+lease, m.now+lease
 	d.clear(fieldOrphaned)
 	if d.hint && d.asks(d.step) {
@@ -292,7 +296,7 @@ func (m *model) begin(f Fence, step string, lease int64) verdict {
 	if d.status == extraction.StatusQueued {
 		m.move(d, extraction.StatusSubmitting)
 	}
-	return verdict{Word: "won", Now: m.now, Seq: d.seq}
+	return verdict{Word: "won", Now: m.now, Seq: d.seq, Rest: fmt.Sprint(admitted, m.line.crowded())}
 }
 
 func (m *model) renew(f Fence, n, lease int64) verdict {

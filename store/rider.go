@@ -25,10 +25,12 @@ local KEYS, ARGV, micros, now = theirKeys, theirs, now * 1000 + t[2] % 1000, now
 	rodeLua = "\nend\n"
 )
 
+// riding is the name of a script and the text of its rider.
+type riding struct{ name, lua string }
+
 // withRider is a script with a rider in it.
 func (s *Records) withRider(name string, r *Rider) (*redis.Script, error) {
-	type key struct{ name, lua string }
-	if known, ok := s.riding.Load(key{name, r.Lua}); ok {
+	if known, ok := s.riding.Load(riding{name, r.Lua}); ok {
 		return known.(*redis.Script), nil
 	}
 	text, err := scriptText(name, rideLua+r.Lua+rodeLua)
@@ -36,6 +38,6 @@ func (s *Records) withRider(name string, r *Rider) (*redis.Script, error) {
 		return nil, err
 	}
 	script := redis.NewScript(text)
-	s.riding.Store(key{name, r.Lua}, script)
+	s.riding.Store(riding{name, r.Lua}, script)
 	return script, nil
 }

@@ -458,17 +458,27 @@ func (w *walk) anyBegin(rt *rapid.T) {
 	w.begin(rt, f, step)
 }
 
+// begin takes a lease, with a rider that admits the first call, with one that does not, or
+// without.
 func (w *walk) begin(rt *rapid.T, f Fence, step string) {
+	answer := rapid.SampledFrom([]string{"", "go", "later"}).Draw(rt, "admission")
+	var first *Rider
+	if answer != "" {
+		first = &Rider{Lua: says, Args: []any{answer}}
+	}
 	w.tokens[f.Input.ID] = append(w.tokens[f.Input.ID], f.Token)
 	w.do(rt, op{
-		fmt.Sprint("begin ", f.Input.ID, " ", f.Seq, " ", step), func() verdict {
-			l, err := w.s.Begin(w.t.Context(), f, extraction.Step(step), testLease)
+		fmt.Sprint("begin ", f.Input.ID, " ", f.Seq, " ", step, " ", answer), func() verdict {
+			l, err := w.s.BeginWith(w.t.Context(), first, f, extraction.Step(step), testLease)
 			v := w.said(verdict{}, err)
 			if v.Word == "won" || v.Word == "waits" {
 				v.Now, v.Seq = millis(l.Now), l.Record.Seq
 			}
+			if v.Word == "won" {
+				v.Rest = fmt.Sprint(l.Admitted, l.Crowded)
+			}
 			return v
-		}, func() verdict { return w.m.begin(f, step, testLease.Milliseconds()) }, forever, false,
+		}, func() verdict { return w.m.begin(f, step, testLease.Milliseconds(), answer == "go") }, forever, false,
 	})
 }
 
