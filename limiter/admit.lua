@@ -6,7 +6,9 @@
 -- to come back.
 local now = micros
 local interval, patience, lead, op = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local function num(f) return tonumber(redis.call('HGET', KEYS[1], f) or '') or 0 end
+local limits = redis.call('HMGET', KEYS[1], 'tat', 'blocked', 'far', 'slot', 'slot.now', 'slot.before')
+for i = 1, 6 do limits[i] = tonumber(limits[i] or '') or 0 end
+local tat, blocked, far, old, n, before = unpack(limits)
 
 -- A pause stops all but the probe that may end it. A used-up plan leaves polls. Where the
 -- vendor answers again but took no submission, only these wait: one is let through for
@@ -27,9 +29,8 @@ end
 -- a burst: a burst of b lets b + rate calls into one second at the vendor).
 -- No call reserves more than a second ahead: what is much further away is of a clock
 -- that has gone back since, or of a rate that was lower.
-local tat = num('tat')
 if tat > now + 1000000 + math.max(interval, 10000000) then tat = 0 end
-local at = math.max(now, tat, num('blocked'))
+local at = math.max(now, tat, blocked)
 if at - now <= patience and at - now > lead then
   return {'wait', at - now - lead}
 end
@@ -37,7 +38,6 @@ end
 -- whole seconds and find their moments before those that come new: these wait for that,
 -- and leave them the seconds to come.
 -- One that is further away than it can have been put is of another time of the clock.
-local far = num('far')
 if far > at + 301000000 + interval then far = 0 end
 local ready = at - now <= patience
 if op == 'poll' and far > now then
@@ -48,8 +48,7 @@ end
 if ready then
   -- Calls are counted in slots of ten seconds, the present one and the one
   -- before, by the moment they were given: used.lua makes a rate of them.
-  local slot, old = math.floor(at / 10000000), num('slot')
-  local n, before = num('slot.now'), num('slot.before')
+  local slot = math.floor(at / 10000000)
   if slot ~= old then
     before = slot == old + 1 and n or 0
     n = 0

@@ -20,7 +20,7 @@ if get('own') ~= token then
       local why = barred() or redis.call('ZCARD', LINE) > 0 and 'scheduled'
       if why and not moved then
         stand(id)
-        redis.call('HSET', R, 'seq', int(ARGV[3] + 1), 'ltok', call(), 'bc', why)
+        put('seq', int(ARGV[3] + 1), 'ltok', call(), 'bc', why)
       end
       if why or moved then
         return {'waits', int(now), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or ''}
@@ -33,16 +33,16 @@ if get('own') ~= token then
   if ride and (ARGV[5] == 'poll' or get('vid') == '' and (get('ph') == '' or get('ph') == 'sending')) then
     admitted = ride()[1] == 'go'
     if admitted and ARGV[5] == 'submit' then
-      redis.call('HSET', R, 'ph', 'sending')
+      put('ph', 'sending')
       redis.call('ZREM', RELEASED, id)
     end
   end
-  redis.call('HSET', R, 'own', token, 'lease', int(now + ARGV[4]))
-  redis.call('HDEL', R, 'orph')
+  put('own', token, 'lease', int(now + ARGV[4]))
+  drop('orph')
   -- The question that follows answers the hint. One that comes from now on may be
   -- about something that this question came too early for.
   -- Nor is that poll put off, as a planned one may be.
-  if get('hint') ~= '' and asks(get('step')) then redis.call('HDEL', R, 'hint', 'pn') end
+  if get('hint') ~= '' and asks(get('step')) then drop('hint', 'pn') end
   redis.call('ZADD', DUE, int(now + ARGV[4]), id)
   if get('st') == 'QUEUED' then move(id, 'SUBMITTING') end
 end

@@ -16,9 +16,9 @@ if redis.call('ZSCORE', TOMBS, id) then return {'erased'} end
 if vid ~= '' and (redis.call('HGET', VIDS, vid) or id) ~= id then return {'followed'} end
 local most = tonumber(ARGV[9])
 if most > 0 and redis.call('ZCARD', QUEUED) + redis.call('ZCARD', INFLIGHT) >= most then return {'backlog'} end
-redis.call('HSET', R, 'seq', 1, 'tok', token, 'step', step, 'bc', 'scheduled', 'cr', int(now), 'due', int(now))
+put('seq', 1, 'tok', token, 'step', step, 'bc', 'scheduled', 'cr', int(now), 'due', int(now))
 if batch ~= '' then
-  redis.call('HSET', R, 'bt', '1')
+  put('bt', '1')
   redis.call('ZADD', BATCH, int(now), id)
   redis.call('ZADD', BATCHES, 'GT', int(now), batch)
 end
@@ -29,7 +29,7 @@ if key ~= '' then
 end
 set(id, 10)
 if vid ~= '' then
-  redis.call('HSET', R, 'vid', vid)
+  put('vid', vid)
   known(id, vid)
 end
 redis.call('ZADD', LIST, int(now), id)
@@ -39,14 +39,14 @@ if step == 'poll' then
   -- minutes, as nearly all that is finished, is no backlog.
   local backlog = redis.call('ZCOUNT', DUE, '-inf', int(now + 600000))
   redis.call('ZADD', DUE, int(now + GRACE + backlog * 4), id)
-  if get('sub') == '' then redis.call('HSET', R, 'sub', int(now)) end
+  if get('sub') == '' then put('sub', int(now)) end
   redis.call('ZADD', INFLIGHT, int(now), id)
   move(id, 'IN_PROGRESS')
 else
   move(id, 'QUEUED')
   local why = barred() or redis.call('ZCARD', LINE) > 0 and 'scheduled'
   if why then
-    redis.call('HSET', R, 'bc', why)
+    put('bc', why)
     stand(id)
     return {'won', int(now), why, 1}
   end

@@ -2,6 +2,6 @@
 -- for so long, its task is lost.
 -- ARGV: id, number of the delivery, ms.
 if get('step') ~= 'deliver' or get('ds') ~= 'pending' or get('dn') ~= ARGV[2] then return {'stale'} end
-redis.call('HSET', R, 'orph', int(now))
+put('orph', int(now))
 redis.call('ZADD', DUE, int(now + ARGV[3]), ARGV[1])
 return {'won'}

@@ -10,9 +10,9 @@ if get('dtok') == token then return {'won', int(now), int(num('dn')), int(num('d
 if get('ds') ~= 'pending' or noted(ARGV[3], outcome == 'delivered') then return {'stale'} end
 local late = get('dn') ~= ARGV[3]
 note(ARGV[3], outcome == 'delivered')
-redis.call('HSET', R, 'dtok', token)
+put('dtok', token)
 if outcome ~= 'busy' then
-  redis.call('HSET', R, 'dl', ARGV[5])
+  put('dl', ARGV[5])
   redis.call('HINCRBY', R, 'da', 1)
 end
 -- What the next attempt waits for is worth knowing; that others go first is not.
@@ -22,9 +22,9 @@ if outcome == 'retry' or outcome == 'busy' then
   -- asynq fires on whole seconds and may be up to one early.
   deliver(id, math.ceil((now + ARGV[6]) / 1000) * 1000, 'retry')
 else
-  redis.call('HSET', R, 'ds', outcome)
+  put('ds', outcome)
   if not fetching() then
-    redis.call('HDEL', R, 'step', 'bc', 'due')
+    drop('step', 'bc', 'due')
     redis.call('ZADD', DUE, int(after()), id)
   end
   if outcome == 'delivered' then redis.call('ZREM', READY, id) end

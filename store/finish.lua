@@ -14,8 +14,8 @@ if not fetching() then
   return {'won', int(now), others()}
 end
 release()
-redis.call('HSET', R, 'ftok', call(), 'seq', int(num('seq') + 1))
-redis.call('HDEL', R, 'step', 'bc', 'due', 'ltok')
+put('ftok', call(), 'seq', int(num('seq') + 1))
+drop('step', 'bc', 'due', 'ltok')
 redis.call('ZADD', DUE, int(after()), id)
 if get('ds') == 'pending' then deliver(id, now, 'scheduled') end
 tell(id)

@@ -24,8 +24,31 @@ local FINAL = {SUCCESS = true, ERROR = true, EXPIRED = true, CANCELED = true}
 -- "won" to the same call only. A token alone would confirm another step of its holder.
 local function call() return redis.sha1hex(NAME .. '\0' .. table.concat(ARGV, '\0')) end
 
-local function get(field) return redis.call('HGET', R, field) or '' end
-local function num(field) return tonumber(redis.call('HGET', R, field) or '') or 0 end
+-- fields are those of the record that have been read or written; '' is none.
+local fields = {}
+
+local function get(field)
+  local value = fields[field]
+  if not value then
+    value = redis.call('HGET', R, field) or ''
+    fields[field] = value
+  end
+  return value
+end
+
+local function num(field) return tonumber(get(field)) or 0 end
+
+-- put and drop write fields of the record.
+local function put(...)
+  local written = {...}
+  for i = 1, #written, 2 do fields[written[i]] = tostring(written[i + 1]) end
+  redis.call('HSET', R, ...)
+end
+
+local function drop(...)
+  for _, field in ipairs({...}) do fields[field] = '' end
+  redis.call('HDEL', R, ...)
+end
 
 -- fetching reports whether the result of a SUCCESS is fetched from the vendor once more.
 -- That is the one step that begins after the end, and it changes nothing of the end.
@@ -105,8 +128,8 @@ local function tell(id) redis.call('XADD', EVENTS, 'MAXLEN', '~', 10000, '*', 'i
 local function move(id, to)
   local from = get('st')
   if from == to then return end
-  redis.call('HSET', R, 'st', to)
-  if redis.call('HGET', R, 'bt') == '1' then
+  put('st', to)
+  if get('bt') == '1' then
     count(from, -1)
     count(to, 1)
     local customer = get('cu')
@@ -136,37 +159,45 @@ end
 -- knew it is a hint.
 local function known(id, vid)
   redis.call('HSET', VIDS, vid, id)
-  if redis.call('ZREM', EARLY, vid) == 1 then redis.call('HSET', R, 'hint', '1', 'hk', '1') end
+  if redis.call('ZREM', EARLY, vid) == 1 then put('hint', '1', 'hk', '1') end
 end
 
--- set writes the field-value pairs of ARGV[from..]; an empty value deletes. The
--- pseudo-fields x.NAME go to the detail hash, "upload" to its own key.
+-- set writes the field-value pairs of ARGV[from..]; an empty value deletes, and of one field
+-- the last counts. The pseudo-fields x.NAME go to the detail hash, "upload" to its own key.
 local function set(id, from)
+  local new, puts, drops = {}, {}, {}
   for i = from, #ARGV, 2 do
     local f, v = ARGV[i], ARGV[i + 1]
-    local key = R
-    -- Trouble, where there was any, is over since the first success after it.
-    if f == 'x.last' then redis.call('HDEL', X, 'over') end
-    if f == 'x.over' then
-      local trouble = redis.call('HMGET', X, 'last', 'over')
-      v = trouble[1] and (trouble[2] or v) or ''
-    end
-    if string.sub(f, 1, 2) == 'x.' then key = X; f = string.sub(f, 3) end
     if f == 'upload' then
       if v == '' then redis.call('DEL', U) else redis.call('SET', U, v) end
-    elseif v == '' then
-      if f == 'vid' then unmap(id) end
-      redis.call('HDEL', key, f)
-    else
-      -- A call has begun: another may have its turn.
-      if f == 'ph' then redis.call('ZREM', RELEASED, id) end
-      if f == 'vid' then
-        if get('vid') ~= v then unmap(id) end
-        known(id, v)
+    elseif string.sub(f, 1, 2) == 'x.' then
+      -- Trouble, where there was any, is over since the first success after it.
+      if f == 'x.last' then redis.call('HDEL', X, 'over') end
+      if f == 'x.over' then
+        local trouble = redis.call('HMGET', X, 'last', 'over')
+        v = trouble[1] and (trouble[2] or v) or ''
       end
-      redis.call('HSET', key, f, v)
+      if v == '' then redis.call('HDEL', X, string.sub(f, 3)) else redis.call('HSET', X, string.sub(f, 3), v) end
+    else
+      new[f] = v
     end
   end
+  -- A call has begun: another may have its turn.
+  if (new.ph or '') ~= '' then redis.call('ZREM', RELEASED, id) end
+  if new.vid then
+    if get('vid') ~= new.vid then unmap(id) end
+    if new.vid ~= '' then known(id, new.vid) end
+  end
+  for f, v in pairs(new) do
+    if v == '' then
+      drops[#drops + 1] = f
+    else
+      puts[#puts + 1] = f
+      puts[#puts + 1] = v
+    end
+  end
+  if #puts > 0 then put(unpack(puts)) end
+  if #drops > 0 then drop(unpack(drops)) end
 end
 
 -- supplants reports whether the pairs of ARGV[from..] would replace a vendor id by
@@ -189,7 +220,7 @@ local function again(field, n)
 end
 
 -- release ends a lease.
-local function release() redis.call('HDEL', R, 'own', 'lease', 'orph', 'mk', 'rn') end
+local function release() drop('own', 'lease', 'orph', 'mk', 'rn') end
 
 -- asks reports whether a step begins by asking the vendor, so that it may come
 -- sooner: polls, and submissions of which the vendor may have something already.
@@ -207,7 +238,7 @@ local function hurried(due)
   -- asynq fires on whole seconds and may be up to one early.
   if at > now then at = math.ceil(at / 1000) * 1000 else at = now end
   if at >= due then return due end
-  redis.call('HSET', R, 'hn', int(n + 1), 'ht', int(at))
+  put('hn', int(n + 1), 'ht', int(at))
   return at
 end
 
@@ -234,16 +265,16 @@ local function note(n, delivered)
   for word in string.gmatch(get('dns'), '%S+') do
     if #words < 10 then words[#words + 1] = word end
   end
-  redis.call('HSET', R, 'dns', table.concat(words, ' '))
+  put('dns', table.concat(words, ' '))
 end
 
 -- deliver makes the next delivery to the producer due. What was seen of the one before
 -- says nothing about it. While the result is fetched, it waits for that.
 local function deliver(id, due, because)
-  redis.call('HSET', R, 'ds', 'pending', 'dn', int(num('dn') + 1))
+  put('ds', 'pending', 'dn', int(num('dn') + 1))
   if fetching() then return end
-  redis.call('HDEL', R, 'orph')
-  redis.call('HSET', R, 'step', 'deliver', 'bc', because, 'due', int(due))
+  drop('orph')
+  put('step', 'deliver', 'bc', because, 'due', int(due))
   redis.call('ZADD', DUE, int(math.min(due + GRACE, after())), id)
 end
 
@@ -254,16 +285,16 @@ end
 -- upload may still arrive.
 local function conclude(id, status, record, document)
   release()
-  redis.call('HSET', R, 'ftok', call(), 'fin', int(now), 'exp', int(now + record),
+  put('ftok', call(), 'fin', int(now), 'exp', int(now + record),
     'dexp', int(now + math.min(record, document)), 'seq', int(num('seq') + 1))
-  if get('ugone') ~= '' then redis.call('HDEL', R, 'uexp') end
-  redis.call('HDEL', R, 'ph', 'step', 'bc', 'due', 'hint', 'hn', 'ht', 'ltok', 'wait', 'ugone', 'unc', 'ny', 'pn', 'hl')
+  if get('ugone') ~= '' then drop('uexp') end
+  drop('ph', 'step', 'bc', 'due', 'hint', 'hn', 'ht', 'ltok', 'wait', 'ugone', 'unc', 'ny', 'pn', 'hl')
   redis.call('DEL', U)
   redis.call('ZREM', INFLIGHT, id)
   redis.call('ZADD', DUE, int(after()), id)
   redis.call('ZADD', READY, int(now), id)
   if get('cb') == '1' then
-    redis.call('HSET', R, 'd0', int(now))
+    put('d0', int(now))
     deliver(id, now, 'scheduled')
   end
   move(id, status)

@@ -5,5 +5,5 @@ local verdict = again('mk', ARGV[3])
 if verdict then return {verdict, int(now)} end
 if supplants(4) then return {'stale'} end
 set(ARGV[1], 4)
-redis.call('HSET', R, 'mk', ARGV[3])
+put('mk', ARGV[3])
 return {'won', int(now)}

@@ -29,7 +29,7 @@ else
   redis.call('ZREM', RELEASED, id)
 end
 release()
-redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', call(), 'step', step, 'bc', ARGV[6], 'due', int(due))
+put('seq', int(seq + 1), 'ltok', call(), 'step', step, 'bc', ARGV[6], 'due', int(due))
 redis.call('ZADD', DUE, int(look), id)
 if ride then ride() end
 return {'won', int(now), int(seq + 1), int(due), others()}

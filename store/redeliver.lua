@@ -6,12 +6,12 @@ if redis.call('EXISTS', R) == 0 then return {'gone'} end
 if get('dtok') == token then return {'won', int(now), int(num('dn')), int(num('due'))} end
 if get('cb') ~= '1' or not FINAL[get('st')] or num('dn') ~= tonumber(ARGV[3]) then return {'stale'} end
 if ARGV[4] == '1' then
-  redis.call('HSET', R, 'd0', int(now))
-  redis.call('HDEL', R, 'da', 'dl') -- The plan begins anew as well, without an attempt.
+  put('d0', int(now))
+  drop('da', 'dl') -- The plan begins anew as well, without an attempt.
   redis.call('HDEL', X, 'cbe')
 elseif get('ds') ~= 'pending' then
   return {'stale'}
 end
-redis.call('HSET', R, 'dtok', token)
+put('dtok', token)
 deliver(id, now, 'scheduled')
 return {'won', int(now), int(num('dn')), int(num('due'))}

@@ -12,9 +12,9 @@ if get('ltok') ~= call() then
     if get('own') == '' then redis.call('ZADD', DUE, int(now + GRACE), id) end
     return {'busy'}
   end
-  if get('ds') == 'pending' then redis.call('HSET', R, 'dn', int(num('dn') + 1)) end
-  redis.call('HDEL', R, 'orph', 'pe', 'fs', 'nf')
-  redis.call('HSET', R, 'seq', int(num('seq') + 1), 'ltok', call(), 'step', 'poll', 'bc', 'scheduled', 'due', int(now))
+  if get('ds') == 'pending' then put('dn', int(num('dn') + 1)) end
+  drop('orph', 'pe', 'fs', 'nf')
+  put('seq', int(num('seq') + 1), 'ltok', call(), 'step', 'poll', 'bc', 'scheduled', 'due', int(now))
   redis.call('ZADD', DUE, int(now + GRACE), id)
 end
 return {'won', int(now), int(num('seq')), int(num('due'))}

@@ -10,6 +10,6 @@ if over() then return {'final'} end
 if num('seq') ~= seq or waits(id) then return {'stale'} end
 if get('own') ~= '' and num('lease') > now then return {'busy'} end
 release()
-redis.call('HSET', R, 'seq', int(seq + 1), 'ltok', call(), 'due', int(now), 'bc', 'retry')
+put('seq', int(seq + 1), 'ltok', call(), 'due', int(now), 'bc', 'retry')
 redis.call('ZADD', DUE, int(now + GRACE), id)
 return {'won', int(now), int(seq + 1), int(now), redis.call('HGETALL', R), redis.call('HGET', X, 'in') or ''}

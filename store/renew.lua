@@ -3,6 +3,6 @@
 if get('own') ~= ARGV[2] then return {'stale'} end
 local verdict = again('rn', ARGV[3])
 if verdict then return {verdict} end
-redis.call('HSET', R, 'lease', int(now + ARGV[4]), 'rn', ARGV[3])
+put('lease', int(now + ARGV[4]), 'rn', ARGV[3])
 redis.call('ZADD', DUE, int(now + ARGV[4]), ARGV[1])
 return {'won'}

@@ -11,16 +11,16 @@ local mine = get('vid')
 if mine == vid then return {'known'} end
 if mine ~= '' then return {'supplanted'} end
 if FINAL[get('st')] then
-  redis.call('HSET', R, 'vid', vid)
+  put('vid', vid)
   redis.call('HSETNX', VIDS, vid, id)
   return {'final'}
 end
 release()
 known(id, vid)
 local sent = get('sent')
-redis.call('HSET', R, 'vid', vid, 'sub', sent ~= '' and sent or int(now), 'seq', int(num('seq') + 1), 'ltok', call(),
+put('vid', vid, 'sub', sent ~= '' and sent or int(now), 'seq', int(num('seq') + 1), 'ltok', call(),
   'step', 'poll', 'bc', 'scheduled', 'due', int(now))
-redis.call('HDEL', R, 'ph', 'unc')
+drop('ph', 'unc')
 redis.call('ZADD', DUE, int(now + GRACE), id)
 redis.call('ZADD', INFLIGHT, 'NX', int(now), id)
 move(id, 'IN_PROGRESS')

@@ -3,6 +3,6 @@
 -- ARGV: id, seq, delay ms, orphan flag.
 if get('seq') ~= ARGV[2] or get('own') ~= '' or waits(ARGV[1]) then return {'stale'} end
 if (tonumber(redis.call('ZSCORE', DUE, ARGV[1]) or '') or 0) > now then return {'stale'} end
-if ARGV[4] == '1' then redis.call('HSET', R, 'orph', int(now)) else redis.call('HDEL', R, 'orph') end
+if ARGV[4] == '1' then put('orph', int(now)) else drop('orph') end
 redis.call('ZADD', DUE, int(now + ARGV[3]), ARGV[1])
 return {'won'}
