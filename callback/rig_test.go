@@ -88,7 +88,7 @@ func send(t *testing.T, s *Sender, d Delivery) Result {
 }
 
 // names is a name server that says something else at every question if it is
-// told to: the answers of a name are given in turn, the last one for ever.
+// told to: the answers of a name are given in turn, the last one forever.
 type names struct {
 	mu      sync.Mutex
 	answers map[string][]string

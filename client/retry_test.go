@@ -267,7 +267,7 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
-// A server that falls silent ends no caller's patience for ever: before its answer,
+// A server that falls silent ends no caller's patience forever: before its answer,
 // in the middle of it, and while it takes a document.
 func TestSilence(t *testing.T) {
 	t.Parallel()
@@ -426,7 +426,7 @@ func TestEventsAreTakenUp(t *testing.T) {
 	if diff := cmp.Diff([]string{"", "0", "1", "1"}, after); diff != "" {
 		t.Errorf("asked for after (-want +got):\n%s", diff)
 	}
-	// One that accepts nothing is not asked for ever.
+	// One that accepts nothing is not asked forever.
 	s = newScript(t, stream(": listening\n\n"))
 	for _, err := range s.c.Events(t.Context(), EventFilter{Batch: "b"}) {
 		if !hasCode(err, CodeUnreachable) || len(s.seen()) != 4 {

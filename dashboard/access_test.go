@@ -138,7 +138,7 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// Every way to change something is refused to those who may only look, whatever
+// Every way to change something is refused to viewers, whatever
 // the method is called.
 func TestReadOnlyMethods(t *testing.T) {
 	t.Parallel()

@@ -37,7 +37,7 @@ type connection struct{ redis.UniversalClient }
 // MakeRedisClient makes connection an asynq.RedisConnOpt.
 func (c connection) MakeRedisClient() any { return c.UniversalClient }
 
-// newQueues mounts the UI, for those who may only look or for operators.
+// newQueues mounts the UI, for viewers or for operators.
 func newQueues(rdb redis.UniversalClient, readOnly bool) (http.Handler, error) {
 	ui := asynqmon.New(asynqmon.Options{
 		RootPath:         root,

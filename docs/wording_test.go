@@ -13,7 +13,7 @@ import (
 
 // stilted are words and phrases that say less than plain ones: the subject of a sentence is
 // a worker, a step, a request or a caller.
-var stilted = regexp.MustCompile(`(?i)\b(somebody|someone|nobody|whoever|everybody|otherwise than|(which|that) (are|is) no [a-z]+|who comes|by itself)\b`)
+var stilted = regexp.MustCompile(`(?i)\b(somebody|someone|nobody|whoever|everybody|otherwise than|(which|that) (are|is) no [a-z]+|who comes|by itself|anybody|those who|told of|for ever)\b`)
 
 // TestWording finds stilted words in comments, texts for users and documents.
 func TestWording(t *testing.T) {

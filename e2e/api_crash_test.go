@@ -132,7 +132,7 @@ func (c *chaos) start() {
 	c.up.saysWhere()
 }
 
-// document is the bytes of a document: a picture, as far as anybody looks at it.
+// document is the bytes of a document: a picture, as far as the checks go.
 func (c *chaos) document(i int) []byte {
 	body := make([]byte, chaosBytes)
 	source := rand.NewChaCha8([32]byte{byte(i), byte(i >> 8), byte(i >> 16)})

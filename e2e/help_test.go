@@ -101,7 +101,7 @@ accounts:
 	}}
 }
 
-// service gives the examples a Redis, and where wanted those who work.
+// service gives the examples a Redis, and, if wanted, workers.
 func (k *kitchen) service(working bool) {
 	k.t.Helper()
 	k.durable()

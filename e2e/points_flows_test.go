@@ -330,7 +330,7 @@ func (x *death) wantOneDelivery(p *producer) {
 		ids[c.id] = true
 	}
 	if len(ids) != 1 {
-		x.t.Errorf("the producer was told of %d events, want one: %v", len(ids), ids)
+		x.t.Errorf("the producer received %d events, want one: %v", len(ids), ids)
 	}
 }
 

@@ -27,7 +27,7 @@ type overAPI struct {
 	api *process
 }
 
-// newOverAPI is a site with a Redis and an API; working has those who work, too.
+// newOverAPI is a site with a Redis and an API; working has workers, too.
 func newOverAPI(t *testing.T, cfg siteConfig, working bool) *overAPI {
 	t.Helper()
 	s := newSite(t, cfg)

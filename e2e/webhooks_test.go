@@ -25,7 +25,7 @@ type relay struct {
 	failed atomic.Int64 // And that were not.
 }
 
-// newRelay runs a relay; seen, where it is not nil, is told of each webhook before it
+// newRelay runs a relay; seen, if it is not nil, is called for each webhook before it
 // is passed on.
 func newRelay(t testing.TB, seen func(body []byte)) *relay {
 	t.Helper()

@@ -1,5 +1,5 @@
-// Package embedded brings a Redis along for those who have none: run and up
-// start with nothing installed or configured.
+// Package embedded provides a Redis where none is configured: run and up start with nothing
+// installed or configured.
 //
 // Where redis-server or valkey-server is on the PATH, it runs as a child with
 // its append-only file in the data directory, synced on every write, reachable

@@ -328,8 +328,8 @@ func TestClockGoesBack(t *testing.T) {
 	}
 }
 
-// Each kind reserves as far ahead as its rank: when those who come new are all sent
-// away, those who were sent away before still find a moment, and polls after them.
+// Each kind reserves as far ahead as its rank: when all new ones are sent
+// away, those that were sent away before still find a slot, and polls after them.
 func TestRanks(t *testing.T) {
 	t.Parallel()
 	l, _ := newLimiter(t)

@@ -57,7 +57,7 @@ type Observation struct {
 	// Seq is the submission's sequence number. An observation's age is its submission
 	// order, not when it completed: otherwise the slowest of a burst would dominate.
 	Seq store.SubmitSeq
-	// Hook says whether a webhook told of the end, List whether a ready list did.
+	// Hook says whether a webhook reported the end, List whether a ready list did.
 	Hook, List Notified
 	// Probation marks a List that was learned while no poll relies on the lists. There are
 	// few of those, and they are to outweigh what was believed before.

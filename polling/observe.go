@@ -19,7 +19,7 @@ type Ended struct {
 	SubmittedAt, NotYetAt, SeenAt time.Time
 	// FinishedAt is when the vendor says that it finished; zero where it says nothing.
 	FinishedAt time.Time
-	// Hooked says that a webhook told of the end, Listed that a ready list did.
+	// Hooked says that a webhook reported the end, Listed that a ready list did.
 	Hooked, Listed bool
 }
 

@@ -1,7 +1,7 @@
 -- observe: adds what finished extractions of one document type showed of the time the vendor
 -- takes. KEYS: the account's hash, that of the type. ARGV: token, memory, seconds a hash is
--- kept, whether a webhook told of each end and whether a list did (a digit for each where one
--- was to be expected, 1 or 0), over how many ends the share is counted that no list told of;
+-- kept, whether a webhook reported each end and whether a list did (a digit for each where one
+-- was to be expected, 1 or 0), over how many ends the share is counted that no list reported;
 -- then for each key: the latest submission's place (0: unknown), how many bins follow, pairs
 -- of bin and weight, with 1 for what was submitted at that place.
 -- Older submissions weigh less: instead of shrinking all that is there, each later one

@@ -8,7 +8,7 @@ import (
 	"github.com/extractq/extractq/polling/plan"
 )
 
-// Lists are read where many finish at once, less often where few do, and not for ever
+// Lists are read where many finish at once, less often where few do, and not forever
 // after that; a list that shows nothing is given up.
 func TestDecide(t *testing.T) {
 	t.Parallel()

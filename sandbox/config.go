@@ -90,7 +90,7 @@ type Config struct {
 	// MaxExtractions is how many extractions of one vendor are remembered; 0
 	// means 200,000. Beyond, the oldest that are over are forgotten.
 	MaxExtractions int
-	// Taken is told of every document that a vendor takes, and so bills, with its SHA-256
+	// Taken is called for every document that a vendor takes, and so bills, with its SHA-256
 	// and the vendor's id for it, before the sender is answered. Many goroutines may call
 	// it at once.
 	Taken func(id string, sum [sha256.Size]byte)

@@ -279,7 +279,7 @@ func TestSensibleList(t *testing.T) {
 		ids = append(ids, s.submitSensible("/generate_upload_url/invoices", fixtures.Invoice(n)))
 		s.pass(time.Second)
 	}
-	s.object(s.sensible("POST", "/generate_upload_url/tax_forms", "{}"), 200) // waits for ever
+	s.object(s.sensible("POST", "/generate_upload_url/tax_forms", "{}"), 200) // waits forever
 	list := func(query string) (got []string, token string) {
 		t.Helper()
 		v := s.object(s.sensible("GET", "/extractions?"+query, ""), 200)

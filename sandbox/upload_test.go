@@ -190,7 +190,7 @@ func TestDownloadURL(t *testing.T) {
 	checkS3(t, s.call("GET", local+"0", nil), 403, "SignatureDoesNotMatch")
 }
 
-// TestTaken: it is told of each document that a vendor takes, once, and of none that is
+// TestTaken: it is called for each document that a vendor takes, once, and for none that is
 // refused.
 func TestTaken(t *testing.T) {
 	t.Parallel()

@@ -93,7 +93,7 @@ func TestHintFromAList(t *testing.T) {
 	}
 }
 
-// TestRepeatedHints: what is repeated for ever costs a poll ever more rarely, and a
+// TestRepeatedHints: what is repeated forever costs a poll ever more rarely, and a
 // late hint that is true is not lost.
 func TestRepeatedHints(t *testing.T) {
 	t.Parallel()
@@ -210,7 +210,7 @@ func TestHintWhileUncertain(t *testing.T) {
 }
 
 // TestEarlyHook: a webhook whose vendor id is not known yet is a hint once it
-// is, and not for ever.
+// is, and not forever.
 func TestEarlyHook(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -224,7 +224,7 @@ func TestEarlyHook(t *testing.T) {
 	}
 	f := r.begin(r.create()).Fence
 	if id := hooked(); id != "" {
-		t.Errorf("Hooked = %q before anybody knows the vendor id", id)
+		t.Errorf("Hooked = %q before a record has the vendor id", id)
 	}
 	at, err := r.s.Next(t.Context(), f, extraction.StepPoll, time.Hour, extraction.BecauseScheduled, new(Change).Vendor("v-1"))
 	if err != nil || at.Due.After(at.Now) || !r.get(f).Hooked {

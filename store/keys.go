@@ -51,7 +51,7 @@ func (k keys) queued() string { return k.prefix + "queued" }
 // vendorIDs maps a vendor's id to ours.
 func (k keys) vendorIDs() string { return k.prefix + "vids" }
 
-// early are vendor ids that a hook named before anybody knew them, by when.
+// early are vendor ids that a hook named before a record had them, by when.
 func (k keys) early() string { return k.prefix + "early" }
 
 // ready are final extractions that are not acknowledged.
@@ -78,7 +78,7 @@ func (k keys) tombs() string { return k.prefix + "tombs" }
 // the request.
 func (k keys) idempotency() string { return k.prefix + "idem" }
 
-// ticks says which slot of time each duty of those who look after the account was last
+// ticks says which slot of time each maintenance duty of the account was last
 // claimed for.
 func (k keys) ticks() string { return k.prefix + "ticks" }
 

@@ -155,7 +155,7 @@ local function unmap(id)
   if vid ~= '' and redis.call('HGET', VIDS, vid) == id then redis.call('HDEL', VIDS, vid) end
 end
 
--- known maps a vendor id to the extraction. A hook that named it before anybody
+-- known maps a vendor id to the extraction. A hook that named it before any record
 -- knew it is a hint.
 local function known(id, vid)
   redis.call('HSET', VIDS, vid, id)

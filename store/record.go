@@ -51,7 +51,7 @@ type Input struct {
 	Document    extraction.Document `json:"document"`
 	// RetryOf is the extraction that this one repeats.
 	RetryOf string `json:"retry_of,omitempty"`
-	// CallbackURL is where the producer is told of the end; empty for nowhere.
+	// CallbackURL is where the end is reported to the producer; empty for nowhere.
 	// CallbackKey names the API key it submitted with.
 	CallbackURL string `json:"callback_url,omitempty"`
 	CallbackKey string `json:"callback_key,omitempty"`

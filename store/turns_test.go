@@ -296,7 +296,7 @@ func TestTurns(t *testing.T) {
 			before := l.total()
 			l.window = wide
 			if l.release(rt); l.total() == before {
-				rt.Fatalf("%d wait for ever", before)
+				rt.Fatalf("%d wait forever", before)
 			}
 		}
 		if len(l.went) != l.created {
@@ -415,7 +415,7 @@ func (l *lineup) check() {
 	}
 }
 
-// What a turn costs does not grow with those who wait.
+// The cost of a release does not grow with the number that wait.
 func BenchmarkRelease(b *testing.B) {
 	for _, waiting := range []int{100, 100_000} {
 		b.Run(fmt.Sprint(waiting), func(b *testing.B) {

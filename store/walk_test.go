@@ -56,9 +56,9 @@ const (
 	anew repeat = iota
 	// confirmed at once; later it has its effect again, while it may.
 	atOnce
-	// confirmed at once, and without effect for ever.
+	// confirmed at once, and without effect forever.
 	forever
-	// refused, and without effect for ever.
+	// refused, and without effect forever.
 	refused
 	// refused at once; later it has its effect again, where there is something to do.
 	refusedAtOnce

@@ -88,14 +88,14 @@ func TestEnded(t *testing.T) {
 				r.hset(id, "ny", ago(tt.notYet))
 			}
 			if len(told()) > 0 {
-				t.Fatalf("told of %+v before the end", told())
+				t.Fatalf("reported %+v before the end", told())
 			}
 			if _, err := w.poll(t.Context(), r.payload(id)); err != nil {
 				t.Fatal(err)
 			}
 			got := told()
 			if len(got) != 1 {
-				t.Fatalf("told of %+v, want one end", got)
+				t.Fatalf("reported %+v, want one end", got)
 			}
 			e := got[0]
 			if e.Delay < tt.least || e.Delay > tt.most {
@@ -106,7 +106,7 @@ func TestEnded(t *testing.T) {
 			}
 			tt.want.Account, tt.want.Duration, tt.want.Delay = "acme", e.Duration, e.Delay
 			if e != tt.want {
-				t.Errorf("told of %+v, want %+v", e, tt.want)
+				t.Errorf("reported %+v, want %+v", e, tt.want)
 			}
 			// A late poll ends nothing.
 			if _, err := w.poll(t.Context(), r.payload(id)); err != nil || len(told()) != 1 {

@@ -10,7 +10,7 @@ import (
 )
 
 // An account that has extractions and is in no worker's configuration any more.
-// Its queues are paused, for those who look at them, until it is back; what is
+// Its queues are paused, so that the web UI shows it, until it is back; what is
 // unfinished stays as it is, and what is final expires as everything does.
 
 // goneRecheck is when an unfinished extraction of such an account is looked at

@@ -209,7 +209,7 @@ func TestVendorIDInLogWhenTheProcessStops(t *testing.T) {
 	}
 }
 
-// unsent takes back what the document store was told of a submission, as the search does
+// unsent takes back what the document store recorded about a submission, as the search does
 // that decides to submit again.
 func (r *rig) unsent(id string) {
 	r.t.Helper()

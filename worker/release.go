@@ -41,7 +41,7 @@ const minWindow = 4
 // before everything that comes later, so it is little: what the rate lets through in a
 // second, and no more than keeps all workers busy. Nor more than finds a place to wait
 // in: a step that is sent away comes back on a whole second, and would find the places
-// taken by those who had their turn after it.
+// taken by those that were released after it.
 func window(a Account, concurrency, workers int) store.Window {
 	workers = max(1, workers)
 	w := store.Window{Released: max(minWindow, 2*concurrency*workers), InFlight: a.MaxInFlight}

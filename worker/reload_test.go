@@ -72,7 +72,7 @@ func (r *rig) getOf(account, id string) store.Record {
 	return got
 }
 
-// queuePaused reports whether an account's submissions are paused for those who
+// queuePaused reports whether an account's submissions are paused in the web UI for those that
 // look at the queue.
 func (r *rig) queuePaused(account string) bool {
 	r.t.Helper()

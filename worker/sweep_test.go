@@ -100,7 +100,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// Pages are followed while there are any, but not round in a circle for ever.
+// Pages are followed while there are any, but not round in a circle forever.
 func TestSweepPages(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, circle{newVendor()})

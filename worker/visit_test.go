@@ -7,7 +7,7 @@ import (
 )
 
 // A worker that is there for its own documents only is seen while it works, is never one
-// that producers are told of, and leaves nothing behind: neither when it ends, nor, once
+// that producers learn of, and leaves nothing behind: neither when it ends, nor, once
 // another worker looks, where it was killed.
 func TestVisit(t *testing.T) {
 	t.Parallel()
@@ -30,7 +30,7 @@ func TestVisit(t *testing.T) {
 		t.Errorf("while it works: served %v, known %v, %v", served, known(), err)
 	}
 	if got, ok, err := r.records.Registration(t.Context(), "acme"); err != nil || ok {
-		t.Errorf("producers are told of %+v, %v", got, err)
+		t.Errorf("producers see %+v, %v", got, err)
 	}
 	stop()
 	served, err = r.limiter.Served(t.Context(), "acme")

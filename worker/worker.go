@@ -114,12 +114,12 @@ type Config struct {
 	// StoreFailed, where it is set, is told when the journal or the document
 	// store fails. The step is repeated all the same.
 	StoreFailed func(error)
-	// Ended, where it is set, is told of each extraction that this worker ends, and
+	// Ended, if set, is called for each extraction that this worker ends, and
 	// Delivered of what each attempt to tell a producer came to: delivered, retry or
 	// failed. They must not block.
 	Ended     func(End)
 	Delivered func(outcome string)
-	// Duplicate, where it is set, is told of each vendor id that was found under the token of
+	// Duplicate, if set, is called for each vendor id that was found under the token of
 	// an extraction of the account that has another one.
 	Duplicate func(account string)
 	// Tick is how often the worker looks after its accounts; 0 means 2 s, less than
@@ -174,7 +174,7 @@ type Worker struct {
 	queue   *queue.Queue
 	limiter *limiter.Limiter
 	log     *slog.Logger
-	// reading holds those who read ready lists, and probing those who probe.
+	// reading is held while ready lists are read, probing while an account is probed.
 	reading, probing chan struct{}
 
 	// store is what this process knows of its document store.

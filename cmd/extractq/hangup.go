@@ -23,7 +23,7 @@ type hangups struct {
 // hangupKey is where main leaves the hangups in the context.
 type hangupKey struct{}
 
-// take passes one on and reports whether anybody listens. While one waits to be
+// take passes one on and reports whether there is a listener. While one waits to be
 // acted upon, another one is the same wish.
 func (h *hangups) take() bool {
 	h.mu.Lock()

@@ -40,7 +40,7 @@ func inputFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "metadata", Usage: "a label `K=V` of your own (repeatable)"},
 		&cli.StringFlag{Name: "name", Usage: "what the document on standard input is called, as in `1040.pdf`"},
 		&cli.StringSliceFlag{Name: "option", Usage: "an option `K=V` for the vendor: segment_documents_with, extra_data, parse_text_blocks (repeatable)"},
-		&cli.StringFlag{Name: "callback-url", Usage: "`URL` that is told of the end, whatever it is; see docs/callbacks.md"},
+		&cli.StringFlag{Name: "callback-url", Usage: "`URL` that receives a callback at the end, whatever the status; see docs/callbacks.md"},
 	}
 }
 

@@ -19,7 +19,7 @@ import extractq
 
 
 def events(batch):
-    """Yields the batch's extractions as they change, for ever."""
+    """Yields the batch's extractions as they change, forever."""
     last = None
     while True:
         headers = {"Last-Event-ID": last} if last else {}

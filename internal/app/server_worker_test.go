@@ -14,7 +14,7 @@ import (
 	"github.com/extractq/extractq/internal/redistest"
 )
 
-// A worker that was told of a sandbox and not where it is must not take the vendor
+// A worker that has a sandbox without its address must not take the vendor
 // for it.
 func TestSandboxWithoutAddress(t *testing.T) {
 	t.Parallel()

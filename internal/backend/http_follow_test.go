@@ -63,6 +63,6 @@ func TestHTTPWatcherAsksAgainBehindAGap(t *testing.T) {
 	told := 0
 	err = w.Run(ctx, func() bool { return len(w.Waiting()) == 0 }, func(extraction.Extraction, bool) error { told++; return nil })
 	if err != nil || told != watched {
-		t.Errorf("%d of %d are told of, %v", told, watched, err)
+		t.Errorf("%d of %d are reported, %v", told, watched, err)
 	}
 }

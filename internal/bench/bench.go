@@ -58,7 +58,7 @@ type Config struct {
 	deadline time.Duration
 	// keep is how long a schedule is used in place of planFor.
 	keep time.Duration
-	// change changes the documents before any is carried, asked is told of each poll.
+	// change changes the documents before any is carried, asked is called for each poll.
 	change func([]job)
 	asked  func(j *job, now time.Duration)
 }

@@ -20,13 +20,13 @@ type job struct {
 	place    int
 	measured bool
 	loses    bool // Its webhook never comes.
-	hooked   bool // A webhook has told of its end,
+	hooked   bool // A webhook has reported its end,
 	listed   bool // or a ready list.
 	asking   bool // It waits for the rate to be asked for.
 	over     bool
 }
 
-// hinted reports that a webhook or a list has told of its end.
+// hinted reports that a webhook or a list has reported its end.
 func (j *job) hinted() bool { return j.hooked || j.listed }
 
 // run is one policy carrying all documents.

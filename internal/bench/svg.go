@@ -17,7 +17,7 @@ const (
 	barFrom, barTo      = 690, 960
 )
 
-// hues are told apart by those who see no red or green, too (Okabe and Ito).
+// hues are distinguishable without seeing red or green (Okabe and Ito).
 var hues = []string{"#0072b2", "#009e73", "#cc79a7", "#d55e00", "#e69f00", "#555555"}
 
 // bars are the parts of a bar, from the left.

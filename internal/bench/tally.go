@@ -37,7 +37,7 @@ func (t *tally) took(j *job, now time.Duration) {
 	}
 }
 
-// poll counts a poll, or a fetch where a webhook has told of the end.
+// poll counts a poll, or a fetch where a webhook has reported the end.
 func (t *tally) poll(j *job) {
 	switch {
 	case !j.measured:

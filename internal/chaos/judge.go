@@ -144,7 +144,7 @@ func (s *site) judge(ctx context.Context, p *producers, all map[string]extractio
 		s.judgeOne(ctx, &r, d, x, times)
 	}
 	for id := range all {
-		r.broken("%s is an extraction that no producer was told of", id)
+		r.broken("%s is an extraction whose id no producer received", id)
 	}
 	for digest, ids := range taken {
 		r.broken("the vendor has taken a document that no producer has: %s as %v", digest, ids)

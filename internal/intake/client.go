@@ -40,7 +40,7 @@ type Submission struct {
 	Metadata map[string]string
 	Options  map[string]any
 
-	// CallbackURL is where the producer is told of the end, signed with the secret of
+	// CallbackURL is where the end is reported to the producer, signed with the secret of
 	// its API key, CallbackKey; empty for nowhere.
 	CallbackURL string
 	CallbackKey string
@@ -77,7 +77,7 @@ type Parts struct {
 	WaitReplicas int
 	// Kept is how long what Cancel ends and what Delete leaves is kept.
 	Kept store.Kept
-	// Canceled, where it is set, is told of each extraction that this client cancels.
+	// Canceled, if set, is called for each extraction that this client cancels.
 	Canceled func(store.Record)
 }
 

@@ -389,6 +389,6 @@ func TestCanceledIsTold(t *testing.T) {
 		}
 	}
 	if !slices.Equal(told, ids) {
-		t.Errorf("told of %v, want %v", told, ids)
+		t.Errorf("reported %v, want %v", told, ids)
 	}
 }

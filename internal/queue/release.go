@@ -14,7 +14,7 @@ import (
 
 // farOff is how far off the task of an extraction is that waits for its turn: it is
 // there to be seen, and run when the turn has come. One that runs before goes back into
-// the line, and one that a cancellation has missed ends: it does not stay for ever.
+// the line, and one that a cancellation has missed ends: it does not stay forever.
 const farOff = 7 * 24 * time.Hour
 
 // asleepAfter is how far off a task is whose step is due and that has to be run.

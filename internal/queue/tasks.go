@@ -43,7 +43,7 @@ func SubmitQueue(account string) string { return account + ".submit" }
 // PollQueue is the queue of an account's polls.
 func PollQueue(account string) string { return account + ".poll" }
 
-// Payload is the body of a submit, poll or deliver task. The labels are for those who
+// Payload is the body of a submit, poll or deliver task. The labels are for operators who
 // look at the queue; the worker acts on the record.
 type Payload struct {
 	Version      int    `json:"v"`
@@ -97,7 +97,7 @@ const (
 )
 
 // finishedShown is how long the task that ended an extraction stays as a completed
-// one, for those who look at the queue.
+// one, for operators who look at the queue.
 const finishedShown = 10 * time.Minute
 
 // Passed is what the handler of a step returns when the extraction goes on, or

@@ -218,7 +218,7 @@ func TestEmptyQueueIsLeftAlone(t *testing.T) {
 	}
 }
 
-// What follows a message at once is told of by one more, when a moment is over.
+// What follows a message at once is announced by one more, when a moment is over.
 func TestLastMessageIsSent(t *testing.T) {
 	t.Parallel()
 	var n notices

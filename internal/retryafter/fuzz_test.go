@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// No header stops an account for ever, or makes a wait that was asked for no wait.
+// No header stops an account forever, or makes a wait that was asked for no wait.
 func FuzzRead(f *testing.F) {
 	f.Add("120", "")
 	f.Add("1e400", "")

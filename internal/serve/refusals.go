@@ -41,7 +41,7 @@ type unsaid struct {
 	timer  *time.Timer
 }
 
-// NewRefusals returns the refusals of one server. count may be nil; it is told of each
+// NewRefusals returns the refusals of one server. count may be nil; it is called for each
 // of the reasons with 0 at once, so that their counters are there before the first
 // refusal.
 func NewRefusals(log *slog.Logger, count func(reason string, n int), reasons ...string) *Refusals {

@@ -1,5 +1,5 @@
 // Package serve runs an HTTP server until it is told to stop: with the limits
-// that keep a slow or silent client from holding a connection for ever, and with
+// that keep a slow or silent client from holding a connection forever, and with
 // an end that lets the requests under way finish.
 package serve
 

@@ -45,7 +45,7 @@ type Config struct {
 	UserAgent string
 	// MaxResult bounds in bytes an answer that may hold a result; 0 means 256 MiB.
 	MaxResult int64
-	// Requested is told of every request: what it was for, the status of the answer
+	// Requested is called after every request: what it was for, the status of the answer
 	// (0: there was none), and how long it took. Nil turns it off.
 	Requested func(op string, status int, took time.Duration)
 }

@@ -147,7 +147,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// Every request is told of, with the status of its answer.
+// Every request is reported, with the status of its answer.
 func TestRequested(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -179,6 +179,6 @@ func TestRequested(t *testing.T) {
 	_, _ = c.Do(t.Context(), Call{Op: OpReady, Method: http.MethodGet, URL: ":nonsense"}) // No request.
 	want := []request{{OpProbe, 200}, {OpPoll, 429}, {OpSubmit, 0}}
 	if !slices.Equal(told, want) {
-		t.Errorf("told of %v, want %v", told, want)
+		t.Errorf("reported %v, want %v", told, want)
 	}
 }

@@ -21,7 +21,7 @@ func TestUploadIsSentElsewhere(t *testing.T) {
 	}{
 		"307":              {307, 1, true, true},
 		"308, twice":       {308, 2, true, true},
-		"for ever":         {307, 1000, true, false},
+		"forever":          {307, 1000, true, false},
 		"302":              {302, 1, true, false},
 		"a call that pays": {307, 1, false, false},
 	} {

@@ -47,7 +47,7 @@ type Config struct {
 	MaxBytes   int64
 	// Limits bound the reading of one document.
 	Limits reader.Limits
-	// Taken is told of every document that is taken, before its sender is; nil is not.
+	// Taken, if set, is called for every document that is taken, before it is answered.
 	Taken func(id string, sum [sha256.Size]byte)
 }
 
@@ -123,7 +123,7 @@ func (e *Engine[M]) Open(id string, meta M) Extraction[M] {
 	now := e.cfg.Now()
 	e.nextSeq++
 	// Both vendors tell times in milliseconds: a filter by a time that was told
-	// has to find what it was told of.
+	// has to find the extraction.
 	r := &record[M]{seq: e.nextSeq, id: id, meta: meta, created: now.Truncate(time.Millisecond)}
 	e.byID[id] = r
 	e.order = append(e.order, r)

@@ -37,7 +37,7 @@ func TestEncrypted(t *testing.T) {
 			t.Parallel()
 			_, err := reader.Read(t.Context(), encrypt("user", test.aes, test.bits), "", reader.Limits{})
 			checkRefusal(t, err, reader.ReasonEncrypted)
-			// Without a user's password anybody may read it; what the owner
+			// Without a user's password every reader may open it; what the owner
 			// forbids is printing and changing.
 			doc, err := reader.Read(t.Context(), encrypt("", test.aes, test.bits), "", reader.Limits{})
 			if err != nil {

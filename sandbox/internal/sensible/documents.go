@@ -102,7 +102,7 @@ type fileMetadata struct {
 // configVersion is the version of every configuration here.
 const configVersion = "1"
 
-// status is Sensible's word for a state. What has expired is not told of.
+// status is Sensible's word for a state. What has expired is not listed.
 func status(s engine.State) string {
 	switch s {
 	case engine.Waiting:

@@ -11,7 +11,7 @@ import (
 
 const (
 	fetchWorkers = 4
-	// fetchQueue is far above what anybody submits at once; an entry is a URL.
+	// fetchQueue is far above what a client submits at once; an entry is a URL.
 	fetchQueue   = 50_000
 	fetchTimeout = time.Minute
 )

@@ -22,7 +22,7 @@ import (
 // Prefix is where the dialect's paths begin.
 const Prefix = "/typless"
 
-// Config is what the dialect needs. All fields are required but those whose
+// Config is what the dialect needs. All fields are required except those whose
 // comment says otherwise.
 type Config struct {
 	Engine *Engine

@@ -23,7 +23,7 @@ const (
 	// slower than that hold up the others.
 	workers = 8
 	// maxPending bounds what waits for its time. An entry is a closure of a few
-	// words, and this is more than anybody has in flight.
+	// words, and this is more than any client has in flight.
 	maxPending = 100_000
 	timeout    = 10 * time.Second
 	// maxNap bounds one sleep, for clocks that are set by hand or go faster.
