@@ -3,7 +3,6 @@ package store_test
 import (
 	"github.com/extractq/extractq/internal/s3test"
 	"github.com/extractq/extractq/store"
-
 	_ "github.com/extractq/extractq/store/cloud"
 )
 

@@ -12,6 +12,11 @@
 // the addresses are configured here; the limits, the vendor and its key are those of the
 // workers.
 //
+// Where the document store is an object store, the service imports its drivers, which are
+// large:
+//
+//	import _ "github.com/extractq/extractq/store/cloud"
+//
 // On a machine that cannot reach both Redis and the document store, use package client over
 // HTTP.
 package tasks

@@ -75,10 +75,11 @@ func (b bucket) Close() error { return b.b.Close() }
 
 // known maps an error to what a store.Bucket answers.
 func known(key string, err error) error {
-	switch gcerrors.Code(err) {
-	case gcerrors.NotFound:
+	code := gcerrors.Code(err)
+	if code == gcerrors.NotFound {
 		return fmt.Errorf("%w: %w", &fs.PathError{Op: "open", Path: key, Err: fs.ErrNotExist}, err)
-	case gcerrors.FailedPrecondition, gcerrors.AlreadyExists:
+	}
+	if code == gcerrors.FailedPrecondition || code == gcerrors.AlreadyExists {
 		return fmt.Errorf("%w: %w", &fs.PathError{Op: "write", Path: key, Err: fs.ErrExist}, err)
 	}
 	return err
