@@ -72,6 +72,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.keepServing(ctx)
 	looking.Wait()
 
+	w.log.InfoContext(base, "worker stopping", slog.Int64("running", w.running.Load()), slog.Duration("at_most", w.cfg.StopTimeout))
 	w.turn.Lock()
 	w.fleet = nil // Nothing is started any more.
 	w.turn.Unlock()

@@ -87,7 +87,8 @@ type Config struct {
 	// DocumentRetention is how long the document of a successful one is kept;
 	// 0 erases it at once.
 	DocumentRetention time.Duration
-	// StopTimeout is how long Run lets running steps end; 0 means 30 s.
+	// StopTimeout is how long Run lets running steps end; 0 means 20 s, so that a process has ended within
+	// the 30 s that Kubernetes allows.
 	StopTimeout time.Duration
 	// Lease is how long a step is held without a heartbeat; 0 means 8 s.
 	// Shorter ones are for tests.
@@ -140,7 +141,7 @@ func (c Config) withDefaults() Config {
 		c.Retention = 168 * time.Hour
 	}
 	if c.StopTimeout <= 0 {
-		c.StopTimeout = 30 * time.Second
+		c.StopTimeout = 20 * time.Second
 	}
 	if c.Lease <= 0 {
 		c.Lease = 8 * time.Second
@@ -183,6 +184,9 @@ type Worker struct {
 	// mu guards accounts. The map is replaced by another one, never changed.
 	mu       sync.RWMutex
 	accounts map[string]*account
+
+	// running is how many steps are being carried out.
+	running atomic.Int64
 
 	// base is the context of all steps: it ends when the process must.
 	base context.Context
@@ -285,6 +289,8 @@ func (w *Worker) all() map[string]*account {
 // completed task behind where the handler ended the extraction.
 func (w *Worker) handle(h func(context.Context, queue.Payload) (*queue.Outcome, error)) func(context.Context, *asynq.Task) error {
 	return func(ctx context.Context, t *asynq.Task) (err error) {
+		w.running.Add(1)
+		defer w.running.Add(-1)
 		p, err := queue.Decode(t)
 		if err != nil {
 			w.log.ErrorContext(ctx, "task not understood", slog.String("type", t.Type()), slog.Any("error", err))
