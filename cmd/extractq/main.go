@@ -40,7 +40,7 @@ func main() {
 
 // program is the whole program: it returns the exit code.
 func program(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := heeded()
+	ctx, stop := withSignals()
 	defer stop()
 	// A reader that goes away is an error of the write, not the end of the
 	// process: what is running is still saved.
@@ -129,7 +129,6 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		HideHelpCommand:           true,
 		// main alone prints errors and ends the process.
 		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError:   func(c *cli.Context, err error, _ bool) error { return wrongFlag(err, "", "", c.App.Flags) },
 		Commands: []*cli.Command{
 			runCommand(), upCommand(), workerCommand(), apiCommand(), schedulerCommand(), dashboardCommand(),
 			submitCommand(), adoptCommand(), statusCommand(), resultCommand(), listCommand(), watchCommand(),
@@ -138,12 +137,12 @@ Every flag may stand before or after the arguments; -- ends the flags.`,
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return unknownCommand(c.App.Commands, c.Args().First(), "")
+				return commandline.UnknownCommand(c.App.Commands, c.Args().First(), "")
 			}
 			return cli.ShowAppHelp(c)
 		},
 	}
-	complain(app, app.Commands, "")
+	commandline.NameMistakes(app)
 	refuseServer(app.Commands)
 	return app
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/extractq/extractq/internal/app"
 )
 
-// sameWish is how soon after the first signal another one is the same wish: GNU
-// timeout signals the process and then its group, and a terminal and a supervisor
-// may both pass on one Ctrl-C.
-const sameWish = 500 * time.Millisecond
+// sameSignal is how soon after the first signal another one counts as the same: GNU timeout
+// signals the process and then its group, and a terminal and a supervisor may both pass on one
+// Ctrl-C.
+const sameSignal = 500 * time.Millisecond
 
 // signaled is the cause of a context that a signal ended.
 type signaled struct{ os.Signal }
@@ -31,13 +31,12 @@ func (s signaled) code() int {
 	return exitInterrupted
 }
 
-// heeded turns the first signal into the end of the returned context; the second
-// ends the process at once. A SIGHUP for which a server role listens is neither. A
-// signal that was ignored when the process began, as by nohup, stays ignored but for
-// such a SIGHUP.
-func heeded() (ctx context.Context, stop func()) {
+// withSignals returns a context that the first signal ends; the second ends the process at once.
+// A SIGHUP that a server role listens for does neither. A signal that was ignored when the
+// process began, as by nohup, stays ignored, except such a SIGHUP.
+func withSignals() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	reloads, ends := new(hangups), new(app.Endings)
+	reloads, ends := new(reloadSignals), new(app.Endings)
 	stops := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 	ignored := map[os.Signal]bool{}
 	for _, s := range stops {
@@ -56,7 +55,7 @@ func heeded() (ctx context.Context, stop func()) {
 				case first.IsZero():
 					first = time.Now()
 					cancel(signaled{s})
-				case time.Since(first) < sameWish:
+				case time.Since(first) < sameSignal:
 				default:
 					ends.EndAll()
 					os.Exit(signaled{s}.code())
@@ -66,7 +65,7 @@ func heeded() (ctx context.Context, stop func()) {
 			}
 		}
 	}()
-	ctx = context.WithValue(ctx, hangupKey{}, reloads)
+	ctx = context.WithValue(ctx, reloadKey{}, reloads)
 	return app.WithEndings(ctx, ends), func() {
 		signal.Stop(signals)
 		close(done)

@@ -9,11 +9,12 @@ import (
 func TestMistakesAreNamed(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"rnu":                                      `unknown command "rnu"; did you mean extractq run?`,
-		"xyzzy":                                    `unknown command "xyzzy"; see extractq --help`,
-		"help accounts puase":                      `unknown command "puase"; did you mean extractq accounts pause?`,
-		"help accounts pause resume":               `unknown command "resume"; see extractq accounts pause --help`,
-		"version now":                              "version takes no arguments",
+		"rnu":                        `unknown command "rnu"; did you mean extractq run?`,
+		"xyzzy":                      `unknown command "xyzzy"; see extractq --help`,
+		"help accounts puase":        `unknown command "puase"; did you mean extractq accounts pause?`,
+		"help accounts pause resume": `unknown command "resume"; see extractq accounts pause --help`,
+		"version now":                "version takes no arguments",
+
 		"run --tpye x y":                           "run: unknown flag --tpye (did you mean --type?); see extractq run --help",
 		"list --zzz":                               "list: unknown flag --zzz; see extractq list --help",
 		"--confg x run":                            "unknown flag --confg (did you mean --config?); see extractq --help",
@@ -26,7 +27,10 @@ func TestMistakesAreNamed(t *testing.T) {
 		"run --provider nothing --type t examples": `unknown provider "nothing": want sandbox, sensible or typless`,
 	} {
 		var out, err strings.Builder
-		if code := program(append([]string{"extractq"}, strings.Fields(line)...), strings.NewReader(""), &out, &err); code != exitUsage {
+		parsing.Lock()
+		code := program(append([]string{"extractq"}, strings.Fields(line)...), strings.NewReader(""), &out, &err)
+		parsing.Unlock()
+		if code != exitUsage {
 			t.Errorf("extractq %s ends with %d, want %d", line, code, exitUsage)
 		}
 		if got := strings.TrimSpace(err.String()); got != "extractq: "+want {
@@ -40,7 +44,10 @@ func TestHelpAndVersionAreCommands(t *testing.T) {
 	t.Parallel()
 	run := func(args ...string) string {
 		var out, err strings.Builder
-		if code := program(append([]string{"extractq"}, args...), strings.NewReader(""), &out, &err); code != exitOK || err.Len() > 0 {
+		parsing.Lock()
+		code := program(append([]string{"extractq"}, args...), strings.NewReader(""), &out, &err)
+		parsing.Unlock()
+		if code != exitOK || err.Len() > 0 {
 			t.Errorf("extractq %q ends with %d and says %q", args, code, err.String())
 		}
 		return out.String()

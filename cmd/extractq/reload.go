@@ -11,21 +11,21 @@ import (
 	"github.com/extractq/extractq/metrics"
 )
 
-// A server role takes SIGHUP for the wish to read the configuration again; for
-// every other command it is the end of the terminal, and of the command.
+// SIGHUP makes a server role read the configuration again; for every other command it is the end
+// of the terminal, and of the command.
 
-// hangups leads SIGHUP from main to the role that listens, if one does.
-type hangups struct {
+// reloadSignals passes SIGHUP from main to the role that listens, if one does.
+type reloadSignals struct {
 	mu       sync.Mutex
 	listener chan struct{}
 }
 
-// hangupKey is where main leaves the hangups in the context.
-type hangupKey struct{}
+// reloadKey is the context's key for the reloadSignals.
+type reloadKey struct{}
 
-// take passes one on and reports whether there is a listener. While one waits to be
-// acted upon, another one is the same wish.
-func (h *hangups) take() bool {
+// take passes one on and reports whether a role listens. While one waits, another one changes
+// nothing.
+func (h *reloadSignals) take() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.listener == nil {
@@ -38,8 +38,8 @@ func (h *hangups) take() bool {
 	return true
 }
 
-// listen makes the hangups come to the returned channel, until stop.
-func (h *hangups) listen() (came <-chan struct{}, stop func()) {
+// listen sends the signals to the returned channel, until stop.
+func (h *reloadSignals) listen() (came <-chan struct{}, stop func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	listener := make(chan struct{}, 1)
@@ -51,13 +51,13 @@ func (h *hangups) listen() (came <-chan struct{}, stop func()) {
 	}
 }
 
-// loadServer is load for a server role. From here until stop SIGHUP no longer
-// ends the process; one that comes before the role has called onHangup waits.
-// choose has a look at the configuration, now and each time it is read again.
+// loadServer is load for a server role. From now until stop SIGHUP does not end the process; one
+// that comes before the role has called OnReload waits. choose checks the configuration, now and
+// each time it is read again.
 func loadServer(c *cli.Context, choose func(*settings) error) (cfg settings, stop func(), err error) {
-	h, ok := c.Context.Value(hangupKey{}).(*hangups)
+	h, ok := c.Context.Value(reloadKey{}).(*reloadSignals)
 	if !ok {
-		h = new(hangups) // A test that is not started by main.
+		h = new(reloadSignals) // A test that is not started by main.
 	}
 	came, unlisten := h.listen()
 	cfg, err = load(c, slog.LevelInfo)

@@ -1,11 +1,9 @@
-package main
+package commandline
 
 import (
 	"fmt"
 	"regexp"
-	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 	"github.com/xrash/smetrics"
@@ -13,16 +11,24 @@ import (
 	"github.com/extractq/extractq/internal/errkind"
 )
 
-// complain gives every command its own words for a wrong flag. above are the
-// names of the commands that they belong to.
-func complain(app *cli.App, commands []*cli.Command, above string) {
+// NameMistakes gives an application and its commands errors of their own for a wrong flag, which
+// say what to type instead.
+func NameMistakes(app *cli.App) {
+	app.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
+		return wrongFlag(err, "", "", app.Flags)
+	}
+	nameMistakes(app, app.Commands, "")
+}
+
+// nameMistakes is NameMistakes for some commands. above are the names of those they belong to.
+func nameMistakes(app *cli.App, commands []*cli.Command, above string) {
 	for _, command := range commands {
 		name := above + command.Name
 		command.HideHelpCommand = true // "help" may be a document.
 		command.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
 			return wrongFlag(err, name+": ", name+" ", command.Flags, app.Flags)
 		}
-		complain(app, command.Subcommands, name+" ")
+		nameMistakes(app, command.Subcommands, name+" ")
 	}
 }
 
@@ -89,8 +95,8 @@ func nearest(word string, names []string) string {
 	return found
 }
 
-// unknownCommand is an error that names the commands there are, or the one that is meant.
-func unknownCommand(commands []*cli.Command, word, above string) error {
+// UnknownCommand returns an error that names the commands there are, or the one that is meant.
+func UnknownCommand(commands []*cli.Command, word, above string) error {
 	names := make([]string, len(commands))
 	for i, c := range commands {
 		names[i] = c.Name
@@ -99,60 +105,4 @@ func unknownCommand(commands []*cli.Command, word, above string) error {
 		return errkind.Usagef("unknown command %q; did you mean extractq %s%s?", word, above, near)
 	}
 	return errkind.Usagef("unknown command %q; see extractq %s--help", word, above)
-}
-
-func helpCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "help",
-		Usage:     "show the help page of a command",
-		ArgsUsage: "[COMMAND…]",
-		Description: `Examples:
-
-   extractq help run
-   extractq help accounts pause`,
-		Action: func(c *cli.Context) error {
-			commands, above := c.App.Commands, ""
-			for _, word := range c.Args().Slice() {
-				var found *cli.Command
-				for _, command := range commands {
-					if command.HasName(word) {
-						found = command
-					}
-				}
-				if found == nil {
-					return unknownCommand(commands, word, above)
-				}
-				commands, above = found.Subcommands, above+word+" "
-			}
-			again := newApp(c.App.Reader, c.App.Writer, c.App.ErrWriter) // This one has been set up for help.
-			return again.RunContext(c.Context, append(append([]string{c.App.Name}, c.Args().Slice()...), "--help"))
-		},
-	}
-}
-
-func versionCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "version",
-		Usage: "print the version, and what it was built from",
-		Description: `Example:
-
-   extractq version`,
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return errkind.Usagef("version takes no arguments")
-			}
-			var b strings.Builder
-			fmt.Fprintf(&b, "extractq version %s\n", c.App.Version)
-			if info, ok := debug.ReadBuildInfo(); ok {
-				fmt.Fprintf(&b, "built with %s\n", info.GoVersion)
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" || s.Key == "vcs.time" || s.Key == "vcs.modified" && s.Value == "true" {
-						fmt.Fprintf(&b, "%s %s\n", strings.TrimPrefix(s.Key, "vcs."), s.Value)
-					}
-				}
-			}
-			_, err := fmt.Fprint(c.App.Writer, b.String())
-			return err
-		},
-	}
 }
