@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// startBound starts a program that the kernel kills when this process is gone. The
-// signal comes with the end of the thread that started the program, so that thread
-// stays as long as the process.
+// startBound starts a program that the kernel kills when this process ends. The signal is
+// sent when the thread that started the program ends, so that thread is kept as long as the
+// process.
 func startBound(cmd *exec.Cmd) error {
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	started := make(chan error)

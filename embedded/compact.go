@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// compactTimeout bounds the rewrite at the end: a first Ctrl-C has 5 s for
+	// compactTimeout bounds the rewrite at the end: a first Ctrl-C leaves 5 s for
 	// everything.
 	compactTimeout = time.Second
 	compactEvery   = 10 * time.Millisecond
 )
 
-// compact rewrites the append-only file to what the server still holds: what was
-// erased from Redis, signed upload URLs above all, is then on the disk no longer
-// either. It does what it can; a server in memory has no such file.
-func (p place) compact() {
+// compact rewrites the append-only file to the server's present data, so that what was
+// erased from Redis, signed upload URLs above all, is gone from the disk as well. It is
+// best effort; an in-memory server has no such file.
+func (p location) compact() {
 	ctx, cancel := context.WithTimeout(context.Background(), compactTimeout)
 	defer cancel()
 	socket := p.socket()

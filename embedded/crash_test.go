@@ -54,7 +54,7 @@ func TestKilledParent(t *testing.T) {
 	dir := t.TempDir()
 	leaveNone(t, dir)
 	url := killedParent(t, dir)
-	p, err := newPlace(dir)
+	p, err := newLocation(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestAbandon(t *testing.T) {
 	dir := t.TempDir()
 	first, second := open(t, dir), open(t, dir)
 	first.Abandon()
-	if state := ping(t.Context(), first.place.socket()); state != answering {
+	if state := ping(t.Context(), first.location.socket()); state != answering {
 		t.Fatalf("the server that another one uses is %v", state)
 	}
 	closing := make(chan error)
@@ -157,7 +157,7 @@ func (k kills) kill()        { k.n.Add(1) }
 // users is killed, not left to them.
 func TestAbandonAmidClose(t *testing.T) {
 	t.Parallel()
-	p, err := makePlace(t.TempDir())
+	p, err := makeLocation(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestAbandonAmidClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		var n atomic.Int64
-		r := &Redis{place: p, logger: slog.New(slog.DiscardHandler), users: users, owned: kills{&n}}
+		r := &Redis{location: p, logger: slog.New(slog.DiscardHandler), users: users, owned: kills{&n}}
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = r.Close() })
 		wg.Go(r.Abandon)

@@ -35,7 +35,7 @@ func open(t *testing.T, dir string) *Redis {
 // leaveNone ends a server that a failed test leaves behind.
 func leaveNone(t *testing.T, dir string) {
 	t.Helper()
-	p, err := newPlace(dir)
+	p, err := newLocation(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestKilledServerIsStartedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "a new server answers", func() bool {
-		s, _ := r.place.look(t.Context())
+		s, _ := r.location.look(t.Context())
 		return s == answering
 	})
 	if after := pid(t, r); after == before {
@@ -190,7 +190,7 @@ func TestLastUserEndsTheServer(t *testing.T) {
 			wantValue(t, last)
 			closeRedis(t, last)
 			wantGone(t, dir)
-			if lock, ok, err := tryLock(last.place.serverLock(), exclusive); err != nil || !ok {
+			if lock, ok, err := tryLock(last.location.serverLock(), exclusive); err != nil || !ok {
 				t.Errorf("the server's lock is still held: %v", err)
 			} else if err := lock.release(); err != nil {
 				t.Error(err)
@@ -256,7 +256,7 @@ func TestAwkwardDirectories(t *testing.T) {
 			dir := filepath.Join(base, tt.sub)
 			r := open(t, dir)
 			set(t, r)
-			socket := r.place.socket()
+			socket := r.location.socket()
 			if got := strings.HasPrefix(socket, dir); got != tt.inside || len(socket) > maxSocketPath {
 				t.Errorf("socket = %s, want inside %s: %t", socket, dir, tt.inside)
 			}
@@ -278,7 +278,7 @@ func TestAwkwardDirectories(t *testing.T) {
 func TestStaleSocketIsReplaced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p, err := makePlace(dir)
+	p, err := makeLocation(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func TestServerThatCannotStart(t *testing.T) {
 func TestStartGivesUpWithItsContext(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p, err := makePlace(dir)
+	p, err := makeLocation(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,8 @@ const (
 	exclusive mode = true
 )
 
-// fileLock is a lock on an open file. It is the file's, not the process's: a
-// child that inherits the file holds it too, until both have closed it.
+// fileLock is a lock on an open file. It belongs to the file, not to the process: a child
+// that inherits the file holds it too, until both have closed it.
 type fileLock struct {
 	file *os.File
 	once sync.Once
@@ -44,7 +44,7 @@ func tryLock(path string, m mode) (*fileLock, bool, error) {
 	return &fileLock{file: f}, true, nil
 }
 
-// lockWait takes the lock when it is free.
+// lockWait waits for the lock and takes it.
 func lockWait(ctx context.Context, path string, m mode) (*fileLock, error) {
 	for {
 		l, ok, err := tryLock(path, m)
@@ -57,9 +57,8 @@ func lockWait(ctx context.Context, path string, m mode) (*fileLock, error) {
 	}
 }
 
-// release ends the lock, also for children that have the file: any child has
-// it between its fork and its exec. A second release, as by a signal in the middle of
-// Close, does nothing.
+// release ends the lock, also for children that have the file: every child has it between
+// its fork and its exec. A second release, as by a signal during Close, does nothing.
 func (l *fileLock) release() error {
 	if l == nil {
 		return nil

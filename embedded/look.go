@@ -12,20 +12,20 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// state is what a look at the socket found.
+// state is the state of the server behind a socket.
 type state int
 
 const (
-	// silent is no server, or one that does not answer.
+	// silent: there is no server, or it does not reply.
 	silent state = iota
-	// loading is a server that reads its append-only file.
+	// loading: the server is reading its append-only file.
 	loading
-	// answering is a server that is ready.
+	// answering: the server is ready.
 	answering
 )
 
 // look asks the server behind the recorded socket for its state.
-func (p place) look(ctx context.Context) (state, string) {
+func (p location) look(ctx context.Context) (state, string) {
 	socket := p.socket()
 	if socket == "" {
 		return silent, ""
@@ -34,7 +34,7 @@ func (p place) look(ctx context.Context) (state, string) {
 }
 
 func ping(ctx context.Context, socket string) state {
-	// Most often there is no server, and the client would log that.
+	// Usually there is no server, and the client would log that.
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return silent
@@ -52,8 +52,8 @@ func ping(ctx context.Context, socket string) state {
 	return silent
 }
 
-// persistent asks the server whether it writes what it holds to disk. The one in
-// memory does not know the question.
+// persistent asks the server whether it writes its data to disk. The in-memory one does not
+// know the command.
 func persistent(ctx context.Context, socket string) bool {
 	c := client(socket)
 	defer func() { _ = c.Close() }()
@@ -61,9 +61,9 @@ func persistent(ctx context.Context, socket string) bool {
 	return err == nil && got["appendonly"] == "yes"
 }
 
-// shutdown ends a server that another process started, and returns when it is
-// gone, which is when it no longer holds its lock.
-func (p place) shutdown() error {
+// shutdown stops a server that another process started, and returns when it has released
+// its lock.
+func (p location) shutdown() error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), stopTimeout, errors.New("it did not end in time"))
 	defer cancel()
 	socket := p.socket()
@@ -72,7 +72,7 @@ func (p place) shutdown() error {
 	}
 	c := client(socket)
 	defer func() { _ = c.Close() }()
-	// A server that shuts down closes the connection in place of an answer.
+	// A server that shuts down closes the connection instead of replying.
 	if err := c.Shutdown(ctx).Err(); err != nil && strings.HasPrefix(err.Error(), "ERR") {
 		return fmt.Errorf("shut the embedded Redis down: %w", err)
 	}
@@ -84,8 +84,8 @@ func (p place) shutdown() error {
 	return lock.release()
 }
 
-// client is for one or two calls: one connection and no retries, each of which
-// would wait 100 ms.
+// client is for one or two calls: one connection and no retries, each of which would wait
+// 100 ms.
 func client(socket string) *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Network:                  "unix",

@@ -13,23 +13,22 @@ import (
 type memory struct {
 	redis    *miniredis.Miniredis
 	listener net.Listener
-	place    place
+	location location
 	lock     *fileLock
 	serving  sync.WaitGroup
 	// ended stops the clock.
 	ended chan struct{}
 }
 
-// tick is how often time goes on for what expires. The library can do it by
-// itself, but then sorts all keys at every command, also inside scripts: with a
-// thousand extractions under way, a hundred milliseconds each.
+// tick is how often the clock for expiry advances. The library can advance it
+// automatically, but then sorts all keys at every command, even inside scripts: with a
+// thousand extractions in progress, a hundred milliseconds each.
 const tick = 250 * time.Millisecond
 
-// startMemory serves an in-process Redis on the socket, so that the other
-// commands find it like any other. It listens on no port, where every user of
-// the machine could read the queue.
-func startMemory(socket string, p place, lock *fileLock) (*memory, error) {
-	m := &memory{redis: miniredis.NewMiniRedis(), place: p, lock: lock, ended: make(chan struct{})}
+// startMemory serves an in-process Redis on the socket, so that other commands find it like
+// any other. It listens on no port, where every user of the machine could read the queue.
+func startMemory(socket string, p location, lock *fileLock) (*memory, error) {
+	m := &memory{redis: miniredis.NewMiniRedis(), location: p, lock: lock, ended: make(chan struct{})}
 	// A first connection starts it without a port.
 	first, err := m.redis.Dial()
 	if err != nil {
@@ -52,7 +51,7 @@ func startMemory(socket string, p place, lock *fileLock) (*memory, error) {
 	return m, nil
 }
 
-// age moves miniredis's clock: keys do not expire on their own.
+// age advances miniredis's clock: keys do not expire on their own.
 func (m *memory) age() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -86,12 +85,12 @@ func (m *memory) stop() error {
 	if err != nil {
 		return err
 	}
-	m.place.removeSocket()
+	m.location.removeSocket()
 	return m.lock.release()
 }
 
-// leave ends it all the same: it cannot outlive its process.
+// leave ends it too: it cannot outlive its process.
 func (m *memory) leave() error { return m.stop() }
 
-// kill has nothing to do: it cannot outlive its process.
+// kill does nothing: the server cannot outlive its process.
 func (m *memory) kill() {}

@@ -8,15 +8,15 @@ import (
 	"path/filepath"
 )
 
-// watchScript waits for the end of this process, which closes its end of the pipe. A
-// line before that is an end in order.
+// watchScript waits for the end of this process, which closes its end of the pipe. A line
+// before that means an orderly end.
 const watchScript = `read -r _ && exit
 [ -f "$2" ] && kill -9 "$(cat "$2")"
 rm -rf -- "$1"`
 
-// Scratch is a temporary folder for what only this process knows. Neither the folder
-// nor a Redis in it outlives the process, however that ends: a shell watches a pipe
-// from it. Where there is no shell, a process that is killed leaves the folder.
+// Scratch is a temporary folder for data of this process only. Neither the folder nor a
+// Redis in it outlives the process, however that ends: a shell watches a pipe from it.
+// Without a shell, a process that is killed leaves the folder.
 type Scratch struct {
 	Dir string
 
@@ -24,7 +24,7 @@ type Scratch struct {
 	pipe  io.WriteCloser
 }
 
-// NewScratch makes a scratch folder. Close must be called.
+// NewScratch makes a scratch folder. Call Close.
 func NewScratch() (*Scratch, error) {
 	dir, err := os.MkdirTemp("", "extractq-")
 	if err != nil {
@@ -35,7 +35,7 @@ func NewScratch() (*Scratch, error) {
 	if err != nil || !canRunServers {
 		return s, nil
 	}
-	// It ends when the pipe does, and not with a context.
+	// It ends when the pipe is closed, not with a context.
 	watch := exec.CommandContext(context.Background(), shell, "-c", watchScript, "sh", dir, filepath.Join(dir, folder, pidName))
 	watch.Dir, watch.Env, watch.SysProcAttr = "/", environment(), apart()
 	pipe, err := watch.StdinPipe()
@@ -54,7 +54,7 @@ func NewScratch() (*Scratch, error) {
 func (s *Scratch) Close() error {
 	err := os.RemoveAll(s.Dir)
 	if s.watch != nil {
-		_, _ = io.WriteString(s.pipe, "\n") // The shell may be gone: then there is no watch to end.
+		_, _ = io.WriteString(s.pipe, "\n") // If the shell has gone, there is no watch to end.
 		_ = s.pipe.Close()
 		_ = s.watch.Wait()
 	}

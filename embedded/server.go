@@ -14,16 +14,15 @@ import (
 	"github.com/extractq/extractq/internal/wait"
 )
 
-// restartDelay keeps a server that cannot live from being started in a busy
-// loop.
+// restartDelay keeps a server that cannot run from being restarted in a busy loop.
 const restartDelay = time.Second
 
-// server is a redis-server this process started and keeps alive.
+// server is a redis-server that this process started and keeps running.
 type server struct {
-	program string
-	socket  string
-	place   place
-	lock    *fileLock
+	program  string
+	socket   string
+	location location
+	lock     *fileLock
 	// bound says that it ends with this process.
 	bound  bool
 	logger *slog.Logger
@@ -38,10 +37,10 @@ type server struct {
 	process *os.Process
 }
 
-// startServer starts the program and returns when it answers.
-func startServer(ctx context.Context, program, socket string, p place, lock *fileLock, bound bool, logger *slog.Logger) (*server, error) {
+// startServer starts the program and returns when it replies.
+func startServer(ctx context.Context, program, socket string, p location, lock *fileLock, bound bool, logger *slog.Logger) (*server, error) {
 	s := &server{
-		program: program, socket: socket, place: p, lock: lock, bound: bound, logger: logger,
+		program: program, socket: socket, location: p, lock: lock, bound: bound, logger: logger,
 		ended: make(chan struct{}), supervised: make(chan struct{}),
 	}
 	began := time.Now()
@@ -59,27 +58,27 @@ func startServer(ctx context.Context, program, socket string, p place, lock *fil
 	return s, nil
 }
 
-// arguments are the whole configuration: there is no file. They are visible in
-// the process list and hold no secret; access is by the directory's mode.
+// arguments are the whole configuration: there is no file. They are visible in the process
+// list and contain no secret; the directory's mode controls access.
 func (s *server) arguments() []string {
 	args := []string{
 		"--port", "0",
 		"--unixsocket", s.socket,
 		"--unixsocketperm", "700",
-		"--dir", s.place.dir,
+		"--dir", s.location.dir,
 		"--daemonize", "no",
-		"--logfile", s.place.serverLog(),
+		"--logfile", s.location.serverLog(),
 		"--databases", "1",
 		"--save", "",
 		"--appendonly", "yes",
 		// What was accepted must survive a power cut, not only a crash.
 		"--appendfsync", "always",
-		// A full Redis must refuse, never forget.
+		// A full Redis must refuse writes, never evict.
 		"--maxmemory", "0",
 		"--maxmemory-policy", "noeviction",
 	}
 	if s.bound {
-		args = append(args, "--pidfile", s.place.pidFile())
+		args = append(args, "--pidfile", s.location.pidFile())
 	}
 	return args
 }
@@ -89,7 +88,7 @@ func (s *server) launch(ctx context.Context) (*exec.Cmd, error) {
 	// The server outlives the context that it was started under: Close ends it.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.program, s.arguments()...)
 	cmd.Env = environment()
-	cmd.Dir = s.place.dir
+	cmd.Dir = s.location.dir
 	cmd.ExtraFiles = []*os.File{s.lock.file}
 	cmd.SysProcAttr = apart()
 	s.mu.Lock()
@@ -128,8 +127,7 @@ func watch(cmd *exec.Cmd) <-chan ending {
 	return exited
 }
 
-// ready waits until the server answers. A server that the context no longer
-// waits for is killed.
+// ready waits until the server replies. If ctx ends first, the server is killed.
 func (s *server) ready(ctx context.Context, exited <-chan ending) error {
 	for {
 		if ping(ctx, s.socket) == answering {
@@ -137,7 +135,7 @@ func (s *server) ready(ctx context.Context, exited <-chan ending) error {
 		}
 		select {
 		case e := <-exited:
-			return fmt.Errorf("%s ended at once (%s): %s", s.program, e, s.place.lastWords())
+			return fmt.Errorf("%s ended at once (%s): %s", s.program, e, s.location.lastWords())
 		default:
 		}
 		if err := wait.For(ctx, lookAgain); err != nil {
@@ -148,8 +146,8 @@ func (s *server) ready(ctx context.Context, exited <-chan ending) error {
 	}
 }
 
-// supervise starts the server again when it ends unasked, as when the system
-// ran out of memory. Nothing is lost by it; clients connect anew.
+// supervise restarts the server when it ends unexpectedly, as when the system ran out of
+// memory. Nothing is lost; clients reconnect.
 func (s *server) supervise(ctx context.Context, exited <-chan ending) {
 	defer close(s.supervised)
 	for {
@@ -161,7 +159,7 @@ func (s *server) supervise(ctx context.Context, exited <-chan ending) {
 			default:
 			}
 			s.logger.ErrorContext(ctx, "the embedded Redis ended unexpectedly; starting it again",
-				slog.String("error", why), slog.String("log", s.place.serverLog()))
+				slog.String("error", why), slog.String("log", s.location.serverLog()))
 			cmd, err := s.launch(ctx)
 			if err == nil {
 				exited = watch(cmd)
@@ -207,15 +205,15 @@ func (s *server) stop() error {
 		_ = process.Kill()
 		<-s.supervised
 	}
-	s.place.removeSocket()
+	s.location.removeSocket()
 	return s.lock.release()
 }
 
 // kill does not wait for the end, which is certain.
 func (s *server) kill() { _ = s.end().Kill() }
 
-// leave stops supervising. The server keeps its own copy of the lock's file;
-// the supervisor returns when the server ends, or with this process.
+// leave stops supervising. The server keeps its own copy of the lock's file; the supervisor
+// returns when the server ends, or with this process.
 func (s *server) leave() error {
 	s.end()
 	return s.lock.leave()

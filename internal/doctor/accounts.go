@@ -16,8 +16,8 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// vendorPatience is how long a vendor may take for the one free call.
-const vendorPatience = 15 * time.Second
+// vendorTimeout is how long a vendor may take for the one free call.
+const vendorTimeout = 15 * time.Second
 
 // probesAtOnce is the number of concurrent calls: there may be a thousand accounts.
 const probesAtOnce = 8
@@ -52,7 +52,7 @@ func (d *checks) account(ctx context.Context, cfg app.Process, a config.Account)
 		f.State, f.Message = Fix, err.Error()
 		return f
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, vendorPatience, errTooSlow)
+	ctx, cancel := context.WithTimeoutCause(ctx, vendorTimeout, errTooSlow)
 	defer cancel()
 	limits, err := d.limits()
 	if err != nil {

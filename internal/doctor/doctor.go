@@ -96,7 +96,7 @@ func Misconfigured(err error) []Finding {
 // else that could.
 func CheckServer(ctx context.Context, address string) ([]Finding, error) {
 	d := &checks{}
-	asking, cancel := context.WithTimeoutCause(ctx, healthzPatience, errTooSlow)
+	asking, cancel := context.WithTimeoutCause(ctx, healthzTimeout, errTooSlow)
 	defer cancel()
 	req, err := http.NewRequestWithContext(asking, http.MethodGet, address, http.NoBody)
 	if err != nil || req.URL.Host == "" {
@@ -117,8 +117,8 @@ func CheckServer(ctx context.Context, address string) ([]Finding, error) {
 	return d.findings, nil
 }
 
-// healthzPatience is less than the usual time-out of a health check.
-const healthzPatience = 3 * time.Second
+// healthzTimeout is less than the usual time-out of a health check.
+const healthzTimeout = 3 * time.Second
 
 func (d *checks) configuration(ctx context.Context, cfg Config) {
 	file := cfg.File

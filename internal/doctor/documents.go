@@ -16,8 +16,8 @@ import (
 	"github.com/extractq/extractq/store"
 )
 
-// storePatience is how long the document store may take for a few bytes.
-const storePatience = 15 * time.Second
+// storeTimeout is how long the document store may take for a few bytes.
+const storeTimeout = 15 * time.Second
 
 const checkDocuments = "documents"
 
@@ -27,7 +27,7 @@ var errTooSlow = errors.New("no answer in time")
 // documents checks the document store. A check may hang in a system call, on a network file
 // system whose server is gone. Its goroutine then ends with the process.
 func (d *checks) documents(ctx context.Context, cfg app.Process) {
-	ctx, cancel := context.WithTimeoutCause(ctx, storePatience, errTooSlow)
+	ctx, cancel := context.WithTimeoutCause(ctx, storeTimeout, errTooSlow)
 	defer cancel()
 	done := make(chan Finding, 1)
 	go func() {

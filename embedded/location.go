@@ -9,61 +9,60 @@ import (
 	"strings"
 )
 
-// maxSocketPath is below the 104 bytes (macOS) and 108 bytes (Linux) that fit
-// into a unix socket's address.
+// maxSocketPath is below the 104 bytes (macOS) and 108 bytes (Linux) of a unix socket's
+// address.
 const maxSocketPath = 100
 
-// folder is the Redis's in a data directory, and pidName a file in it.
+// folder is the folder of the Redis in a data directory; pidName is a file in it.
 const (
 	folder  = "redis"
 	pidName = "redis.pid"
 )
 
-// place is the folder of a data directory that has the Redis.
-type place struct{ dir string }
+// location is the folder of a data directory that holds the Redis.
+type location struct{ dir string }
 
-func newPlace(dataDir string) (place, error) {
+func newLocation(dataDir string) (location, error) {
 	if dataDir == "" {
-		return place{}, errors.New("no data directory")
+		return location{}, errors.New("no data directory")
 	}
 	abs, err := filepath.Abs(dataDir)
 	if err != nil {
-		return place{}, err
+		return location{}, err
 	}
-	return place{dir: filepath.Join(abs, folder)}, nil
+	return location{dir: filepath.Join(abs, folder)}, nil
 }
 
-// makePlace creates the folder, and closes it to other users: a process that
-// can open the socket can read and change everything.
-func makePlace(dataDir string) (place, error) {
-	p, err := newPlace(dataDir)
+// makeLocation creates the folder and closes it to other users: a process that can open the
+// socket can read and change everything.
+func makeLocation(dataDir string) (location, error) {
+	p, err := newLocation(dataDir)
 	if err != nil {
-		return place{}, err
+		return location{}, err
 	}
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
-		return place{}, err
+		return location{}, err
 	}
 	return p, os.Chmod(p.dir, 0o700)
 }
 
-// usersLock is shared by all that use the server.
-func (p place) usersLock() string { return filepath.Join(p.dir, "users.lock") }
+// usersLock is shared by all users of the server.
+func (p location) usersLock() string { return filepath.Join(p.dir, "users.lock") }
 
-// serverLock is held by the server itself as long as it lives.
-func (p place) serverLock() string { return filepath.Join(p.dir, "server.lock") }
+// serverLock is held by the server itself as long as it runs.
+func (p location) serverLock() string { return filepath.Join(p.dir, "server.lock") }
 
-// pidFile is where a server that ends with its process writes its own number.
-func (p place) pidFile() string { return filepath.Join(p.dir, pidName) }
+// pidFile is where a server that is tied to its process writes its own process id.
+func (p location) pidFile() string { return filepath.Join(p.dir, pidName) }
 
-// serverLog is what the server has to say.
-func (p place) serverLog() string { return filepath.Join(p.dir, "redis.log") }
+// serverLog is the server's log.
+func (p location) serverLog() string { return filepath.Join(p.dir, "redis.log") }
 
-// record is the file that says where the socket is.
-func (p place) record() string { return filepath.Join(p.dir, "socket") }
+// record is the file that contains the path of the socket.
+func (p location) record() string { return filepath.Join(p.dir, "socket") }
 
-// socket is where the socket was when a server was last started; empty if none
-// ever was.
-func (p place) socket() string {
+// socket is the path of the socket when a server was last started; empty if none ever was.
+func (p location) socket() string {
 	b, err := os.ReadFile(p.record())
 	if err != nil {
 		return ""
@@ -71,10 +70,10 @@ func (p place) socket() string {
 	return strings.TrimSpace(string(b))
 }
 
-// chooseSocket decides where the socket shall be and records it: in the folder,
-// or in a new private directory elsewhere when the folder's path is too long
-// for a socket or its file system takes none. The caller holds the server lock.
-func (p place) chooseSocket() (string, error) {
+// chooseSocket decides where the socket shall be and records it: in the folder, or in a new
+// private directory elsewhere if the folder's path is too long for a socket or its file
+// system supports none. The caller holds the server lock.
+func (p location) chooseSocket() (string, error) {
 	p.removeSocket()
 	path := filepath.Join(p.dir, "redis.sock")
 	if !canListen(path) {
@@ -90,9 +89,9 @@ func (p place) chooseSocket() (string, error) {
 	return path, os.Rename(temporary, p.record())
 }
 
-// removeSocket removes what the socket of a server that is gone left behind. The
-// caller holds the server lock.
-func (p place) removeSocket() {
+// removeSocket removes the socket of a server that has ended. The caller holds the server
+// lock.
+func (p location) removeSocket() {
 	socket := p.socket()
 	if socket == "" {
 		return
@@ -105,7 +104,7 @@ func (p place) removeSocket() {
 }
 
 // hasData reports whether a server that wrote to disk was here before.
-func (p place) hasData() bool {
+func (p location) hasData() bool {
 	found, err := filepath.Glob(filepath.Join(p.dir, "appendonly*"))
 	return err == nil && len(found) > 0
 }
@@ -128,7 +127,7 @@ func shortSocket() (string, error) {
 	return "", fmt.Errorf("no directory takes a unix socket with a path of at most %d bytes: set TMPDIR to one", maxSocketPath)
 }
 
-// canListen tries whether a socket can be there, and leaves nothing behind.
+// canListen tests whether a socket can be created there, and leaves nothing behind.
 func canListen(path string) bool {
 	if len(path) > maxSocketPath {
 		return false
@@ -142,7 +141,7 @@ func canListen(path string) bool {
 }
 
 // lastWords are the last lines of the server's log, for an error.
-func (p place) lastWords() string {
+func (p location) lastWords() string {
 	b, err := os.ReadFile(p.serverLog())
 	if err != nil {
 		return err.Error()
