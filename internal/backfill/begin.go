@@ -76,7 +76,10 @@ func (b *Backfill) beginOne(ctx context.Context, d documents.Source) (follows bo
 	} else if results.TooLong(d.Name) {
 		b.Say("%s: its result will be in %s: no file can have its own name", render.Escape(d.Name), b.resultFile(next.entry.Name))
 	}
-	if err = b.refusals.admit(ctx); err == nil {
+	if next.action == actionSubmit { // Any other may be at the vendor already.
+		err = b.refusals.admit(ctx)
+	}
+	if err == nil {
 		_, err = b.submitter.Submit(ctx, doc, s, b.noting(send))
 	}
 	if next.action == actionResume && errors.Is(err, store.ErrFollowed) { // It was adopted meanwhile.
