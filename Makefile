@@ -126,6 +126,10 @@ clock: ## Redis's clock jumps 600 s back and 4,000 s ahead, with 150 documents e
 fuzz: ## Run every fuzz test for a while (FUZZTIME=10s each)
 	@tools/fuzz $(FUZZTIME)
 
+.PHONY: test-machines
+test-machines: ## Object stores against a real server, Redis with TLS and users, a Cluster, Sentinels
+	@tools/test-machines
+
 .PHONY: compose-test
 compose-test: ## Run docker-compose.yml for real, with a Docker daemon of its own (root)
 	@tools/compose-test

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"strings"
 	"time"
 
 	"gocloud.dev/blob"
@@ -83,10 +82,4 @@ func known(key string, err error) error {
 		return fmt.Errorf("%w: %w", &fs.PathError{Op: "write", Path: key, Err: fs.ErrExist}, err)
 	}
 	return err
-}
-
-// raced reports whether another writer of the same key made the store refuse this one without
-// saying which of them is first.
-func raced(err error) bool {
-	return strings.Contains(err.Error(), "ConditionalRequestConflict") || strings.Contains(err.Error(), "StatusCode: 409")
 }

@@ -36,11 +36,12 @@ func (b bucket) Write(ctx context.Context, key string, once bool, from func(io.W
 		return known(key, err)
 	}
 	err := known(key, w.close())
-	if err == nil || !once || !raced(err) {
+	if err == nil || !once || errors.Is(err, fs.ErrExist) || ctx.Err() != nil {
 		return err
 	}
-	// Of those that write at once the store may refuse all but one in this way. The one that
-	// is there is first.
+	// A store may refuse all but one of those that write at once without saying which is
+	// first, or close the connection before it has read what it refuses. The blob that is
+	// there is first, and may be this one: each caller reads it.
 	if _, statErr := b.Stat(ctx, key); statErr == nil {
 		return errors.Join(&fs.PathError{Op: "write", Path: key, Err: fs.ErrExist}, err)
 	}
