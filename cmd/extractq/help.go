@@ -11,6 +11,11 @@ import (
 	"github.com/extractq/extractq/internal/errkind"
 )
 
+// helpFlag is that of the program. The library adds its own only where no command is called help.
+func helpFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
+}
+
 func helpCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "help",

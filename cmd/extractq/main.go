@@ -121,7 +121,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
    extractq run --provider sandbox --type tax_forms examples/
 
 Every flag may stand before or after the arguments; -- ends the flags.`,
-		Flags:                     append(globalFlags(), cli.HelpFlag), // Added by the library only where no command is called help.
+		Flags:                     append(globalFlags(), helpFlag()),
 		Reader:                    stdin,
 		Writer:                    render.NewOutput(stdout),
 		ErrWriter:                 stderr,
