@@ -131,7 +131,7 @@ func TestOutageOfSubmissions(t *testing.T) {
 	ended := map[extraction.Status]int{}
 	for _, id := range ids {
 		// Failures of the outage that are reported late may pause the account once more.
-		r.await(id+" to be final", func() bool { r.probeIfPaused(); return r.get(id).Status.Final() })
+		r.awaitFor(2*time.Minute, id+" to be final", func() bool { r.probeIfPaused(); return r.get(id).Status.Final() })
 		got := r.get(id)
 		if ended[got.Status]++; got.Status == extraction.StatusError && got.Failure.Code != extraction.CodeSubmitUncertain {
 			t.Errorf("%s ended %+v", id, got.Failure)

@@ -112,7 +112,11 @@ func (s *step) send() error {
 		if err := s.witness(store.Sent{}); errors.Is(err, errOvertaken) {
 			return s.overtaken()
 		} else if err != nil {
-			return s.storeFails(err, extraction.StepSubmit, notSent())
+			c := notSent()
+			if s.unwitness() != nil { // The record keeps what the document store has.
+				c = new(store.Change)
+			}
+			return s.storeFails(err, extraction.StepSubmit, c)
 		}
 	}
 	sub := s.submission(extraction.TokenName(s.rec.Document.Name, s.rec.ID), func() error {

@@ -25,15 +25,15 @@ func (s *step) witness(sent store.Sent) error {
 	if sent.At.IsZero() {
 		sent.At.Time = s.now()
 	}
+	s.claim = &sent // An attempt that fails may have written it all the same.
 	ctx, cancel := s.saving()
 	defer cancel()
 	first, err := s.w.cfg.Blobs.ClaimSent(ctx, s.rec.ID, sent)
-	switch {
-	case err != nil:
+	if err != nil || first.Token == sent.Token {
 		return err
-	case first.Token == sent.Token:
-		s.claim = &sent
-	case sent.VendorID == "" || first.VendorID != sent.VendorID: // To the same id a document may go twice.
+	}
+	s.claim = nil
+	if sent.VendorID == "" || first.VendorID != sent.VendorID { // To the same id a document may go twice.
 		return errOvertaken
 	}
 	return nil
@@ -96,7 +96,11 @@ func (s *step) forgotten() (bool, error) {
 	case errors.Is(err, store.ErrNotFound):
 		return false, nil
 	case err != nil:
-		return true, s.storeFails(err, extraction.StepSubmit, new(store.Change))
+		c := s.notBegun() // It keeps no slot while it waits.
+		if c == nil {
+			c = new(store.Change)
+		}
+		return true, s.storeFails(err, extraction.StepSubmit, c)
 	case sent.VendorID != "" && sent.VendorID == s.rec.VendorID,
 		sent.VendorID == "" && (s.rec.Phase == store.PhaseSent || s.rec.Phase == store.PhaseUncertain):
 		return false, nil // The record goes on with it.
