@@ -51,6 +51,7 @@ func (b *Backfill) beginOne(ctx context.Context, d documents.Source) (follows bo
 			return false, err
 		}
 		if _, err := b.submitter.Submit(ctx, doc, s, b.Client.Submit); err != nil {
+			b.refusals.release()
 			return false, err
 		}
 		b.watch(s.ID, d.Title())
@@ -81,6 +82,9 @@ func (b *Backfill) beginOne(ctx context.Context, d documents.Source) (follows bo
 	}
 	if err == nil {
 		_, err = b.submitter.Submit(ctx, doc, s, b.noting(send))
+		if err != nil && next.action == actionSubmit {
+			b.refusals.release()
+		}
 	}
 	if next.action == actionResume && errors.Is(err, store.ErrFollowed) { // It was adopted meanwhile.
 		id, findErr := b.Records.Follower(ctx, s.Account, next.progress.VendorID)

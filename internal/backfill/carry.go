@@ -21,6 +21,10 @@ import (
 // submitters is how many documents are read and stored at the same time.
 const submitters = 4
 
+// quotaLook is how long a run whose quota is used up looks for documents that earlier runs have
+// submitted.
+const quotaLook = 5 * time.Second
+
 // errPaused ends the submitting of a run whose account the vendor refuses.
 var errPaused = errors.New("the account is paused")
 
@@ -140,8 +144,8 @@ func (b *Backfill) stuck(ctx context.Context, state limiter.State) bool {
 	switch state.Reason {
 	case limiter.Unauthorized:
 		return true
-	case limiter.Quota:
-		return !b.polling(ctx)
+	case limiter.Quota: // First all documents are looked at: earlier runs may have submitted some.
+		return b.refusals.open() > quotaLook && !b.polling(ctx)
 	case limiter.Active, limiter.Operator, limiter.Unavailable:
 	}
 	return false

@@ -35,6 +35,7 @@ func (b *Backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 		}
 	}
 	if gone {
+		b.refusals.open()
 		done(render.Tally{Code: extraction.CodeInternal})
 		b.fail(name, extraction.CodeInternal, errors.New("the extraction was erased while it was waited for"))
 		return nil
@@ -43,6 +44,7 @@ func (b *Backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 	if err != nil {
 		return err
 	}
+	b.refusals.ended(e.Error)
 	if b.Out != "" {
 		write := func(name string) error { return b.writeResult(ctx, name, e, r) }
 		if err := b.writeOut(name, e.ID, write); results.IsOfPath(err) { // The others go on.
@@ -62,7 +64,6 @@ func (b *Backfill) finished(ctx context.Context, r store.Record, gone bool) erro
 		}
 	}
 	done(render.TallyOf(e))
-	b.refusals.ended(e.Error)
 	if e.Error != nil {
 		text := render.FailureText(e.Error)
 		if b.Out != "" && e.Status == extraction.StatusSuccess {

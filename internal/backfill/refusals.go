@@ -8,7 +8,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 )
 
-// firstDocuments is how many are submitted before the vendor has taken one.
+// firstDocuments is how many are at the vendor or on their way before it has taken one.
 const firstDocuments = 10
 
 // refusals holds the documents of a run back until the vendor has taken one of the first: where
@@ -17,39 +17,43 @@ const firstDocuments = 10
 type refusals struct {
 	// lastOK is when the vendor had last taken a submission of the account before the run.
 	lastOK time.Time
-	// over is closed when the vendor has taken one, or two have ended in different ways.
+	// places has an element for each of the first documents.
+	places chan struct{}
+	// over is closed when the others may follow.
 	over chan struct{}
 
-	mu       sync.Mutex
-	decided  bool
-	admitted int
-	refused  int
-	why      string
+	mu      sync.Mutex
+	opened  time.Time // Zero while over is open.
+	refused int
+	why     string
 }
 
-func newRefusals() *refusals { return &refusals{over: make(chan struct{})} }
+func newRefusals() *refusals {
+	return &refusals{places: make(chan struct{}, firstDocuments), over: make(chan struct{})}
+}
 
 // admit waits until one more document may be submitted.
 func (r *refusals) admit(ctx context.Context) error {
-	r.mu.Lock()
-	r.admitted++
-	first := r.admitted <= firstDocuments
-	r.mu.Unlock()
-	if first {
-		return nil
-	}
 	select {
 	case <-r.over:
+		return nil
+	case r.places <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
+// release gives the place of a document back that came to no submission.
+func (r *refusals) release() {
+	select {
+	case <-r.places:
+	default: // It was admitted after the others.
+	}
+}
+
 // ended notes the end of a document.
 func (r *refusals) ended(f *extraction.Failure) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	why := ""
 	if f != nil && f.Code == extraction.CodeVendorRejected {
 		why = f.Message
@@ -57,11 +61,21 @@ func (r *refusals) ended(f *extraction.Failure) {
 			why = said
 		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if why == "" || r.refused > 0 && why != r.why {
-		r.decide()
+		r.openLocked()
 		return
 	}
 	r.refused, r.why = r.refused+1, why
+}
+
+// open lets the others follow, and returns for how long they have been allowed to.
+func (r *refusals) open() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.openLocked()
+	return time.Since(r.opened)
 }
 
 // all returns why the vendor refuses all documents; empty if it does not. lastOK is when it last
@@ -70,17 +84,17 @@ func (r *refusals) all(lastOK time.Time) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !lastOK.Equal(r.lastOK) {
-		r.decide()
+		r.openLocked()
 	}
-	if r.decided || r.refused < firstDocuments {
+	if !r.opened.IsZero() || r.refused < firstDocuments {
 		return ""
 	}
 	return r.why
 }
 
-func (r *refusals) decide() {
-	if !r.decided {
-		r.decided = true
+func (r *refusals) openLocked() {
+	if r.opened.IsZero() {
+		r.opened = time.Now()
 		close(r.over)
 	}
 }

@@ -128,6 +128,11 @@ func TestRefusals(t *testing.T) {
 	}
 	waited := make(chan error)
 	go func() { waited <- r.admit(t.Context()) }()
+	r.release() // One was refused here, and never submitted.
+	if err := <-waited; err != nil {
+		t.Error(err)
+	}
+	go func() { waited <- r.admit(t.Context()) }()
 	r.ended(nil)
 	if err := <-waited; err != nil {
 		t.Error(err)
