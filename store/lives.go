@@ -157,13 +157,15 @@ func (s *Records) Erased(ctx context.Context, account, id string) (bool, error) 
 // ErasedWith is Erased in one round trip with other commands.
 func (s *Records) ErasedWith(ctx context.Context, account, id string, more func(redis.Pipeliner)) (bool, error) {
 	var tomb *redis.FloatCmd
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	all, _ := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		tomb = p.ZScore(ctx, accountKeys(account).tombs(), id)
 		more(p)
 		return nil
 	})
-	if err != nil && !isNil(err) { // There is no tombstone, as nearly always.
-		return false, fmt.Errorf("read tombstones: %w", err)
+	for _, cmd := range all { // There is no tombstone, as nearly always.
+		if err := cmd.Err(); err != nil && (cmd != tomb || !isNil(err)) {
+			return false, fmt.Errorf("read tombstones: %w", err)
+		}
 	}
 	return tomb.Err() == nil, nil
 }

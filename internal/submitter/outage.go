@@ -71,7 +71,7 @@ func redisAway(err error) (away, returning bool) {
 	case redis.IsLoadingError(err), redis.IsReadOnlyError(err), redis.IsMasterDownError(err), redis.IsClusterDownError(err),
 		redis.IsTryAgainError(err):
 		return true, true
-	case redis.IsMaxClientsError(err), redis.IsOOMError(err), redis.HasErrorPrefix(err, "MISCONF"),
+	case redis.IsMaxClientsError(err), redis.IsOOMError(err), redis.HasErrorPrefix(err, "MISCONF"), errors.Is(err, store.ErrNotReplicated),
 		errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return true, false
 	}
