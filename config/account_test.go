@@ -25,7 +25,7 @@ func TestAccount(t *testing.T) {
 		"several":             {[]Account{a, b}, "", "", "", "there are several accounts: choose one with --account: a (sensible), b (sensible)"},
 		"several of provider": {[]Account{a, b, c}, "", "sensible", "", "provider sensible has several accounts: choose one with --account: a (sensible), b (sensible)"},
 		"unknown name":        {[]Account{a, c}, "x", "", "", `no account is called "x": the accounts are a (sensible), c (typless)`},
-		"unknown provider":    {[]Account{a}, "", "acme", "", `unknown provider "acme": want sandbox, sensible or typless`},
+		"unknown provider":    {[]Account{a}, "", "acme", "", `--provider: unknown provider "acme": want sandbox, sensible or typless`},
 		"none of provider":    {[]Account{a}, "", "typless", "", "no account has provider typless: the accounts are a (sensible)"},
 		"other provider":      {[]Account{a, c}, "a", "typless", "", `no account "a" has provider typless: the accounts are a (sensible), c (typless)`},
 		"none at all":         {nil, "", "", "", "no account is configured: set SENSIBLE_API_KEY or TYPLESS_API_KEY, write an accounts section into extractq.yaml or try it with --provider sandbox"},

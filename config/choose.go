@@ -13,7 +13,7 @@ import (
 func (c *Config) Account(name, provider string) (Account, error) {
 	i := slices.IndexFunc(c.providers, func(p Provider) bool { return p.Name == provider })
 	if provider != "" && i < 0 {
-		return Account{}, fmt.Errorf("unknown provider %q: want %s", provider, orList(names(c.providers)))
+		return Account{}, fmt.Errorf("--provider: unknown provider %q: want %s", provider, orList(names(c.providers)))
 	}
 	var found []Account
 	for _, a := range c.Accounts {

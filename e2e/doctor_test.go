@@ -63,7 +63,7 @@ func TestDoctorHealthy(t *testing.T) {
 	s.durable()
 	want := map[string]string{
 		"configuration": "ok", "redis": "ok", "redis clock": "ok", "redis persistence": "ok", "redis memory": "ok", "redis access": "ok",
-		"workers": "note", "documents": "ok", "account " + sensibleAccount: "ok", "account " + typlessAccount: "ok",
+		"redis channels": "ok", "workers": "note", "documents": "ok", "account " + sensibleAccount: "ok", "account " + typlessAccount: "ok",
 	}
 	if diff := cmp.Diff(want, s.diagnose(0, s.shared()...).states()); diff != "" {
 		t.Errorf("before the first document (-want +got):\n%s", diff)

@@ -71,10 +71,10 @@ func TestRunPrintsTheFormatThatIsAskedFor(t *testing.T) {
 		},
 		"table": func(t *testing.T, stdout string) []string {
 			all := lines(stdout)
-			if len(all) != 3 || !strings.HasPrefix(all[0], "ID ") {
+			if len(all) != 3 || !strings.HasPrefix(all[0], "NAME ") {
 				t.Fatalf("no head and two rows: %q", all)
 			}
-			return []string{last(all[1]), last(all[2])}
+			return []string{strings.Fields(all[1])[0], strings.Fields(all[2])[0]}
 		},
 		"ndjson": func(t *testing.T, stdout string) []string {
 			all := lines(stdout)
@@ -96,12 +96,6 @@ func TestRunPrintsTheFormatThatIsAskedFor(t *testing.T) {
 			}
 		})
 	}
-}
-
-// last is the last word of a line.
-func last(line string) string {
-	words := strings.Fields(line)
-	return words[len(words)-1]
 }
 
 func TestRunWalksDirectories(t *testing.T) {

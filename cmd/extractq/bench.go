@@ -146,7 +146,7 @@ func benchConfig(c *cli.Context, law sandbox.Latency) (bench.Config, error) {
 	case typless.Name:
 		cfg.Intervals = true
 	default:
-		return cfg, errkind.Usagef("unknown provider %q: want %s or %s", c.String("provider"), sensible.Name, typless.Name)
+		return cfg, errkind.Usagef("--provider: unknown provider %q: want %s or %s", c.String("provider"), sensible.Name, typless.Name)
 	}
 	for name, to := range map[string]*float64{"arrive": &cfg.Arrive, "rate": &cfg.Rate} {
 		if text := c.String(name); text != "" {

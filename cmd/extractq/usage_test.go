@@ -24,7 +24,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"sandbox --seed -1":                        `sandbox: --seed: "-1" is not a whole number; see extractq sandbox --help`,
 		"sandbox --quota-counts-calls=perhaps":     `sandbox: --quota-counts-calls: "perhaps" is not true or false; see extractq sandbox --help`,
 		"sandbox --failure-rate half":              `sandbox: --failure-rate: "half" is not a number; see extractq sandbox --help`,
-		"run --provider nothing --type t examples": `unknown provider "nothing": want sandbox, sensible or typless`,
+		"run --provider nothing --type t examples": `--provider: unknown provider "nothing": want sandbox, sensible or typless`,
 	} {
 		var out, err strings.Builder
 		parsing.Lock()
