@@ -83,10 +83,15 @@ func spellings(s string) []string {
 }
 
 // Of a web address the user and the query are removed, of a parameter of a query the
-// value, whatever its name is, and of an Authorization header all but its name.
+// value, whatever its name is, of an Authorization header all but its name, of credentials
+// all but their scheme, and of what a store says it has signed everything.
 var (
 	webAddress    = regexp.MustCompile(`(?i)(?:https?|wss?|s3):(?:\\?/){2}[^\s"'<>]+`)
 	parameter     = regexp.MustCompile(`(?i)([a-z0-9_-](?:=|%3D))[^\s"'<>\\]+`)
+	scheme        = regexp.MustCompile(`(?i)\b(bearer|token|basic)\s+[a-z0-9._~+/=-]{16,}`)
+	urlMember     = regexp.MustCompile(`(?i)((?:upload|download)_url\\?["']?\s*[:=]\s*\\?["']?)[^"'\s<>,}]+`)
+	signedElement = regexp.MustCompile(`(?is)<(AWSAccessKeyId|StringToSign|StringToSignBytes|CanonicalRequest|` +
+		`CanonicalRequestBytes|SignatureProvided)>.*?(?:</|$)`)
 	authorization = regexp.MustCompile(`(?i)((?:proxy-)?authorization\\?["']?\s*[:=]\s*(?:\[\s*\\?["'])?\\?["']?)[^"'\\\r\n,}<]+`)
 )
 
@@ -94,7 +99,10 @@ var (
 func (r *Redactor) Text(s string) string {
 	s = r.known.Replace(s)
 	s = webAddress.ReplaceAllStringFunc(s, StripQuery)
+	s = urlMember.ReplaceAllString(s, "${1}"+Redacted)
+	s = signedElement.ReplaceAllString(s, "<${1}>"+Redacted+"</")
 	s = parameter.ReplaceAllString(s, "${1}"+Redacted)
+	s = scheme.ReplaceAllString(s, "${1} "+Redacted)
 	s = authorization.ReplaceAllString(s, "${1}"+Redacted)
 	return withoutLongRuns(s)
 }

@@ -24,6 +24,7 @@ func TestText(t *testing.T) {
 		"key with scheme":   {"got Token " + key + "!", "got [redacted]!"},
 		"key in a query":    {"k=" + url.QueryEscape(key), "k=[redacted]"},
 		"key in json":       {`{"k":"sk_L1ve/7Qz+w\u0026x=Y9"`, `{"k":"[redacted]"`},
+		"another's token":   {"Bearer abcdefghijklmnop123 is bad", "Bearer [redacted] is bad"},
 		"authorization":     {"Authorization: Basic abc", "Authorization: [redacted]"},
 		"header list":       {`"authorization": ["Basic abc"]`, `"authorization": ["[redacted]"]`},
 		"url":               {"GET https://h.example/p?a=b#c: refused", "GET https://h.example/p?[redacted] refused"},
@@ -31,6 +32,8 @@ func TestText(t *testing.T) {
 		"url escaped":       {`"https:\/\/h.example\/p?a=b"`, `"https:\/\/h.example\/p?[redacted]"`},
 		"parameter":         {"X-Amz-Signature=abc&a=b", "X-Amz-Signature=[redacted]"},
 		"parameter encoded": {"a%3Db%26X-Amz-Signature%3Dabc", "a%3D[redacted]"},
+		"upload url":        {`{"upload_url": "anything at`, `{"upload_url": "[redacted] at`},
+		"signed xml":        {"<SignatureProvided>abc</SignatureProvided>", "<SignatureProvided>[redacted]</SignatureProvided>"},
 		"document":          {"file " + strings.Repeat("JVBE", 64) + " end", "file [redacted] end"},
 		"long word":         {strings.Repeat("a", 255), strings.Repeat("a", 255)},
 	} {
