@@ -241,7 +241,7 @@ func Find(ctx context.Context, dir string) (string, error) {
 		case answering:
 			return socketURL(socket), nil
 		case silent:
-			return "", fmt.Errorf("%w in %s: start extractq up, or name a Redis with --redis", ErrNotRunning, dir)
+			return "", fmt.Errorf("%w in %s: start extractq up, use extractq run, or name a Redis with --redis", ErrNotRunning, dir)
 		case loading:
 		}
 		if err := wait.For(ctx, lookAgain); err != nil {

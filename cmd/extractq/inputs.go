@@ -59,7 +59,7 @@ func readInputs(c *cli.Context, cfg settings) (submitter.Job, error) {
 		CallbackURL: c.String("callback-url"),
 	}
 	if t.Type == "" && len(t.Types) == 0 {
-		return submitter.Job{}, errkind.Usagef("--type (or --types, for a portfolio) says what the documents are and is required")
+		return submitter.Job{}, errkind.Usagef("--type is required: the document type as it is configured at the vendor (or --types, for files that hold several documents)")
 	}
 	if err := intake.CheckName(c.String("name")); err != nil {
 		return submitter.Job{}, errkind.Usagef("--%s", render.OneLine(err))
