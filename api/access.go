@@ -135,7 +135,7 @@ func encoded(r *http.Request) *Problem {
 }
 
 // identify finds the key of a request. refused is the reason of a refusal, for the
-// operator; the caller is told nothing that helps to guess.
+// operator; the answer gives no help to guess a key.
 func (s *Server) identify(r *http.Request) (k Key, refused string, p *Problem) {
 	keys := *s.keys.Load()
 	if len(keys) == 0 {

@@ -25,7 +25,7 @@ type part struct {
 	close  func()
 }
 
-// File is the document in a file, opened anew for each attempt. Its base name is the
+// File is the document in a file, opened again for each attempt. Its base name is the
 // document's name unless Fields.Name is set.
 func File(path string) Source {
 	return Source{

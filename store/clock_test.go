@@ -12,7 +12,7 @@ import (
 // clockKey holds the time that the scripts of newClockedRig take for Redis's.
 const clockKey = "extractq:{acme}:test-clock"
 
-// says is a rider that answers what it is told.
+// says is a rider that returns a fixed answer.
 const says = "return {ARGV[1]}"
 
 // newClockedRig is a rig whose scripts take their time from clockKey, because the clock of

@@ -7,7 +7,7 @@ import (
 	"github.com/extractq/extractq/extraction"
 )
 
-// counting is a rider that counts how often it is carried out, and says what it is told to.
+// counting is a rider that counts its calls and returns a fixed answer.
 func (r *rig) counting(says string) Rider {
 	return Rider{
 		Lua:  "redis.call('HINCRBY', KEYS[1], 'rides', ARGV[1])\nassert(math.abs(micros / 1000 - now) < 1)\nreturn {ARGV[2]}",

@@ -104,7 +104,7 @@ func (t *trips) name(cmd redis.Cmder) string {
 	return "asynq, other"
 }
 
-// reset begins anew.
+// reset sets all counts to zero.
 func (t *trips) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

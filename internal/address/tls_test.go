@@ -51,7 +51,7 @@ func refusedBecause(t *testing.T, s Server) string {
 }
 
 // A Redis with TLS, a certificate of its own authority, users and any password is reached
-// with the settings beside the URL; of those that are wrong each is told.
+// with the settings beside the URL; each wrong one has an error of its own.
 func TestSecuredRedis(t *testing.T) {
 	t.Parallel()
 	good, port := secured(t)

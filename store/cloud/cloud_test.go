@@ -208,7 +208,7 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// An URL that cannot be used is told at once.
+// A URL that cannot be used is an error at once.
 func TestBadURL(t *testing.T) {
 	t.Parallel()
 	for url, says := range map[string]string{

@@ -20,7 +20,7 @@ func (j *Journal) Begin(e Entry, whole string) (Entry, error) {
 	return e, err
 }
 
-// Repeat is Begin for an extraction that does not begin anew, with its progress.
+// Repeat is Begin for an extraction that goes on from an earlier one, with its progress.
 func (j *Journal) Repeat(e Entry, whole string, p Progress) (Entry, error) {
 	e, err := j.begin(e, whole)
 	if err == nil {
@@ -113,7 +113,7 @@ func (j *Journal) Accepted(id string) error {
 	return j.write(p)
 }
 
-// Ended says that this run follows an extraction no more.
+// Ended notes that this run no longer follows an extraction.
 func (j *Journal) Ended(id string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
